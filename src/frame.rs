@@ -1,0 +1,74 @@
+//! One captured frame, as every source hands it on: files, pipes, an interface.
+
+use crate::time::Timestamp;
+
+/// The kind of bytes a frame begins with. Numbers are those of the capture formats' registry of
+/// link types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinkType {
+    /// Ethernet, any number of VLAN tags (1).
+    Ethernet,
+    /// Raw IPv4 or IPv6 (101, and 12, 14, 228, 229).
+    RawIp,
+    /// BSD loopback: a 4-byte family in either byte order (0, 108).
+    Loopback,
+    /// Linux cooked capture (113).
+    LinuxSll,
+    /// Linux cooked capture, version 2 (276).
+    LinuxSll2,
+    /// Any other number.
+    Other(u32),
+}
+
+impl LinkType {
+    /// The link type of a number from a capture file.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            0 | 108 => Self::Loopback,
+            1 => Self::Ethernet,
+            12 | 14 | 101 | 228 | 229 => Self::RawIp,
+            113 => Self::LinuxSll,
+            276 => Self::LinuxSll2,
+            other => Self::Other(other),
+        }
+    }
+
+    /// The name tcpdump gives it, in lower case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ethernet => "ethernet",
+            Self::RawIp => "raw",
+            Self::Loopback => "null",
+            Self::LinuxSll => "linux_sll",
+            Self::LinuxSll2 => "linux_sll2",
+            Self::Other(_) => "other",
+        }
+    }
+}
+
+/// Where a frame stands: a file of the input and the frame's number in it, from 1, as Wireshark
+/// shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FrameRef {
+    /// Index into the input's list of files.
+    pub file: u32,
+    /// The frame's number in that file, from 1.
+    pub number: u32,
+}
+
+/// One frame. The bytes are borrowed from the batch that holds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// When the capture saw it.
+    pub at: Timestamp,
+    /// What its first bytes are.
+    pub link: LinkType,
+    /// Its length on the wire; at least `data.len()` in a sound capture.
+    pub orig_len: u32,
+    /// The bytes that were kept.
+    pub data: &'a [u8],
+    /// Where it stands in the input.
+    pub place: FrameRef,
+}

@@ -1,0 +1,3 @@
+//! The `qscope` binary.
+
+fn main() {}

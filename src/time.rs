@@ -1,0 +1,138 @@
+//! Points in time and spans between them, in nanoseconds, with arithmetic that saturates.
+//!
+//! A timestamp is what the capture wrote; this library never asks a clock. Years 1678 to 2262 fit;
+//! a capture that claims others is clamped to them by its reader.
+
+use std::fmt;
+
+/// A point in time: nanoseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// A length of time in nanoseconds; negative where the second point lies before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(i64);
+
+impl Timestamp {
+    /// The earliest representable time.
+    pub const MIN: Self = Self(i64::MIN);
+    /// The latest representable time.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// A time from nanoseconds since 1970.
+    #[must_use]
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// A time from seconds and nanoseconds since 1970, clamped to what fits.
+    #[must_use]
+    pub const fn from_parts(secs: i64, nanos: u32) -> Self {
+        Self(secs.saturating_mul(1_000_000_000).saturating_add(nanos as i64))
+    }
+
+    /// Nanoseconds since 1970.
+    #[must_use]
+    pub const fn nanos(self) -> i64 {
+        self.0
+    }
+
+    /// The span from `earlier` to this time.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This time moved by `span`.
+    #[must_use]
+    pub const fn plus(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+
+    /// This time moved back by `span`.
+    #[must_use]
+    pub const fn minus(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+}
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// A span of nanoseconds.
+    #[must_use]
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// A span of microseconds.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros.saturating_mul(1_000))
+    }
+
+    /// A span of milliseconds.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis.saturating_mul(1_000_000))
+    }
+
+    /// Nanoseconds.
+    #[must_use]
+    pub const fn nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Whole microseconds, rounded down; 0 where the span is negative.
+    #[must_use]
+    pub const fn micros(self) -> u64 {
+        if self.0 < 0 { 0 } else { (self.0 / 1_000).unsigned_abs() }
+    }
+
+    /// Whole milliseconds, rounded down; 0 where the span is negative.
+    #[must_use]
+    pub const fn millis(self) -> u64 {
+        self.micros() / 1_000
+    }
+
+    /// This span `n` times over.
+    #[must_use]
+    pub const fn times(self, n: i64) -> Self {
+        Self(self.0.saturating_mul(n))
+    }
+
+    /// This span divided by `n`; zero stays whole.
+    #[must_use]
+    pub const fn over(self, n: i64) -> Self {
+        if n == 0 { self } else { Self(self.0 / n) }
+    }
+}
+
+impl fmt::Display for Span {
+    /// Writes seconds with milliseconds: `10.002 s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.0 / 1_000_000;
+        let sign = if ms < 0 { "-" } else { "" };
+        write!(f, "{sign}{}.{:03} s", ms.abs() / 1_000, ms.abs() % 1_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates() {
+        assert_eq!(Timestamp::MAX.plus(Span::from_nanos(1)), Timestamp::MAX);
+        assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Span::from_nanos(i64::MIN));
+        assert_eq!(Timestamp::from_parts(i64::MAX, 999), Timestamp::MAX);
+    }
+
+    #[test]
+    fn spans_round_down_and_never_below_zero() {
+        assert_eq!(Span::from_nanos(1_999).micros(), 1);
+        assert_eq!(Span::from_nanos(-5).micros(), 0);
+        assert_eq!(Span::from_millis(10_002).to_string(), "10.002 s");
+    }
+}
