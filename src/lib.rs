@@ -2,6 +2,8 @@
 //!
 //! One way through: frames, segments, streams, records, events, trackers, report.
 
+pub mod address;
 pub mod frame;
+pub mod packet;
 pub mod proto;
 pub mod time;

@@ -1,0 +1,68 @@
+//! Frames to TCP segments: link layer, IP, TCP.
+//!
+//! Lax about what a snaplen cut away, strict about everything else: a frame that takes no part has
+//! an [`IgnoreReason`], and every count is shown.
+
+use crate::address::Endpoint;
+use crate::frame::FrameRef;
+use crate::time::Timestamp;
+
+/// TCP's flag bits (RFC 9293, section 3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Flags(pub u8);
+
+impl Flags {
+    /// FIN.
+    pub const FIN: u8 = 0x01;
+    /// SYN.
+    pub const SYN: u8 = 0x02;
+    /// RST.
+    pub const RST: u8 = 0x04;
+    /// PSH.
+    pub const PSH: u8 = 0x08;
+    /// ACK.
+    pub const ACK: u8 = 0x10;
+
+    /// Whether any of `bits` is set.
+    #[must_use]
+    pub const fn has(self, bits: u8) -> bool {
+        self.0 & bits != 0
+    }
+}
+
+/// One TCP segment of one frame. `payload` is what was captured of `len` bytes on the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// When the capture saw the frame.
+    pub at: Timestamp,
+    /// Which frame it is.
+    pub place: FrameRef,
+    /// Who sent it.
+    pub src: Endpoint,
+    /// To whom.
+    pub dst: Endpoint,
+    /// Sequence number of the first payload byte (of the SYN, where that is set).
+    pub seq: u32,
+    /// Acknowledgment number; meaningful with [`Flags::ACK`].
+    pub ack: u32,
+    /// The flags.
+    pub flags: Flags,
+    /// The window field, unscaled.
+    pub window: u16,
+    /// IPv4 time to live, IPv6 hop limit.
+    pub ttl: u8,
+    /// IPv4 identification; 0 for IPv6.
+    pub ip_id: u16,
+    /// The TCP checksum field.
+    pub checksum: u16,
+    /// TCP timestamps option: value and echo reply (RFC 7323), where captured.
+    pub timestamps: Option<(u32, u32)>,
+    /// Window scale option of a SYN, where captured.
+    pub window_scale: Option<u8>,
+    /// Whether the segment carries a SACK block (RFC 2018).
+    pub sack: bool,
+    /// The captured payload bytes, at most `len` of them.
+    pub payload: &'a [u8],
+    /// Payload bytes on the wire.
+    pub len: u32,
+}
