@@ -6,4 +6,5 @@ pub mod address;
 pub mod frame;
 pub mod packet;
 pub mod proto;
+pub mod stream;
 pub mod time;

@@ -1,0 +1,219 @@
+//! Both directions of one TCP connection: opening, closing, and the pair of streams between.
+
+use super::half::Piece;
+use super::{Fate, Half, Limits, Side, Sink};
+use crate::packet::{Flags, Segment};
+use crate::time::Timestamp;
+
+/// How a connection ended: the first FIN or RST that the other side would believe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// Who sent it.
+    pub by: Side,
+    /// Whether it was a RST.
+    pub reset: bool,
+    /// When.
+    pub at: Timestamp,
+    /// In which frame.
+    pub place: crate::frame::FrameRef,
+}
+
+/// One TCP connection as the capture shows it.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    a: Half,
+    b: Half,
+    /// Who sent the SYN, where one was seen.
+    pub opened_by: Option<Side>,
+    /// Whether the other side answered the SYN with its own.
+    pub accepted: bool,
+    /// The first FIN or RST.
+    pub closing: Option<Closing>,
+    /// Whether both sides have closed, or one has reset.
+    pub done: bool,
+    /// A SYN for a new connection between the same endpoints, until it is answered.
+    rival: Option<(Side, u32)>,
+    isn: [Option<u32>; 2],
+    /// When its first and its last frame were seen.
+    pub first_at: Timestamp,
+    /// See `first_at`.
+    pub last_at: Timestamp,
+}
+
+/// What a segment meant for its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It belongs to the connection; its payload's fate.
+    Part(Fate),
+    /// A copy of a frame that was seen before.
+    Copy,
+    /// It begins another connection between the same endpoints.
+    Another,
+}
+
+impl Connection {
+    /// A connection whose first frame is `segment`.
+    #[must_use]
+    pub fn new(at: Timestamp) -> Self {
+        Self {
+            a: Half::default(),
+            b: Half::default(),
+            opened_by: None,
+            accepted: false,
+            closing: None,
+            done: false,
+            rival: None,
+            isn: [None; 2],
+            first_at: at,
+            last_at: at,
+        }
+    }
+
+    /// The stream that `side` sends.
+    #[must_use]
+    pub const fn half(&self, side: Side) -> &Half {
+        match side {
+            Side::A => &self.a,
+            Side::B => &self.b,
+        }
+    }
+
+    const fn half_mut(&mut self, side: Side) -> &mut Half {
+        match side {
+            Side::A => &mut self.a,
+            Side::B => &mut self.b,
+        }
+    }
+
+    const fn isn_mut(&mut self, side: Side) -> &mut Option<u32> {
+        let [a, b] = &mut self.isn;
+        match side {
+            Side::A => a,
+            Side::B => b,
+        }
+    }
+
+    /// Takes a segment that `side` sent; what becomes readable goes to `sink`.
+    #[inline]
+    pub fn push(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        limits: &Limits,
+        sink: &mut impl Sink,
+    ) -> Verdict {
+        if self.half_mut(side).is_copy(identity(segment)) {
+            return Verdict::Copy;
+        }
+        if segment.flags.has(Flags::SYN | Flags::FIN | Flags::RST) || self.rival.is_some() {
+            if self.is_another(side, segment) {
+                return Verdict::Another;
+            }
+            self.note_flags(side, segment);
+        }
+        self.last_at = self.last_at.max(segment.at);
+        if segment.flags.has(Flags::ACK) {
+            self.half_mut(side.other()).acknowledge(segment.ack, segment.at);
+        }
+        let fate = self.half_mut(side).push(segment, limits, deliver(side, sink));
+        if segment.window == 0 && !segment.flags.has(Flags::SYN | Flags::RST) {
+            self.half_mut(side).counts.zero_windows += 1;
+        }
+        if self.a.is_waiting() || self.b.is_waiting() {
+            self.settle(segment.at, limits, sink);
+        }
+        Verdict::Part(fate)
+    }
+
+    /// Decides about gaps as of `now`.
+    pub fn settle(&mut self, now: Timestamp, limits: &Limits, sink: &mut impl Sink) {
+        self.a.settle(now, limits, deliver(Side::A, sink));
+        self.b.settle(now, limits, deliver(Side::B, sink));
+    }
+
+    /// Ends both streams; call once.
+    pub fn finish(&mut self, now: Timestamp, sink: &mut impl Sink) {
+        self.a.finish(now, deliver(Side::A, sink));
+        self.b.finish(now, deliver(Side::B, sink));
+    }
+
+    /// Whether the segment proves that the endpoints have begun anew. A SYN alone proves it only
+    /// after this connection has ended; in mid-connection it must be answered (RFC 9293,
+    /// section 3.10.7.4, sends a challenge ACK), since anybody can forge one.
+    fn is_another(&mut self, side: Side, segment: &Segment<'_>) -> bool {
+        let syn = segment.flags.has(Flags::SYN);
+        if syn && !segment.flags.has(Flags::ACK) {
+            if *self.isn_mut(side) == Some(segment.seq) {
+                return false;
+            }
+            if self.closing.is_some() || !self.a.started() && !self.b.started() {
+                return self.a.started() || self.b.started();
+            }
+            if self.opened_by.is_some() || self.half(side).started() {
+                self.rival = Some((side, segment.seq));
+            }
+            return false;
+        }
+        match self.rival {
+            Some((by, seq)) if syn => side != by && segment.ack == seq.wrapping_add(1),
+            Some((by, seq)) if side == by => segment.len > 0 && segment.seq == seq.wrapping_add(1),
+            _ => syn && self.closing.is_some() && *self.isn_mut(side) != Some(segment.seq),
+        }
+    }
+
+    fn note_flags(&mut self, side: Side, segment: &Segment<'_>) {
+        let flags = segment.flags;
+        if flags.has(Flags::SYN) && self.rival.is_none() {
+            if !self.half(side).started() {
+                *self.isn_mut(side) = Some(segment.seq);
+            }
+            if flags.has(Flags::ACK) {
+                self.accepted = true;
+                self.opened_by.get_or_insert(side.other());
+            } else {
+                self.opened_by.get_or_insert(side);
+            }
+        }
+        if flags.has(Flags::RST) {
+            if self.half(side).believes(segment.seq, u32::from(segment.window)) {
+                self.close(side, true, segment);
+                self.done = true;
+            } else {
+                self.half_mut(side).counts.out_of_window += 1;
+            }
+        } else if flags.has(Flags::FIN) && self.half(side).believes(segment.seq, 1 << 20) {
+            if self.closing.is_some_and(|c| c.by != side) {
+                self.done = true;
+            }
+            self.close(side, false, segment);
+        }
+    }
+
+    fn close(&mut self, by: Side, reset: bool, segment: &Segment<'_>) {
+        self.closing.get_or_insert(Closing { by, reset, at: segment.at, place: segment.place });
+    }
+}
+
+/// Hands a half's pieces to a sink.
+fn deliver(side: Side, sink: &mut impl Sink) -> impl FnMut(Piece<'_>) {
+    move |piece| match piece {
+        Piece::Chunk(chunk) => sink.chunk(side, chunk),
+        Piece::Gap { offset, len, at } => sink.gap(side, offset, len, at),
+    }
+}
+
+/// A number that two frames share only if they are copies of one: a retransmission has another IP
+/// identification, another timestamp or another acknowledgment, and then another checksum.
+#[inline]
+fn identity(segment: &Segment<'_>) -> u64 {
+    const K: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (value, echo) = segment.timestamps.unwrap_or_default();
+    let place = u64::from(segment.seq) << 32 | u64::from(segment.ack);
+    let shape = u64::from(segment.len) << 32
+        | u64::from(segment.flags.0) << 16
+        | u64::from(segment.window)
+        | u64::from(segment.ip_id) << 48;
+    let stamps = u64::from(value) << 32 | u64::from(echo);
+    // Never 0, the empty place.
+    ((place.wrapping_mul(K) ^ shape).rotate_left(29).wrapping_mul(K) ^ stamps).wrapping_mul(K) | 1
+}

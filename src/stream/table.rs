@@ -1,0 +1,184 @@
+//! The table of connections: from a segment's endpoints to the slot that holds its state.
+//!
+//! One hash of the flow key per frame at most, none where the frame belongs to the connection of
+//! the frame before it. A full table lets the longest idle of a few candidates go, so that a flood
+//! of SYNs costs the same per frame as anything else.
+
+use super::Side;
+use crate::address::Endpoint;
+use crate::time::Timestamp;
+use hashbrown::HashMap;
+
+/// A connection's endpoints, the lower one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    /// The endpoint that sorts first: side A.
+    pub a: Endpoint,
+    /// The other one: side B.
+    pub b: Endpoint,
+}
+
+impl FlowKey {
+    /// The key of a segment from `src` to `dst`, and which side `src` is.
+    #[must_use]
+    #[inline]
+    pub fn of(src: Endpoint, dst: Endpoint) -> (Self, Side) {
+        if src <= dst { (Self { a: src, b: dst }, Side::A) } else { (Self { a: dst, b: src }, Side::B) }
+    }
+
+    /// The endpoint of a side.
+    #[must_use]
+    pub const fn endpoint(&self, side: Side) -> Endpoint {
+        match side {
+            Side::A => self.a,
+            Side::B => self.b,
+        }
+    }
+}
+
+/// Index of a connection's state; reused after the connection was let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub u32);
+
+impl Slot {
+    /// As an index.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: FlowKey,
+    touched: Timestamp,
+    used: bool,
+}
+
+/// How many entries are looked at for one to let go.
+const CANDIDATES: usize = 16;
+
+/// Endpoints to slots.
+#[derive(Debug)]
+pub struct Table {
+    slots: HashMap<FlowKey, u32, foldhash::fast::RandomState>,
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+    last: Option<(FlowKey, u32)>,
+    limit: usize,
+    hand: usize,
+    /// How many connections were let go because the table was full.
+    pub evicted: u64,
+}
+
+/// What [`Table::find`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A known connection.
+    Known(Slot),
+    /// A new one, in a free slot.
+    New(Slot),
+    /// A new one, in the slot of another that must be let go first.
+    Instead(Slot),
+}
+
+impl Table {
+    /// A table that holds at most `limit` connections.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            slots: HashMap::default(),
+            entries: Vec::new(),
+            free: Vec::new(),
+            last: None,
+            limit: limit.clamp(1, u32::MAX as usize),
+            hand: 0,
+            evicted: 0,
+        }
+    }
+
+    /// How many connections it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The slot of a flow; a new flow gets one.
+    #[inline]
+    pub fn find(&mut self, key: &FlowKey, at: Timestamp) -> Found {
+        if let Some((last, slot)) = self.last
+            && last == *key
+        {
+            return Found::Known(Slot(slot));
+        }
+        if let Some(&slot) = self.slots.get(key) {
+            self.last = Some((*key, slot));
+            if let Some(entry) = self.entries.get_mut(slot as usize) {
+                entry.touched = at;
+            }
+            return Found::Known(Slot(slot));
+        }
+        self.insert(*key, at)
+    }
+
+    #[cold]
+    fn insert(&mut self, key: FlowKey, at: Timestamp) -> Found {
+        let entry = Entry { key, touched: at, used: true };
+        let found = if let Some(slot) = self.free.pop() {
+            Found::New(Slot(slot))
+        } else if self.entries.len() < self.limit {
+            #[expect(clippy::cast_possible_truncation, reason = "the limit fits")]
+            let slot = self.entries.len() as u32;
+            self.entries.push(Entry { key, touched: at, used: true });
+            Found::New(Slot(slot))
+        } else {
+            let slot = self.idlest();
+            if let Some(old) = self.entries.get(slot as usize) {
+                self.slots.remove(&old.key);
+            }
+            self.evicted += 1;
+            Found::Instead(Slot(slot))
+        };
+        let (Found::New(Slot(slot)) | Found::Instead(Slot(slot)) | Found::Known(Slot(slot))) = found;
+        if let Some(place) = self.entries.get_mut(slot as usize) {
+            *place = entry;
+        }
+        self.slots.insert(key, slot);
+        self.last = Some((key, slot));
+        found
+    }
+
+    /// The entry that was idle longest among the next few.
+    #[expect(clippy::cast_possible_truncation, reason = "the limit fits")]
+    fn idlest(&mut self) -> u32 {
+        let count = self.entries.len().max(1);
+        let candidates = (0..CANDIDATES.min(count)).map(|i| (self.hand + i) % count);
+        let idlest = candidates.min_by_key(|&i| self.entries.get(i).map(|e| e.touched)).unwrap_or(0);
+        self.hand = (self.hand + CANDIDATES) % count;
+        idlest as u32
+    }
+
+    /// Lets a connection go; its slot may be given to another.
+    pub fn remove(&mut self, slot: Slot) {
+        if let Some(entry) = self.entries.get_mut(slot.index())
+            && entry.used
+        {
+            entry.used = false;
+            self.slots.remove(&entry.key);
+            self.free.push(slot.0);
+            self.last = None;
+        }
+    }
+
+    /// The endpoints of a slot in use.
+    #[must_use]
+    pub fn key(&self, slot: Slot) -> Option<FlowKey> {
+        self.entries.get(slot.index()).filter(|e| e.used).map(|e| e.key)
+    }
+}
