@@ -1,7 +1,20 @@
 //! The records of ZooKeeper's quorum and election ports: bytes to records and back.
 //!
-//! Nothing here knows TCP, time or capture files; every decoder works on `&[u8]`.
+//! Nothing here knows TCP, time or capture files; every decoder works on `&[u8]` and keeps pointing into
+//! it. What comes off the wire may be anything: no decoder panics, allocates, or asks for more bytes
+//! than its limit. Types and versions that no release knows are data; only what cannot be framed is an error.
+//!
+//! | port | first | then |
+//! | --- | --- | --- |
+//! | quorum | [`auth`] where SASL or TLS is on | [`quorum::Packet`]s; after SNAP a stream whose end `snapshot` finds |
+//! | election | [`election::Hello`] from the dialer, [`auth`] | [`election::Notification`]s |
 
+pub mod auth;
+pub mod election;
+mod error;
 pub mod id;
+pub mod jute;
+pub mod quorum;
 
+pub use error::{DecodeError, DecodeErrorKind, Step};
 pub use id::{PacketType, ServerState, SessionId, Sid, Zxid};

@@ -1,0 +1,190 @@
+//! What may come before the quorum protocols on both ports: SASL packets, and TLS.
+//!
+//! SASL ends after the server's SUCCESS and the stream goes on in clear. Behind TLS nothing can be read:
+//! it is recognised and its records are sized, no more.
+//!
+//! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/auth/QuorumAuth.java` and
+//! `zookeeper.jute`, QuorumAuthPacket; TLS records: RFC 8446, section 5.1.
+
+use nom::Parser;
+
+use super::error::{DecodeErrorKind, Step};
+use super::jute::{self, Fault, Parsed};
+
+/// The first 8 bytes of every SASL packet, `QuorumAuth.QUORUM_AUTH_MAGIC_NUMBER`.
+pub const MAGIC: [u8; 8] = [0x5f, 0x24, 0x35, 0x01, 0x35, 0x01, 0xed, 0xcc];
+
+/// Whether a SASL packet starts here.
+#[must_use]
+pub fn is_magic(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC)
+}
+
+/// How the authentication stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// 0: tokens still go back and forth. A learner never says anything else.
+    InProgress,
+    /// 1: the server is satisfied; the stream goes on in clear.
+    Success,
+    /// −1: it is not.
+    Error,
+    /// Any other number.
+    Unknown(i32),
+}
+
+impl Status {
+    /// The status of a number on the wire.
+    #[must_use]
+    pub const fn from_number(number: i32) -> Self {
+        match number {
+            0 => Self::InProgress,
+            1 => Self::Success,
+            -1 => Self::Error,
+            other => Self::Unknown(other),
+        }
+    }
+
+    /// Its number on the wire.
+    #[must_use]
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::InProgress => 0,
+            Self::Success => 1,
+            Self::Error => -1,
+            Self::Unknown(other) => other,
+        }
+    }
+
+    /// Its name as ZooKeeper spells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InProgress => "IN_PROGRESS",
+            Self::Success => "SUCCESS",
+            Self::Error => "ERROR",
+            Self::Unknown(_) => "UNKNOWN",
+        }
+    }
+}
+
+/// The first 16 bytes of a SASL packet, enough to size it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// How the authentication stands.
+    pub status: Status,
+    /// The token's length, −1 for null.
+    pub token_len: i32,
+}
+
+impl Head {
+    /// Bytes in a head.
+    pub const LEN: usize = 16;
+
+    /// The head at the front of `bytes`; `None` below 16 bytes or without [`MAGIC`].
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (status, rest) = bytes.strip_prefix(&MAGIC)?.split_first_chunk()?;
+        Some(Self {
+            status: Status::from_number(i32::from_be_bytes(*status)),
+            token_len: i32::from_be_bytes(*rest.first_chunk()?),
+        })
+    }
+
+    /// The packet's size on the wire.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        u64::from(self.token_len.max(0).unsigned_abs()) + 16
+    }
+}
+
+/// A SASL packet.
+///
+/// | offset | size | field |
+/// | --- | --- | --- |
+/// | 0 | 8 | [`MAGIC`] |
+/// | 8 | 4 | status |
+/// | 12 | 4 | token length, −1 for null |
+/// | 16 | n | token |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// How the authentication stands.
+    pub status: Status,
+    /// The mechanism's token.
+    pub token: Option<&'a [u8]>,
+}
+
+impl<'a> Packet<'a> {
+    /// The packet at the front of `input`, its token no longer than `limit`.
+    #[must_use]
+    pub fn decode(input: &'a [u8], limit: u32) -> Step<Self> {
+        Step::of(jute::front(input, |input| Self::parse(input, limit)))
+    }
+
+    fn parse(input: &'a [u8], limit: u32) -> Parsed<'a, Self> {
+        let (after, magic) = jute::long("magic")(input)?;
+        if magic != i64::from_be_bytes(MAGIC) {
+            return Err(Fault::at("magic", input, DecodeErrorKind::BadValue(magic)));
+        }
+        (jute::int("status").map(Status::from_number), jute::buffer("token", limit))
+            .map(|(status, token)| Self { status, token })
+            .parse(after)
+    }
+
+    /// Writes it.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&MAGIC);
+        jute::put_int(out, self.status.number());
+        jute::put_buffer(out, self.token);
+    }
+}
+
+/// The first 5 bytes of a TLS record.
+///
+/// | offset | size | field |
+/// | --- | --- | --- |
+/// | 0 | 1 | content type, 20 to 24 |
+/// | 1 | 2 | version, 0x0300 to 0x0304 |
+/// | 3 | 2 | length of what follows, at most 16,384 + 2,048 |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsHead {
+    /// 22 handshake, 23 application data, 20, 21 and 24 the rest.
+    pub content: u8,
+    /// 0x0301 to 0x0303; what is truly spoken is agreed inside.
+    pub version: u16,
+    /// Bytes behind the head.
+    pub len: u16,
+}
+
+impl TlsHead {
+    /// Bytes in a head.
+    pub const LEN: usize = 5;
+
+    /// The longest record: 2^14 bytes and what protection may add (RFC 5246, section 6.2.3).
+    const LIMIT: u16 = 16_384 + 2_048;
+
+    /// The head at the front of `bytes`; `None` below 5 bytes or if no TLS record starts like this.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let [content, major, minor, high, low] = *bytes.first_chunk()?;
+        let head = Self {
+            content,
+            version: u16::from_be_bytes([major, minor]),
+            len: u16::from_be_bytes([high, low]),
+        };
+        let fits = matches!(content, 20..=24) && major == 3 && minor <= 4 && head.len <= Self::LIMIT;
+        fits.then_some(head)
+    }
+
+    /// The record's size on the wire.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        u64::from(self.len) + 5
+    }
+}
+
+/// Whether a stream that starts like this is TLS: a handshake record. The dialer's first bytes.
+#[must_use]
+pub fn is_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x16, 0x03, 0..=4, ..])
+}

@@ -1,0 +1,283 @@
+//! The messages between servers that elect a leader (the election port, 3888 by custom).
+//!
+//! The dialer says who it is once ([`Hello`]); after that (and after SASL, where it is on) both sides
+//! send [`Notification`]s, each behind a 4-byte length.
+//!
+//! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/QuorumCnxManager.java` and
+//! `FastLeaderElection.java`.
+
+use nom::Parser;
+
+use super::auth;
+use super::error::{DecodeError, DecodeErrorKind, Step};
+use super::id::{ServerState, Sid, Zxid};
+use super::jute::{self, Fault, Parsed};
+
+/// The longest notification any release takes: 1 MiB in 3.3 to 3.4.5, half of that since.
+pub const FRAME_LIMIT: u32 = 1_048_576;
+
+/// The longest address text in a [`Hello`], `QuorumCnxManager.maxBuffer`.
+pub const HELLO_LIMIT: u32 = 2048;
+
+/// Bytes of the length before each notification.
+pub const LENGTH_LEN: usize = 4;
+
+/// The fields that every notification has had since 3.0: state, leader, zxid, election epoch.
+pub const NOTIFICATION_MIN: usize = 28;
+
+/// What the dialer says first.
+///
+/// | offset | size | field |
+/// | --- | --- | --- |
+/// | 0 | 8 | 3.4 and before: the sid (0 or more), and nothing else; since: the protocol, −65536 (one address) or −65535 (several, 3.6+) |
+/// | 8 | 8 | sid |
+/// | 16 | 4 | n, 1 to 2048 |
+/// | 20 | n | `host:port`, joined by `\|` where there are several |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hello<'a> {
+    /// A bare sid (3.4 and before).
+    Bare {
+        /// Who dials.
+        sid: Sid,
+    },
+    /// A protocol number, a sid and addresses (3.5 and later).
+    Addressed {
+        /// [`Hello::V1`], [`Hello::V2`], or another negative number.
+        protocol: i64,
+        /// Who dials.
+        sid: Sid,
+        /// The election addresses it can be dialed at, as text.
+        text: &'a [u8],
+    },
+}
+
+impl<'a> Hello<'a> {
+    /// The protocol with one address (3.5+).
+    pub const V1: i64 = -65536;
+    /// The protocol with several (3.6+, `multiAddress.enabled`).
+    pub const V2: i64 = -65535;
+
+    /// The hello at the front of the dialer's stream. Any 8 bytes above 0 are a bare sid, so what is known
+    /// to be something else (TLS, SASL) is refused; see also [`Hello::plausible`].
+    #[must_use]
+    pub fn decode(input: &'a [u8]) -> Step<Self> {
+        Step::of(jute::front(input, Self::parse))
+    }
+
+    fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+        let (after, first) = jute::long("protocol")(input)?;
+        if first >= 0 {
+            if auth::is_magic(input) || auth::is_tls(input) {
+                return Err(Fault::at("sid", input, DecodeErrorKind::BadValue(first)));
+            }
+            return Ok((after, Self::Bare { sid: Sid(first) }));
+        }
+        let (len_at, sid) = jute::long("sid").map(Sid).parse(after)?;
+        let (after, len) = jute::int("address length")(len_at)?;
+        let len = match jute::length(len, HELLO_LIMIT) {
+            Ok(Some(len)) if len > 0 => len,
+            Ok(_) => {
+                let kind = DecodeErrorKind::BadValue(i64::from(len));
+                return Err(Fault::at("address length", len_at, kind));
+            }
+            Err(kind) => return Err(Fault::at("address length", len_at, kind)),
+        };
+        let (after, text) = jute::bytes("addresses", len)(after)?;
+        Ok((after, Self::Addressed { protocol: first, sid, text }))
+    }
+
+    /// Who dials.
+    #[must_use]
+    pub const fn sid(&self) -> Sid {
+        match *self {
+            Self::Bare { sid } | Self::Addressed { sid, .. } => sid,
+        }
+    }
+
+    /// The addresses, each `host:port`; none in a bare hello.
+    pub fn addresses(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let text = match *self {
+            Self::Bare { .. } => None,
+            Self::Addressed { text, .. } => Some(text),
+        };
+        text.into_iter().flat_map(|text| text.split(|byte| *byte == b'|'))
+    }
+
+    /// Whether a server would say this: a protocol that some release has, and a sid as people give them
+    /// (or the one by which observers go). A first notification, read as a hello, fails here.
+    #[must_use]
+    pub const fn plausible(&self) -> bool {
+        match *self {
+            Self::Bare { sid } => (sid.0 >= 0 && sid.0 <= 0xffff) || sid.0 == i64::MAX,
+            Self::Addressed { protocol, .. } => matches!(protocol, Self::V1 | Self::V2),
+        }
+    }
+
+    /// Writes it.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match *self {
+            Self::Bare { sid } => jute::put_long(out, sid.0),
+            Self::Addressed { protocol, sid, text } => {
+                jute::put_long(out, protocol);
+                jute::put_long(out, sid.0);
+                jute::put_buffer(out, Some(text));
+            }
+        }
+    }
+}
+
+/// The length before a notification; `used` is 4. JDKs differ in how they write it, so it may come in a
+/// segment of its own, or in four.
+#[must_use]
+pub fn decode_length(input: &[u8]) -> Step<usize> {
+    Step::of(jute::front(input, length))
+}
+
+fn length(input: &[u8]) -> Parsed<'_, usize> {
+    let (after, len) = jute::int("length")(input)?;
+    match jute::length(len, FRAME_LIMIT) {
+        Ok(Some(len)) if len > 0 => Ok((after, len)),
+        Ok(_) => Err(Fault::at("length", input, DecodeErrorKind::BadValue(i64::from(len)))),
+        Err(kind) => Err(Fault::at("length", input, kind)),
+    }
+}
+
+/// One server's vote, or its answer to another's.
+///
+/// | offset | size | field | since |
+/// | --- | --- | --- | --- |
+/// | 0 | 4 | state | 3.0 |
+/// | 4 | 8 | leader: a sid | |
+/// | 12 | 8 | zxid | |
+/// | 20 | 8 | election epoch | |
+/// | 28 | 8 | peer epoch | 3.4.0 |
+/// | 36 | 4 | version | 3.4.6 |
+/// | 40 | 4 | n (version 2) | 3.5.0 |
+/// | 44 | n | config text | |
+///
+/// Offsets count from behind the 4-byte length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notification<'a> {
+    /// What the sender says it is doing.
+    pub state: ServerState,
+    /// Whom it votes for or follows. `i64::MIN` from a LOOKING observer, −1 before the first vote.
+    pub leader: Sid,
+    /// That candidate's last logged zxid when the election was held; `i64::MIN`'s bits from an observer.
+    pub zxid: Zxid,
+    /// The sender's round, which starts at 1 with its process; not the epoch of zxids.
+    pub election_epoch: i64,
+    /// The candidate's epoch while LOOKING, the established one afterwards.
+    pub peer_epoch: Option<i64>,
+    /// The layout's version: 1 or 2.
+    pub version: Option<i32>,
+    /// The committed configuration.
+    pub config: Option<&'a [u8]>,
+    /// What follows the fields above, in no version known so far.
+    pub rest: &'a [u8],
+}
+
+impl<'a> Notification<'a> {
+    /// The notification at the front of `input`, its 4-byte length included.
+    #[must_use]
+    pub fn decode(input: &'a [u8]) -> Step<Self> {
+        let len = match decode_length(input) {
+            Step::Record { value, .. } => value,
+            Step::NeedMore { at_least } => return Step::NeedMore { at_least },
+            Step::Malformed(error) => return Step::Malformed(error),
+        };
+        let used = LENGTH_LEN.saturating_add(len);
+        let Some(payload) = input.get(LENGTH_LEN..used) else {
+            return Step::NeedMore { at_least: used };
+        };
+        match Self::decode_payload(payload) {
+            Ok(value) => Step::Record { value, used },
+            Err(error) => Step::Malformed(error.behind(LENGTH_LEN)),
+        }
+    }
+
+    /// The notification in a whole payload, without its length.
+    ///
+    /// # Errors
+    /// Below 28 bytes, or where a field does not fit into the payload.
+    pub fn decode_payload(payload: &'a [u8]) -> Result<Self, DecodeError> {
+        jute::whole(payload, |input| Self::parse(input, payload.len()))
+    }
+
+    /// The notification of which a capture kept only the front: `payload` is that, `len` the whole
+    /// payload's length. What lies beyond the cut is `None`, as are fields that `len` leaves no room for.
+    ///
+    /// # Errors
+    /// Where `len` is below 28, or fewer than 28 bytes were kept.
+    pub fn decode_cut(payload: &'a [u8], len: usize) -> Result<Self, DecodeError> {
+        if payload.len() >= len {
+            return Self::decode_payload(payload.get(..len).unwrap_or(payload));
+        }
+        jute::front(payload, |input| Self::parse(input, len)).map(|(value, _)| value)
+    }
+
+    /// The state alone, from the first 4 bytes of a payload.
+    #[must_use]
+    pub fn decode_state(payload: &[u8]) -> Option<ServerState> {
+        payload.first_chunk().map(|state| ServerState::from_number(i32::from_be_bytes(*state)))
+    }
+
+    /// Reads what is there of a payload of `len` bytes.
+    fn parse(input: &'a [u8], len: usize) -> Parsed<'a, Self> {
+        let is_cut = input.len() < len;
+        if len < NOTIFICATION_MIN {
+            let kind = DecodeErrorKind::TooShort { needed: NOTIFICATION_MIN, present: len };
+            return Err(Fault::at("notification", input, kind));
+        }
+        let (after, (state, leader, zxid, election_epoch)) = (
+            jute::int("state").map(ServerState::from_number),
+            jute::long("leader").map(Sid),
+            jute::id("zxid").map(Zxid),
+            jute::long("election epoch"),
+        )
+            .parse(input)?;
+        let (after, peer_epoch) = if_room(len >= 36, jute::long("peer epoch"), after);
+        let (after, version) = if_room(len >= 40, jute::int("version"), after);
+        let (after, config) = match version {
+            Some(2..) if len > 40 && !is_cut => jute::buffer("config", FRAME_LIMIT)(after)?,
+            _ => (after, None),
+        };
+        let (after, rest) = if is_cut { (after, &[][..]) } else { jute::rest(after)? };
+        Ok((after, Self { state, leader, zxid, election_epoch, peer_epoch, version, config, rest }))
+    }
+
+    /// Writes it behind its length.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut payload = Vec::with_capacity(NOTIFICATION_MIN);
+        self.encode_payload(&mut payload);
+        jute::put_buffer(out, Some(&payload));
+    }
+
+    fn encode_payload(&self, out: &mut Vec<u8>) {
+        jute::put_int(out, self.state.number());
+        jute::put_long(out, self.leader.0);
+        jute::put_id(out, self.zxid.0);
+        jute::put_long(out, self.election_epoch);
+        if let Some(peer_epoch) = self.peer_epoch {
+            jute::put_long(out, peer_epoch);
+        }
+        if let Some(version) = self.version {
+            jute::put_int(out, version);
+        }
+        if self.config.is_some() {
+            jute::put_buffer(out, self.config);
+        }
+        out.extend_from_slice(self.rest);
+    }
+}
+
+/// A field that older layouts lack and cuts hide.
+fn if_room<'a, T>(
+    is_there: bool,
+    parser: impl Fn(&'a [u8]) -> Parsed<'a, T>,
+    input: &'a [u8],
+) -> (&'a [u8], Option<T>) {
+    match parser(input) {
+        Ok((after, value)) if is_there => (after, Some(value)),
+        _ => (input, None),
+    }
+}

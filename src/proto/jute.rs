@@ -1,0 +1,413 @@
+//! Jute, ZooKeeper's serialisation: its primitives, read from a slice and written to a vector.
+//!
+//! | type | on the wire |
+//! | --- | --- |
+//! | bool | 1 byte; anything but 0 is true |
+//! | int, long | 4 or 8 bytes, big-endian, two's complement |
+//! | buffer, string | int length, then as many bytes; −1 is null, and null is not empty |
+//! | vector | int count, then the elements; −1 is null, any other negative count reads as 0 |
+//! | record | its fields in order: no tag, no length, no padding |
+//!
+//! Strings stay bytes: ZooKeeper writes UTF-16 code units one by one, so they need not be UTF-8.
+//! A length is held against its limit before anything is asked for. Vectors are walked once, never
+//! collected. The parsers are nom's; nothing of nom is visible outside `proto`.
+//!
+//! Source: `apache/zookeeper: zookeeper-jute/src/main/java/org/apache/jute/`, BinaryInputArchive and
+//! BinaryOutputArchive.
+
+use std::marker::PhantomData;
+
+use nom::bytes::complete::take;
+use nom::error::{ErrorKind, ParseError};
+use nom::number::complete::{be_i32, be_i64, be_u8};
+use nom::{IResult, Parser};
+
+use super::error::{DecodeError, DecodeErrorKind};
+
+/// The longest buffer or string that ZooKeeper accepts by default: `jute.maxbuffer` (0xfffff) and
+/// as much again, `zookeeper.jute.maxbuffer.extrasize` (3.5.7 and later).
+pub const DEFAULT_LIMIT: u32 = 2_097_150;
+
+/// The most that a limit may be raised to, for ensembles with a larger `jute.maxbuffer`: 64 MiB.
+pub const MAX_LIMIT: u32 = 64 * 1024 * 1024;
+
+/// A failure inside `proto`: told by how many bytes were left, so that parsers need not know where they are.
+#[derive(Debug)]
+pub(super) struct Fault {
+    field: &'static str,
+    left: usize,
+    kind: DecodeErrorKind,
+}
+
+impl Fault {
+    /// A failure at the front of `input`.
+    pub(super) fn at(field: &'static str, input: &[u8], kind: DecodeErrorKind) -> nom::Err<Self> {
+        nom::Err::Error(Self { field, left: input.len(), kind })
+    }
+
+    fn short(field: &'static str, input: &[u8], needed: usize) -> nom::Err<Self> {
+        Self::at(field, input, DecodeErrorKind::TooShort { needed, present: input.len() })
+    }
+}
+
+impl<'a> ParseError<&'a [u8]> for Fault {
+    fn from_error_kind(input: &'a [u8], _: ErrorKind) -> Self {
+        let kind = DecodeErrorKind::TooShort { needed: input.len().saturating_add(1), present: input.len() };
+        Self { field: "bytes", left: input.len(), kind }
+    }
+
+    fn append(_: &'a [u8], _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+/// What a parser inside `proto` returns.
+pub(super) type Parsed<'a, T> = IResult<&'a [u8], T, Fault>;
+
+/// Runs a parser over the front of `input`: what it made, and how many bytes that took.
+pub(super) fn front<'a, T>(
+    input: &'a [u8],
+    mut parser: impl Parser<&'a [u8], Output = T, Error = Fault>,
+) -> Result<(T, usize), DecodeError> {
+    match parser.parse(input) {
+        Ok((rest, value)) => Ok((value, input.len().saturating_sub(rest.len()))),
+        Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Err(DecodeError {
+            field: fault.field,
+            offset: input.len().saturating_sub(fault.left),
+            kind: fault.kind,
+        }),
+        // Only nom's streaming parsers say this, and there are none here.
+        Err(nom::Err::Incomplete(_)) => Err(DecodeError {
+            field: "bytes",
+            offset: input.len(),
+            kind: DecodeErrorKind::TooShort { needed: 1, present: 0 },
+        }),
+    }
+}
+
+/// Runs a parser that must take the whole of `input`.
+pub(super) fn whole<'a, T>(
+    input: &'a [u8],
+    parser: impl Parser<&'a [u8], Output = T, Error = Fault>,
+) -> Result<T, DecodeError> {
+    let (value, used) = front(input, parser)?;
+    match input.len().saturating_sub(used) {
+        0 => Ok(value),
+        left => Err(DecodeError { field: "end", offset: used, kind: DecodeErrorKind::Trailing(left) }),
+    }
+}
+
+/// A boolean.
+pub(super) fn boolean<'a>(field: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, bool> {
+    move |input| match be_u8::<_, Fault>(input) {
+        Ok((rest, byte)) => Ok((rest, byte != 0)),
+        Err(_) => Err(Fault::short(field, input, 1)),
+    }
+}
+
+/// A 4-byte integer.
+pub(super) fn int<'a>(field: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, i32> {
+    move |input| be_i32::<_, Fault>(input).map_err(|_| Fault::short(field, input, 4))
+}
+
+/// An 8-byte integer.
+pub(super) fn long<'a>(field: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, i64> {
+    move |input| be_i64::<_, Fault>(input).map_err(|_| Fault::short(field, input, 8))
+}
+
+/// An 8-byte id, of which ZooKeeper itself keeps the sign.
+pub(super) fn id<'a>(field: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, u64> {
+    move |input| long(field).map(i64::cast_unsigned).parse(input)
+}
+
+/// Exactly `len` bytes.
+pub(super) fn bytes<'a>(field: &'static str, len: usize) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]> {
+    move |input| take::<_, _, Fault>(len)(input).map_err(|_| Fault::short(field, input, len))
+}
+
+/// Everything that is left.
+pub(super) fn rest(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (front, back) = input.split_at(input.len());
+    Ok((back, front))
+}
+
+/// A buffer or a string of at most `limit` bytes; `None` is null.
+pub(super) fn buffer<'a>(
+    field: &'static str,
+    limit: u32,
+) -> impl Fn(&'a [u8]) -> Parsed<'a, Option<&'a [u8]>> {
+    move |input| {
+        let (after, len) = int(field)(input)?;
+        match length(len, limit) {
+            Ok(None) => Ok((after, None)),
+            Ok(Some(len)) => bytes(field, len).map(Some).parse(after),
+            Err(kind) => Err(Fault::at(field, input, kind)),
+        }
+    }
+}
+
+/// A string inside a record whose own size is already held to a limit.
+pub(super) fn string<'a>(field: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, Option<&'a [u8]>> {
+    buffer(field, MAX_LIMIT)
+}
+
+/// A length field as a length: `None` is null (−1).
+pub(super) fn length(len: i32, limit: u32) -> Result<Option<usize>, DecodeErrorKind> {
+    if len == -1 {
+        return Ok(None);
+    }
+    let Ok(unsigned) = u32::try_from(len) else {
+        return Err(DecodeErrorKind::BadValue(i64::from(len)));
+    };
+    if unsigned > limit {
+        return Err(DecodeErrorKind::TooLong { len: u64::from(unsigned), limit: u64::from(limit) });
+    }
+    usize::try_from(unsigned).map(Some).map_err(|_| DecodeErrorKind::BadValue(i64::from(len)))
+}
+
+/// What a [`List`] can hold: a record that reads itself off the front of some bytes.
+pub trait Element<'a>: Sized {
+    /// The element at the front of `input`, and how many bytes it took (at least 1).
+    ///
+    /// # Errors
+    /// What keeps those bytes from being one, with its offset in `input`.
+    fn decode_front(input: &'a [u8]) -> Result<(Self, usize), DecodeError>;
+}
+
+/// A vector, walked once when it was decoded and read again as it is iterated. It owns nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct List<'a, T> {
+    count: i32,
+    raw: &'a [u8],
+    elements: PhantomData<T>,
+}
+
+impl<'a, T: Element<'a>> List<'a, T> {
+    /// The null vector (count −1).
+    pub const NULL: Self = Self { count: -1, raw: &[], elements: PhantomData };
+    /// The vector without elements.
+    pub const EMPTY: Self = Self { count: 0, raw: &[], elements: PhantomData };
+
+    /// A vector over the encoded elements, which are `count` of them and fill `raw`.
+    ///
+    /// # Errors
+    /// Where `raw` is not `count` elements, no fewer bytes and no more.
+    pub fn new(count: i32, raw: &'a [u8]) -> Result<Self, DecodeError> {
+        whole(raw, Self::elements(count))
+    }
+
+    /// Count and elements, off the front.
+    pub(super) fn parse(field: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, Self> {
+        Self::parse_within(field, i32::MAX, usize::MAX)
+    }
+
+    /// The same for a vector of at most `most` elements in at most `limit` bytes.
+    pub(super) fn parse_within(
+        field: &'static str,
+        most: i32,
+        limit: usize,
+    ) -> impl Fn(&'a [u8]) -> Parsed<'a, Self> {
+        move |input| {
+            let (after, count) = int(field)(input)?;
+            if count > most {
+                let kind = DecodeErrorKind::TooLong {
+                    len: u64::from(count.unsigned_abs()),
+                    limit: u64::from(most.unsigned_abs()),
+                };
+                return Err(Fault::at(field, input, kind));
+            }
+            let (after, list) = Self::elements(count)(after)?;
+            if list.raw.len() > limit {
+                let kind = DecodeErrorKind::TooLong { len: list.raw.len() as u64, limit: limit as u64 };
+                return Err(Fault::at(field, input, kind));
+            }
+            Ok((after, list))
+        }
+    }
+
+    fn elements(count: i32) -> impl Fn(&'a [u8]) -> Parsed<'a, Self> {
+        move |input| {
+            let mut after = input;
+            for _ in 0..count.max(0) {
+                after = element::<T>(after)?.0;
+            }
+            let raw = input.get(..input.len().saturating_sub(after.len())).unwrap_or_default();
+            Ok((after, Self { count, raw, elements: PhantomData }))
+        }
+    }
+}
+
+impl<'a, T> List<'a, T> {
+    /// How many elements; 0 for null.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        usize::try_from(self.count).unwrap_or(0)
+    }
+
+    /// Whether there is no element.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count <= 0
+    }
+
+    /// Whether it is null, and not merely empty.
+    #[must_use]
+    pub const fn is_null(&self) -> bool {
+        self.count == -1
+    }
+
+    /// The elements as they are on the wire, without the count.
+    #[must_use]
+    pub const fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Writes count and elements.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        put_int(out, self.count);
+        out.extend_from_slice(self.raw);
+    }
+
+    /// The elements, in order.
+    #[must_use]
+    pub const fn iter(&self) -> Elements<'a, T> {
+        Elements { raw: self.raw, elements: PhantomData }
+    }
+}
+
+impl<'a, T: Element<'a>> IntoIterator for List<'a, T> {
+    type Item = T;
+    type IntoIter = Elements<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// The elements of a [`List`].
+#[derive(Clone, Debug)]
+pub struct Elements<'a, T> {
+    raw: &'a [u8],
+    elements: PhantomData<T>,
+}
+
+impl<'a, T: Element<'a>> Iterator for Elements<'a, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        if self.raw.is_empty() {
+            return None;
+        }
+        let (rest, value) = element::<T>(self.raw).ok()?;
+        self.raw = rest;
+        Some(value)
+    }
+}
+
+fn element<'a, T: Element<'a>>(input: &'a [u8]) -> Parsed<'a, T> {
+    match T::decode_front(input) {
+        Ok((value, used)) => Ok((input.get(used..).unwrap_or_default(), value)),
+        Err(error) => {
+            let here = input.get(error.offset..).unwrap_or_default();
+            Err(Fault::at(error.field, here, error.kind))
+        }
+    }
+}
+
+/// A string in a vector of strings; `None` is null.
+impl<'a> Element<'a> for Option<&'a [u8]> {
+    fn decode_front(input: &'a [u8]) -> Result<(Self, usize), DecodeError> {
+        front(input, string("string"))
+    }
+}
+
+/// An identity: of a client connection in a REQUEST's authinfo, of a grantee in an [`Acl`].
+///
+/// | offset | size | field |
+/// | --- | --- | --- |
+/// | 0 | 4 + n | scheme, a string |
+/// | 4 + n | 4 + m | id, a string |
+///
+/// Source: `apache/zookeeper: zookeeper-jute/src/main/resources/zookeeper.jute`, Id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Id<'a> {
+    /// `ip`, `world`, `digest`, `sasl`, ...
+    pub scheme: Option<&'a [u8]>,
+    /// Who, in the terms of the scheme.
+    pub id: Option<&'a [u8]>,
+}
+
+impl Id<'_> {
+    /// Writes it.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        put_buffer(out, self.scheme);
+        put_buffer(out, self.id);
+    }
+}
+
+impl<'a> Element<'a> for Id<'a> {
+    fn decode_front(input: &'a [u8]) -> Result<(Self, usize), DecodeError> {
+        front(input, (string("scheme"), string("id")).map(|(scheme, id)| Self { scheme, id }))
+    }
+}
+
+/// One entry of an access control list.
+///
+/// | offset | size | field |
+/// | --- | --- | --- |
+/// | 0 | 4 | permissions: 1 read, 2 write, 4 create, 8 delete, 16 admin |
+/// | 4 | 8 + n + m | [`Id`] |
+///
+/// Source: `apache/zookeeper: zookeeper-jute/src/main/resources/zookeeper.jute`, ACL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acl<'a> {
+    /// The permissions' bits.
+    pub permissions: i32,
+    /// Who has them.
+    pub id: Id<'a>,
+}
+
+impl Acl<'_> {
+    /// Writes it.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        put_int(out, self.permissions);
+        self.id.encode(out);
+    }
+}
+
+impl<'a> Element<'a> for Acl<'a> {
+    fn decode_front(input: &'a [u8]) -> Result<(Self, usize), DecodeError> {
+        front(input, (int("perms"), element::<Id<'a>>).map(|(permissions, id)| Self { permissions, id }))
+    }
+}
+
+/// Writes a boolean.
+pub(super) fn put_bool(out: &mut Vec<u8>, value: bool) {
+    out.push(u8::from(value));
+}
+
+/// Writes a 4-byte integer.
+pub(super) fn put_int(out: &mut Vec<u8>, value: i32) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+/// Writes an 8-byte integer.
+pub(super) fn put_long(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+/// Writes an 8-byte id.
+pub(super) fn put_id(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+/// Writes a buffer or a string; `None` is null.
+pub(super) fn put_buffer(out: &mut Vec<u8>, value: Option<&[u8]>) {
+    match value {
+        None => put_int(out, -1),
+        Some(bytes) => {
+            put_int(out, i32::try_from(bytes.len()).unwrap_or(i32::MAX));
+            out.extend_from_slice(bytes);
+        }
+    }
+}
