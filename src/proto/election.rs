@@ -170,7 +170,7 @@ pub struct Notification<'a> {
     pub peer_epoch: Option<i64>,
     /// The layout's version: 1 or 2.
     pub version: Option<i32>,
-    /// The committed configuration.
+    /// The committed configuration, as [`super::config::Text`] reads it.
     pub config: Option<&'a [u8]>,
     /// What follows the fields above, in no version known so far.
     pub rest: &'a [u8],

@@ -125,6 +125,17 @@ pub(super) fn bytes<'a>(field: &'static str, len: usize) -> impl Fn(&'a [u8]) ->
     move |input| take::<_, _, Fault>(len)(input).map_err(|_| Fault::short(field, input, len))
 }
 
+/// Reads a field into its place, and returns what is behind it.
+pub(super) fn set<'a, T>(
+    place: &mut Option<T>,
+    mut parser: impl Parser<&'a [u8], Output = T, Error = Fault>,
+    input: &'a [u8],
+) -> Result<&'a [u8], nom::Err<Fault>> {
+    let (after, value) = parser.parse(input)?;
+    *place = Some(value);
+    Ok(after)
+}
+
 /// Everything that is left.
 pub(super) fn rest(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (front, back) = input.split_at(input.len());

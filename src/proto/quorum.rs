@@ -10,12 +10,14 @@
 //! | 20 + n | | authinfo: [`Id`]s, in REQUESTs only |
 //!
 //! There is no outer length: where a packet ends follows from its fields. [`Head`] is the first 16
-//! bytes, all that a cut capture need show; [`Packet`] is the whole.
+//! bytes, all that a cut capture need show; [`Packet`] is the whole, and [`Body`] what is in its data.
 //!
 //! Source: `apache/zookeeper: zookeeper-jute/src/main/resources/zookeeper.jute`, QuorumPacket, and
 //! `zookeeper-server/.../server/quorum/Leader.java` for the types.
 
 use nom::Parser;
+
+pub use super::body::{Body, Sessions, encode};
 
 use super::error::{DecodeErrorKind, Step};
 use super::id::{PacketType, Zxid};
