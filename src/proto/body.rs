@@ -271,3 +271,133 @@ impl<'a> Sessions<'a> {
         })
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    use crate::proto::config::Text;
+    use crate::proto::examples::{QUORUM, hex, named};
+
+    fn body_of(name: &str) -> Body<'static> {
+        let example = named(name);
+        let data: &'static [u8] = example.data().leak();
+        let data = (example.size > 20 || name.starts_with("PING reply")).then_some(data);
+        Body::decode(example.kind, example.to_leader, data).unwrap()
+    }
+
+    #[test]
+    fn the_handshake_says_who_and_what() {
+        let info = |config_version| LearnerInfo {
+            sid: Some(Sid(1)),
+            protocol_version: Some(LearnerInfo::PROTOCOL),
+            config_version,
+        };
+        assert_eq!(body_of("FOLLOWERINFO 3.5+"), Body::FollowerInfo(info(Some(0x1_0000_0000))));
+        assert_eq!(body_of("FOLLOWERINFO 3.4"), Body::FollowerInfo(info(None)));
+        let bare = LearnerInfo { sid: Some(Sid(1)), ..LearnerInfo::default() };
+        assert_eq!(body_of("FOLLOWERINFO 3.2/3.3"), Body::FollowerInfo(bare));
+        assert_eq!(body_of("LEADERINFO"), Body::LeaderInfo { protocol_version: 0x10000 });
+        assert_eq!(body_of("ACKEPOCH, new epoch"), Body::AckEpoch { current_epoch: Some(4) });
+        assert_eq!(body_of("ACKEPOCH, re-join"), Body::AckEpoch { current_epoch: None });
+        assert_eq!(body_of("NEWLEADER 3.4"), Body::Empty);
+        let Body::NewLeader(text) = body_of("NEWLEADER 3.5+") else { panic!() };
+        assert_eq!(text.version(), Some(0x5_0000_0000));
+        assert_eq!(text, Text(b"server.1=a:2888:3888:participant\nversion=500000000"));
+    }
+
+    #[test]
+    fn the_small_ones_say_what_they_have() {
+        let session = SessionId(0x0100_000b_54a3_0000);
+        let expected = Body::RevalidateRequest { session, timeout_ms: 10_000 };
+        assert_eq!(body_of("REVALIDATE to leader"), expected);
+        let expected = Body::RevalidateAnswer { session, is_valid: true };
+        assert_eq!(body_of("REVALIDATE to learner"), expected);
+        assert_eq!(body_of("COMMITANDACTIVATE"), Body::CommitAndActivate { leader: Sid(2) });
+        let Body::InformAndActivate { leader, txn } = body_of("INFORMANDACTIVATE") else { panic!() };
+        assert_eq!((leader, txn.path()), (Sid(2), Some(&b"/zookeeper/config"[..])));
+        assert_eq!(txn.header.zxid, Zxid::new(5, 12));
+    }
+
+    #[test]
+    fn a_pings_sessions_are_counted_and_a_cut_leaves_whole_ones() {
+        let Body::Ping(sessions) = body_of("PING reply, 1 session") else { panic!() };
+        let expected = (SessionId(0x0100_000b_54a3_0000), 10_000);
+        assert_eq!(sessions.iter().collect::<Vec<_>>(), [expected]);
+        let Body::Ping(none) = body_of("PING reply, idle") else { panic!() };
+        assert!(none.is_empty());
+        assert_eq!(body_of("PING to learner"), Body::Empty);
+        let data = [0; 30];
+        assert_eq!(Sessions::decode_cut(&data).len(), 2);
+        let error = Sessions::decode(&data).unwrap_err();
+        assert_eq!((error.offset, error.kind), (24, DecodeErrorKind::Trailing(6)));
+    }
+
+    #[test]
+    fn data_cut_or_lengthened_is_never_mistaken() {
+        for example in QUORUM {
+            let data = example.data();
+            // Their data may have any length, or many.
+            let free = [PacketType::NewLeader, PacketType::FollowerInfo, PacketType::ObserverInfo];
+            if data.is_empty() || free.contains(&example.kind) {
+                continue;
+            }
+            for len in 0..data.len() {
+                let Ok(body) = Body::decode(example.kind, example.to_leader, Some(&data[..len])) else {
+                    continue;
+                };
+                // Without its digest a transaction is still one; without its body a closeSession; and no sessions are.
+                let allowed: &[usize] = match example.name {
+                    "PROPOSAL create 3.6+" => &[72, 76],
+                    "PROPOSAL create up to 3.5" => &[72],
+                    "PROPOSAL closeSession 3.6+" => &[32, 42],
+                    "PING reply, 1 session" => &[0],
+                    _ => &[],
+                };
+                assert!(allowed.contains(&len), "{} at {len}: {body:?}", example.name);
+            }
+            let mut long = data.clone();
+            long.push(0);
+            let error = Body::decode(example.kind, example.to_leader, Some(&long)).unwrap_err();
+            let trailing =
+                matches!(error.kind, DecodeErrorKind::Trailing(_) | DecodeErrorKind::TooShort { .. });
+            assert!(trailing, "{}: {error}", example.name);
+        }
+    }
+
+    #[test]
+    fn null_is_no_body_for_what_must_have_one() {
+        for example in QUORUM {
+            let body = Body::decode(example.kind, example.to_leader, None);
+            let may =
+                [PacketType::NewLeader, PacketType::FollowerInfo, PacketType::ObserverInfo, PacketType::Ping];
+            let empty = example.data().is_empty() || may.contains(&example.kind);
+            assert_eq!(body.is_ok(), empty, "{}", example.name);
+        }
+    }
+
+    #[test]
+    fn data_where_there_should_be_none_is_kept() {
+        assert_eq!(Body::decode(PacketType::Ack, true, Some(b"x")), Ok(Body::Unknown(b"x")));
+        assert_eq!(Body::decode(PacketType::Proposal, true, Some(b"x")), Ok(Body::Unknown(b"x")));
+        assert_eq!(Body::decode(PacketType::Proposal, true, None), Ok(Body::Empty));
+    }
+
+    #[test]
+    fn offsets_in_errors_count_from_the_packets_first_byte() {
+        let bytes = hex("00000012 0000000400000000 00000003 010203 FFFFFFFF");
+        let (packet, _) = Packet::decode(&bytes, 100).record().unwrap();
+        let error = packet.body(true).unwrap_err();
+        assert_eq!((error.field, error.offset), ("current epoch", 16));
+        let bytes = hex("00000013 0000000400000001 0000000A 0000000000000002 0102 FFFFFFFF");
+        let (packet, _) = Packet::decode(&bytes, 100).record().unwrap();
+        assert_eq!(packet.body(false).unwrap_err().offset, 24);
+    }
+}

@@ -224,3 +224,86 @@ fn split_host(text: &str) -> Option<(&str, Option<&str>)> {
     };
     (!host.is_empty()).then_some((host, rest))
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    fn only(text: &str) -> Option<Server<'_>> {
+        Text(text.as_bytes()).servers().next()
+    }
+
+    #[test]
+    fn what_a_leader_sends_is_read() {
+        let text = Text(
+            b"server.1=10.0.0.1:2888:3888:participant;0.0.0.0:2181\n\
+              server.2=[fe80::2]:2888:3888|10.1.0.2:2889:3889:observer\n\
+              group.1=1:2\nweight.2=0\nversion=500000000",
+        );
+        assert_eq!(text.version(), Some(0x5_0000_0000));
+        let servers: Vec<_> = text.servers().collect();
+        assert_eq!(servers.len(), 2);
+        assert_eq!((servers[0].sid, servers[0].learner_type), (Sid(1), LearnerType::Participant));
+        assert_eq!(servers[0].client, Some(ClientAddress { host: Some("0.0.0.0"), port: 2181 }));
+        assert_eq!((servers[1].sid, servers[1].learner_type), (Sid(2), LearnerType::Observer));
+        assert_eq!(servers[1].client, None);
+        let at = |host, quorum_port, election_port| Address { host, quorum_port, election_port };
+        let expected = [at("fe80::2", 2888, Some(3888)), at("10.1.0.2", 2889, Some(3889))];
+        assert_eq!(servers[1].addresses().collect::<Vec<_>>(), expected);
+        let others: Vec<_> = text.lines().filter(|line| !matches!(line, Line::Server(_))).collect();
+        let expected = [
+            Line::Group { group: 1, members: "1:2" },
+            Line::Weight { sid: Sid(2), weight: 0 },
+            Line::Version(0x5_0000_0000),
+        ];
+        assert_eq!(others, expected);
+    }
+
+    #[test]
+    fn what_people_write_is_read_too() {
+        let server = only("# the ensemble\r\n\r\n server.7 = zk7:2888:3888 \r\n").unwrap();
+        assert_eq!((server.sid, server.client), (Sid(7), None));
+        assert_eq!(server.addresses().next().unwrap().host, "zk7");
+        assert_eq!(only("server.1=a:2888").unwrap().addresses().next().unwrap().election_port, None);
+        let client = only("server.1=a:2888:3888:OBSERVER;2181").unwrap();
+        assert_eq!(client.client, Some(ClientAddress { host: None, port: 2181 }));
+        assert_eq!(client.learner_type, LearnerType::Observer);
+        let secure = only("server.1=a:2888:3888;[::1]:2181;b:2281").unwrap();
+        assert_eq!(secure.client, Some(ClientAddress { host: Some("::1"), port: 2181 }));
+        assert_eq!(only("server.1=a:2888:3888;;b:2281").unwrap().client, None);
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_kept_as_it_is() {
+        let lines = [
+            "tickTime=2000",
+            "server.x=a:1:2",
+            "server.1=",
+            "server.1=a",
+            "server.1=a:99999:1",
+            "server.1=:1:2",
+            "server.1=a:1:2:leader",
+            "server.1=a:1:2:observer:observer",
+            "server.1=[::1:1:2",
+            "server.1=a:1:2|",
+            "server.1=a:1:2;b",
+            "version=xyz",
+            "weight.1=heavy",
+            "server.1",
+            "=",
+            "serverless.1=a:1:2",
+        ];
+        for line in lines {
+            assert_eq!(Line::decode(line.as_bytes()), Line::Other(line.as_bytes()), "{line}");
+        }
+        assert_eq!(Line::decode(b"server.1=\xff:1:2"), Line::Other(b"server.1=\xff:1:2"));
+        assert_eq!(Text(b"").version(), None);
+    }
+}

@@ -51,3 +51,32 @@ impl LearnerInfo {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_there_or_not() {
+        let mut data = 3_i64.to_be_bytes().to_vec();
+        data.extend(0x10000_i32.to_be_bytes());
+        data.extend(0x5_0000_0000_u64.to_be_bytes());
+        data.push(0xff);
+        for len in 0..=data.len() {
+            let info = LearnerInfo::decode(&data[..len]);
+            assert_eq!(info.sid, (len >= 8).then_some(Sid(3)));
+            assert_eq!(info.protocol_version, (len >= 12).then_some(LearnerInfo::PROTOCOL));
+            assert_eq!(info.config_version, (len >= 20).then_some(0x5_0000_0000));
+            let mut again = Vec::new();
+            info.encode(&mut again);
+            assert_eq!(again, data[..[0, 8, 12, 20].into_iter().rfind(|whole| *whole <= len).unwrap()]);
+        }
+    }
+}

@@ -27,3 +27,12 @@ pub use error::{DecodeError, DecodeErrorKind, Step};
 pub use id::{PacketType, ServerState, SessionId, Sid, Zxid};
 pub use learner::LearnerInfo;
 pub use op::OpCode;
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test fails by panicking"
+)]
+mod examples;

@@ -150,3 +150,28 @@ impl fmt::Display for OpCode {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_has_one_operation() {
+        for number in -20..120 {
+            let op = OpCode::from_number(number);
+            assert_eq!(op.number(), number);
+            assert_eq!(op.name() == "unknown", matches!(op, OpCode::Unknown(_)));
+        }
+        assert_eq!(OpCode::Unknown(77).to_string(), "unknown(77)");
+        assert_eq!(OpCode::SetAcl.to_string(), "setACL");
+        assert!(OpCode::Sync.is_request() && !OpCode::Sync.is_txn());
+        assert!(OpCode::Error.is_txn() && !OpCode::Error.is_request());
+    }
+}

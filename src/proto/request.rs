@@ -433,3 +433,120 @@ impl<'a> Op<'a> {
         jute::put_int(out, -1);
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    use crate::proto::examples::{hex, named};
+
+    const WORLD: &str = "00000001 0000001F 00000005 776F726C64 00000006 616E796F6E65";
+    const END: &str = "FFFFFFFF 01 FFFFFFFF";
+
+    fn of(op: OpCode, body: &str) -> Vec<u8> {
+        let mut data = hex("0100000B54A30000 00000003");
+        data.extend(op.number().to_be_bytes());
+        data.extend(hex(body));
+        data
+    }
+
+    fn round(data: &[u8]) -> Request<'_> {
+        let request = Request::decode(data).unwrap();
+        let mut again = Vec::new();
+        request.encode(&mut again);
+        assert_eq!(again, data);
+        request
+    }
+
+    #[test]
+    fn a_create_tells_all() {
+        let data = named("REQUEST create").data();
+        let request = round(&data);
+        assert_eq!((request.session, request.cxid), (SessionId(0x0100_000b_54a3_0000), 3));
+        assert_eq!((request.op, request.path()), (OpCode::Create, Some(&b"/a"[..])));
+        let Body::Create { data, acl, flags, ttl_ms, .. } = request.body else { panic!() };
+        assert_eq!((data, acl.len(), flags, ttl_ms), (Some(&b"hi"[..]), 1, 0, None));
+    }
+
+    #[test]
+    fn every_body_comes_out_as_it_went_in_and_nothing_shorter_or_longer_does() {
+        let node = format!("00000002 2F61 00000002 6869 {WORLD} 00000000");
+        let bodies = [
+            (OpCode::Create, node.clone(), true),
+            (OpCode::Create2, node.clone(), true),
+            (OpCode::CreateContainer, node.clone(), true),
+            (OpCode::CreateTtl, format!("{node} 0000000000001388"), true),
+            (OpCode::Delete, "00000002 2F61 FFFFFFFF".into(), true),
+            (OpCode::SetData, "00000002 2F61 FFFFFFFF FFFFFFFF".into(), true),
+            (OpCode::SetAcl, format!("00000002 2F61 {WORLD} 00000001"), true),
+            (OpCode::Check, "00000002 2F61 00000004".into(), true),
+            (OpCode::Sync, "00000002 2F61".into(), true),
+            (OpCode::Reconfig, "FFFFFFFF 00000001 33 FFFFFFFF FFFFFFFFFFFFFFFF".into(), false),
+            (OpCode::CreateSession, "00002710".into(), false),
+            (OpCode::CloseSession, String::new(), false),
+            (OpCode::Multi, END.into(), false),
+            (OpCode::Multi, format!("00000002 00 FFFFFFFF 00000002 2F61 00000001 {END}"), false),
+        ];
+        for (op, body, has_path) in bodies {
+            let data = of(op, &body);
+            let request = round(&data);
+            assert_eq!(request.path(), has_path.then_some(&b"/a"[..]), "{op}");
+            assert_eq!(Glimpse::decode(&data).path, request.path(), "{op}");
+            for len in 0..data.len() {
+                assert!(Request::decode(&data[..len]).is_err(), "{op} at {len}");
+                let shown = Glimpse::decode(&data[..len]);
+                assert_eq!(shown.cxid, (len >= 12).then_some(3));
+                assert_eq!(shown.op, (len >= 16).then_some(op));
+                assert_eq!(shown.path, (has_path && len >= 22).then_some(&b"/a"[..]));
+            }
+            let mut long = data.clone();
+            long.push(0);
+            assert_eq!(Request::decode(&long).unwrap_err().kind, DecodeErrorKind::Trailing(1), "{op}");
+        }
+    }
+
+    #[test]
+    fn a_delete_container_is_the_bare_path() {
+        let data = of(OpCode::DeleteContainer, "2F61");
+        assert_eq!(round(&data).path(), Some(&b"/a"[..]));
+        assert_eq!(Glimpse::decode(&data).path, None);
+    }
+
+    #[test]
+    fn a_multi_holds_its_operations_up_to_one_of_unknown_length() {
+        let delete = "00000002 00 FFFFFFFF 00000002 2F61 00000001";
+        let check = "0000000D 00 FFFFFFFF 00000002 2F62 00000004";
+        let data = of(OpCode::Multi, &format!("{delete} {check} {END}"));
+        let Body::Multi(ops) = round(&data).body else { panic!() };
+        let found: Vec<_> = ops.iter().map(|op| (op.op, op.body.path())).collect();
+        assert_eq!(found, [(OpCode::Delete, Some(&b"/a"[..])), (OpCode::Check, Some(&b"/b"[..]))]);
+        let mut again = Vec::new();
+        ops.iter().for_each(|op| op.encode(&mut again));
+        Op::encode_end(&mut again);
+        assert_eq!(again, ops.raw());
+        assert_eq!(Ops::new(&again), Ok(ops));
+
+        for odd in ["00000063", "0000000E", "00000009"] {
+            let data = of(OpCode::Multi, &format!("{delete} {odd} 00 FFFFFFFF 010203 {END}"));
+            let Body::Multi(ops) = round(&data).body else { panic!() };
+            let last = ops.iter().last().unwrap();
+            assert_eq!(ops.iter().count(), 2);
+            assert!(matches!(last.body, Body::Unknown([1, 2, 3, ..])), "{last:?}");
+        }
+        let data = of(OpCode::Multi, "FFFFFFFF 00 FFFFFFFF");
+        assert_eq!(Request::decode(&data).unwrap_err().kind, DecodeErrorKind::BadValue(-1));
+    }
+
+    #[test]
+    fn an_operation_that_no_release_forwards_keeps_its_bytes() {
+        let data = of(OpCode::Unknown(105), "0102");
+        assert_eq!(round(&data).body, Body::Unknown(&[1, 2]));
+    }
+}

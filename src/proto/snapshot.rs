@@ -105,3 +105,82 @@ impl EndFinder {
         None
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    use crate::proto::examples::{SNAPSHOT, hex};
+
+    /// The example, and a PING behind it.
+    fn stream() -> (Vec<u8>, usize) {
+        let mut bytes = hex(SNAPSHOT);
+        let end = bytes.len();
+        assert_eq!(end, 230);
+        bytes.extend(hex("00000005 000000050000000B FFFFFFFF FFFFFFFF"));
+        (bytes, end)
+    }
+
+    #[test]
+    fn the_end_is_found_at_any_split() {
+        let (bytes, end) = stream();
+        for split in 0..=bytes.len() {
+            let (front, back) = bytes.split_at(split);
+            let mut finder = EndFinder::new();
+            let found = finder.seen(front).or_else(|| finder.seen(back).map(|at| at + split));
+            assert_eq!((found, finder.len()), (Some(end), end as u64), "split at {split}");
+        }
+        for size in 1..40 {
+            let mut finder = EndFinder::new();
+            let mut at = 0;
+            let found = bytes.chunks(size).find_map(|chunk| {
+                let found = finder.seen(chunk).map(|end| at + end);
+                at += chunk.len();
+                found
+            });
+            assert_eq!(found, Some(end), "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn an_end_in_hidden_bytes_is_not_made_up() {
+        let (bytes, end) = stream();
+        for hidden in end - END.len()..end {
+            let mut finder = EndFinder::new();
+            assert_eq!(finder.seen(&bytes[..hidden]), None);
+            finder.hidden(1);
+            assert_eq!(finder.seen(&bytes[hidden + 1..]), None);
+            assert_eq!((finder.len(), finder.hidden_len()), (bytes.len() as u64, 1));
+        }
+        let mut finder = EndFinder::new();
+        finder.hidden(1 << 40);
+        assert_eq!(finder.seen(&bytes[end - END.len()..]), Some(END.len()));
+        finder.hidden(u64::MAX);
+        assert_eq!(finder.len(), u64::MAX);
+        let mut finder = EndFinder::new();
+        assert_eq!(finder.seen(&bytes[..end - 3]), None);
+        finder.hidden(0);
+        assert_eq!(finder.seen(&bytes[end - 3..]), Some(3));
+    }
+
+    #[test]
+    fn a_false_start_does_not_hide_the_end() {
+        for start in 1..END.len() {
+            for repeat in 1..4 {
+                let mut bytes = END[..start].repeat(repeat);
+                bytes.extend(END);
+                let end = bytes.len();
+                assert_eq!(EndFinder::new().seen(&bytes), Some(end), "{start} bytes, {repeat} times");
+            }
+        }
+        let zeros = [&[0; 9][..], &END].concat();
+        assert_eq!(EndFinder::new().seen(&zeros), Some(zeros.len()));
+    }
+}

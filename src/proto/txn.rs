@@ -478,3 +478,210 @@ impl<'a> Element<'a> for SubTxn<'a> {
         )
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    use crate::proto::error::DecodeErrorKind;
+    use crate::proto::examples::{QUORUM, hex, named};
+    use crate::proto::id::PacketType;
+    use crate::proto::jute::{Id, MAX_LIMIT};
+
+    const WORLD: &str = "00000001 0000001F 00000005 776F726C64 00000006 616E796F6E65";
+
+    fn of(kind: OpCode, body: &str) -> Vec<u8> {
+        let mut data = Vec::new();
+        let session = SessionId(0x0100_000b_54a3_0000);
+        Header { session, cxid: 3, zxid: Zxid::new(5, 7), time_ms: 1, kind }.encode(&mut data);
+        data.extend(hex(body));
+        data
+    }
+
+    /// Decodes, and sees to it that the same bytes come out again.
+    fn round(data: &[u8]) -> Txn<'_> {
+        let txn = Txn::decode(data).unwrap();
+        let mut again = Vec::new();
+        txn.encode(&mut again);
+        assert_eq!(again, data);
+        txn
+    }
+
+    #[test]
+    fn a_create_tells_all() {
+        let data = named("PROPOSAL create 3.6+").data();
+        let txn = round(&data);
+        assert_eq!(txn.header.session, SessionId(0x0100_000b_54a3_0000));
+        assert_eq!((txn.header.cxid, txn.header.zxid), (3, Zxid::new(5, 7)));
+        assert_eq!((txn.header.time_ms, txn.header.kind), (0x018b_2c4d_5e6f, OpCode::Create));
+        assert_eq!(txn.digest, Some(Digest { version: 2, tree: 0x1a2b_3c4d }));
+        assert_eq!(txn.path(), Some(&b"/a"[..]));
+        let Body::Create { data, acl, is_ephemeral, parent_cversion, .. } = txn.body else { panic!() };
+        assert_eq!((data, is_ephemeral, parent_cversion), (Some(&b"hi"[..]), false, Some(1)));
+        let anyone = Acl { permissions: 31, id: Id { scheme: Some(b"world"), id: Some(b"anyone") } };
+        assert_eq!(acl.iter().collect::<Vec<_>>(), [anyone]);
+    }
+
+    #[test]
+    fn every_body_comes_out_as_it_went_in_with_a_digest_and_without() {
+        let node = format!("00000002 2F61 00000002 6869 {WORLD}");
+        let bodies = [
+            (OpCode::CreateSession, "00002710".into()),
+            (OpCode::Error, "FFFFFF92".into()),
+            (OpCode::Create, format!("{node} 01 00000001")),
+            (OpCode::Create2, format!("{node} 00 00000001")),
+            (OpCode::CreateContainer, format!("{node} 00000001")),
+            (OpCode::CreateTtl, format!("{node} 00000001 0000000000001388")),
+            (OpCode::Delete, "00000002 2F61".into()),
+            (OpCode::DeleteContainer, "00000002 2F61".into()),
+            (OpCode::SetData, "00000002 2F61 FFFFFFFF 00000001".into()),
+            (OpCode::Reconfig, "00000002 2F61 00000002 6869 FFFFFFFF".into()),
+            (OpCode::SetAcl, format!("00000002 2F61 {WORLD} 00000001")),
+            (OpCode::Check, "00000002 2F61 00000004".into()),
+            (OpCode::Multi, "00000001 00000002 00000006 00000002 2F61".into()),
+        ];
+        for (kind, body) in bodies {
+            let plain = of(kind, &body);
+            assert_eq!(round(&plain).digest, None, "{kind}");
+            assert_ne!(round(&plain).header.kind, OpCode::Unknown(0));
+            let digested = of(kind, &format!("{body} 00000002 000000001A2B3C4D"));
+            let txn = round(&digested);
+            assert_eq!(txn.digest, Some(Digest { version: 2, tree: 0x1a2b_3c4d }), "{kind}");
+            assert_eq!(txn.body, round(&plain).body, "{kind}");
+            let has_path = !matches!(kind, OpCode::CreateSession | OpCode::Error | OpCode::Multi);
+            assert_eq!(txn.path(), has_path.then_some(&b"/a"[..]), "{kind}");
+            for len in 32..plain.len() {
+                let cut = Txn::decode(&plain[..len]);
+                // What ends behind the ephemeral flag is a CreateTxnV0.
+                let is_v0 = matches!(kind, OpCode::Create | OpCode::Create2) && len == plain.len() - 4;
+                assert_eq!(cut.is_ok(), is_v0, "{kind} at {len}: {cut:?}");
+            }
+            for tail in 1..12 {
+                let long = of(kind, &format!("{body} {}", "00".repeat(tail)));
+                assert!(Txn::decode(&long).is_err(), "{kind} with {tail} more");
+            }
+        }
+    }
+
+    #[test]
+    fn a_create_of_3_3_has_no_parent_version() {
+        let data = of(OpCode::Create, &format!("00000002 2F61 00000002 6869 {WORLD} 01"));
+        let Body::Create { is_ephemeral, parent_cversion, .. } = round(&data).body else { panic!() };
+        assert_eq!((is_ephemeral, parent_cversion), (true, None));
+    }
+
+    #[test]
+    fn a_close_session_is_told_by_its_length_and_its_first_bytes() {
+        let forms = [
+            ("", None, false),
+            ("00000002 000000001A2B3C4D", None, true),
+            ("00000000", Some(0), false),
+            ("00000000 00000002 000000001A2B3C4D", Some(0), true),
+            ("00000001 00000002 2F65", Some(1), false),
+            ("00000001 00000002 2F65 00000002 000000001A2B3C4D", Some(1), true),
+            // Twelve bytes that are no digest: one path of four.
+            ("00000001 00000004 2F656565", Some(1), false),
+        ];
+        for (body, expected, digested) in forms {
+            let data = of(OpCode::CloseSession, body);
+            let txn = round(&data);
+            let Body::CloseSession { paths } = txn.body else { panic!() };
+            assert_eq!(paths.map(|paths| paths.len()), expected, "{body}");
+            assert_eq!(txn.digest.is_some(), digested, "{body}");
+        }
+        assert!(Txn::decode(&of(OpCode::CloseSession, "00000001 00000002 2F65 00")).is_err());
+    }
+
+    #[test]
+    fn a_multi_holds_its_parts_and_multis_within() {
+        let data = named("PROPOSAL multi").data();
+        let Body::Multi(txns) = round(&data).body else { panic!() };
+        let parts: Vec<_> = txns.iter().map(|sub| (sub.kind, sub.body().unwrap())).collect();
+        let expected = [
+            (OpCode::Delete, Body::Delete { path: Some(b"/a") }),
+            (OpCode::Check, Body::Check { path: Some(b"/b"), version: 4 }),
+        ];
+        assert_eq!(parts, expected);
+
+        let nested = "00000001 0000000E 00000010 00000001 FFFFFFFF 00000004 FFFFFFFE";
+        let data = of(OpCode::Multi, nested);
+        let Body::Multi(outer) = round(&data).body else { panic!() };
+        let Ok(Body::Multi(inner)) = outer.iter().next().unwrap().body() else { panic!() };
+        let failed = inner.iter().next().unwrap();
+        assert_eq!((failed.kind, failed.body()), (OpCode::Error, Ok(Body::Error { code: -2 })));
+        let mut again = Vec::new();
+        failed.encode(&mut again);
+        assert_eq!(again, inner.raw());
+
+        let broken = SubTxn { kind: OpCode::Delete, data: Some(b"\0\0\0\x09/") };
+        assert!(broken.body().is_err());
+        assert!(SubTxn { data: None, ..broken }.body().is_err());
+    }
+
+    #[test]
+    fn a_type_that_no_release_knows_keeps_its_bytes() {
+        for kind in [OpCode::Unknown(77), OpCode::Sync] {
+            let data = of(kind, "0102030405060708090A0B0C");
+            let txn = round(&data);
+            assert_eq!((txn.header.kind, txn.digest), (kind, None));
+            assert_eq!(txn.body, Body::Unknown(&data[32..]));
+        }
+    }
+
+    #[test]
+    fn lengths_inside_are_held_against_what_is_there() {
+        let at_path = |len: i32| {
+            let mut data = of(OpCode::Delete, "");
+            data.extend(len.to_be_bytes());
+            data.extend(b"/a");
+            Txn::decode(&data).map(|txn| txn.path().map(<[u8]>::to_vec)).map_err(|error| error.kind)
+        };
+        let limit = MAX_LIMIT as i32;
+        assert_eq!(at_path(2), Ok(Some(b"/a".to_vec())));
+        assert_eq!(at_path(-1), Err(DecodeErrorKind::Trailing(2)));
+        assert_eq!(at_path(-2), Err(DecodeErrorKind::BadValue(-2)));
+        let short = DecodeErrorKind::TooShort { needed: MAX_LIMIT as usize, present: 2 };
+        assert_eq!(at_path(limit), Err(short));
+        let over =
+            |len: i32| DecodeErrorKind::TooLong { len: len.unsigned_abs().into(), limit: MAX_LIMIT.into() };
+        assert_eq!(at_path(limit + 1), Err(over(limit + 1)));
+        assert_eq!(at_path(i32::MAX), Err(over(i32::MAX)));
+
+        for count in ["7FFFFFFF", "04000000", "00000001"] {
+            let data = of(OpCode::Multi, count);
+            assert!(matches!(Txn::decode(&data).unwrap_err().kind, DecodeErrorKind::TooShort { .. }));
+        }
+        for count in ["FFFFFFFF", "FFFFFFFE", "80000000", "00000000"] {
+            let data = of(OpCode::Multi, count);
+            let Body::Multi(txns) = round(&data).body else { panic!() };
+            assert!(txns.is_empty() && txns.iter().next().is_none());
+        }
+    }
+
+    #[test]
+    fn a_glimpse_shows_what_a_cut_left() {
+        let data = named("PROPOSAL create 3.6+").data();
+        let whole = Txn::decode(&data).unwrap();
+        for len in 0..=data.len() {
+            let shown = Glimpse::decode(&data[..len]);
+            assert_eq!(shown.session, (len >= 8).then_some(whole.header.session));
+            assert_eq!(shown.cxid, (len >= 12).then_some(3));
+            assert_eq!(shown.zxid, (len >= 20).then_some(whole.header.zxid));
+            assert_eq!(shown.time_ms, (len >= 28).then_some(whole.header.time_ms));
+            assert_eq!(shown.kind, (len >= 32).then_some(OpCode::Create));
+            assert_eq!(shown.path, (len >= 38).then_some(&b"/a"[..]));
+            assert_eq!(Header::decode(&data[..len]).is_ok(), len >= 32);
+        }
+        for example in QUORUM.iter().filter(|example| example.kind == PacketType::Proposal) {
+            let data = example.data();
+            assert_eq!(Glimpse::decode(&data).path, Txn::decode(&data).unwrap().path(), "{}", example.name);
+        }
+    }
+}
