@@ -188,3 +188,74 @@ impl TlsHead {
 pub fn is_tls(bytes: &[u8]) -> bool {
     matches!(bytes, [0x16, 0x03, 0..=4, ..])
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    use crate::proto::examples::{AUTH, hex};
+
+    #[test]
+    fn sasl_packets_come_out_as_they_went_in() {
+        for (name, text) in AUTH {
+            let mut bytes = hex(text);
+            let size = bytes.len();
+            for len in 0..size {
+                match Packet::decode(&bytes[..len], 1000) {
+                    Step::NeedMore { at_least } => assert!(at_least > len && at_least <= size, "{name}"),
+                    other => panic!("{name} at {len}: {other:?}"),
+                }
+                assert_eq!(Head::decode(&bytes[..len]).is_some(), len >= 16, "{name}");
+            }
+            bytes.push(0xff);
+            let (packet, used) = Packet::decode(&bytes, 1000).record().unwrap();
+            assert_eq!(used, size, "{name}");
+            assert_eq!(Head::decode(&bytes).unwrap().size(), size as u64, "{name}");
+            let mut again = Vec::new();
+            packet.encode(&mut again);
+            assert_eq!(again, bytes[..size], "{name}");
+        }
+        let status = |index: usize| Head::decode(&hex(AUTH[index].1)).unwrap().status;
+        assert_eq!([status(0), status(1), status(2)], [Status::InProgress, Status::Success, Status::Error]);
+    }
+
+    #[test]
+    fn a_token_is_held_against_its_limit() {
+        let decode = |len: i32| {
+            let mut bytes = MAGIC.to_vec();
+            bytes.extend([0; 4]);
+            bytes.extend(len.to_be_bytes());
+            Packet::decode(&bytes, 10)
+                .record()
+                .map(|(packet, used)| (packet.token.is_none(), used))
+                .ok_or(bytes)
+        };
+        assert_eq!(decode(-1), Ok((true, 16)));
+        assert_eq!(decode(0), Ok((false, 16)));
+        let ten = decode(10).unwrap_err();
+        assert_eq!(Packet::decode(&ten, 10), Step::NeedMore { at_least: 26 });
+        for len in [-2, 11, i32::MAX] {
+            assert!(matches!(Packet::decode(&decode(len).unwrap_err(), 10), Step::Malformed(_)), "{len}");
+        }
+        assert!(matches!(Packet::decode(&[0; 16], 10), Step::Malformed(_)));
+    }
+
+    #[test]
+    fn tls_is_known_by_its_first_bytes() {
+        assert!(is_tls(&hex("160301")) && is_tls(&hex("16030300")) && is_tls(&hex("160304")));
+        assert!(!is_tls(&hex("1603")) && !is_tls(&hex("170303")) && !is_tls(&hex("160305")));
+        let head = TlsHead::decode(&hex("1703030030FF")).unwrap();
+        assert_eq!((head.content, head.version, head.len, head.size()), (23, 0x303, 48, 53));
+        for other in ["17030300", "1903030030", "1304030030", "1602030030", "1703034801", "0000000B00"] {
+            assert_eq!(TlsHead::decode(&hex(other)), None, "{other}");
+        }
+        assert!(TlsHead::decode(&hex("1703034800")).is_some());
+    }
+}

@@ -170,7 +170,7 @@ pub struct Notification<'a> {
     pub peer_epoch: Option<i64>,
     /// The layout's version: 1 or 2.
     pub version: Option<i32>,
-    /// The committed configuration.
+    /// The committed configuration, as [`super::config::Text`] reads it.
     pub config: Option<&'a [u8]>,
     /// What follows the fields above, in no version known so far.
     pub rest: &'a [u8],
@@ -236,7 +236,7 @@ impl<'a> Notification<'a> {
         )
             .parse(input)?;
         let (after, peer_epoch) = if_room(len >= 36, jute::long("peer epoch"), after);
-        let (after, version) = if_room(len >= 40, jute::int("version"), after);
+        let (after, version) = if_room(len >= 40 && peer_epoch.is_some(), jute::int("version"), after);
         let (after, config) = match version {
             Some(2..) if len > 40 && !is_cut => jute::buffer("config", FRAME_LIMIT)(after)?,
             _ => (after, None),
@@ -279,5 +279,185 @@ fn if_room<'a, T>(
     match parser(input) {
         Ok((after, value)) if is_there => (after, Some(value)),
         _ => (input, None),
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    use crate::proto::examples::{AUTH, HELLOS, NOTIFICATIONS, hex};
+
+    fn notification(index: usize) -> Vec<u8> {
+        hex(NOTIFICATIONS[index].1)
+    }
+
+    #[test]
+    fn hellos_come_out_as_they_went_in() {
+        for (name, text) in HELLOS {
+            let mut bytes = hex(text);
+            let size = bytes.len();
+            for len in 0..size {
+                match Hello::decode(&bytes[..len]) {
+                    Step::NeedMore { at_least } => assert!(at_least > len && at_least <= size, "{name}"),
+                    other => panic!("{name} at {len}: {other:?}"),
+                }
+            }
+            bytes.extend_from_slice(&[0xff; 9]);
+            let (hello, used) = Hello::decode(&bytes).record().unwrap();
+            assert_eq!((used, hello.sid()), (size, Sid(3)), "{name}");
+            assert!(hello.plausible());
+            let mut again = Vec::new();
+            hello.encode(&mut again);
+            assert_eq!(again, bytes[..size], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_hello_names_its_addresses() {
+        let bytes = hex(HELLOS[2].1);
+        let (hello, _) = Hello::decode(&bytes).record().unwrap();
+        assert!(matches!(hello, Hello::Addressed { protocol: Hello::V2, .. }));
+        let addresses: Vec<_> = hello.addresses().collect();
+        assert_eq!(addresses, [&b"10.0.0.3:3888"[..], b"10.1.0.3:3888"]);
+        assert_eq!(Hello::Bare { sid: Sid(3) }.addresses().count(), 0);
+    }
+
+    #[test]
+    fn a_hellos_length_is_held_against_its_limit() {
+        let decode = |len: i32| {
+            let mut bytes = hex("FFFFFFFFFFFF0000 0000000000000003");
+            bytes.extend(len.to_be_bytes());
+            match Hello::decode(&bytes) {
+                Step::Malformed(error) => {
+                    assert_eq!(error.offset, 16);
+                    Err(error.kind)
+                }
+                Step::NeedMore { at_least } => Ok(at_least),
+                Step::Record { .. } => panic!(),
+            }
+        };
+        assert_eq!(decode(2048), Ok(2068));
+        assert_eq!(decode(2049), Err(DecodeErrorKind::TooLong { len: 2049, limit: 2048 }));
+        assert!(decode(i32::MAX).is_err());
+        for len in [0, -1, -2] {
+            assert_eq!(decode(len), Err(DecodeErrorKind::BadValue(len.into())));
+        }
+    }
+
+    #[test]
+    fn what_is_no_hello_is_not_taken_for_one() {
+        assert!(matches!(Hello::decode(&hex(AUTH[0].1)), Step::Malformed(_)));
+        assert!(matches!(Hello::decode(&hex("16030100C5010000")), Step::Malformed(_)));
+        for index in 0..NOTIFICATIONS.len() {
+            let bytes = notification(index);
+            assert!(!Hello::decode(&bytes).record().unwrap().0.plausible());
+        }
+        assert!(Hello::Bare { sid: Sid(i64::MAX) }.plausible());
+        assert!(!Hello::Addressed { protocol: -7, sid: Sid(1), text: b"a:1" }.plausible());
+    }
+
+    #[test]
+    fn notifications_come_out_as_they_went_in() {
+        for (name, text) in NOTIFICATIONS {
+            let mut bytes = hex(text);
+            let size = bytes.len();
+            for len in 0..size {
+                let expected = if len < 4 { 4 } else { size };
+                assert_eq!(
+                    Notification::decode(&bytes[..len]),
+                    Step::NeedMore { at_least: expected },
+                    "{name}"
+                );
+            }
+            bytes.extend_from_slice(&[0xff; 9]);
+            let (vote, used) = Notification::decode(&bytes).record().unwrap();
+            assert_eq!(used, size, "{name}");
+            assert_eq!((vote.state, vote.election_epoch), (ServerState::Looking, 1), "{name}");
+            let mut again = Vec::new();
+            vote.encode(&mut again);
+            assert_eq!(again, bytes[..size], "{name}");
+        }
+    }
+
+    #[test]
+    fn each_length_of_notification_has_its_fields() {
+        let fields = |index: usize| {
+            let bytes = notification(index);
+            let (vote, _) = Notification::decode(&bytes).record().unwrap();
+            (vote.leader.0, vote.peer_epoch, vote.version, vote.config.map(<[u8]>::len))
+        };
+        assert_eq!(fields(0), (3, None, None, None));
+        assert_eq!(fields(1), (3, Some(4), None, None));
+        assert_eq!(fields(2), (3, Some(4), Some(1), None));
+        assert_eq!(fields(3), (3, Some(4), Some(2), Some(42)));
+        assert_eq!(fields(4), (i64::MIN, Some(i64::MIN), Some(2), Some(0)));
+    }
+
+    #[test]
+    fn a_cut_notification_shows_its_first_four_fields() {
+        let bytes = notification(3);
+        let payload = &bytes[4..];
+        let whole = Notification::decode_payload(payload).unwrap();
+        for len in 0..payload.len() {
+            let cut = Notification::decode_cut(&payload[..len], payload.len());
+            assert_eq!(cut.is_ok(), len >= 28, "at {len}");
+            assert_eq!(Notification::decode_state(&payload[..len]).is_some(), len >= 4);
+            let Ok(cut) = cut else { continue };
+            let expected = Notification {
+                peer_epoch: whole.peer_epoch.filter(|_| len >= 36),
+                version: whole.version.filter(|_| len >= 40),
+                config: None,
+                ..whole
+            };
+            assert_eq!(cut, expected, "at {len}");
+        }
+        assert_eq!(Notification::decode_cut(payload, payload.len()), Ok(whole));
+        let error = Notification::decode_cut(&payload[..20], 27).unwrap_err();
+        assert_eq!(error.kind, DecodeErrorKind::TooShort { needed: 28, present: 27 });
+    }
+
+    #[test]
+    fn odd_notifications_are_data_where_they_can_be() {
+        let with = |payload: &str| {
+            let payload = hex(payload);
+            let mut bytes = Vec::new();
+            jute::put_buffer(&mut bytes, Some(&payload));
+            bytes
+        };
+        let votes = "00000007 0000000000000003 000000040000002B 0000000000000001 0000000000000004";
+        let bytes = with(&format!("{votes} 00000003 00000001 41 0102"));
+        let (vote, used) = Notification::decode(&bytes).record().unwrap();
+        assert_eq!((vote.state, vote.version), (ServerState::Unknown(7), Some(3)));
+        assert_eq!((vote.config, vote.rest, used), (Some(&b"A"[..]), &[1, 2][..], bytes.len()));
+        let mut again = Vec::new();
+        vote.encode(&mut again);
+        assert_eq!(again, bytes);
+
+        let refused = |bytes: &[u8]| match Notification::decode(bytes) {
+            Step::Malformed(error) => error,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refused(&with("00000000 0000000000000003")).offset, 4);
+        assert_eq!(refused(&with(&format!("{votes} 00000002 00000005 41"))).field, "config");
+        assert_eq!(refused(&with(&format!("{votes} 00000002 FFFFFFFE"))).kind, DecodeErrorKind::BadValue(-2));
+        assert_eq!(refused(&with(&format!("{votes} 00000002 41"))).field, "config");
+    }
+
+    #[test]
+    fn a_notifications_length_is_held_against_its_limit() {
+        assert_eq!(decode_length(&hex("00100000")), Step::Record { value: 1_048_576, used: 4 });
+        assert_eq!(decode_length(&hex("001000")), Step::NeedMore { at_least: 4 });
+        for bad in ["00100001", "7FFFFFFF", "00000000", "FFFFFFFF", "FFFFFFFE"] {
+            assert!(matches!(decode_length(&hex(bad)), Step::Malformed(_)), "{bad}");
+            assert!(matches!(Notification::decode(&hex(bad)), Step::Malformed(_)), "{bad}");
+        }
     }
 }

@@ -125,6 +125,17 @@ pub(super) fn bytes<'a>(field: &'static str, len: usize) -> impl Fn(&'a [u8]) ->
     move |input| take::<_, _, Fault>(len)(input).map_err(|_| Fault::short(field, input, len))
 }
 
+/// Reads a field into its place, and returns what is behind it.
+pub(super) fn set<'a, T>(
+    place: &mut Option<T>,
+    mut parser: impl Parser<&'a [u8], Output = T, Error = Fault>,
+    input: &'a [u8],
+) -> Result<&'a [u8], nom::Err<Fault>> {
+    let (after, value) = parser.parse(input)?;
+    *place = Some(value);
+    Ok(after)
+}
+
 /// Everything that is left.
 pub(super) fn rest(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (front, back) = input.split_at(input.len());
@@ -409,5 +420,64 @@ pub(super) fn put_buffer(out: &mut Vec<u8>, value: Option<&[u8]>) {
             put_int(out, i32::try_from(bytes.len()).unwrap_or(i32::MAX));
             out.extend_from_slice(bytes);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_and_empty_differ() {
+        assert_eq!(whole(&[0xff; 4], buffer("b", 10)), Ok(None));
+        assert_eq!(whole(&[0; 4], buffer("b", 10)), Ok(Some(&[][..])));
+        let mut out = Vec::new();
+        put_buffer(&mut out, None);
+        put_buffer(&mut out, Some(b""));
+        assert_eq!(out, [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+        assert!(List::<Id<'_>>::NULL.is_null() && !List::<Id<'_>>::EMPTY.is_null());
+    }
+
+    #[test]
+    fn anything_but_zero_is_true() {
+        assert_eq!(whole(&[0], boolean("b")), Ok(false));
+        assert_eq!(whole(&[1], boolean("b")), Ok(true));
+        assert_eq!(whole(&[0xff], boolean("b")), Ok(true));
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let error = front(&[0; 15], (long("first"), long("second"))).unwrap_err();
+        let kind = DecodeErrorKind::TooShort { needed: 8, present: 7 };
+        assert_eq!(error, DecodeError { field: "second", offset: 8, kind });
+        assert_eq!(error.to_string(), "second at byte 8: 8 bytes needed, 7 there");
+        let error = whole(&[0; 5], int("only")).unwrap_err();
+        assert_eq!((error.offset, error.kind), (4, DecodeErrorKind::Trailing(1)));
+        let mut ids = 2_i32.to_be_bytes().to_vec();
+        ids.extend([0; 8]);
+        ids.extend((-5_i32).to_be_bytes());
+        let error = front(&ids, List::<Id<'_>>::parse("ids")).unwrap_err();
+        assert_eq!(error, DecodeError { field: "scheme", offset: 12, kind: DecodeErrorKind::BadValue(-5) });
+    }
+
+    #[test]
+    fn a_list_is_as_long_as_its_count_and_bytes_say() {
+        let strings = [0, 0, 0, 1, b'a', 0xff, 0xff, 0xff, 0xff];
+        let list = List::<Option<&[u8]>>::new(2, &strings).unwrap();
+        assert_eq!((list.len(), list.iter().collect::<Vec<_>>()), (2, vec![Some(&b"a"[..]), None]));
+        assert_eq!(list.into_iter().count(), 2);
+        let mut out = Vec::new();
+        list.encode(&mut out);
+        assert_eq!(out, [&[0, 0, 0, 2][..], &strings].concat());
+        assert!(List::<Option<&[u8]>>::new(1, &strings).is_err());
+        assert!(List::<Option<&[u8]>>::new(3, &strings).is_err());
+        assert!(List::<Option<&[u8]>>::new(i32::MAX, &strings).is_err());
     }
 }

@@ -6,15 +6,33 @@
 //!
 //! | port | first | then |
 //! | --- | --- | --- |
-//! | quorum | [`auth`] where SASL or TLS is on | [`quorum::Packet`]s; after SNAP a stream whose end `snapshot` finds |
+//! | quorum | [`auth`] where SASL or TLS is on | [`quorum::Packet`]s; after SNAP a stream whose end [`snapshot`] finds |
 //! | election | [`election::Hello`] from the dialer, [`auth`] | [`election::Notification`]s |
 
 pub mod auth;
+mod body;
+pub mod config;
 pub mod election;
 mod error;
 pub mod id;
 pub mod jute;
+mod learner;
+mod op;
 pub mod quorum;
+pub mod request;
+pub mod snapshot;
+pub mod txn;
 
 pub use error::{DecodeError, DecodeErrorKind, Step};
 pub use id::{PacketType, ServerState, SessionId, Sid, Zxid};
+pub use learner::LearnerInfo;
+pub use op::OpCode;
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test fails by panicking"
+)]
+mod examples;

@@ -10,12 +10,14 @@
 //! | 20 + n | | authinfo: [`Id`]s, in REQUESTs only |
 //!
 //! There is no outer length: where a packet ends follows from its fields. [`Head`] is the first 16
-//! bytes, all that a cut capture need show; [`Packet`] is the whole.
+//! bytes, all that a cut capture need show; [`Packet`] is the whole, and [`Body`] what is in its data.
 //!
 //! Source: `apache/zookeeper: zookeeper-jute/src/main/resources/zookeeper.jute`, QuorumPacket, and
 //! `zookeeper-server/.../server/quorum/Leader.java` for the types.
 
 use nom::Parser;
+
+pub use super::body::{Body, Sessions, encode};
 
 use super::error::{DecodeErrorKind, Step};
 use super::id::{PacketType, Zxid};
@@ -242,4 +244,240 @@ fn head(input: &[u8]) -> Parsed<'_, Head> {
     let short = DecodeErrorKind::TooShort { needed: Head::LEN, present: input.len() };
     let head = Head::decode(input).ok_or_else(|| Fault::at("head", input, short))?;
     Ok((input.get(Head::LEN..).unwrap_or_default(), head))
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    use crate::proto::error::DecodeError;
+    use crate::proto::examples::{QUORUM, hex, named};
+    use crate::proto::jute::DEFAULT_LIMIT;
+
+    fn malformed(bytes: &[u8], limit: u32) -> DecodeError {
+        match Packet::decode(bytes, limit) {
+            Step::Malformed(error) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn with_data_len(len: i32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        Head { kind: PacketType::Proposal, zxid: Zxid::new(5, 1), data_len: len }.encode(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn every_example_comes_out_as_it_went_in() {
+        for example in QUORUM {
+            let bytes = example.bytes();
+            let (packet, used) = Packet::decode(&bytes, DEFAULT_LIMIT).record().unwrap();
+            assert_eq!(used, bytes.len(), "{}", example.name);
+            assert_eq!(packet.head.kind, example.kind, "{}", example.name);
+            let mut again = Vec::new();
+            packet.encode(&mut again);
+            assert_eq!(again, bytes, "{}", example.name);
+
+            let body = packet.body(example.to_leader).unwrap();
+            assert!(!matches!(body, Body::Unknown(_)), "{}", example.name);
+            let mut again = Vec::new();
+            encode(packet.head.kind, packet.head.zxid, &body, &packet.authinfo, &mut again);
+            assert_eq!(again, bytes, "{}", example.name);
+        }
+    }
+
+    #[test]
+    fn every_example_is_plausible_where_it_belongs_and_nowhere_else() {
+        for example in QUORUM {
+            let bytes = example.bytes();
+            let head = Head::decode(&bytes).unwrap();
+            assert!(head.plausible(example.to_leader, DEFAULT_LIMIT), "{}", example.name);
+            assert!(!head.plausible(!example.to_leader, DEFAULT_LIMIT), "{}", example.name);
+            let null_authinfo = example.name != "REQUEST create";
+            assert_eq!(head.size_without_authinfo() == bytes.len() as u64, null_authinfo, "{}", example.name);
+        }
+    }
+
+    #[test]
+    fn a_packet_cut_anywhere_asks_for_more_and_never_for_too_much() {
+        for example in QUORUM {
+            let bytes = example.bytes();
+            for len in 0..bytes.len() {
+                match Packet::decode(&bytes[..len], DEFAULT_LIMIT) {
+                    Step::NeedMore { at_least } => {
+                        assert!(at_least > len && at_least <= bytes.len(), "{} at {len}", example.name);
+                    }
+                    other => panic!("{} at {len}: {other:?}", example.name),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_follows_a_packet_is_left_alone() {
+        for example in QUORUM {
+            let mut bytes = example.bytes();
+            bytes.extend_from_slice(&[0xff; 40]);
+            let (_, used) = Packet::decode(&bytes, DEFAULT_LIMIT).record().unwrap();
+            assert_eq!(used, example.size, "{}", example.name);
+        }
+    }
+
+    #[test]
+    fn a_glimpse_shows_what_is_there() {
+        let bytes = named("COMMIT").bytes();
+        assert_eq!(Glimpse::decode(&bytes[..3]), None);
+        let shown = Glimpse::decode(&bytes[..11]).unwrap();
+        assert_eq!((shown.kind, shown.zxid, shown.data_len), (PacketType::Commit, None, None));
+        assert_eq!(shown.size_without_authinfo(false), Some(20));
+        assert_eq!(shown.size_without_authinfo(true), None);
+        let shown = Glimpse::decode(&bytes[..15]).unwrap();
+        assert_eq!((shown.zxid, shown.data_len), (Some(Zxid::new(5, 7)), None));
+        assert_eq!(Glimpse::decode(&bytes[..16]).unwrap().data_len, Some(-1));
+        let proposal = named("PROPOSAL setData").bytes();
+        assert_eq!(Glimpse::decode(&proposal[..15]).unwrap().size_without_authinfo(false), None);
+        assert_eq!(Glimpse::decode(&proposal[..16]).unwrap().size_without_authinfo(false), Some(68));
+    }
+
+    #[test]
+    fn data_lengths_are_held_against_the_limit_before_any_data_is_there() {
+        let limit = 1000;
+        for len in [-1_i32, 0, 1000] {
+            let size = 20 + len.max(0).unsigned_abs() as usize;
+            assert_eq!(Packet::decode(&with_data_len(len), limit), Step::NeedMore { at_least: size });
+        }
+        let error = malformed(&with_data_len(1001), limit);
+        assert_eq!(error.kind, DecodeErrorKind::TooLong { len: 1001, limit: 1000 });
+        assert_eq!((error.field, error.offset), ("data", 12));
+        let most = DecodeErrorKind::TooLong { len: i32::MAX as u64, limit: 1000 };
+        assert_eq!(malformed(&with_data_len(i32::MAX), limit).kind, most);
+        assert_eq!(malformed(&with_data_len(-2), limit).kind, DecodeErrorKind::BadValue(-2));
+        assert_eq!(
+            malformed(&with_data_len(i32::MIN), limit).kind,
+            DecodeErrorKind::BadValue(i32::MIN.into())
+        );
+    }
+
+    #[test]
+    fn authinfo_is_bounded_in_number_and_in_bytes() {
+        let with_count = |count: i32| {
+            let mut bytes = with_data_len(-1);
+            jute::put_int(&mut bytes, count);
+            bytes
+        };
+        for nothing in [-1, 0, -2, i32::MIN] {
+            let bytes = with_count(nothing);
+            let (packet, used) = Packet::decode(&bytes, 100).record().unwrap();
+            assert_eq!((used, packet.authinfo.len(), packet.authinfo.is_null()), (20, 0, nothing == -1));
+            let mut again = Vec::new();
+            packet.encode(&mut again);
+            assert_eq!(again, bytes);
+        }
+        assert_eq!(Packet::decode(&with_count(1024), 100), Step::NeedMore { at_least: 24 });
+        let error = malformed(&with_count(1025), 100);
+        assert_eq!((error.field, error.offset), ("authinfo", 16));
+        assert_eq!(error.kind, DecodeErrorKind::TooLong { len: 1025, limit: 1024 });
+        assert!(matches!(malformed(&with_count(i32::MAX), 100).kind, DecodeErrorKind::TooLong { .. }));
+
+        let mut bytes = with_count(13);
+        bytes.extend_from_slice(&[0; 13 * 8]);
+        assert_eq!(malformed(&bytes, 100).kind, DecodeErrorKind::TooLong { len: 104, limit: 100 });
+        assert!(Packet::decode(&bytes, 104).record().is_some());
+    }
+
+    #[test]
+    fn a_request_names_who_is_behind_it() {
+        let bytes = named("REQUEST create").bytes();
+        let (packet, _) = Packet::decode(&bytes, DEFAULT_LIMIT).record().unwrap();
+        let ids: Vec<_> = packet.authinfo.iter().collect();
+        assert_eq!(ids, [Id { scheme: Some(b"ip"), id: Some(b"10.0.0.7") }]);
+    }
+
+    #[test]
+    fn a_type_that_no_release_knows_is_a_packet_all_the_same() {
+        let bytes = hex("00000063 0000000500000001 00000003 010203 FFFFFFFF");
+        let (packet, used) = Packet::decode(&bytes, DEFAULT_LIMIT).record().unwrap();
+        assert_eq!((packet.head.kind, used), (PacketType::Unknown(99), 23));
+        assert_eq!(packet.body(true), Ok(Body::Unknown(&[1, 2, 3])));
+        assert!(!packet.head.plausible(true, DEFAULT_LIMIT) && !packet.head.plausible(false, DEFAULT_LIMIT));
+    }
+
+    #[test]
+    fn plausible_is_strict_where_the_protocol_is() {
+        let head = |kind, zxid, data_len| Head { kind, zxid, data_len };
+        let txn = Zxid::new(5, 1);
+        let to_learner = [
+            (head(PacketType::Proposal, txn, 32), true),
+            (head(PacketType::Proposal, txn, 31), false),
+            (head(PacketType::Proposal, txn, 1000), true),
+            (head(PacketType::Proposal, txn, 1001), false),
+            (head(PacketType::Proposal, Zxid::new(5, 0), 32), false),
+            (head(PacketType::Proposal, Zxid::NONE, 32), false),
+            (head(PacketType::Commit, txn, 0), false),
+            (head(PacketType::Ping, Zxid(0), -1), true),
+            (head(PacketType::Ping, txn, 0), false),
+            (head(PacketType::UpToDate, txn, -1), false),
+            (head(PacketType::Sync, txn, -1), false),
+            (head(PacketType::NewLeader, Zxid::new(5, 0), -1), true),
+            (head(PacketType::NewLeader, Zxid::new(5, 0), -2), false),
+            (head(PacketType::LeaderInfo, Zxid::new(5, 1), 4), false),
+            (head(PacketType::Unknown(0), Zxid(0), -1), false),
+        ];
+        for (head, expected) in to_learner {
+            assert_eq!(head.plausible(false, 1000), expected, "{head:?}");
+        }
+        let to_leader = [
+            (head(PacketType::Ping, txn, 24), true),
+            (head(PacketType::Ping, txn, 25), false),
+            (head(PacketType::Ping, txn, -1), false),
+            (head(PacketType::Request, Zxid::NONE, 16), true),
+            (head(PacketType::Request, Zxid::NONE, 15), false),
+            (head(PacketType::Request, txn, 16), false),
+            (head(PacketType::FollowerInfo, Zxid::new(4, 0), 16), false),
+            (head(PacketType::ObserverInfo, Zxid::new(4, 0), -1), false),
+        ];
+        for (head, expected) in to_leader {
+            assert_eq!(head.plausible(true, 1000), expected, "{head:?}");
+        }
+    }
+
+    /// Bytes changed at random, from a fixed seed: whatever is taken for a packet is one.
+    #[test]
+    fn spoilt_packets_are_packets_or_refused() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as usize
+        };
+        for round in 0..20_000 {
+            let mut bytes = QUORUM[round % QUORUM.len()].bytes();
+            for _ in 0..=random() % 3 {
+                let at = random() % bytes.len();
+                bytes[at] = [0, 1, 2, 0x7f, 0xff, random() as u8][random() % 6];
+            }
+            if let Step::Record { value, used } = Packet::decode(&bytes, 4096) {
+                assert!(used <= bytes.len());
+                let mut again = Vec::new();
+                value.encode(&mut again);
+                assert_eq!(again, bytes[..used]);
+                for to_leader in [false, true] {
+                    let Ok(body) = value.body(to_leader) else { continue };
+                    let mut data = Vec::new();
+                    body.encode(&mut data);
+                    // Spellings may differ (a boolean of 7), what they say may not.
+                    let data = (value.data.is_some() && !matches!(body, Body::Empty)).then_some(&data[..]);
+                    assert_eq!(Body::decode(value.head.kind, to_leader, data), Ok(body));
+                }
+            }
+        }
+    }
 }
