@@ -1,0 +1,115 @@
+//! Some thousand frames and the bytes they lie in.
+
+use crate::frame::{Frame, FrameRef};
+use crate::pcapfile::Head;
+
+/// Frames in order of time, with the buffer that holds their bytes. Made once and filled again and
+/// again: a file is read straight into the buffer, and frames are found in it in place.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Raw bytes of a file, of which `filled` were read; longer, so that it is never zeroed again.
+    pub(super) bytes: Vec<u8>,
+    pub(super) filled: usize,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// A frame of a batch; `head.start` is an index into the batch's bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) head: Head,
+    pub(super) file: u32,
+}
+
+impl Batch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many frames there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no frame.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The frame at `index`, from 0.
+    #[must_use]
+    #[inline]
+    pub fn frame(&self, index: usize) -> Option<Frame<'_>> {
+        self.entries.get(index).map(|entry| self.view(entry))
+    }
+
+    /// The frames, in order.
+    #[inline]
+    pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame<'_>> + Clone {
+        self.entries.iter().map(|entry| self.view(entry))
+    }
+
+    /// Forgets all frames and keeps the memory.
+    pub fn clear(&mut self) {
+        self.filled = 0;
+        self.entries.clear();
+    }
+
+    /// Bytes held, each frame's record header included, so that empty frames weigh something.
+    #[inline]
+    pub(super) fn weight(&self) -> usize {
+        self.filled + self.entries.len() * size_of::<Entry>() / 2
+    }
+
+    #[inline]
+    fn view(&self, entry: &Entry) -> Frame<'_> {
+        let Entry { head, file } = entry;
+        let start = head.start as usize;
+        Frame {
+            at: head.at,
+            link: head.link,
+            orig_len: head.orig_len,
+            data: self.bytes.get(start..start + head.len as usize).unwrap_or_default(),
+            place: FrameRef { file: *file, number: head.number },
+        }
+    }
+
+    /// Makes the buffer at least `len` bytes long.
+    pub(super) fn reserve(&mut self, len: usize) {
+        if self.bytes.len() < len {
+            self.bytes.resize(len, 0);
+        }
+    }
+
+    /// Appends `bytes` to the buffer, and says where.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> usize {
+        let start = self.filled;
+        self.filled += bytes.len();
+        self.reserve(self.filled);
+        if let Some(room) = self.bytes.get_mut(start..self.filled) {
+            room.copy_from_slice(bytes);
+        }
+        start
+    }
+
+    /// Copies a frame of another batch to this one's end.
+    #[inline]
+    pub(super) fn push(&mut self, other: &Self, entry: &Entry) {
+        let start = self.append(other.view(entry).data);
+        // A batch never grows near 4 GiB; if one did, the frame would show no bytes.
+        let start = u32::try_from(start).unwrap_or(u32::MAX);
+        self.entries.push(Entry { head: Head { start, ..entry.head }, file: entry.file });
+    }
+
+    /// Moves the frames from `index` on to `other`, which is cleared first.
+    pub(super) fn split_off(&mut self, index: usize, other: &mut Self) {
+        other.clear();
+        for entry in self.entries.get(index..).unwrap_or_default() {
+            other.push(self, entry);
+        }
+        self.entries.truncate(index);
+    }
+}

@@ -1,0 +1,158 @@
+//! One open file: unpacked, decoded, counted.
+
+use std::io::{self, Read};
+
+use super::FileInfo;
+use super::batch::{Batch, Entry};
+use super::unpack::Unpacker;
+use crate::pcapfile::{Decoder, Progress};
+
+/// A buffer with less room than this is full: reading a little more is not worth a call.
+const LEAST_READ: usize = 16 * 1024;
+
+/// Reads one file, a batch at a time. Every problem ends in its [`FileInfo`], with all frames before
+/// it delivered. Owns all it needs, so that it can run ahead on a thread of its own.
+pub(super) struct Reader {
+    /// What was read so far.
+    pub(super) info: FileInfo,
+    /// The file's index in the input.
+    pub(super) file: u32,
+    /// None once the file is done with.
+    source: Option<Unpacker>,
+    decoder: Option<Decoder>,
+    /// The start of a record whose rest is not read yet.
+    tail: Vec<u8>,
+    /// Whether to hand on what there is rather than wait for more, as a pipe needs it.
+    eager: bool,
+}
+
+/// Why reading goes no further.
+enum Stop {
+    End,
+    Problem(String),
+}
+
+impl Reader {
+    /// A reader of `source`, whose path only serves as a name.
+    pub(super) fn new(path: String, source: io::Result<Unpacker>, eager: bool) -> Self {
+        let mut info = FileInfo { path, ..FileInfo::default() };
+        let source = match source {
+            Ok(source) => {
+                info.compression = source.compression();
+                Some(source)
+            }
+            Err(error) => {
+                info.problem = Some(error.to_string());
+                None
+            }
+        };
+        Self { info, file: 0, source, decoder: None, tail: Vec::new(), eager }
+    }
+
+    /// Fills a batch, cleared before, with this file's next frames: about `target` bytes of them.
+    /// False at the end of what can be read.
+    pub(super) fn fill(&mut self, batch: &mut Batch, target: usize) -> bool {
+        batch.clear();
+        let Some(mut source) = self.source.take() else { return false };
+        batch.append(&self.tail);
+        self.tail.clear();
+        batch.reserve(target);
+        let mut used = 0;
+        match self.read(&mut source, batch, &mut used) {
+            Ok(()) => {
+                self.tail.extend_from_slice(batch.bytes.get(used..batch.filled).unwrap_or_default());
+                self.source = Some(source);
+            }
+            Err(Stop::Problem(problem)) => self.info.problem = Some(problem),
+            Err(Stop::End) => {
+                self.info.problem = self.problem_at_end(batch.filled - used).or(self.info.problem.take());
+            }
+        }
+        self.describe();
+        !batch.is_empty()
+    }
+
+    /// Reads and decodes until there are frames and the buffer is full.
+    fn read(&mut self, source: &mut Unpacker, batch: &mut Batch, used: &mut usize) -> Result<(), Stop> {
+        loop {
+            let read = match source.read(batch.bytes.get_mut(batch.filled..).unwrap_or_default()) {
+                Ok(0) => return Err(Stop::End),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Stop::Problem(error.to_string())),
+            };
+            batch.filled += read;
+            let Some(progress) = self.decode(batch, *used)? else { continue };
+            *used += progress.used;
+            if let Some(problem) = progress.problem {
+                return Err(Stop::Problem(problem.to_string()));
+            }
+            let room = batch.bytes.len() - batch.filled;
+            if !batch.is_empty() && (self.eager || room < LEAST_READ) {
+                return Ok(());
+            }
+            if batch.is_empty() {
+                // What was used held no frame and is in the way.
+                batch.bytes.copy_within(*used..batch.filled, 0);
+                batch.filled -= *used;
+                *used = 0;
+            }
+            // The decoder checked what it asks for against its limits.
+            batch.reserve(progress.needed.max(batch.filled + LEAST_READ));
+        }
+    }
+
+    /// Finds the frames in the bytes from `used` on; nothing where it is too early to tell the format.
+    fn decode(&mut self, batch: &mut Batch, used: usize) -> Result<Option<Progress>, Stop> {
+        let bytes = batch.bytes.get(used..batch.filled).unwrap_or_default();
+        let decoder = match &mut self.decoder {
+            Some(decoder) => decoder,
+            None if bytes.len() < Decoder::MAGIC_LEN => return Ok(None),
+            None => match Decoder::sniff(bytes) {
+                Some(decoder) => self.decoder.insert(decoder),
+                None => return Err(Stop::Problem("not a capture file".to_owned())),
+            },
+        };
+        let file = self.file;
+        let entries = &mut batch.entries;
+        let before = entries.len();
+        let (mut captured_bytes, mut wire_bytes, mut cut_frames) = (0, 0, 0);
+        // The buffer is far below 4 GiB.
+        let base = u32::try_from(used).unwrap_or(u32::MAX);
+        let progress = decoder.decode(bytes, &mut |mut head| {
+            head.start = head.start.saturating_add(base);
+            captured_bytes += u64::from(head.len);
+            wire_bytes += u64::from(head.orig_len);
+            cut_frames += u64::from(head.len < head.orig_len);
+            entries.push(Entry { head, file });
+        });
+        self.info.frames += (entries.len() - before) as u64;
+        self.info.captured_bytes += captured_bytes;
+        self.info.wire_bytes += wire_bytes;
+        self.info.cut_frames += cut_frames;
+        if let Some(entry) = entries.get(before) {
+            self.info.first.get_or_insert(entry.head.at);
+        }
+        self.info.last = entries.last().map(|entry| entry.head.at).or(self.info.last);
+        Ok(Some(progress))
+    }
+
+    fn describe(&mut self) {
+        if let Some(decoder) = &self.decoder {
+            let description = decoder.description();
+            self.info.format = Some(description.format);
+            self.info.link_type = description.link_type;
+            self.info.snaplen = description.snaplen;
+            self.info.nanos = description.nanos;
+        }
+    }
+
+    /// What is wrong with a file of which `rest` bytes remain at its end.
+    fn problem_at_end(&self, rest: usize) -> Option<String> {
+        match &self.decoder {
+            Some(decoder) => decoder.finish(rest).map(|problem| problem.to_string()),
+            None if rest == 0 => Some("empty file".to_owned()),
+            None => Some("not a capture file".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Why a frame takes no part.
+
+/// Why a frame takes no part in any stream. Each is counted and shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IgnoreReason {
+    /// The link layer carries something else: ARP, LLDP, an 802.3 length.
+    NotIp,
+    /// IP carries something else: UDP, ICMP, ESP.
+    NotTcp,
+    /// A fragment of an IP packet, the first or a later one.
+    Fragment,
+    /// The snaplen, or the capture's end, cut the headers that are needed.
+    CutHeader,
+    /// An IP header that contradicts itself.
+    BadIpHeader,
+    /// A TCP header that contradicts itself or its IP packet.
+    BadTcpHeader,
+    /// The IP header claims more bytes than the frame had on the wire.
+    LengthContradiction,
+    /// The capture's link type is none of those known here.
+    UnknownLinkType,
+    /// The same frame was already seen, from another file or interface.
+    Duplicate,
+    /// TCP, but neither a quorum nor an election port.
+    OtherPort,
+    /// Outside the times asked for.
+    OutsideTime,
+}
+
+impl IgnoreReason {
+    /// All reasons, in the order they are shown.
+    pub const ALL: [Self; 11] = [
+        Self::NotIp,
+        Self::NotTcp,
+        Self::Fragment,
+        Self::CutHeader,
+        Self::BadIpHeader,
+        Self::BadTcpHeader,
+        Self::LengthContradiction,
+        Self::UnknownLinkType,
+        Self::Duplicate,
+        Self::OtherPort,
+        Self::OutsideTime,
+    ];
+
+    /// How many there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// Its place in [`Self::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Its name in reports; stable.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotIp => "not_ip",
+            Self::NotTcp => "not_tcp",
+            Self::Fragment => "fragment",
+            Self::CutHeader => "cut_header",
+            Self::BadIpHeader => "bad_ip_header",
+            Self::BadTcpHeader => "bad_tcp_header",
+            Self::LengthContradiction => "length_contradiction",
+            Self::UnknownLinkType => "unknown_link_type",
+            Self::Duplicate => "duplicate",
+            Self::OtherPort => "other_port",
+            Self::OutsideTime => "outside_time",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_stands_at_its_index() {
+        for (at, reason) in IgnoreReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason.index(), at, "{}", reason.name());
+        }
+    }
+}

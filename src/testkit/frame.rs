@@ -1,0 +1,1 @@
+//! Frames from their parts.

@@ -1,0 +1,3 @@
+//! Builds frames and capture files for tests.
+
+pub(crate) mod frame;
