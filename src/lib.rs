@@ -4,12 +4,15 @@
 
 pub mod address;
 pub mod capture;
+pub mod dissect;
 pub mod frame;
 pub mod packet;
 pub mod pcapfile;
 pub mod proto;
+pub mod report;
 pub mod stream;
 pub mod time;
+pub mod track;
 
 #[cfg(test)]
 mod testkit;

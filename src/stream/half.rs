@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 const WINDOW_MAX: i32 = 1 << 30;
 
 /// How many recent segments are remembered to tell a copy of a frame from a retransmission.
-const RECENT: usize = 8;
+const RECENT: usize = 32;
 
 /// Counts of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

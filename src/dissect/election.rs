@@ -1,0 +1,300 @@
+//! One direction of a connection on the election port: hello, SASL, notifications.
+//!
+//! Notifications carry their length, so framing survives every cut; what is lost is found again at the
+//! next segment that begins with a length or, since ZooKeeper writes the length by itself, with a
+//! notification.
+//!
+//! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/QuorumCnxManager.java`.
+
+use super::event::{AuthSeen, ByteSums, ElectionMessage, ElectionSeen, Observer};
+use crate::address::Endpoint;
+use crate::frame::FrameRef;
+use crate::proto::election::{FRAME_LIMIT, Hello, LENGTH_LEN, NOTIFICATION_MIN, Notification};
+use crate::proto::{ServerState, Step, auth};
+use crate::stream::Chunk;
+use crate::time::Timestamp;
+
+/// Captured bytes of one message that are kept; a configuration of some thousand servers fits.
+const KEPT_MAX: usize = 64 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// The dialer's first words may come.
+    Start,
+    /// SASL packets or notifications.
+    Frames,
+    /// Searching for a length.
+    Lost,
+    /// TLS.
+    Opaque,
+}
+
+/// The framing of one direction.
+#[derive(Clone, Debug)]
+pub(super) struct ElectionFramer {
+    src: Endpoint,
+    dst: Endpoint,
+    mode: Mode,
+    kept: Vec<u8>,
+    /// Bytes of the open message that were passed, captured or not.
+    passed: u64,
+    at: Timestamp,
+    place: FrameRef,
+    pub(super) sums: ByteSums,
+}
+
+/// What the front of a message tells of it.
+enum Front {
+    Hello(u64),
+    Auth(auth::Head),
+    Notification(u64),
+    NeedMore,
+    Tls,
+    Bad,
+}
+
+impl ElectionFramer {
+    pub(super) const fn new(src: Endpoint, dst: Endpoint, from_start: bool) -> Self {
+        Self {
+            src,
+            dst,
+            mode: if from_start { Mode::Start } else { Mode::Lost },
+            kept: Vec::new(),
+            passed: 0,
+            at: Timestamp::MIN,
+            place: FrameRef { file: 0, number: 0 },
+            sums: ByteSums { decoded: 0, cut: 0, missing: 0, unframed: 0, cut_unframed: 0 },
+        }
+    }
+
+    pub(super) fn chunk<O: Observer>(&mut self, chunk: &Chunk<'_>, observer: &mut O) {
+        let mut seen = chunk.seen.get(..chunk.len as usize).unwrap_or(chunk.seen);
+        let mut len = u64::from(chunk.len);
+        if self.mode == Mode::Lost && self.passed == 0 {
+            if auth::is_tls(seen) {
+                self.mode = Mode::Opaque;
+            } else if let Some(notification) = bare_notification(seen, len) {
+                self.mode = Mode::Frames;
+                self.sums.decoded += seen.len() as u64;
+                self.sums.cut += len - seen.len() as u64;
+                return self.hand_on(ElectionMessage::Notification(notification), len, chunk, observer);
+            } else if is_length(seen) {
+                self.mode = Mode::Frames;
+            }
+        }
+        while len > 0 {
+            if matches!(self.mode, Mode::Lost | Mode::Opaque) {
+                return self.pass_over(seen, len);
+            }
+            if self.passed == 0 {
+                (self.at, self.place) = (chunk.at, chunk.place);
+            }
+            let taken = self.take(seen, len, observer);
+            let n = usize::try_from(taken).unwrap_or(usize::MAX).min(seen.len());
+            seen = seen.get(n..).unwrap_or_default();
+            len -= taken;
+        }
+    }
+
+    /// Takes bytes into the open message; answers how many.
+    fn take<O: Observer>(&mut self, seen: &[u8], len: u64, observer: &mut O) -> u64 {
+        let total = match self.front(seen) {
+            Front::Hello(total) | Front::Notification(total) => total,
+            Front::Auth(head) => head.size(),
+            Front::NeedMore if len > seen.len() as u64 => {
+                // The message's own length was cut away.
+                self.give_up(seen, len);
+                return len;
+            }
+            Front::NeedMore => u64::MAX,
+            Front::Tls => {
+                self.mode = Mode::Opaque;
+                self.give_up(seen, len);
+                return len;
+            }
+            Front::Bad => {
+                self.give_up(seen, len);
+                return len;
+            }
+        };
+        let n = (total - self.passed).min(len);
+        let captured = usize::try_from(n).unwrap_or(usize::MAX).min(seen.len());
+        let is_whole = self.kept.len() as u64 == self.passed;
+        if is_whole {
+            let room = KEPT_MAX.saturating_sub(self.kept.len()).min(captured);
+            self.kept.extend_from_slice(seen.get(..room).unwrap_or_default());
+        }
+        self.passed += n;
+        self.sums.decoded += captured as u64;
+        self.sums.cut += n - captured as u64;
+        if self.passed >= total {
+            self.finish_message(total, observer);
+        }
+        n
+    }
+
+    /// Reads the kept bytes, with those at hand, as far as the message's length.
+    fn front(&self, seen: &[u8]) -> Front {
+        let mut front = [0u8; 20];
+        let kept = self.kept.len().min(20);
+        let more = (20 - kept).min(seen.len());
+        if let (Some(to), Some(from)) = (front.get_mut(..kept), self.kept.get(..kept)) {
+            to.copy_from_slice(from);
+        }
+        if self.passed == self.kept.len() as u64
+            && let (Some(to), Some(from)) = (front.get_mut(kept..kept + more), seen.get(..more))
+        {
+            to.copy_from_slice(from);
+        }
+        let have = front.get(..kept + more).unwrap_or_default();
+        if auth::is_tls(have) && self.mode == Mode::Start {
+            return Front::Tls;
+        }
+        if auth::is_magic(have) {
+            return auth::Head::decode(have).map_or(Front::NeedMore, Front::Auth);
+        }
+        if self.mode == Mode::Start
+            && let Some(front) = hello_front(have)
+        {
+            return front;
+        }
+        match have.first_chunk::<4>().map(|len| u32::from_be_bytes(*len)) {
+            Some(len @ 1..=FRAME_LIMIT) => Front::Notification(u64::from(len) + LENGTH_LEN as u64),
+            Some(_) => Front::Bad,
+            None => Front::NeedMore,
+        }
+    }
+
+    fn finish_message<O: Observer>(&mut self, total: u64, observer: &mut O) {
+        let kept = std::mem::take(&mut self.kept);
+        let cut = total - kept.len() as u64;
+        let place = Chunk { offset: 0, seen: &[], len: 0, at: self.at, place: self.place };
+        if let Some(head) = auth::Head::decode(&kept) {
+            let (src, dst) = (self.src, self.dst);
+            observer.auth(&AuthSeen { src, dst, head, cut, at: self.at, place: self.place });
+        } else if self.mode == Mode::Start && kept.starts_with(&[0xff]) {
+            let hello = whole_hello(&kept, cut);
+            self.mode = Mode::Frames;
+            self.send(hello, total, cut, &place, observer);
+        } else if self.mode == Mode::Start && total == 8 {
+            self.mode = Mode::Frames;
+            if let Step::Record { value, .. } = Hello::decode(&kept) {
+                self.send(ElectionMessage::Hello(value), total, cut, &place, observer);
+            }
+        } else {
+            self.mode = Mode::Frames;
+            let payload = kept.get(LENGTH_LEN..).unwrap_or_default();
+            let len = usize::try_from(total).unwrap_or(usize::MAX).saturating_sub(LENGTH_LEN);
+            let message = Notification::decode_cut(payload, len)
+                .map_or(ElectionMessage::Unread, ElectionMessage::Notification);
+            self.send(message, total, cut, &place, observer);
+        }
+        self.kept = kept;
+        self.kept.clear();
+        self.passed = 0;
+    }
+
+    fn hand_on<O: Observer>(
+        &self,
+        message: ElectionMessage<'_>,
+        len: u64,
+        chunk: &Chunk<'_>,
+        observer: &mut O,
+    ) {
+        self.send(message, len, len - chunk.seen.len() as u64, chunk, observer);
+    }
+
+    fn send<O: Observer>(
+        &self,
+        message: ElectionMessage<'_>,
+        size: u64,
+        cut: u64,
+        chunk: &Chunk<'_>,
+        observer: &mut O,
+    ) {
+        let (src, dst, at, place) = (self.src, self.dst, chunk.at, chunk.place);
+        observer.election(&ElectionSeen { src, dst, message, size, cut, at, place });
+    }
+
+    fn give_up(&mut self, seen: &[u8], len: u64) {
+        if self.mode != Mode::Opaque {
+            self.mode = Mode::Lost;
+        }
+        let kept = self.kept.len() as u64;
+        self.sums.decoded = self.sums.decoded.saturating_sub(kept);
+        self.sums.unframed += kept;
+        self.kept.clear();
+        self.passed = 0;
+        self.pass_over(seen, len);
+    }
+
+    const fn pass_over(&mut self, seen: &[u8], len: u64) {
+        self.sums.unframed += seen.len() as u64;
+        self.sums.cut += len - seen.len() as u64;
+        self.sums.cut_unframed += len - seen.len() as u64;
+    }
+
+    pub(super) fn gap(&mut self, len: u64) {
+        self.sums.missing += len;
+        self.give_up(&[], 0);
+    }
+}
+
+/// The dialer's first words; `None` where this is something else.
+fn hello_front(have: &[u8]) -> Option<Front> {
+    let Some(first) = have.first_chunk::<8>().map(|first| i64::from_be_bytes(*first)) else {
+        // A hello of 3.5+ begins with a negative number, a bare sid with zeros.
+        return Some(Front::NeedMore);
+    };
+    if first < 0 {
+        let len = have.get(16..20).and_then(|len| len.first_chunk::<4>());
+        return Some(len.map_or(Front::NeedMore, |len| match u32::from_be_bytes(*len) {
+            len @ 1..=2048 => Front::Hello(u64::from(len) + 20),
+            _ => Front::Bad,
+        }));
+    }
+    // The acceptor sends no hello, so a first notification may stand here: its length is never a sid's
+    // upper half.
+    (first >> 32 == 0).then_some(Front::Hello(8))
+}
+
+fn whole_hello(kept: &[u8], cut: u64) -> ElectionMessage<'_> {
+    if cut == 0
+        && let Step::Record { value, .. } = Hello::decode(kept)
+    {
+        return ElectionMessage::Hello(value);
+    }
+    let long =
+        |at: usize| kept.get(at..at + 8).and_then(|b| b.first_chunk::<8>()).map(|b| i64::from_be_bytes(*b));
+    match (long(0), long(8)) {
+        (Some(protocol), Some(sid)) => ElectionMessage::Hello(Hello::Addressed {
+            protocol,
+            sid: crate::proto::Sid(sid),
+            text: kept.get(20..).unwrap_or_default(),
+        }),
+        _ => ElectionMessage::Unread,
+    }
+}
+
+/// Whether these bytes can be a notification's length.
+fn is_length(seen: &[u8]) -> bool {
+    match seen.first_chunk::<4>().map(|len| u32::from_be_bytes(*len)) {
+        #[expect(clippy::cast_possible_truncation, reason = "28")]
+        Some(len) => {
+            (NOTIFICATION_MIN as u32..=1 << 16).contains(&len)
+                && Notification::decode_state(seen.get(4..).unwrap_or_default())
+                    .is_none_or(|state| !matches!(state, ServerState::Unknown(_)))
+        }
+        None => false,
+    }
+}
+
+/// A notification whose length went by in a segment of its own.
+fn bare_notification(seen: &[u8], len: u64) -> Option<Notification<'_>> {
+    let len = usize::try_from(len).ok().filter(|len| (NOTIFICATION_MIN..=1 << 16).contains(len))?;
+    let notification = Notification::decode_cut(seen, len).ok()?;
+    let is_known = !matches!(notification.state, ServerState::Unknown(_));
+    let is_sid = |sid: i64| (-1..=i64::from(i32::MAX)).contains(&sid) || sid == i64::MIN;
+    (is_known && is_sid(notification.leader.0) && notification.election_epoch.unsigned_abs() < 1 << 32)
+        .then_some(notification)
+}

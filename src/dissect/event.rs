@@ -1,0 +1,275 @@
+//! What dissecting brings forth, in capture order: links, packets, notifications, ends.
+
+use crate::address::Endpoint;
+use crate::frame::FrameRef;
+use crate::packet::Segment;
+use crate::proto::quorum::Head;
+use crate::proto::{PacketType, Zxid, auth, election};
+use crate::stream::{Closing, Fate, HalfCounts, Slot};
+use crate::time::Timestamp;
+
+/// The way a stream runs, seen from the ensemble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// From a learner to its leader.
+    ToLeader,
+    /// From the leader to a learner.
+    ToLearner,
+}
+
+impl Direction {
+    /// The other way.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::ToLeader => Self::ToLearner,
+            Self::ToLearner => Self::ToLeader,
+        }
+    }
+
+    /// Whether it runs to the leader.
+    #[must_use]
+    pub const fn is_to_leader(self) -> bool {
+        matches!(self, Self::ToLeader)
+    }
+}
+
+/// A value for each direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PerDirection<T> {
+    /// Of the stream from learner to leader.
+    pub to_leader: T,
+    /// Of the stream from leader to learner.
+    pub to_learner: T,
+}
+
+impl<T> PerDirection<T> {
+    /// The value of a direction.
+    #[inline]
+    pub const fn of(&self, direction: Direction) -> &T {
+        match direction {
+            Direction::ToLeader => &self.to_leader,
+            Direction::ToLearner => &self.to_learner,
+        }
+    }
+
+    /// The value of a direction, to change.
+    #[inline]
+    pub const fn of_mut(&mut self, direction: Direction) -> &mut T {
+        match direction {
+            Direction::ToLeader => &mut self.to_leader,
+            Direction::ToLearner => &mut self.to_learner,
+        }
+    }
+}
+
+/// What protects a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protection {
+    /// Nothing.
+    #[default]
+    None,
+    /// SASL at the start, then clear text.
+    Sasl,
+    /// TLS: nothing of it is read.
+    Tls,
+}
+
+/// Where each byte of a stream went. `stream = decoded + cut + missing + unframed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByteSums {
+    /// Captured, inside records.
+    pub decoded: u64,
+    /// In captured frames, beyond what was kept of them.
+    pub cut: u64,
+    /// In frames that the capture lacks.
+    pub missing: u64,
+    /// Captured, in no record.
+    pub unframed: u64,
+    /// The part of `cut` that belongs to no record, seen or inferred.
+    pub cut_unframed: u64,
+}
+
+impl ByteSums {
+    /// All bytes of the stream.
+    #[must_use]
+    pub const fn stream(&self) -> u64 {
+        self.decoded + self.cut + self.missing + self.unframed
+    }
+}
+
+/// A connection between a leader and a learner has appeared.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkOpened {
+    /// The side whose port is the quorum port.
+    pub leader: Endpoint,
+    /// The side that dialed.
+    pub learner: Endpoint,
+    /// Time of its first frame.
+    pub at: Timestamp,
+    /// Its first frame.
+    pub place: FrameRef,
+    /// Whether the capture began inside the connection.
+    pub picked_up: bool,
+}
+
+/// A quorum packet, seen or inferred.
+#[derive(Clone, Copy, Debug)]
+pub struct PacketSeen<'a> {
+    /// Which way it went.
+    pub direction: Direction,
+    /// Its type.
+    pub kind: PacketType,
+    /// Its zxid; `None` where it was cut away and nothing proves it.
+    pub zxid: Option<Zxid>,
+    /// Length of its data, −1 for null; `None` where unknown.
+    pub data_len: Option<i32>,
+    /// Bytes on the wire; `None` where unknown.
+    pub size: Option<u64>,
+    /// Time of the frame that holds its first byte.
+    pub at: Timestamp,
+    /// Time of the frame that holds its last byte.
+    pub last_at: Timestamp,
+    /// The frame that holds its first byte.
+    pub place: FrameRef,
+    /// What was captured of it, without a gap from its first byte on.
+    pub seen: &'a [u8],
+    /// Bytes of it that were not captured.
+    pub cut: u64,
+    /// Whether it was proved by arithmetic, its head being cut away.
+    pub inferred: bool,
+    /// Whether `at` is its own time: false for an inferred packet that may be in any of several frames.
+    pub timed: bool,
+}
+
+impl PacketSeen<'_> {
+    /// Its head, where all of it is known.
+    #[must_use]
+    pub fn head(&self) -> Option<Head> {
+        Some(Head { kind: self.kind, zxid: self.zxid?, data_len: self.data_len? })
+    }
+}
+
+/// A snapshot that followed a SNAP packet.
+#[derive(Clone, Copy, Debug)]
+pub struct SnapshotSeen {
+    /// Its bytes on the wire, as far as they were followed.
+    pub bytes: u64,
+    /// Time of its first bytes.
+    pub from: Timestamp,
+    /// Time of its last ones.
+    pub to: Timestamp,
+    /// Whether its end was seen or proved.
+    pub is_complete: bool,
+}
+
+/// One frame of a link, for those who look at TCP itself.
+#[derive(Clone, Copy, Debug)]
+pub struct SegmentSeen<'a> {
+    /// Which way it went.
+    pub direction: Direction,
+    /// The segment.
+    pub segment: &'a Segment<'a>,
+    /// What became of its payload.
+    pub fate: Fate,
+    /// Bytes that it made readable.
+    pub new_bytes: u64,
+    /// Whether it acknowledged bytes of the other direction that were not acknowledged before.
+    pub acked_more: bool,
+}
+
+/// A message on the election port.
+#[derive(Clone, Copy, Debug)]
+pub struct ElectionSeen<'a> {
+    /// Who sent it.
+    pub src: Endpoint,
+    /// To whom.
+    pub dst: Endpoint,
+    /// The message.
+    pub message: ElectionMessage<'a>,
+    /// Bytes on the wire, a notification's length included.
+    pub size: u64,
+    /// Bytes of it that were not captured.
+    pub cut: u64,
+    /// Time of its first byte.
+    pub at: Timestamp,
+    /// The frame that holds its first byte.
+    pub place: FrameRef,
+}
+
+/// What can be said on the election port.
+#[derive(Clone, Copy, Debug)]
+pub enum ElectionMessage<'a> {
+    /// The dialer's first words.
+    Hello(election::Hello<'a>),
+    /// A vote or an answer.
+    Notification(election::Notification<'a>),
+    /// A notification whose fields were cut away.
+    Unread,
+}
+
+/// A SASL packet before the stream proper.
+#[derive(Clone, Copy, Debug)]
+pub struct AuthSeen {
+    /// Who sent it.
+    pub src: Endpoint,
+    /// To whom.
+    pub dst: Endpoint,
+    /// Its head.
+    pub head: auth::Head,
+    /// Bytes of it that were not captured.
+    pub cut: u64,
+    /// Time of its first byte.
+    pub at: Timestamp,
+    /// The frame that holds its first byte.
+    pub place: FrameRef,
+}
+
+/// Bytes that could not be read as records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// A packet head that no server writes.
+    BadHead,
+    /// A packet whose last bytes are not what they must be.
+    BadTail,
+    /// A gap that covers the start of a packet.
+    Gap,
+    /// The capture began inside the stream.
+    PickedUp,
+}
+
+/// What is known of a link when it is let go.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkTotals {
+    /// Byte sums of each direction.
+    pub bytes: PerDirection<ByteSums>,
+    /// TCP counts of each direction.
+    pub tcp: PerDirection<HalfCounts>,
+    /// What protected it.
+    pub protection: Protection,
+    /// Times that framing was lost, in each direction.
+    pub losses: PerDirection<u32>,
+}
+
+/// Takes what dissecting brings forth. Times within a link do not always ascend: what was inferred
+/// or reassembled comes late and carries its own time.
+pub trait Observer {
+    /// A link has appeared.
+    fn link_opened(&mut self, slot: Slot, opened: &LinkOpened);
+    /// A frame of a link, before what it brought forth.
+    fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>);
+    /// A quorum packet of a link.
+    fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>);
+    /// A snapshot has ended, or is let go unfinished.
+    fn snapshot(&mut self, slot: Slot, snapshot: &SnapshotSeen);
+    /// The first FIN or RST of a link.
+    fn link_closed(&mut self, slot: Slot, direction: Direction, closing: &Closing);
+    /// Bytes are missing in a direction of a link.
+    fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp);
+    /// A link is over: no more of it will come.
+    fn link_over(&mut self, slot: Slot, totals: &LinkTotals);
+    /// A message on the election port.
+    fn election(&mut self, message: &ElectionSeen<'_>);
+    /// A SASL packet, on either port.
+    fn auth(&mut self, auth: &AuthSeen);
+}

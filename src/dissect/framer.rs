@@ -1,0 +1,677 @@
+//! One direction of a link: where its packets begin and end, through cut bytes and gaps.
+//!
+//! A QuorumPacket has no outer length, so a packet's end is known only from its head. Where the head
+//! was captured the end is exact, however little of the rest was. Where it was not, the bytes up to
+//! the next proven start become a [`HiddenSpan`] of exactly known length, for [`super::hidden`] to
+//! read. Where bytes are missing altogether, nothing is believed before a strong start.
+
+use super::event::{ByteSums, Direction, Observer, PacketSeen, SnapshotSeen, Trouble};
+use super::link::{LinkState, Outlet};
+use crate::frame::FrameRef;
+use crate::proto::quorum::{Glimpse, Head, Packet};
+use crate::proto::snapshot::EndFinder;
+use crate::proto::{PacketType, Step, auth, jute};
+use crate::stream::Chunk;
+use crate::time::Timestamp;
+
+/// The most bytes of a packet that are kept together while it spans segments. What lies beyond is
+/// framed all the same.
+const KEPT_MAX: usize = 64 * 1024;
+
+/// Bytes of a packet head that, cut off behind them, still tell a start from anything else: the type
+/// and the top of the zxid.
+const GLIMPSE_MIN: usize = 10;
+
+/// Bytes between two proven packet starts in which no head was captured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HiddenSpan {
+    /// Length on the wire.
+    pub(super) len: u64,
+    /// What was captured of the first packet's head.
+    pub(super) hint: [u8; 15],
+    pub(super) hint_len: u8,
+    /// Bytes captured, hint included.
+    pub(super) seen: u64,
+    /// Time and frame of the first byte.
+    pub(super) at: Timestamp,
+    pub(super) place: FrameRef,
+    /// How many segments it covers.
+    pub(super) pieces: u32,
+}
+
+impl HiddenSpan {
+    /// What the captured front of its first packet tells.
+    pub(super) fn glimpse(&self) -> Option<Glimpse> {
+        Glimpse::decode(self.hint())
+    }
+
+    pub(super) fn hint(&self) -> &[u8] {
+        self.hint.get(..usize::from(self.hint_len)).unwrap_or_default()
+    }
+
+    pub(super) const fn cut(&self) -> u64 {
+        self.len - self.seen
+    }
+}
+
+/// A packet whose end has not come yet.
+#[derive(Clone, Debug)]
+struct Open {
+    start: u64,
+    at: Timestamp,
+    last_at: Timestamp,
+    place: FrameRef,
+    head: Option<Head>,
+    /// One past its last byte; `None` while the head or a REQUEST's authinfo is unknown.
+    end: Option<u64>,
+    cut: u64,
+    /// Whether the kept bytes reach from the first byte to the current one.
+    is_whole: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Snapshot {
+    start: u64,
+    from: Timestamp,
+    end: EndFinder,
+    /// Whether some of it was cut or missing, so that its end may go by unseen.
+    is_blind: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Mode {
+    /// At a packet start, or inside one.
+    Packets,
+    /// Inside the raw snapshot behind a SNAP packet.
+    Snapshot(Box<Snapshot>),
+    /// Searching for a packet start.
+    #[default]
+    Lost,
+    /// TLS: nothing to read.
+    Opaque,
+}
+
+/// The framing of one direction.
+#[derive(Clone, Debug)]
+pub(super) struct Framer {
+    direction: Direction,
+    mode: Mode,
+    /// Whether any packet was framed yet; before, SASL or TLS may come.
+    has_begun: bool,
+    open: Option<Open>,
+    /// Captured bytes of the open packet.
+    kept: Vec<u8>,
+    blind: Option<HiddenSpan>,
+    pub(super) sums: ByteSums,
+    pub(super) losses: u32,
+}
+
+/// What is left of a chunk.
+struct Cursor<'a> {
+    offset: u64,
+    seen: &'a [u8],
+    len: u64,
+    at: Timestamp,
+    place: FrameRef,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(chunk: &Chunk<'a>) -> Self {
+        let seen = chunk.seen.get(..chunk.len as usize).unwrap_or(chunk.seen);
+        Self { offset: chunk.offset, seen, len: u64::from(chunk.len), at: chunk.at, place: chunk.place }
+    }
+
+    /// Takes `n` bytes of the stream; answers what was captured of them.
+    fn take(&mut self, n: u64) -> (&'a [u8], u64) {
+        let n = n.min(self.len);
+        let seen = usize::try_from(n).unwrap_or(usize::MAX).min(self.seen.len());
+        let (taken, rest) = self.seen.split_at(seen);
+        self.seen = rest;
+        self.offset += n;
+        self.len -= n;
+        (taken, n - seen as u64)
+    }
+
+    /// Whether bytes were cut off behind what is left.
+    const fn is_cut(&self) -> bool {
+        self.len > self.seen.len() as u64
+    }
+}
+
+impl Framer {
+    /// The framing of a stream that was seen from its first byte (`from_start`) or picked up inside.
+    pub(super) fn new(direction: Direction, from_start: bool) -> Self {
+        Self {
+            direction,
+            mode: if from_start { Mode::Packets } else { Mode::Lost },
+            has_begun: !from_start,
+            open: None,
+            kept: Vec::new(),
+            blind: None,
+            sums: ByteSums::default(),
+            losses: 0,
+        }
+    }
+
+    /// Takes the next bytes of the stream.
+    #[inline]
+    pub(super) fn chunk<O: Observer>(
+        &mut self,
+        chunk: &Chunk<'_>,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let mut cursor = Cursor::new(chunk);
+        if self.blind.is_some() {
+            self.try_end_blind(&mut cursor, link, out);
+        }
+        while cursor.len > 0 {
+            match self.mode {
+                Mode::Packets if self.open.is_none() => self.begin(&mut cursor, link, out),
+                Mode::Packets => self.go_on(&mut cursor, link, out),
+                Mode::Lost => self.search(&mut cursor, link, out),
+                Mode::Snapshot(_) => self.snapshot(&mut cursor, link, out),
+                Mode::Opaque => self.pass_over(&mut cursor, u64::MAX),
+            }
+        }
+    }
+
+    /// At a packet start.
+    #[inline]
+    fn begin<O: Observer>(&mut self, cursor: &mut Cursor<'_>, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+        if !self.has_begun && self.greet(cursor, link, out) {
+            return;
+        }
+        let Some(head) = Head::decode(cursor.seen) else {
+            return self.begin_short(cursor);
+        };
+        if !link.accepts(&head, self.direction) {
+            return self.lose(Trouble::BadHead, link, out);
+        }
+        self.has_begun = true;
+        let size = if head.kind == PacketType::Request {
+            match Packet::decode(cursor.seen, jute::MAX_LIMIT) {
+                Step::Record { used, .. } => used as u64,
+                _ => return self.open(Some(head), cursor),
+            }
+        } else {
+            head.size_without_authinfo()
+        };
+        if size > cursor.len {
+            return self.open(Some(head), cursor);
+        }
+        let (at, place) = (cursor.at, cursor.place);
+        let (seen, cut) = cursor.take(size);
+        if cut == 0 && head.kind != PacketType::Request && !seen.ends_with(&[0xff; 4]) {
+            self.sums.unframed += size;
+            return self.lose(Trouble::BadTail, link, out);
+        }
+        self.sums.decoded += seen.len() as u64;
+        self.sums.cut += cut;
+        let packet = PacketSeen {
+            direction: self.direction,
+            kind: head.kind,
+            zxid: Some(head.zxid),
+            data_len: Some(head.data_len),
+            size: Some(size),
+            at,
+            last_at: at,
+            place,
+            seen,
+            cut,
+            inferred: false,
+            timed: true,
+        };
+        self.emit(&packet, link, out);
+    }
+
+    /// At a packet start of which fewer bytes than a head were captured.
+    fn begin_short(&mut self, cursor: &mut Cursor<'_>) {
+        if cursor.is_cut() {
+            self.go_blind(cursor, cursor.at, cursor.place);
+        } else {
+            self.open(None, cursor);
+        }
+    }
+
+    /// SASL and TLS, which come before everything else. Answers whether it took anything.
+    fn greet<O: Observer>(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) -> bool {
+        if auth::is_tls(cursor.seen) {
+            self.mode = Mode::Opaque;
+            link.is_tls();
+            return true;
+        }
+        if !auth::is_magic(cursor.seen) {
+            return false;
+        }
+        let Some(head) = auth::Head::decode(cursor.seen) else { return false };
+        let (at, place) = (cursor.at, cursor.place);
+        let size = head.size();
+        let (seen, cut) = cursor.take(size);
+        self.sums.decoded += seen.len() as u64;
+        self.sums.cut += cut;
+        link.auth(self.direction, &head, cut, at, place, out);
+        true
+    }
+
+    fn open(&mut self, head: Option<Head>, cursor: &mut Cursor<'_>) {
+        self.kept.clear();
+        self.open = Some(Open {
+            start: cursor.offset,
+            at: cursor.at,
+            last_at: cursor.at,
+            place: cursor.place,
+            head,
+            end: head
+                .filter(|h| h.kind != PacketType::Request)
+                .map(|h| cursor.offset + h.size_without_authinfo()),
+            cut: 0,
+            is_whole: true,
+        });
+    }
+
+    /// Inside a packet.
+    fn go_on<O: Observer>(&mut self, cursor: &mut Cursor<'_>, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+        let Some(mut open) = self.open.take() else { return };
+        open.last_at = cursor.at;
+        let Some(head) = open.head else { return self.read_head(open, cursor, link, out) };
+        let known = open.end.unwrap_or(open.start + Head::LEN as u64 + head.body_len());
+        if cursor.offset < known {
+            self.swallow(&mut open, cursor, known - cursor.offset);
+        }
+        if let Some(end) = open.end {
+            if cursor.offset < end {
+                self.open = Some(open);
+            } else {
+                self.close(open, head, link, out);
+            }
+        } else if cursor.offset < known {
+            self.open = Some(open);
+        } else {
+            self.read_authinfo(open, head, cursor, link, out);
+        }
+    }
+
+    fn read_head<O: Observer>(
+        &mut self,
+        mut open: Open,
+        cursor: &mut Cursor<'_>,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let need = Head::LEN - self.kept.len().min(Head::LEN);
+        let n = need.min(cursor.seen.len());
+        self.swallow(&mut open, cursor, n as u64);
+        if let Some(head) = Head::decode(&self.kept) {
+            if !link.accepts(&head, self.direction) {
+                self.sums.decoded -= self.kept.len() as u64;
+                self.sums.unframed += self.kept.len() as u64;
+                return self.lose(Trouble::BadHead, link, out);
+            }
+            self.has_begun = true;
+            open.head = Some(head);
+            if head.kind != PacketType::Request {
+                open.end = Some(open.start + head.size_without_authinfo());
+            }
+            self.open = Some(open);
+        } else if cursor.is_cut() && cursor.seen.is_empty() {
+            // The head goes on where nothing was captured.
+            self.sums.decoded -= self.kept.len() as u64;
+            let mut blind = HiddenSpan::new(open.at, open.place);
+            blind.take_hint(&self.kept);
+            blind.len = self.kept.len() as u64;
+            blind.seen = blind.len;
+            self.blind = Some(blind);
+            self.extend_blind(cursor);
+        } else {
+            self.open = Some(open);
+        }
+    }
+
+    /// Takes `n` bytes into the open packet.
+    fn swallow(&mut self, open: &mut Open, cursor: &mut Cursor<'_>, n: u64) {
+        let (seen, cut) = cursor.take(n);
+        self.sums.decoded += seen.len() as u64;
+        self.sums.cut += cut;
+        if open.is_whole {
+            let room = KEPT_MAX.saturating_sub(self.kept.len()).min(seen.len());
+            self.kept.extend_from_slice(seen.get(..room).unwrap_or_default());
+            open.is_whole = cut == 0 && room == seen.len();
+        }
+        open.cut += cut;
+    }
+
+    /// Behind the data of a REQUEST: its authinfo, the only part whose length no head tells.
+    fn read_authinfo<O: Observer>(
+        &mut self,
+        mut open: Open,
+        head: Head,
+        cursor: &mut Cursor<'_>,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
+        if cursor.len == 0 {
+            self.open = Some(open);
+            return;
+        }
+        let before = if open.is_whole { self.kept.len() } else { usize::MAX };
+        if open.is_whole {
+            self.kept
+                .extend_from_slice(cursor.seen.get(..cursor.seen.len().min(KEPT_MAX)).unwrap_or_default());
+            match Packet::decode(&self.kept, jute::MAX_LIMIT) {
+                Step::Record { used, .. } => {
+                    self.kept.truncate(before);
+                    let rest = used.saturating_sub(before) as u64;
+                    self.swallow(&mut open, cursor, rest);
+                    open.end = Some(cursor.offset);
+                    return self.close(open, head, link, out);
+                }
+                Step::NeedMore { .. } if !cursor.is_cut() && self.kept.len() < KEPT_MAX => {
+                    self.kept.truncate(before);
+                    self.swallow(&mut open, cursor, u64::MAX);
+                    self.open = Some(open);
+                    return;
+                }
+                Step::NeedMore { .. } => self.kept.truncate(before),
+                Step::Malformed(_) => {
+                    self.kept.truncate(before);
+                    return self.lose(Trouble::BadTail, link, out);
+                }
+            }
+        }
+        // Cut: a learner flushes behind each REQUEST, so the segment tells where it ends.
+        let read = cursor.offset - (open.start + Head::LEN as u64 + head.body_len());
+        let rest = link.request_rest(head.data_len, read + cursor.len).saturating_sub(read);
+        self.swallow(&mut open, cursor, rest);
+        open.end = Some(cursor.offset);
+        self.close(open, head, link, out);
+    }
+
+    fn close<O: Observer>(&mut self, open: Open, head: Head, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+        let size = self.kept.len() as u64;
+        if open.is_whole && head.kind != PacketType::Request && !self.kept.ends_with(&[0xff; 4]) {
+            self.sums.decoded -= size;
+            self.sums.unframed += size;
+            return self.lose(Trouble::BadTail, link, out);
+        }
+        let kept = std::mem::take(&mut self.kept);
+        let packet = open.packet(self.direction, head, &kept);
+        self.emit(&packet, link, out);
+        self.kept = kept;
+        if self.kept.capacity() > 4096 {
+            self.kept = Vec::new();
+        }
+    }
+
+    fn emit<O: Observer>(&mut self, packet: &PacketSeen<'_>, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+        link.packet(packet, out);
+        if packet.kind == PacketType::Snap {
+            let start = self.sums.stream();
+            let from = packet.last_at;
+            self.mode = Mode::Snapshot(Box::new(Snapshot {
+                start,
+                from,
+                end: EndFinder::default(),
+                is_blind: false,
+            }));
+        }
+    }
+
+    /// From here to the end of the chunk no head can be seen.
+    fn go_blind(&mut self, cursor: &mut Cursor<'_>, at: Timestamp, place: FrameRef) {
+        let mut blind = HiddenSpan::new(at, place);
+        blind.take_hint(cursor.seen);
+        self.blind = Some(blind);
+        self.extend_blind(cursor);
+    }
+
+    fn extend_blind(&mut self, cursor: &mut Cursor<'_>) {
+        if let Some(blind) = &mut self.blind {
+            blind.pieces += 1;
+            blind.len += cursor.len;
+            let (seen, cut) = cursor.take(u64::MAX);
+            blind.seen += seen.len() as u64;
+            self.sums.cut += cut;
+        }
+    }
+
+    /// A new segment behind hidden bytes: if a packet starts in what is seen of it, the hidden span
+    /// has an exact end.
+    #[cold]
+    fn try_end_blind<O: Observer>(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let Some(skip) = find_start(cursor, link, self.direction) else {
+            return self.extend_blind(cursor);
+        };
+        let Some(mut span) = self.blind.take() else { return };
+        if skip > 0 {
+            let (seen, cut) = cursor.take(skip as u64);
+            span.len += skip as u64;
+            span.seen += seen.len() as u64;
+            self.sums.cut += cut;
+            span.pieces += 1;
+        }
+        link.hidden(self.direction, span, out);
+    }
+
+    /// Searching: only a strong start is believed.
+    fn search<O: Observer>(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
+        if auth::is_tls(cursor.seen) && !link.has_packets() {
+            self.mode = Mode::Opaque;
+            return link.is_tls();
+        }
+        if !link.has_packets() && auth::is_magic(cursor.seen) {
+            self.mode = Mode::Packets;
+            self.has_begun = false;
+            return;
+        }
+        match find_start(cursor, link, self.direction) {
+            Some(skip) => {
+                self.pass_over(cursor, skip as u64);
+                self.mode = Mode::Packets;
+                // A start of which too little was captured to frame it is a hidden span.
+                if Head::decode(cursor.seen).is_none() && cursor.is_cut() {
+                    self.go_blind(cursor, cursor.at, cursor.place);
+                }
+            }
+            None => self.pass_over(cursor, u64::MAX),
+        }
+        let _ = out;
+    }
+
+    fn pass_over(&mut self, cursor: &mut Cursor<'_>, n: u64) {
+        let (seen, cut) = cursor.take(n);
+        self.sums.unframed += seen.len() as u64;
+        self.sums.cut += cut;
+        self.sums.cut_unframed += cut;
+    }
+
+    /// Inside a snapshot.
+    fn snapshot<O: Observer>(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let Mode::Snapshot(snapshot) = &mut self.mode else { return };
+        let is_blind = snapshot.is_blind;
+        if is_blind && find_start(cursor, link, self.direction) == Some(0) {
+            return self.end_snapshot(cursor.at, true, link, out);
+        }
+        let Mode::Snapshot(snapshot) = &mut self.mode else { return };
+        if let Some(end) = snapshot.end.seen(cursor.seen) {
+            let (seen, cut) = cursor.take(end as u64);
+            self.sums.decoded += seen.len() as u64;
+            self.sums.cut += cut;
+            return self.end_snapshot(cursor.at, true, link, out);
+        }
+        let (seen, cut) = cursor.take(u64::MAX);
+        snapshot.end.hidden(cut);
+        snapshot.is_blind |= cut > 0;
+        self.sums.decoded += seen.len() as u64;
+        self.sums.cut += cut;
+    }
+
+    fn end_snapshot<O: Observer>(
+        &mut self,
+        at: Timestamp,
+        is_complete: bool,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
+        if let Mode::Snapshot(snapshot) = std::mem::replace(&mut self.mode, Mode::Packets) {
+            let bytes = self.sums.stream().saturating_sub(snapshot.start);
+            link.snapshot_ended(snapshot.is_blind);
+            out.observer
+                .snapshot(out.slot, &SnapshotSeen { bytes, from: snapshot.from, to: at, is_complete });
+        }
+    }
+
+    /// Bytes are missing from the capture.
+    pub(super) fn gap<O: Observer>(
+        &mut self,
+        offset: u64,
+        len: u64,
+        at: Timestamp,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
+        self.sums.missing += len;
+        if let Some(span) = self.blind.take() {
+            link.abandon(self.direction, &span);
+        }
+        if let Mode::Snapshot(snapshot) = &mut self.mode {
+            snapshot.is_blind = true;
+            snapshot.end.hidden(len);
+            return;
+        }
+        if let Some(mut open) = self.open.take() {
+            open.is_whole = false;
+            open.cut += len;
+            open.last_at = at;
+            let head = open.head;
+            match (head, open.end) {
+                (Some(_), Some(end)) if offset + len < end => {
+                    self.open = Some(open);
+                    return;
+                }
+                (Some(head), Some(end)) if offset + len == end => return self.close(open, head, link, out),
+                (Some(head), _) => self.close(open, head, link, out),
+                (None, _) => {
+                    let kept = self.kept.len() as u64;
+                    self.sums.decoded -= kept;
+                    self.sums.unframed += kept;
+                }
+            }
+        }
+        if matches!(self.mode, Mode::Packets) {
+            self.lose(Trouble::Gap, link, out);
+        } else {
+            link.lost(self.direction, out);
+        }
+    }
+
+    fn lose<O: Observer>(&mut self, trouble: Trouble, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+        self.mode = Mode::Lost;
+        self.open = None;
+        self.losses += u32::from(trouble != Trouble::PickedUp);
+        link.lost(self.direction, out);
+    }
+
+    /// The stream has ended: what is open is let go as far as it is known.
+    pub(super) fn finish<O: Observer>(
+        &mut self,
+        at: Timestamp,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
+        if let Some(span) = self.blind.take() {
+            link.hidden(self.direction, span, out);
+        }
+        if let Some(open) = self.open.take() {
+            match open.head {
+                Some(head) => self.close(Open { is_whole: false, ..open }, head, link, out),
+                None => {
+                    let kept = self.kept.len() as u64;
+                    self.sums.decoded -= kept;
+                    self.sums.unframed += kept;
+                }
+            }
+        }
+        self.end_snapshot(at, false, link, out);
+    }
+}
+
+impl Open {
+    fn packet<'a>(&self, direction: Direction, head: Head, kept: &'a [u8]) -> PacketSeen<'a> {
+        let size = match self.end {
+            Some(end) => end - self.start,
+            None => kept.len() as u64 + self.cut,
+        };
+        PacketSeen {
+            direction,
+            kind: head.kind,
+            zxid: Some(head.zxid),
+            data_len: Some(head.data_len),
+            size: Some(size),
+            at: self.at,
+            last_at: self.last_at,
+            place: self.place,
+            seen: kept,
+            cut: self.cut,
+            inferred: false,
+            timed: true,
+        }
+    }
+}
+
+impl HiddenSpan {
+    const fn new(at: Timestamp, place: FrameRef) -> Self {
+        Self { len: 0, hint: [0; 15], hint_len: 0, seen: 0, at, place, pieces: 0 }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "at most 15")]
+    fn take_hint(&mut self, bytes: &[u8]) {
+        let n = bytes.len().min(self.hint.len());
+        if let (Some(to), Some(from)) = (self.hint.get_mut(..n), bytes.get(..n)) {
+            to.copy_from_slice(from);
+            self.hint_len = n as u8;
+        }
+    }
+}
+
+/// Where in the captured front of a segment a packet surely starts: at its first byte as a rule,
+/// behind the 4 bytes of the previous packet's authinfo where ZooKeeper's buffer was flushed between
+/// (protocol's 8 KiB writes), else anywhere.
+fn find_start(cursor: &Cursor<'_>, link: &LinkState, direction: Direction) -> Option<usize> {
+    let seen = cursor.seen;
+    if link.is_strong_start(seen, direction, !cursor.is_cut()) {
+        return Some(0);
+    }
+    if !link.knows_epoch() {
+        return None;
+    }
+    let last = seen.len().checked_sub(GLIMPSE_MIN)?;
+    (1..=last).find(|&skip| {
+        let rest = seen.get(skip..).unwrap_or_default();
+        let is_common = Head::decode(rest).is_some_and(|head| {
+            use PacketType::{Ack, Commit, Inform, NewLeader, Ping, Proposal, UpToDate};
+            matches!(head.kind, Ack | Commit | Inform | NewLeader | Ping | Proposal | UpToDate)
+        });
+        is_common && link.is_strong_start(rest, direction, false)
+    })
+}

@@ -1,0 +1,795 @@
+//! What both directions of a link know together: epoch, phase, numbering, what is still hidden.
+
+use super::event::{AuthSeen, ByteSums, Direction, Observer, PacketSeen, PerDirection, Protection};
+use super::framer::HiddenSpan;
+use super::hidden::{Facts, Item, Known, Reading, Solved, read_to_leader, read_to_learner};
+use crate::address::Endpoint;
+use crate::frame::FrameRef;
+use crate::proto::quorum::{Glimpse, Head, fixed_data_len};
+use crate::proto::{PacketType, Zxid, auth, jute};
+use crate::stream::Slot;
+use crate::time::{Span, Timestamp};
+
+/// Packets and spans that may wait for a reading; beyond, the oldest reading is given up.
+const ITEMS_MAX: usize = 512;
+/// Spans read together at most.
+const SPANS_MAX: usize = 48;
+/// PINGs remembered until they are answered.
+const PINGS_MAX: usize = 16;
+/// How far a zxid's counter may lie from the last known one to count as its neighbour.
+const NEAR: u32 = 1 << 20;
+/// Epochs that a history may reach back.
+const EPOCHS_BACK: u32 = 64;
+/// The largest PROPOSAL that is believed where the epoch is not known yet: ZooKeeper's own limit.
+const BELIEVED_MAX: u32 = jute::DEFAULT_LIMIT;
+
+/// What the dissector lends to a link while a frame of it is read.
+pub(super) struct Outlet<'a, O> {
+    pub(super) observer: &'a mut O,
+    pub(super) sizes: &'a mut Sizes,
+    pub(super) slot: Slot,
+}
+
+/// Sizes of PROPOSALs by leader and zxid, as any link showed them: every follower of a leader is sent
+/// the same bytes. A fixed table in which the newer entry wins.
+#[derive(Debug)]
+pub(super) struct Sizes {
+    entries: Box<[(u64, u32)]>,
+    newleader: Option<(u64, u64)>,
+}
+
+impl Sizes {
+    /// Entries: enough for a second of the busiest ensemble, small enough for the cache.
+    const ENTRIES: usize = 8192;
+
+    pub(super) fn new() -> Self {
+        Self { entries: vec![(0, 0); Self::ENTRIES].into_boxed_slice(), newleader: None }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "taken modulo the table")]
+    const fn place(tag: u64) -> usize {
+        tag as usize % Self::ENTRIES
+    }
+
+    #[inline]
+    fn put(&mut self, tag: u64, size: u64) {
+        if let Some(entry) = self.entries.get_mut(Self::place(tag)) {
+            *entry = (tag, u32::try_from(size).unwrap_or(0));
+        }
+    }
+
+    fn size(&self, tag: u64) -> Option<u32> {
+        self.entries.get(Self::place(tag)).filter(|entry| entry.0 == tag && entry.1 > 0).map(|entry| entry.1)
+    }
+}
+
+/// A PING that the learner has not answered, as far as is seen.
+#[derive(Clone, Copy, Debug)]
+struct SentPing {
+    at: Timestamp,
+    zxid: Zxid,
+    /// A later PING was answered, so this one's answer must be hidden.
+    is_skipped: bool,
+}
+
+/// Packets and spans that wait for a reading, in one direction.
+#[derive(Clone, Debug)]
+struct Pending {
+    known: Known,
+    items: Vec<Item>,
+    spans: usize,
+    /// What must be seen behind the last span before it can be read.
+    needs_main: bool,
+    needs_commit: bool,
+    needs_ping: bool,
+}
+
+/// The state of a link that both directions share.
+#[derive(Clone, Debug)]
+pub(super) struct LinkState {
+    pub(super) leader: Endpoint,
+    pub(super) learner: Endpoint,
+    /// A number that differs between leaders, mixed into what is shared between links.
+    leader_tag: u64,
+    pub(super) protection: Protection,
+    epoch: Option<u32>,
+    is_observer: bool,
+    has_packets: bool,
+    known: Known,
+    /// The learner's last zxid, from ACKEPOCH.
+    learner_zxid: Option<Zxid>,
+    ping_every: Option<Span>,
+    pings: Vec<SentPing>,
+    revalidates_open: u32,
+    /// Lengths of authinfo seen behind REQUESTs.
+    authinfo: [u16; 4],
+    pending: PerDirection<Option<Box<Pending>>>,
+    /// Bytes of spans, once they are read or given up.
+    pub(super) sums: PerDirection<ByteSums>,
+}
+
+impl LinkState {
+    pub(super) fn new(leader: Endpoint, learner: Endpoint) -> Self {
+        let bits = leader.address.bits();
+        #[expect(clippy::cast_possible_truncation, reason = "a hash")]
+        let folded =
+            (bits as u64 ^ (bits >> 64) as u64 ^ u64::from(leader.port)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self {
+            leader,
+            learner,
+            leader_tag: folded & !0xffff_ffff,
+            protection: Protection::None,
+            epoch: None,
+            is_observer: false,
+            has_packets: false,
+            known: Known::default(),
+            learner_zxid: None,
+            ping_every: None,
+            pings: Vec::new(),
+            revalidates_open: 0,
+            authinfo: [0; 4],
+            pending: PerDirection { to_leader: None, to_learner: None },
+            sums: PerDirection::default(),
+        }
+    }
+
+    const fn tag(&self, zxid: Zxid) -> u64 {
+        self.leader_tag ^ zxid.0.rotate_left(7)
+    }
+
+    pub(super) const fn has_packets(&self) -> bool {
+        self.has_packets
+    }
+
+    pub(super) const fn knows_epoch(&self) -> bool {
+        self.epoch.is_some()
+    }
+
+    pub(super) const fn is_tls(&mut self) {
+        self.protection = Protection::Tls;
+    }
+
+    pub(super) fn auth<O: Observer>(
+        &mut self,
+        direction: Direction,
+        head: &auth::Head,
+        cut: u64,
+        at: Timestamp,
+        place: FrameRef,
+        out: &mut Outlet<'_, O>,
+    ) {
+        self.protection = Protection::Sasl;
+        let (src, dst) = match direction {
+            Direction::ToLeader => (self.learner, self.leader),
+            Direction::ToLearner => (self.leader, self.learner),
+        };
+        out.observer.auth(&AuthSeen { src, dst, head: *head, cut, at, place });
+    }
+
+    /// Whether a packet that begins where one must begin is taken for one. Types and lengths that no
+    /// release has are taken too, within reason; what contradicts itself is not.
+    #[inline]
+    pub(super) fn accepts(&self, head: &Head, direction: Direction) -> bool {
+        if head.plausible(direction.is_to_leader(), jute::MAX_LIMIT) {
+            return true;
+        }
+        let len = head.data_len;
+        match head.kind {
+            PacketType::Unknown(number) => (20..256).contains(&number) && (-1..=1 << 20).contains(&len),
+            PacketType::FollowerInfo | PacketType::ObserverInfo | PacketType::AckEpoch => {
+                direction.is_to_leader() && (4..=4096).contains(&len)
+            }
+            PacketType::LeaderInfo => !direction.is_to_leader() && (4..=4096).contains(&len),
+            _ => false,
+        }
+    }
+
+    /// Whether these captured bytes surely begin a packet, without knowing where packets begin.
+    /// `is_all` says that nothing was cut off behind them.
+    pub(super) fn is_strong_start(&self, bytes: &[u8], direction: Direction, is_all: bool) -> bool {
+        match (Head::decode(bytes), self.epoch) {
+            (Some(head), Some(epoch)) => {
+                head.plausible(direction.is_to_leader(), jute::MAX_LIMIT)
+                    && self.is_near(head.kind, head.zxid, epoch)
+            }
+            (Some(head), None) => {
+                head.plausible(direction.is_to_leader(), BELIEVED_MAX) && stands_alone(&head, bytes)
+            }
+            (None, Some(epoch)) if !is_all => self.is_near_glimpse(bytes, direction, epoch),
+            _ => false,
+        }
+    }
+
+    /// Whether a type's zxid lies where this link's are.
+    fn is_near(&self, kind: PacketType, zxid: Zxid, epoch: u32) -> bool {
+        match kind {
+            PacketType::Request | PacketType::Revalidate | PacketType::UpToDate | PacketType::Sync => true,
+            PacketType::Ping if zxid.0 == 0 => true,
+            _ if zxid.epoch() == epoch => {
+                let last = self.known.proposal.or(self.known.commit).or(self.known.ack);
+                match last {
+                    Some(last) if last.epoch() == epoch && zxid.counter() != 0 => {
+                        zxid.counter().abs_diff(last.counter()) < NEAR
+                    }
+                    _ => true,
+                }
+            }
+            _ => zxid.epoch() < epoch && epoch - zxid.epoch() <= EPOCHS_BACK && self.known.awaits_uptodate,
+        }
+    }
+
+    /// The same for a head that is cut behind the upper part of its zxid.
+    fn is_near_glimpse(&self, bytes: &[u8], direction: Direction, epoch: u32) -> bool {
+        let Some(glimpse) = Glimpse::decode(bytes) else { return false };
+        let Some(top) = bytes.get(4..10).and_then(|top| top.first_chunk::<6>()) else { return false };
+        let [a, b, c, d, e, f] = *top;
+        let to_leader = direction.is_to_leader();
+        let is_legal = fixed_data_len(glimpse.kind, to_leader).is_some()
+            || matches!(
+                (glimpse.kind, to_leader),
+                (PacketType::Request | PacketType::Ping, true)
+                    | (PacketType::Proposal | PacketType::Inform | PacketType::NewLeader, false)
+            );
+        if !is_legal {
+            return false;
+        }
+        match glimpse.kind {
+            PacketType::Request | PacketType::Revalidate | PacketType::UpToDate => *top == [0xff; 6],
+            PacketType::Sync => *top == [0; 6],
+            _ => {
+                let counter_top = u32::from(u16::from_be_bytes([e, f]));
+                let last = self.known.proposal.or(self.known.commit).or(self.known.ack);
+                u32::from_be_bytes([a, b, c, d]) == epoch
+                    && last.is_none_or(|last| (last.counter() >> 16).abs_diff(counter_top) <= NEAR >> 16)
+            }
+        }
+    }
+
+    /// How many bytes behind a REQUEST's data are its authinfo, where the cut hides them: `rest` is
+    /// what the segment holds there. A learner flushes behind each REQUEST, so as a rule it is all of
+    /// it; not where what remains is too long for one identity and another REQUEST's authinfo fits.
+    pub(super) fn request_rest(&self, data_len: i32, rest: u64) -> u64 {
+        const COUNT: u64 = 4;
+        /// Count, scheme `ip` and an IPv6 address in full.
+        const IDENTITY_MAX: u64 = COUNT + 4 + 2 + 4 + 45;
+        /// `createSession`'s data, which has no client connection behind it.
+        const CREATE_SESSION: i32 = 20;
+        if rest <= COUNT {
+            return rest;
+        }
+        if data_len == CREATE_SESSION {
+            return COUNT;
+        }
+        let known = self.authinfo.iter().map(|len| u64::from(*len)).filter(|len| *len > 0);
+        if known.clone().any(|len| len == rest) || rest <= IDENTITY_MAX && known.clone().next().is_none() {
+            return rest;
+        }
+        // ACKs that waited for the flush may follow.
+        known.clone().find(|len| rest > *len && (rest - len).is_multiple_of(20)).unwrap_or(rest)
+    }
+
+    fn learn_authinfo(&mut self, packet: &PacketSeen<'_>) {
+        let (Some(size), Some(data_len)) = (packet.size, packet.data_len) else { return };
+        let rest = size.saturating_sub(16 + u64::from(data_len.max(0).unsigned_abs()));
+        let Ok(rest) = u16::try_from(rest) else { return };
+        if rest > 4 && !self.authinfo.contains(&rest) {
+            self.authinfo.rotate_right(1);
+            if let Some(first) = self.authinfo.first_mut() {
+                *first = rest;
+            }
+        }
+    }
+
+    /// A packet whose head was seen.
+    #[inline]
+    pub(super) fn packet<O: Observer>(&mut self, packet: &PacketSeen<'_>, out: &mut Outlet<'_, O>) {
+        self.has_packets = true;
+        out.observer.packet(out.slot, packet);
+        let (Some(zxid), direction) = (packet.zxid, packet.direction) else { return };
+        match direction {
+            Direction::ToLearner => self.to_learner(packet, zxid, out),
+            Direction::ToLeader => self.to_leader(packet, zxid),
+        }
+        if let Some(pending) = self.pending.of_mut(direction) {
+            pending.items.push(Item::Seen { kind: packet.kind, zxid, at: packet.at });
+            self.try_reading(direction, packet.kind, out);
+        }
+        self.note(packet.kind, zxid, packet.at, direction);
+    }
+
+    /// Notes the numbering behind a packet that was seen.
+    #[inline]
+    fn note(&mut self, kind: PacketType, zxid: Zxid, at: Timestamp, direction: Direction) {
+        match (direction, kind) {
+            (
+                Direction::ToLearner,
+                PacketType::Proposal | PacketType::Inform | PacketType::InformAndActivate,
+            ) => {
+                self.known.proposal = Some(zxid);
+            }
+            (Direction::ToLearner, PacketType::Commit | PacketType::CommitAndActivate) => {
+                self.known.commit = Some(zxid);
+            }
+            (Direction::ToLearner, PacketType::Ping) => self.known.ping_at = Some(at),
+            (Direction::ToLeader, PacketType::Ack) if zxid.counter() != 0 => self.known.ack = Some(zxid),
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn to_learner<O: Observer>(&mut self, packet: &PacketSeen<'_>, zxid: Zxid, out: &mut Outlet<'_, O>) {
+        match packet.kind {
+            PacketType::Proposal | PacketType::Inform => {
+                self.is_observer |= packet.kind == PacketType::Inform;
+                self.epoch.get_or_insert(zxid.epoch());
+                if let Some(size) = packet.size {
+                    out.sizes.put(self.tag(zxid), size);
+                }
+            }
+            PacketType::Commit => {
+                self.epoch.get_or_insert(zxid.epoch());
+            }
+            PacketType::Ping => self.leader_ping(zxid, packet.at),
+            PacketType::LeaderInfo => self.epoch = Some(zxid.epoch()),
+            PacketType::Revalidate => self.revalidates_open = self.revalidates_open.saturating_sub(1),
+            _ => self.synchronize(packet, zxid, out),
+        }
+    }
+
+    fn synchronize<O: Observer>(&mut self, packet: &PacketSeen<'_>, zxid: Zxid, out: &mut Outlet<'_, O>) {
+        match packet.kind {
+            PacketType::Diff | PacketType::Snap | PacketType::Trunc => {
+                self.epoch.get_or_insert(zxid.epoch());
+                self.known.awaits_newleader = true;
+                self.known.awaits_uptodate = true;
+                let base = match packet.kind {
+                    // History follows from where the learner stands, unless it stands in another epoch.
+                    PacketType::Diff => self.learner_zxid.filter(|last| last.epoch() == zxid.epoch()),
+                    _ => Some(zxid),
+                };
+                self.known.proposal = base;
+                self.known.commit = base;
+            }
+            PacketType::NewLeader => {
+                self.epoch = Some(zxid.epoch());
+                self.known.awaits_newleader = false;
+                if let Some(size) = packet.size {
+                    out.sizes.newleader = Some((self.leader_tag, size));
+                }
+            }
+            PacketType::UpToDate => {
+                self.known.awaits_newleader = false;
+                self.known.awaits_uptodate = false;
+            }
+            _ => {}
+        }
+    }
+
+    fn leader_ping(&mut self, zxid: Zxid, at: Timestamp) {
+        if zxid.0 != 0 {
+            self.epoch.get_or_insert(zxid.epoch());
+        }
+        if let Some(last) = self.known.ping_at {
+            let since = at.since(last);
+            // The shortest recent spacing is the beat; a longer one has PINGs hidden or late between.
+            let is_beat = self.ping_every.is_none_or(|every| since.nanos() < every.nanos() * 5 / 4);
+            if is_beat && since > Span::from_millis(20) {
+                self.ping_every = Some(since);
+            }
+        }
+        if self.known.awaits_uptodate {
+            return;
+        }
+        if self.pings.len() >= PINGS_MAX {
+            self.pings.remove(0);
+        }
+        self.pings.push(SentPing { at, zxid, is_skipped: false });
+    }
+
+    #[inline]
+    fn to_leader(&mut self, packet: &PacketSeen<'_>, zxid: Zxid) {
+        match packet.kind {
+            PacketType::Ack => {
+                if zxid.counter() != 0 {
+                    self.epoch.get_or_insert(zxid.epoch());
+                }
+            }
+            PacketType::Ping => self.ping_answer(zxid),
+            PacketType::Request => self.learn_authinfo(packet),
+            PacketType::Revalidate => self.revalidates_open += 1,
+            PacketType::AckEpoch => self.learner_zxid = Some(zxid),
+            PacketType::ObserverInfo => self.is_observer = true,
+            _ => {}
+        }
+    }
+
+    /// A PING's answer echoes its zxid, and answers come in order.
+    fn ping_answer(&mut self, zxid: Zxid) {
+        let Some(answered) = self.pings.iter().position(|ping| !ping.is_skipped && ping.zxid == zxid) else {
+            return;
+        };
+        for ping in self.pings.iter_mut().take(answered) {
+            ping.is_skipped = true;
+        }
+        self.pings.remove(answered);
+        if self.pending.to_leader.is_none() {
+            self.pings.retain(|ping| !ping.is_skipped);
+        }
+    }
+
+    /// A span without a visible head, between two proven starts.
+    pub(super) fn hidden<O: Observer>(
+        &mut self,
+        direction: Direction,
+        span: HiddenSpan,
+        out: &mut Outlet<'_, O>,
+    ) {
+        if let Some(kind) = alone(&span, direction) {
+            return self.read_alone(direction, &span, kind, out);
+        }
+        let known = self.known;
+        let fits_main = match direction {
+            Direction::ToLearner => span.len >= 52,
+            Direction::ToLeader => !self.is_observer,
+        };
+        let fits_commit = direction == Direction::ToLearner && (!self.is_observer || known.awaits_newleader);
+        let pending = self.pending.of_mut(direction).get_or_insert_with(|| {
+            Box::new(Pending {
+                known,
+                items: Vec::new(),
+                spans: 0,
+                needs_main: false,
+                needs_commit: false,
+                needs_ping: false,
+            })
+        });
+        pending.items.push(Item::Span(span));
+        pending.spans += 1;
+        pending.needs_main |= fits_main;
+        pending.needs_commit |= fits_commit;
+        if pending.spans >= SPANS_MAX {
+            self.read(direction, true, out);
+        }
+    }
+
+    /// A span that is one packet of a known size.
+    fn read_alone<O: Observer>(
+        &mut self,
+        direction: Direction,
+        span: &HiddenSpan,
+        kind: PacketType,
+        out: &mut Outlet<'_, O>,
+    ) {
+        self.account(direction, span, true);
+        let zxid = match kind {
+            PacketType::Commit => self.known.commit.map(|last| last.plus(1)),
+            PacketType::Ack => self.known.ack.map(|last| last.plus(1)),
+            _ => None,
+        };
+        // Behind an unread span the numbering is not known.
+        let zxid = zxid.filter(|_| self.pending.of(direction).is_none());
+        infer(direction, kind, zxid, Some(span.len), span, true, out);
+        match (kind, direction) {
+            (PacketType::Commit, _) if zxid.is_some() => self.known.commit = zxid,
+            (PacketType::Ack, _) if zxid.is_some() => self.known.ack = zxid,
+            (PacketType::Ping, Direction::ToLearner) => self.known.ping_at = Some(span.at),
+            (PacketType::UpToDate, _) => {
+                self.known.awaits_newleader = false;
+                self.known.awaits_uptodate = false;
+            }
+            _ => {}
+        }
+        if let Some(pending) = self.pending.of_mut(direction) {
+            // Too little is known of it to count on in the reading of what came before.
+            pending.needs_main = true;
+            self.read(direction, true, out);
+        }
+    }
+
+    /// Something was seen behind spans: perhaps they can be read now.
+    fn try_reading<O: Observer>(&mut self, direction: Direction, kind: PacketType, out: &mut Outlet<'_, O>) {
+        let Some(pending) = self.pending.of_mut(direction) else { return };
+        match kind {
+            PacketType::Proposal | PacketType::Inform | PacketType::Ack => pending.needs_main = false,
+            PacketType::Commit | PacketType::CommitAndActivate => pending.needs_commit = false,
+            PacketType::Ping => pending.needs_ping = false,
+            // A link that begins to serve has nothing of its history left to come.
+            PacketType::UpToDate => pending.needs_commit = false,
+            _ => {}
+        }
+        let is_ready = !pending.needs_main && !pending.needs_commit && !pending.needs_ping;
+        let is_full = pending.items.len() >= ITEMS_MAX;
+        if is_ready || is_full {
+            self.read(direction, is_full, out);
+        }
+    }
+
+    /// Reads what waits in a direction. Unless it is the last chance, a reading that a later PING
+    /// would decide waits for that.
+    fn read<O: Observer>(&mut self, direction: Direction, is_last: bool, out: &mut Outlet<'_, O>) {
+        let Some(mut pending) = self.pending.of_mut(direction).take() else { return };
+        if direction == Direction::ToLeader {
+            pending.known.proposal = self.known.proposal;
+        }
+        let sizes = &*out.sizes;
+        let size_of = |zxid| sizes.size(self.tag(zxid));
+        let pings = &self.pings;
+        let may_answer = |at: Timestamp| {
+            pings
+                .iter()
+                .any(|ping| ping.at <= at && (ping.is_skipped || at.since(ping.at) < Span::from_millis(1000)))
+        };
+        let facts = Facts {
+            is_observer: self.is_observer,
+            size_of: &size_of,
+            newleader_size: sizes.newleader.filter(|(tag, _)| *tag == self.leader_tag).map(|(_, size)| size),
+            ping_every: self.ping_every,
+            awaits_revalidate: self.revalidates_open > 0,
+            may_answer_ping: &may_answer,
+        };
+        let solved = match direction {
+            Direction::ToLearner => read_to_learner(&pending.known, &pending.items, &facts),
+            Direction::ToLeader => read_to_leader(&pending.known, &pending.items, &facts),
+        };
+        let is_done = solved.as_ref().is_some_and(|solved| solved.is_complete);
+        if !is_done && !is_last && direction == Direction::ToLearner && pending.items.len() < ITEMS_MAX / 2 {
+            let saw_ping_behind = pending
+                .items
+                .iter()
+                .rev()
+                .take_while(|item| !matches!(item, Item::Span(_)))
+                .any(|item| matches!(item, Item::Seen { kind: PacketType::Ping, .. }));
+            if !saw_ping_behind {
+                pending.needs_ping = true;
+                self.pending.to_learner = Some(pending);
+                return;
+            }
+        }
+        self.report(direction, &pending, solved.as_ref(), out);
+    }
+
+    /// Hands on what was proved of a group of spans.
+    fn report<O: Observer>(
+        &mut self,
+        direction: Direction,
+        pending: &Pending,
+        solved: Option<&Solved>,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let mut at = Numbering {
+            main: match direction {
+                Direction::ToLearner => pending.known.proposal,
+                Direction::ToLeader => pending.known.ack,
+            },
+            commit: pending.known.commit,
+        };
+        let mut index = 0;
+        let mut last_span = None;
+        for item in &pending.items {
+            match item {
+                Item::Seen { kind, zxid, .. } => at.note(*kind, *zxid, direction),
+                Item::Span(span) => {
+                    last_span = Some(*span);
+                    let reading = solved.and_then(|s| s.spans.get(index).copied()).unwrap_or_default();
+                    let is_complete = solved.is_some_and(|s| s.is_complete);
+                    at.unsure_where(solved);
+                    self.account(direction, span, is_complete);
+                    if reading.is_empty() {
+                        self.report_hint(direction, span, solved, out);
+                    } else {
+                        self.report_reading(direction, &reading, span, &mut at, span.pieces == 1, out);
+                    }
+                    index += 1;
+                }
+            }
+        }
+        if let (Some(solved), Some(span)) = (solved, last_span)
+            && !solved.anywhere.is_empty()
+        {
+            at = Numbering { main: None, commit: None };
+            self.report_reading(direction, &solved.anywhere, &span, &mut at, false, out);
+        }
+    }
+
+    /// The type at least of a span's first packet, where that was captured.
+    fn report_hint<O: Observer>(
+        &mut self,
+        direction: Direction,
+        span: &HiddenSpan,
+        solved: Option<&Solved>,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let Some(glimpse) = span.glimpse().filter(|_| span.hint().len() >= 10 && solved.is_none()) else {
+            return;
+        };
+        infer(direction, glimpse.kind, glimpse.zxid, None, span, true, out);
+    }
+
+    fn report_reading<O: Observer>(
+        &mut self,
+        direction: Direction,
+        reading: &Reading,
+        span: &HiddenSpan,
+        at: &mut Numbering,
+        timed: bool,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let main = match direction {
+            Direction::ToLeader => PacketType::Ack,
+            Direction::ToLearner if self.is_observer => PacketType::Inform,
+            Direction::ToLearner => PacketType::Proposal,
+        };
+        for _ in 0..reading.main {
+            let zxid = at.next_main();
+            let size = match direction {
+                Direction::ToLeader => Some(20),
+                Direction::ToLearner => zxid.and_then(|zxid| out.sizes.size(self.tag(zxid))).map(u64::from),
+            };
+            infer(direction, main, zxid, size, span, timed, out);
+        }
+        for _ in 0..reading.commits {
+            infer(direction, PacketType::Commit, at.next_commit(), Some(20), span, timed, out);
+        }
+        let rest = [
+            (reading.pings, PacketType::Ping),
+            (reading.requests, PacketType::Request),
+            (reading.revalidates, PacketType::Revalidate),
+            (reading.newleaders, PacketType::NewLeader),
+            (reading.uptodates, PacketType::UpToDate),
+        ];
+        for (count, kind) in rest {
+            for _ in 0..count {
+                infer(direction, kind, None, None, span, timed, out);
+            }
+        }
+        self.note_reading(direction, reading, span);
+    }
+
+    /// What a reading changes in what is known of the link.
+    fn note_reading(&mut self, direction: Direction, reading: &Reading, span: &HiddenSpan) {
+        if reading.newleaders > 0 {
+            self.known.awaits_newleader = false;
+        }
+        if reading.uptodates > 0 {
+            self.known.awaits_uptodate = false;
+        }
+        if reading.pings > 0 {
+            match direction {
+                Direction::ToLearner => self.known.ping_at = self.known.ping_at.max(Some(span.at)),
+                Direction::ToLeader => self.pings.retain(|ping| !ping.is_skipped),
+            }
+        }
+    }
+
+    fn account(&mut self, direction: Direction, span: &HiddenSpan, is_read: bool) {
+        let sums = self.sums.of_mut(direction);
+        if is_read {
+            sums.decoded += span.seen;
+        } else {
+            sums.unframed += span.seen;
+            sums.cut_unframed += span.cut();
+        }
+    }
+
+    /// A span behind which the thread is lost.
+    pub(super) fn abandon(&mut self, direction: Direction, span: &HiddenSpan) {
+        self.account(direction, span, false);
+    }
+
+    /// The thread is lost in a direction: what waits has its last chance, the numbering starts anew.
+    pub(super) fn lost<O: Observer>(&mut self, direction: Direction, out: &mut Outlet<'_, O>) {
+        self.read(direction, true, out);
+        match direction {
+            Direction::ToLeader => self.known.ack = None,
+            Direction::ToLearner => {
+                self.known.commit = None;
+                self.known.proposal = None;
+                self.known.ping_at = None;
+            }
+        }
+    }
+
+    /// A snapshot has ended; where it was cut, NEWLEADER may have gone by in it.
+    pub(super) const fn snapshot_ended(&mut self, _is_blind: bool) {}
+
+    /// The link is over: what waits has its last chance.
+    pub(super) fn finish<O: Observer>(&mut self, out: &mut Outlet<'_, O>) {
+        self.read(Direction::ToLearner, true, out);
+        self.read(Direction::ToLeader, true, out);
+    }
+}
+
+/// The zxids that come next while a reading is reported.
+struct Numbering {
+    main: Option<Zxid>,
+    commit: Option<Zxid>,
+}
+
+impl Numbering {
+    fn note(&mut self, kind: PacketType, zxid: Zxid, direction: Direction) {
+        match (direction, kind) {
+            (Direction::ToLearner, PacketType::Proposal | PacketType::Inform) => {
+                self.main = Some(zxid);
+            }
+            (Direction::ToLeader, PacketType::Ack) if zxid.counter() != 0 => self.main = Some(zxid),
+            (Direction::ToLearner, PacketType::Commit) => self.commit = Some(zxid),
+            _ => {}
+        }
+    }
+
+    /// Forgets the numbers of what may or may not be in a span.
+    fn unsure_where(&mut self, solved: Option<&Solved>) {
+        if solved.is_none_or(|s| !s.is_main_certain) {
+            self.main = None;
+        }
+        if solved.is_none_or(|s| !s.is_commit_certain) {
+            self.commit = None;
+        }
+    }
+
+    fn next_main(&mut self) -> Option<Zxid> {
+        self.main = self.main.map(|last| last.plus(1));
+        self.main
+    }
+
+    fn next_commit(&mut self) -> Option<Zxid> {
+        self.commit = self.commit.map(|last| last.plus(1));
+        self.commit
+    }
+}
+
+/// The type of a span's only packet, where its captured front names a type whose size the span has.
+fn alone(span: &HiddenSpan, direction: Direction) -> Option<PacketType> {
+    let glimpse = span.glimpse().filter(|_| span.hint().len() >= 10)?;
+    let size = u64::from(fixed_data_len(glimpse.kind, direction.is_to_leader())?.max(0).unsigned_abs()) + 20;
+    (size == span.len).then_some(glimpse.kind)
+}
+
+/// Whether a head with what follows it is beyond doubt though the epoch is not known.
+fn stands_alone(head: &Head, bytes: &[u8]) -> bool {
+    const ALL_ONES: [u8; 4] = [0xff; 4];
+    if head.zxid != Zxid::NONE && head.zxid.epoch() >= 1 << 24 {
+        return false;
+    }
+    match head.kind {
+        PacketType::Proposal | PacketType::Inform => {
+            let top = head.zxid.0.to_be_bytes();
+            match bytes.get(28..36) {
+                Some(embedded) => embedded == top,
+                None => bytes.get(28..30).is_none_or(|embedded| Some(embedded) == top.get(..2)),
+            }
+        }
+        PacketType::Request => true,
+        _ => {
+            let end = 16 + usize::try_from(head.body_len()).unwrap_or(usize::MAX).min(1 << 16);
+            bytes.get(end..end + 4).is_none_or(|tail| tail == ALL_ONES)
+        }
+    }
+}
+
+fn infer<O: Observer>(
+    direction: Direction,
+    kind: PacketType,
+    zxid: Option<Zxid>,
+    size: Option<u64>,
+    span: &HiddenSpan,
+    timed: bool,
+    out: &mut Outlet<'_, O>,
+) {
+    let data_len = fixed_data_len(kind, direction.is_to_leader());
+    let packet = PacketSeen {
+        direction,
+        kind,
+        zxid,
+        data_len,
+        size,
+        at: span.at,
+        last_at: span.at,
+        place: span.place,
+        seen: &[],
+        cut: size.unwrap_or(0),
+        inferred: true,
+        timed,
+    };
+    out.observer.packet(out.slot, &packet);
+}

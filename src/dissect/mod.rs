@@ -1,0 +1,554 @@
+//! Joins streams and protocol: from segments to links, packets and notifications.
+//!
+//! In: segments in capture order. Out, through an [`Observer`]: what happened on each link between a
+//! leader and a learner and on each election connection. Which side leads follows from the ports, or
+//! from what the streams say. Deterministic: the same segments give the same events.
+
+mod election;
+mod event;
+mod framer;
+mod hidden;
+mod link;
+
+pub use event::{
+    AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen, Trouble,
+};
+
+use crate::packet::{Flags, IgnoreReason, Segment};
+use crate::proto::quorum::Head;
+use crate::proto::{PacketType, election::Hello};
+use crate::stream::{Chunk, Connection, FlowKey, Found, Limits, Side, Sink, Slot, Table, Verdict};
+use crate::time::{Span, Timestamp};
+use election::ElectionFramer;
+use framer::Framer;
+use link::{LinkState, Outlet, Sizes};
+
+/// Segments of a connection on unknown ports that are looked at before it is left alone.
+const PROBES_MAX: u8 = 8;
+/// One slot is looked at for being over per this many segments.
+const SWEEP_EVERY: u32 = 64;
+/// How long a closed connection is remembered for its late frames.
+const LINGER: Span = Span::from_millis(60_000);
+/// How long a connection that never came to anything is remembered.
+const FORGET: Span = Span::from_millis(300_000);
+
+/// What the dissector is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Ports on which leaders listen to learners.
+    pub quorum_ports: Vec<u16>,
+    /// Ports of leader election.
+    pub election_ports: Vec<u16>,
+    /// Bounds of reassembly.
+    pub limits: Limits,
+}
+
+impl Default for Settings {
+    /// ZooKeeper's customary ports.
+    fn default() -> Self {
+        Self { quorum_ports: vec![2888], election_ports: vec![3888], limits: Limits::default() }
+    }
+}
+
+/// A connection that joins a leader and a learner.
+#[derive(Debug)]
+struct Link {
+    leader_side: Side,
+    state: LinkState,
+    to_leader: Framer,
+    to_learner: Framer,
+    is_announced: bool,
+    is_closed: bool,
+    picked_up: bool,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Undecided(u8),
+    Quorum(Box<Link>),
+    Election(Box<[ElectionFramer; 2]>),
+    Other,
+}
+
+#[derive(Debug)]
+struct Flow {
+    connection: Connection,
+    kind: Kind,
+    first: crate::frame::FrameRef,
+}
+
+/// Counts of what passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Copies of frames seen before.
+    pub duplicates: u64,
+    /// Frames of connections that are neither quorum's nor election's.
+    pub other_port: u64,
+    /// Byte sums of the election connections.
+    pub election_bytes: ByteSums,
+}
+
+/// The dissector: all connections of a capture.
+#[derive(Debug)]
+pub struct Dissector {
+    settings: Settings,
+    table: Table,
+    flows: Vec<Option<Flow>>,
+    sizes: Sizes,
+    sweep: u32,
+    sweep_at: usize,
+    last_at: Timestamp,
+    /// What passed so far.
+    pub counts: Counts,
+}
+
+impl Dissector {
+    /// A dissector that has seen nothing yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            table: Table::new(settings.limits.connections),
+            settings,
+            flows: Vec::new(),
+            sizes: Sizes::new(),
+            sweep: 0,
+            sweep_at: 0,
+            last_at: Timestamp::MIN,
+            counts: Counts::default(),
+        }
+    }
+
+    /// How many connections were let go because the table was full.
+    #[must_use]
+    pub const fn evicted(&self) -> u64 {
+        self.table.evicted
+    }
+
+    /// Takes the next segment of the capture.
+    #[inline]
+    pub fn segment<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> Option<IgnoreReason> {
+        self.last_at = self.last_at.max(segment.at);
+        let (key, side) = FlowKey::of(segment.src, segment.dst);
+        let slot = match self.table.find(&key, segment.at) {
+            Found::Known(slot) => slot,
+            Found::New(slot) => self.enter(slot, &key, side, segment),
+            Found::Instead(slot) => {
+                self.let_go(slot, segment.at, observer);
+                self.enter(slot, &key, side, segment)
+            }
+        };
+        self.sweep += 1;
+        if self.sweep >= SWEEP_EVERY {
+            self.sweep(segment.at, observer);
+        }
+        let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
+        let mut out = Outlet { observer, sizes: &mut self.sizes, slot };
+        match flow.push(&key, side, segment, &self.settings.limits, &mut out) {
+            Outcome::Taken => None,
+            Outcome::Copy => {
+                self.counts.duplicates += 1;
+                Some(IgnoreReason::Duplicate)
+            }
+            Outcome::Other => {
+                self.counts.other_port += 1;
+                Some(IgnoreReason::OtherPort)
+            }
+            Outcome::Another => {
+                self.let_go(slot, segment.at, observer);
+                self.enter(slot, &key, side, segment);
+                let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
+                let mut out = Outlet { observer, sizes: &mut self.sizes, slot };
+                flow.push(&key, side, segment, &self.settings.limits, &mut out);
+                None
+            }
+        }
+    }
+
+    /// Lets time pass without a segment, so that what only time decides is decided.
+    pub fn tick<O: Observer>(&mut self, now: Timestamp, observer: &mut O) {
+        for (index, flow) in self.flows.iter_mut().enumerate() {
+            #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
+            let slot = Slot(index as u32);
+            if let Some(flow) = flow {
+                let mut out = Outlet { observer, sizes: &mut self.sizes, slot };
+                flow.settle(now, &self.settings.limits, &mut out);
+            }
+        }
+    }
+
+    /// Ends everything: the capture is over.
+    pub fn finish<O: Observer>(&mut self, observer: &mut O) {
+        for index in 0..self.flows.len() {
+            #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
+            self.let_go(Slot(index as u32), self.last_at, observer);
+        }
+    }
+
+    /// A new connection's state.
+    fn enter(&mut self, slot: Slot, key: &FlowKey, side: Side, segment: &Segment<'_>) -> Slot {
+        let is_leader = |port| self.settings.quorum_ports.contains(&port);
+        let is_election = |port| self.settings.election_ports.contains(&port);
+        let kind = match (is_leader(segment.src.port), is_leader(segment.dst.port)) {
+            (true, false) => Kind::quorum(key, side, segment),
+            (false, true) => Kind::quorum(key, side.other(), segment),
+            // Both ports are known ones: the one that is dialed is the leader's.
+            (true, true) if segment.flags.has(Flags::SYN) && segment.flags.has(Flags::ACK) => {
+                Kind::quorum(key, side, segment)
+            }
+            (true, true) => Kind::quorum(key, side.other(), segment),
+            (false, false) if is_election(segment.src.port) || is_election(segment.dst.port) => {
+                Kind::election(key, segment.flags.has(Flags::SYN))
+            }
+            (false, false) => Kind::Undecided(0),
+        };
+        let flow = Flow { connection: Connection::new(segment.at), kind, first: segment.place };
+        if self.flows.len() <= slot.index() {
+            self.flows.resize_with(slot.index() + 1, || None);
+        }
+        if let Some(place) = self.flows.get_mut(slot.index()) {
+            *place = Some(flow);
+        }
+        slot
+    }
+
+    /// Ends a connection and forgets it; its slot keeps its key.
+    fn let_go<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
+        let Some(mut flow) = self.flows.get_mut(slot.index()).and_then(Option::take) else { return };
+        let mut out = Outlet { observer, sizes: &mut self.sizes, slot };
+        let sums = flow.finish(now, &mut out);
+        let total = &mut self.counts.election_bytes;
+        total.decoded += sums.decoded;
+        total.cut += sums.cut;
+        total.missing += sums.missing;
+        total.unframed += sums.unframed;
+        total.cut_unframed += sums.cut_unframed;
+    }
+
+    /// Looks at one slot: a connection that is over is let go.
+    #[cold]
+    fn sweep<O: Observer>(&mut self, now: Timestamp, observer: &mut O) {
+        self.sweep = 0;
+        if self.flows.is_empty() {
+            return;
+        }
+        self.sweep_at = (self.sweep_at + 1) % self.flows.len();
+        let Some(Some(flow)) = self.flows.get(self.sweep_at) else { return };
+        let idle = now.since(flow.connection.last_at);
+        let is_over = flow.connection.done && idle > LINGER || !flow.matters() && idle > FORGET;
+        if is_over {
+            #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
+            let slot = Slot(self.sweep_at as u32);
+            self.let_go(slot, now, observer);
+            self.table.remove(slot);
+        }
+    }
+}
+
+/// What became of a segment.
+enum Outcome {
+    Taken,
+    Copy,
+    Other,
+    Another,
+}
+
+impl Kind {
+    fn quorum(key: &FlowKey, leader_side: Side, segment: &Segment<'_>) -> Self {
+        let from_start = segment.flags.has(Flags::SYN);
+        let (leader, learner) = (key.endpoint(leader_side), key.endpoint(leader_side.other()));
+        Self::Quorum(Box::new(Link {
+            leader_side,
+            state: LinkState::new(leader, learner),
+            to_leader: Framer::new(Direction::ToLeader, from_start),
+            to_learner: Framer::new(Direction::ToLearner, from_start),
+            is_announced: false,
+            is_closed: false,
+            picked_up: !from_start,
+        }))
+    }
+
+    fn election(key: &FlowKey, from_start: bool) -> Self {
+        Self::Election(Box::new([
+            ElectionFramer::new(key.a, key.b, from_start),
+            ElectionFramer::new(key.b, key.a, from_start),
+        ]))
+    }
+}
+
+impl Flow {
+    fn push<O: Observer>(
+        &mut self,
+        key: &FlowKey,
+        side: Side,
+        segment: &Segment<'_>,
+        limits: &Limits,
+        out: &mut Outlet<'_, O>,
+    ) -> Outcome {
+        if let Kind::Undecided(probes) = self.kind {
+            self.decide(key, side, probes, segment);
+        }
+        let Self { connection, kind, first } = self;
+        match kind {
+            Kind::Quorum(link) => link.push(connection, *first, side, segment, limits, out),
+            Kind::Election(framers) => {
+                let mut sink = ElectionSink { framers, observer: out.observer };
+                Outcome::of(connection.push(side, segment, limits, &mut sink), Outcome::Taken)
+            }
+            Kind::Undecided(_) | Kind::Other => {
+                Outcome::of(connection.push(side, segment, limits, &mut Nowhere), Outcome::Other)
+            }
+        }
+    }
+
+    /// Looks at the first bytes on unknown ports for what only ZooKeeper says.
+    #[cold]
+    fn decide(&mut self, key: &FlowKey, side: Side, probes: u8, segment: &Segment<'_>) {
+        if segment.payload.is_empty() {
+            return;
+        }
+        let is_fresh = self.connection.half(side).delivered() == 0 && self.connection.opened_by.is_some();
+        let first = segment.payload.first_chunk::<8>().map(|first| i64::from_be_bytes(*first));
+        let is_learner = Head::decode(segment.payload).is_some_and(|head| {
+            matches!(head.kind, PacketType::FollowerInfo | PacketType::ObserverInfo)
+                && head.data_len >= 8
+                && head.plausible(true, 64)
+        });
+        self.kind = if is_learner && is_fresh {
+            let Kind::Quorum(mut link) = Kind::quorum(key, side.other(), segment) else { return };
+            link.to_leader = Framer::new(Direction::ToLeader, true);
+            link.to_learner = Framer::new(Direction::ToLearner, true);
+            link.picked_up = false;
+            Kind::Quorum(link)
+        } else if is_fresh && matches!(first, Some(Hello::V1 | Hello::V2)) {
+            Kind::election(key, true)
+        } else if let Some(leader_side) = says_quorum(segment.payload, side) {
+            Kind::quorum(key, leader_side, segment)
+        } else if probes >= PROBES_MAX {
+            Kind::Other
+        } else {
+            Kind::Undecided(probes + 1)
+        };
+    }
+
+    fn settle<O: Observer>(&mut self, now: Timestamp, limits: &Limits, out: &mut Outlet<'_, O>) {
+        match &mut self.kind {
+            Kind::Quorum(link) => self.connection.settle(now, limits, &mut LinkSink { link, out }),
+            Kind::Election(framers) => {
+                self.connection.settle(now, limits, &mut ElectionSink { framers, observer: out.observer });
+            }
+            Kind::Undecided(_) | Kind::Other => {}
+        }
+    }
+
+    const fn matters(&self) -> bool {
+        match &self.kind {
+            Kind::Quorum(link) => link.is_announced,
+            Kind::Election(_) => true,
+            Kind::Undecided(_) | Kind::Other => false,
+        }
+    }
+
+    /// Ends the connection; answers the byte sums of an election connection.
+    fn finish<O: Observer>(&mut self, now: Timestamp, out: &mut Outlet<'_, O>) -> ByteSums {
+        match &mut self.kind {
+            Kind::Quorum(link) => {
+                self.connection.finish(now, &mut LinkSink { link, out });
+                link.finish(&self.connection, out);
+                ByteSums::default()
+            }
+            Kind::Election(framers) => {
+                self.connection.finish(now, &mut ElectionSink { framers, observer: out.observer });
+                let [a, b] = &**framers;
+                ByteSums {
+                    decoded: a.sums.decoded + b.sums.decoded,
+                    cut: a.sums.cut + b.sums.cut,
+                    missing: a.sums.missing + b.sums.missing,
+                    unframed: a.sums.unframed + b.sums.unframed,
+                    cut_unframed: a.sums.cut_unframed + b.sums.cut_unframed,
+                }
+            }
+            Kind::Undecided(_) | Kind::Other => ByteSums::default(),
+        }
+    }
+}
+
+/// Which side leads, if these bytes are a packet that only one side sends and nothing else looks like.
+fn says_quorum(payload: &[u8], side: Side) -> Option<Side> {
+    let head = Head::decode(payload)?;
+    let tail = payload.get(16..20)?;
+    let is_small = head.data_len == -1 && tail == [0xff; 4] && head.zxid.epoch() > 0;
+    match head.kind {
+        PacketType::Ack if is_small => Some(side.other()),
+        PacketType::Commit | PacketType::Ping if is_small => Some(side),
+        PacketType::Ping if head.data_len == 0 && tail == [0xff; 4] && head.zxid.epoch() > 0 => {
+            Some(side.other())
+        }
+        _ => None,
+    }
+}
+
+impl Outcome {
+    const fn of(verdict: Verdict, taken: Self) -> Self {
+        match verdict {
+            Verdict::Part(_) => taken,
+            Verdict::Copy => Self::Copy,
+            Verdict::Another => Self::Another,
+        }
+    }
+}
+
+impl Link {
+    const fn direction(&self, side: Side) -> Direction {
+        match (side, self.leader_side) {
+            (Side::A, Side::A) | (Side::B, Side::B) => Direction::ToLearner,
+            _ => Direction::ToLeader,
+        }
+    }
+
+    #[inline]
+    fn push<O: Observer>(
+        &mut self,
+        connection: &mut Connection,
+        first: crate::frame::FrameRef,
+        side: Side,
+        segment: &Segment<'_>,
+        limits: &Limits,
+        out: &mut Outlet<'_, O>,
+    ) -> Outcome {
+        if !self.is_announced && connects(segment) {
+            self.is_announced = true;
+            let opened = LinkOpened {
+                leader: self.state.leader,
+                learner: self.state.learner,
+                at: connection.first_at,
+                place: first,
+                picked_up: self.picked_up,
+            };
+            out.observer.link_opened(out.slot, &opened);
+        }
+        let before = (connection.half(side).delivered(), connection.half(side.other()).acked());
+        let fate = match connection.push(side, segment, limits, &mut LinkSink { link: self, out }) {
+            Verdict::Part(fate) => fate,
+            verdict => return Outcome::of(verdict, Outcome::Taken),
+        };
+        if !self.is_announced {
+            return Outcome::Taken;
+        }
+        let direction = self.direction(side);
+        let seen = SegmentSeen {
+            direction,
+            segment,
+            fate,
+            new_bytes: connection.half(side).delivered() - before.0,
+            acked_more: connection.half(side.other()).acked() > before.1,
+        };
+        out.observer.segment(out.slot, &seen);
+        if !self.is_closed
+            && let Some(closing) = connection.closing
+        {
+            self.is_closed = true;
+            out.observer.link_closed(out.slot, self.direction(closing.by), &closing);
+        }
+        Outcome::Taken
+    }
+
+    fn finish<O: Observer>(&mut self, connection: &Connection, out: &mut Outlet<'_, O>) {
+        let at = connection.last_at;
+        self.to_leader.finish(at, &mut self.state, out);
+        self.to_learner.finish(at, &mut self.state, out);
+        self.state.finish(out);
+        if !self.is_announced {
+            return;
+        }
+        let learner_side = self.leader_side.other();
+        let totals = LinkTotals {
+            bytes: PerDirection {
+                to_leader: add(&self.to_leader.sums, &self.state.sums.to_leader),
+                to_learner: add(&self.to_learner.sums, &self.state.sums.to_learner),
+            },
+            tcp: PerDirection {
+                to_leader: connection.half(learner_side).counts,
+                to_learner: connection.half(self.leader_side).counts,
+            },
+            protection: self.state.protection,
+            losses: PerDirection { to_leader: self.to_leader.losses, to_learner: self.to_learner.losses },
+        };
+        out.observer.link_over(out.slot, &totals);
+    }
+}
+
+const fn add(a: &ByteSums, b: &ByteSums) -> ByteSums {
+    ByteSums {
+        decoded: a.decoded + b.decoded,
+        cut: a.cut + b.cut,
+        missing: a.missing + b.missing,
+        unframed: a.unframed + b.unframed,
+        cut_unframed: a.cut_unframed + b.cut_unframed,
+    }
+}
+
+/// Whether a segment belongs to a connection that came about; a SYN and the RST that refuses it do not.
+const fn connects(segment: &Segment<'_>) -> bool {
+    segment.len > 0 || segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::SYN | Flags::RST)
+}
+
+struct LinkSink<'a, 'o, O> {
+    link: &'a mut Link,
+    out: &'a mut Outlet<'o, O>,
+}
+
+impl<O: Observer> Sink for LinkSink<'_, '_, O> {
+    #[inline]
+    fn chunk(&mut self, side: Side, chunk: Chunk<'_>) {
+        let direction = self.link.direction(side);
+        let Link { state, to_leader, to_learner, .. } = &mut *self.link;
+        match direction {
+            Direction::ToLeader => to_leader.chunk(&chunk, state, self.out),
+            Direction::ToLearner => to_learner.chunk(&chunk, state, self.out),
+        }
+    }
+
+    fn gap(&mut self, side: Side, offset: u64, len: u64, at: Timestamp) {
+        let direction = self.link.direction(side);
+        let Link { state, to_leader, to_learner, .. } = &mut *self.link;
+        match direction {
+            Direction::ToLeader => to_leader.gap(offset, len, at, state, self.out),
+            Direction::ToLearner => to_learner.gap(offset, len, at, state, self.out),
+        }
+        if self.link.is_announced {
+            self.out.observer.gap(self.out.slot, direction, len, at);
+        }
+    }
+}
+
+struct ElectionSink<'a, O> {
+    framers: &'a mut [ElectionFramer; 2],
+    observer: &'a mut O,
+}
+
+impl<O: Observer> Sink for ElectionSink<'_, O> {
+    fn chunk(&mut self, side: Side, chunk: Chunk<'_>) {
+        let [a, b] = &mut *self.framers;
+        match side {
+            Side::A => a.chunk(&chunk, self.observer),
+            Side::B => b.chunk(&chunk, self.observer),
+        }
+    }
+
+    fn gap(&mut self, side: Side, _offset: u64, len: u64, _at: Timestamp) {
+        let [a, b] = &mut *self.framers;
+        match side {
+            Side::A => a.gap(len),
+            Side::B => b.gap(len),
+        }
+    }
+}
+
+/// Where nobody listens.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn chunk(&mut self, _side: Side, _chunk: Chunk<'_>) {}
+    fn gap(&mut self, _side: Side, _offset: u64, _len: u64, _at: Timestamp) {}
+}

@@ -1,0 +1,3 @@
+//! The report and the forms in which it is written.
+
+pub mod model;
