@@ -56,7 +56,7 @@ impl Unpacker {
         let mut start = Vec::with_capacity(MAGIC_LEN);
         source.by_ref().take(MAGIC_LEN as u64).read_to_end(&mut start)?;
         let gzip = start.starts_with(&GZIP_MAGIC);
-        let zstd = start == ZSTD_MAGIC || matches!(*start, [0x50..=0x5f, 0x2a, 0x4d, 0x18]);
+        let zstd = start == ZSTD_MAGIC || is_skippable(&start);
         let input = Cursor::new(start).chain(source);
         Ok(Self(if gzip {
             Packing::Gzip(Box::new(Gzip::new(input)))
@@ -157,6 +157,7 @@ impl Zstd {
     /// Unpacks the next bytes, or goes on to the next frame.
     fn advance(&mut self) -> io::Result<()> {
         if self.decoder.is_finished() {
+            self.check_sum()?;
             return self.next_frame();
         }
         let step = BlockDecodingStrategy::UptoBytes(ZSTD_STEP);
@@ -168,6 +169,15 @@ impl Zstd {
             Ok([]) => ends_early("zstd"),
             _ => invalid(&format!("zstd: {error}")),
         })
+    }
+
+    /// Compares the checksum of the frame that ended, where it has one, with its bytes.
+    fn check_sum(&self) -> io::Result<()> {
+        let Some(sum) = self.decoder.get_checksum_from_data() else { return Ok(()) };
+        if self.decoder.get_calculated_checksum() == Some(sum) {
+            return Ok(());
+        }
+        Err(invalid("zstd: the data do not match their checksum"))
     }
 
     /// Begins the next frame that holds data.
@@ -182,7 +192,7 @@ impl Zstd {
             match magic {
                 ZSTD_MAGIC => return self.begin_frame(),
                 // A skippable frame: a length, and bytes that mean nothing here.
-                [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
+                magic if is_skippable(&magic) => {
                     let mut len = [0; 4];
                     self.input.read_exact(&mut len).map_err(|_| ends_early("zstd"))?;
                     let len = u64::from(u32::from_le_bytes(len));
@@ -222,6 +232,11 @@ impl Read for Zstd {
         }
         self.decoder.read(buffer)
     }
+}
+
+/// Whether a zstd frame with this magic is to be skipped; some tools begin a file with one.
+fn is_skippable(magic: &[u8]) -> bool {
+    matches!(magic, [0x50..=0x5f, 0x2a, 0x4d, 0x18])
 }
 
 /// Appends a zstd frame's header after its magic to `header`, and says what window it asks for.

@@ -1,4 +1,4 @@
-#![expect(clippy::indexing_slicing, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use super::super::Decoder as AnyDecoder;
 use super::*;
@@ -39,7 +39,7 @@ fn the_header_says_link_type_snaplen_and_resolution() {
     for (link, snaplen, expected) in [(113, 96, Some(96)), (0x1400_0071, 0, None), (113, 0x7fff_ffff, None)] {
         let mut file = Vec::new();
         Encoder { order: ByteOrder::Big, nanos: true }.header(link, snaplen, &mut file);
-        let mut decoder = AnyDecoder::sniff(&file).expect("a pcap");
+        let mut decoder = AnyDecoder::sniff(&file).unwrap();
         decoder.decode(&file, &mut |_| {});
         let description = decoder.description();
         assert_eq!(description.link_type, Some(LinkType::LinuxSll));

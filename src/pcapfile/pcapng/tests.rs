@@ -1,4 +1,4 @@
-#![expect(clippy::indexing_slicing, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use super::super::Decoder as AnyDecoder;
 use super::*;
@@ -27,7 +27,7 @@ fn both_byte_orders_are_read() {
                 assert_eq!((head.orig_len, &bytes[..]), (frame.orig_len, frame.data));
             }
         }
-        let mut decoder = AnyDecoder::sniff(&file).expect("a pcapng");
+        let mut decoder = AnyDecoder::sniff(&file).unwrap();
         decoder.decode(&file, &mut |_| {});
         let expected = Description {
             format: Format::Pcapng,
