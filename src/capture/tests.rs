@@ -283,7 +283,7 @@ fn large_files_that_overlap_come_out_in_order() {
     let files = [nanos_file(&even), gzip(&nanos_file(&odd)), nanos_file(&late)];
     let folder = folder(&[("a", &files[0]), ("b", &files[1]), ("c", &files[2])]);
     let mut replay = open(&folder, &Options::default()).unwrap();
-    assert_eq!(times(&mut replay), (0..2 * count + 10).collect::<Vec<_>>());
+    assert!(times(&mut replay).into_iter().eq(0..2 * count + 10));
 }
 
 #[test]
