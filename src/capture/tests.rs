@@ -220,6 +220,20 @@ fn damaged_packed_data_give_what_lies_before() {
 }
 
 #[test]
+fn no_byte_whatever_of_packed_data_makes_it_panic() {
+    let plain = nanos_file(&(0..40).collect::<Vec<_>>());
+    for packed in [gzip(&plain), zstd(&plain)] {
+        for at in 4..packed.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff, packed[at] ^ 1, packed[at] ^ 0x10] {
+                let mut packed = packed.clone();
+                packed[at] = value;
+                one(&packed);
+            }
+        }
+    }
+}
+
+#[test]
 fn files_are_read_in_order_of_their_first_frame_whatever_their_names() {
     let files = [nanos_file(&[50, 60]), gzip(&nanos_file(&[10, 20])), zstd(&nanos_file(&[30, 40]))];
     let folder = folder(&[("a.pcap", &files[0]), ("b.pcap1", &files[1]), ("c", &files[2])]);
