@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod capture;
+pub mod diagnose;
 pub mod dissect;
 pub mod frame;
 pub mod packet;
