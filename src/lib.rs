@@ -4,6 +4,8 @@
 
 pub mod address;
 pub mod capture;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod dissect;
 pub mod frame;
 pub mod packet;
