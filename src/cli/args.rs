@@ -191,3 +191,82 @@ fn connections(text: &str) -> Result<usize, String> {
         _ => Err("a number from 1 to 16777216".to_owned()),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    fn replay(line: &str) -> ReplayArgs {
+        match parse(line).unwrap().command {
+            Command::Replay(args) => args,
+            Command::Dump(_) => panic!("{line} is no replay"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_not_said_is_customary() {
+        let args = replay("qscope replay a b");
+        assert_eq!(args.input.paths.len(), 2);
+        assert_eq!(args.input.tz, TimeZone::UTC);
+        assert_eq!((args.warn_at, args.format, args.color), (50, Format::Text, Color::Auto));
+        assert_eq!((args.tick_time, args.input.max_connections), (None, 65_536));
+        assert!(args.input.quorum_port.is_empty(), "the dissector knows the customary ports");
+    }
+
+    #[test]
+    fn all_can_be_said() {
+        let args = replay(
+            "qscope replay - --format json --fail-on-stall --quorum-port 12888 --quorum-port 2888 \
+             --election-port 13888 --zoo-cfg zoo.cfg --tick-time 2000 --sync-limit 5 --init-limit 10 \
+             --warn-at 80 --tz Europe/Berlin --color never --from 2026-11-21T08:00:00Z --to 2026-11-21T09:00 \
+             --server [::1] --max-connections 10",
+        );
+        assert_eq!(args.input.quorum_port, [12888, 2888]);
+        assert_eq!((args.tick_time, args.sync_limit, args.init_limit), (Some(2000), Some(5), Some(10)));
+        assert_eq!(args.input.server, Some(ServerChoice::read("::1")));
+        assert_eq!(args.input.tz.iana_name(), Some("Europe/Berlin"));
+        let Command::Dump(args) = parse("qscope dump -v --type ACK --type ping x").unwrap().command else {
+            panic!("no dump")
+        };
+        assert_eq!((args.verbose, args.types), (true, vec!["ACK".to_owned(), "ping".to_owned()]));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for line in [
+            "qscope",
+            "qscope replay",
+            "qscope replay x --warn-at 0",
+            "qscope replay x --warn-at 101",
+            "qscope replay x --quorum-port 0",
+            "qscope replay x --tick-time -1",
+            "qscope replay x --tz Mars/Olympus",
+            "qscope replay x --format xml",
+            "qscope replay x --max-connections 0",
+            "qscope watch",
+        ] {
+            assert!(parse(line).unwrap_err().use_stderr(), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_has_an_example_for_each() {
+        for line in ["qscope replay --help", "qscope dump --help"] {
+            let help = parse(line).unwrap_err();
+            assert!(!help.use_stderr());
+            assert!(help.to_string().contains("Examples:\n  qscope "), "{line}");
+        }
+        assert!(parse("qscope --help").unwrap_err().to_string().contains("tcpdump -i"));
+    }
+}

@@ -62,6 +62,14 @@ impl WallClock {
         format!("{:.3}", self.civil(to_millis(at)).time())
     }
 
+    /// Month, day and time to the second: `11-21 08:02:32`.
+    #[must_use]
+    pub fn day_and_time(&self, at: Timestamp) -> String {
+        let civil = self.civil(at);
+        let (month, day) = (civil.month(), civil.day());
+        format!("{month:02}-{day:02} {:02}:{:02}:{:02}", civil.hour(), civil.minute(), civil.second())
+    }
+
     /// Whether two times fall on the same day.
     #[must_use]
     pub fn is_same_day(&self, a: Timestamp, b: Timestamp) -> bool {
@@ -152,6 +160,7 @@ mod tests {
         assert_eq!(clock.precise(AT), "2026-11-21 08:02:32.505248");
         assert_eq!(clock.full(AT), "2026-11-21 08:02:32.505");
         assert_eq!(clock.time(AT), "08:02:32.505");
+        assert_eq!(clock.day_and_time(AT), "11-21 08:02:32");
         assert_eq!(clock.zone_name(Some(AT)), "UTC");
         let zone = TimeZone::get("Asia/Kolkata").unwrap_or(TimeZone::UTC);
         let clock = WallClock { zone, digits: Digits::Six };

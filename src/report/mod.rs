@@ -9,5 +9,16 @@ pub mod dump;
 pub mod escape;
 pub mod json;
 pub mod model;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod selection;
 pub mod text;
+
+/// Paths as text shows them: without the folder, where all lie in one.
+#[must_use]
+pub fn short_paths<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+    let split = |path: &'a str| path.rsplit_once('/').map_or(("", path), |(folder, name)| (folder, name));
+    let first = paths.clone().next().map(|path| split(path).0);
+    let is_one_folder = paths.clone().all(|path| Some(split(path).0) == first);
+    paths.map(|path| if is_one_folder { split(path).1 } else { path }.to_owned()).collect()
+}

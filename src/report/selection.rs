@@ -119,3 +119,73 @@ impl Selection {
         !is_before && !is_after
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::report::sample::{address, at, report};
+
+    fn chosen(selection: &Selection) -> Report {
+        let mut report = report();
+        selection.apply(&mut report);
+        report
+    }
+
+    fn ids(report: &Report) -> Vec<u32> {
+        report.links.iter().map(|link| link.id).collect()
+    }
+
+    #[test]
+    fn nothing_asked_for_leaves_all() {
+        let report = chosen(&Selection::default());
+        assert_eq!(ids(&report), [1, 2, 3, 4]);
+        assert_eq!((report.stalls.len(), report.elections.len(), report.violations.len()), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_window_keeps_what_overlaps_it() {
+        let stalls = |from, to| {
+            let window = Selection { from: Some(at(from)), to: Some(at(to)), server: None };
+            chosen(&window).stalls.len()
+        };
+        assert_eq!(stalls(0, 32_511), 0, "before its start");
+        assert_eq!(stalls(0, 32_512), 1);
+        assert_eq!(stalls(35_000, 36_000), 1, "inside");
+        assert_eq!(stalls(42_514, 60_000), 1);
+        assert_eq!(stalls(42_515, 60_000), 0, "after its end");
+        let late = chosen(&Selection { from: Some(at(50_000)), ..Selection::default() });
+        assert_eq!(ids(&late), [2, 3, 4], "a link that was over is left out");
+        assert_eq!((late.near_misses.len(), late.elections.len(), late.violations.len()), (0, 0, 0));
+        let early = chosen(&Selection { to: Some(at(2_000)), ..Selection::default() });
+        assert_eq!(ids(&early), [1, 2, 4]);
+    }
+
+    #[test]
+    fn an_election_after_a_stall_stays_with_it() {
+        let mut report = report();
+        let mut early = report.elections[0].clone();
+        (early.start, early.end) = (at(0), Some(at(1)));
+        report.elections.insert(0, early);
+        report.stalls[0].election = Some(1);
+        Selection { from: Some(at(40_000)), to: Some(at(42_900)), server: None }.apply(&mut report);
+        assert_eq!(report.elections.len(), 1);
+        assert_eq!(report.stalls[0].election, Some(0));
+        assert_eq!(report.elections[0].start, at(43_000));
+    }
+
+    #[test]
+    fn a_server_has_many_names() {
+        for name in ["zk1", "ZK1", "server.1", "1", "10.255.0.1"] {
+            let server = Some(ServerChoice::read(name));
+            let report = chosen(&Selection { server, ..Selection::default() });
+            assert_eq!(ids(&report), [1, 3], "{name}");
+            assert_eq!((report.stalls.len(), report.near_misses.len()), (1, 0));
+        }
+        let server = Some(ServerChoice::Address(address(3)));
+        assert_eq!(ids(&chosen(&Selection { server, ..Selection::default() })), [1, 2, 3, 4]);
+        let server = Some(ServerChoice::read("zk9"));
+        assert_eq!(ids(&chosen(&Selection { server, ..Selection::default() })), [0; 0]);
+        assert_eq!(ServerChoice::read("[::1]"), ServerChoice::Address(Address::v6(1)));
+    }
+}

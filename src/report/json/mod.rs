@@ -106,3 +106,7 @@ impl<T> Both<T> {
         Self { to_leader: view(&values.to_leader), to_learner: view(&values.to_learner) }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;
