@@ -5,6 +5,8 @@
 pub mod address;
 pub mod capture;
 pub mod diagnose;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod dissect;
 pub mod frame;
 pub mod packet;

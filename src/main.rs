@@ -1,3 +1,7 @@
 //! The `qscope` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    quorumscope::cli::run(std::env::args_os()).into()
+}

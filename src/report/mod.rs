@@ -1,3 +1,24 @@
 //! The report and the forms in which it is written.
+//!
+//! [`model`] is the report as data; [`json`] and [`text`] write it, [`dump`] writes records as they
+//! pass, [`selection`] leaves out what was not asked for. Everything that comes off the wire or from
+//! a file's name reaches a terminal through [`escape`] only.
 
+pub mod clock;
+pub mod dump;
+pub mod escape;
+pub mod json;
 pub mod model;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod selection;
+pub mod text;
+
+/// Paths as text shows them: without the folder, where all lie in one.
+#[must_use]
+pub fn short_paths<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+    let split = |path: &'a str| path.rsplit_once('/').map_or(("", path), |(folder, name)| (folder, name));
+    let first = paths.clone().next().map(|path| split(path).0);
+    let is_one_folder = paths.clone().all(|path| Some(split(path).0) == first);
+    paths.map(|path| if is_one_folder { split(path).1 } else { path }.to_owned()).collect()
+}

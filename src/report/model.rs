@@ -52,6 +52,8 @@ pub struct Input {
     pub last: Option<Timestamp>,
     /// Frames that took no part, by reason; only those above 0.
     pub ignored: BTreeMap<&'static str, u64>,
+    /// Files of the directories given that are no captures.
+    pub skipped: Vec<String>,
 }
 
 /// Where a setting came from.

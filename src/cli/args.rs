@@ -1,0 +1,272 @@
+//! The arguments, and the help that teaches them.
+
+use super::zone;
+use crate::report::selection::ServerChoice;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::tz::TimeZone;
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Capture on every server, or at least on the leader:
+  tcpdump -i eth0 -s 96 'tcp port 2888 or tcp port 3888' -z gzip -W 10 -G 3600 \\
+          -w 'tcpdump-trace-%y%m%d-%H%M%S.pcap' -Z root
+
+Then:
+  qscope replay .                      # which server stalled, when, for how long, how it ended
+  qscope replay --tz local --zoo-cfg /etc/zookeeper/conf/zoo.cfg .
+  qscope dump --type proposal --type ack . | head
+
+Exit codes: 0 the input was read, 1 stalls were found (only with --fail-on-stall),
+2 nothing could be read or the arguments make no sense.";
+
+const REPLAY_HELP: &str = "\
+Examples:
+  qscope replay tcpdump-trace-*.pcap*
+      All files of a rotation, in any order, packed or not: one capture.
+  qscope replay --zoo-cfg zoo.cfg --tz Europe/Berlin --from '2026-11-21 09:00' --to '2026-11-21 09:10' DIR
+      What happened in ten minutes of the servers' own clocks, with the servers' names.
+  ssh zk1 tcpdump -i eth0 -s 96 -w - 'tcp port 2888 or tcp port 3888' | qscope replay -
+      From another host; the report comes when the capture ends.
+  qscope replay --format json --fail-on-stall DIR > report.json || alert
+      For programs.";
+
+const DUMP_HELP: &str = "\
+Examples:
+  qscope dump DIR | less
+      Every record on both ports, in order.
+  qscope dump -v --type request --type proposal --server 10.0.0.7 DIR
+      The writes that one server had a part in, with sessions and paths.
+  qscope dump --format json DIR | jq -r 'select(.type==\"PROPOSAL\") | .txn.path'
+      JSON lines for other programs.
+
+What the cut hid and arithmetic proves is marked (inferred). It is printed when it becomes known, so
+its time may lie before that of the line above it.";
+
+/// Sees from packets alone why a ZooKeeper ensemble stumbled.
+///
+/// Reads captures of ZooKeeper's quorum and election ports (2888 and 3888) and says which server
+/// stalled, from when to when, against which of ZooKeeper's deadlines, and what ended it. Captures cut
+/// at 96 bytes a frame suffice.
+#[derive(Debug, Parser)]
+#[command(name = "qscope", version, after_long_help = AFTER_HELP, arg_required_else_help = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Report every stall, and how near the others came, from capture files.
+    #[command(after_help = REPLAY_HELP)]
+    Replay(ReplayArgs),
+    /// Print every record as it passes, in the manner of tcpdump.
+    #[command(after_help = DUMP_HELP)]
+    Dump(DumpArgs),
+}
+
+/// What both read.
+#[derive(Args, Debug)]
+pub(super) struct InputArgs {
+    /// Captures: files, directories (every capture directly in them), or - for standard input.
+    ///
+    /// pcap and pcapng, plain, gzip or zstd, told by their content. Files are put in order by their
+    /// times; files of several hosts or interfaces are merged.
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+
+    /// A port on which leaders listen to learners; may be repeated; replaces 2888.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) quorum_port: Vec<u16>,
+
+    /// A port of leader election; may be repeated; replaces 3888.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) election_port: Vec<u16>,
+
+    /// The ensemble's zoo.cfg: its limits, and its servers' names and ports.
+    ///
+    /// dynamicConfigFile is followed, from the folder that zoo.cfg is in.
+    #[arg(long, value_name = "FILE")]
+    pub(super) zoo_cfg: Option<PathBuf>,
+
+    /// The zone of times shown, and of --from and --to: a name like Europe/Berlin, local, or UTC.
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone::zone)]
+    pub(super) tz: TimeZone,
+
+    /// Leave out what ended before this time.
+    ///
+    /// RFC 3339, or 'YYYY-MM-DD HH:MM[:SS]' in the zone of --tz. What is before is read all the same, so
+    /// that the state of every connection is known; links' figures count it too.
+    #[arg(long, value_name = "TIME")]
+    pub(super) from: Option<String>,
+
+    /// Stop at this time.
+    #[arg(long, value_name = "TIME")]
+    pub(super) to: Option<String>,
+
+    /// Only what this server has a part in: an address, a name of --zoo-cfg, or server.N.
+    #[arg(long, value_name = "SERVER", value_parser = server)]
+    pub(super) server: Option<ServerChoice>,
+
+    /// Connections tracked at once; beyond that the longest idle is let go, and counted.
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = connections)]
+    pub(super) max_connections: usize,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ReplayArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+
+    /// Text for people, or one JSON object for programs.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+
+    /// Exit with 1 if there is a stall.
+    #[arg(long)]
+    pub(super) fail_on_stall: bool,
+
+    /// tickTime in milliseconds, rather than from zoo.cfg or the pings.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    pub(super) tick_time: Option<u32>,
+
+    /// syncLimit in ticks.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) sync_limit: Option<u32>,
+
+    /// initLimit in ticks.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) init_limit: Option<u32>,
+
+    /// List waits that reached this share of a deadline, though they did not pass it.
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) warn_at: u32,
+
+    /// Colour: on a terminal, always or never. NO_COLOR in the environment turns auto off.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DumpArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+
+    /// Text, a line per record, or JSON lines.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+
+    /// Only records of this type; may be repeated.
+    ///
+    /// A quorum packet's type as ZooKeeper spells it (PROPOSAL, ACK, PING, ...), HELLO, NOTIFICATION, or
+    /// SASL's IN_PROGRESS, SUCCESS, ERROR; case does not matter.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(super) types: Vec<String>,
+
+    /// Show what is in the records: paths, sessions, votes, configurations, and the frame.
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a value parser's signature")]
+fn server(text: &str) -> Result<ServerChoice, String> {
+    Ok(ServerChoice::read(text))
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=16_777_216) => Ok(number),
+        _ => Err("a number from 1 to 16777216".to_owned()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    fn replay(line: &str) -> ReplayArgs {
+        match parse(line).unwrap().command {
+            Command::Replay(args) => args,
+            Command::Dump(_) => panic!("{line} is no replay"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_not_said_is_customary() {
+        let args = replay("qscope replay a b");
+        assert_eq!(args.input.paths.len(), 2);
+        assert_eq!(args.input.tz, TimeZone::UTC);
+        assert_eq!((args.warn_at, args.format, args.color), (50, Format::Text, Color::Auto));
+        assert_eq!((args.tick_time, args.input.max_connections), (None, 65_536));
+        assert!(args.input.quorum_port.is_empty(), "the dissector knows the customary ports");
+    }
+
+    #[test]
+    fn all_can_be_said() {
+        let args = replay(
+            "qscope replay - --format json --fail-on-stall --quorum-port 12888 --quorum-port 2888 \
+             --election-port 13888 --zoo-cfg zoo.cfg --tick-time 2000 --sync-limit 5 --init-limit 10 \
+             --warn-at 80 --tz Europe/Berlin --color never --from 2026-11-21T08:00:00Z --to 2026-11-21T09:00 \
+             --server [::1] --max-connections 10",
+        );
+        assert_eq!(args.input.quorum_port, [12888, 2888]);
+        assert_eq!((args.tick_time, args.sync_limit, args.init_limit), (Some(2000), Some(5), Some(10)));
+        assert_eq!(args.input.server, Some(ServerChoice::read("::1")));
+        assert_eq!(args.input.tz.iana_name(), Some("Europe/Berlin"));
+        let Command::Dump(args) = parse("qscope dump -v --type ACK --type ping x").unwrap().command else {
+            panic!("no dump")
+        };
+        assert_eq!((args.verbose, args.types), (true, vec!["ACK".to_owned(), "ping".to_owned()]));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for line in [
+            "qscope",
+            "qscope replay",
+            "qscope replay x --warn-at 0",
+            "qscope replay x --warn-at 101",
+            "qscope replay x --quorum-port 0",
+            "qscope replay x --tick-time -1",
+            "qscope replay x --tz Mars/Olympus",
+            "qscope replay x --format xml",
+            "qscope replay x --max-connections 0",
+            "qscope watch",
+        ] {
+            assert!(parse(line).unwrap_err().use_stderr(), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_has_an_example_for_each() {
+        for line in ["qscope replay --help", "qscope dump --help"] {
+            let help = parse(line).unwrap_err();
+            assert!(!help.use_stderr());
+            assert!(help.to_string().contains("Examples:\n  qscope "), "{line}");
+        }
+        assert!(parse("qscope --help").unwrap_err().to_string().contains("tcpdump -i"));
+    }
+}

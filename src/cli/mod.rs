@@ -1,0 +1,36 @@
+//! The command line: arguments to work, work to an exit code.
+//!
+//! Threads, signals, the terminal and the clock are known here and nowhere else. Results go to standard
+//! output, everything else to standard error.
+
+mod args;
+mod config;
+mod dump;
+mod exit;
+mod progress;
+mod reading;
+mod replay;
+mod zone;
+
+pub use exit::Outcome;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::ffi::OsString;
+
+/// Does what the arguments say, the program's own name first.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Outcome {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output, the rest to standard error; a closed pipe is fine.
+            let _ = error.print();
+            return if error.use_stderr() { Outcome::Failed } else { Outcome::Done };
+        }
+    };
+    let result = match &cli.command {
+        Command::Replay(args) => replay::run(args),
+        Command::Dump(args) => dump::run(args),
+    };
+    result.unwrap_or_else(|failure| failure.report())
+}

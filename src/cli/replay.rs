@@ -1,0 +1,183 @@
+//! `qscope replay`: captures to a report.
+
+use super::args::{Color, Format, InputArgs, ReplayArgs};
+use super::config::{Config, setting_of};
+use super::exit::{Failure, Outcome, complain};
+use super::progress::Progress;
+use super::reading::{Passed, Reading};
+use super::zone::{self, Fold};
+use crate::capture::{Options, Replay};
+use crate::dissect::{Dissector, Settings};
+use crate::report::clock::{Digits, WallClock};
+use crate::report::model::Report;
+use crate::report::selection::{Selection, ServerChoice};
+use crate::report::{json, text};
+use crate::stream::Limits;
+use crate::track::{self, Tracker};
+use std::env;
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+/// Name of the counter of connections that were let go to keep to `--max-connections`.
+const CONNECTIONS: &str = "connections";
+
+/// Reads everything and writes the report.
+pub(super) fn run(args: &ReplayArgs) -> Result<Outcome, Failure> {
+    let asked = Asked::of(&args.input)?;
+    let mut report = read(args, &asked)?;
+    asked.selection.apply(&mut report);
+    if let Some(choice) = &asked.selection.server {
+        check_choice(choice, &asked.config, &report)?;
+    }
+    write(&report, args, &asked)?;
+    let is_bad = args.fail_on_stall && !report.stalls.is_empty();
+    Ok(if is_bad { Outcome::StallsFound } else { Outcome::Done })
+}
+
+/// What was asked for, with the configuration read and times understood.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) config: Config,
+    pub(super) selection: Selection,
+}
+
+impl Asked {
+    /// Reads what the arguments name, but for the captures.
+    pub(super) fn of(args: &InputArgs) -> Result<Self, Failure> {
+        let config = match &args.zoo_cfg {
+            Some(path) => Config::load(path)?,
+            None => Config::default(),
+        };
+        for warning in &config.warnings {
+            complain(format_args!("{}: {warning}", args.zoo_cfg.as_deref().unwrap_or("".as_ref()).display()));
+        }
+        let moment = |name, text: &Option<String>, fold| match text {
+            None => Ok(None),
+            Some(text) => zone::moment(text, &args.tz, fold)
+                .map(Some)
+                .map_err(|what| Failure::wrong(format!("{name}: {what}"))),
+        };
+        let from = moment("--from", &args.from, Fold::Earlier)?;
+        let to = moment("--to", &args.to, Fold::Later)?;
+        if from.zip(to).is_some_and(|(from, to)| from > to) {
+            return Err(Failure::wrong("--from lies after --to"));
+        }
+        Ok(Self { config, selection: Selection { from, to, server: args.server.clone() } })
+    }
+
+    /// A dissector for the ports in use.
+    pub(super) fn dissector(&self, args: &InputArgs) -> Dissector {
+        let customary = Settings::default();
+        let mut settings = Settings {
+            quorum_ports: ports(&args.quorum_port, customary.quorum_ports),
+            election_ports: ports(&args.election_port, customary.election_ports),
+            limits: Limits { connections: args.max_connections, ..Limits::default() },
+        };
+        settings.quorum_ports.extend(&self.config.quorum_ports);
+        settings.election_ports.extend(&self.config.election_ports);
+        Dissector::new(settings)
+    }
+
+    fn tracker(&self, args: &ReplayArgs) -> Tracker {
+        Tracker::new(track::Options {
+            tick_ms: setting_of(args.tick_time, self.config.tick_ms),
+            sync_limit: setting_of(args.sync_limit, self.config.sync_limit),
+            init_limit: setting_of(args.init_limit, self.config.init_limit),
+            warn_at_percent: args.warn_at,
+            servers: self.config.servers.clone(),
+        })
+    }
+}
+
+fn ports(asked: &[u16], customary: Vec<u16>) -> Vec<u16> {
+    if asked.is_empty() { customary } else { asked.to_vec() }
+}
+
+/// Opens the captures; what is none is named on standard error.
+pub(super) fn open(args: &InputArgs) -> Result<Replay, Failure> {
+    let replay = Replay::open(&args.paths, &Options::default()).map_err(|error| {
+        let problem = |problem: &Option<String>| problem.clone().unwrap_or_else(|| "no frames".to_owned());
+        let sentences: Vec<_> =
+            error.files.iter().map(|file| format!("{}: {}", file.path, problem(&file.problem))).collect();
+        if sentences.is_empty() { Failure::wrong(error.to_string()) } else { Failure::Wrong(sentences) }
+    })?;
+    for file in replay.files().iter().filter(|file| file.format.is_none()) {
+        if let Some(problem) = &file.problem {
+            complain(format_args!("{}: {problem}", file.path));
+        }
+    }
+    Ok(replay)
+}
+
+fn read(args: &ReplayArgs, asked: &Asked) -> Result<Report, Failure> {
+    let replay = open(&args.input)?;
+    let mut dissector = asked.dissector(&args.input);
+    let mut tracker = asked.tracker(args);
+    let mut passed = Passed::new(asked.selection.to);
+    let mut progress = Progress::new(replay.total_bytes(), replay.bytes_read_counter(), true);
+    let reading = Reading::start(replay);
+    while let Some(batch) = reading.next() {
+        passed.batch(&batch, &mut dissector, &mut tracker);
+        reading.done_with(batch);
+        progress.update();
+        if passed.is_over {
+            break;
+        }
+    }
+    drop(progress);
+    dissector.finish(&mut tracker);
+    let mut report = tracker.finish(passed.last);
+    let replay = reading.finish().ok_or_else(|| Failure::wrong("reading broke off"))?;
+    report.input = passed.input(replay.files(), replay.skipped());
+    if dissector.evicted() > 0 {
+        report.limits_hit.insert(CONNECTIONS, dissector.evicted());
+    }
+    Ok(report)
+}
+
+/// A name that stands for nothing is a mistake; an address may simply not have been there.
+fn check_choice(choice: &ServerChoice, config: &Config, report: &Report) -> Result<(), Failure> {
+    let is_seen =
+        report.servers.iter().any(|server| choice.is(Some(server.address), server.sid, server.name.as_deref()));
+    if is_seen || config.names(choice) || matches!(choice, ServerChoice::Address(_)) {
+        return Ok(());
+    }
+    let seen: Vec<_> = report
+        .servers
+        .iter()
+        .map(|server| server.name.clone().unwrap_or_else(|| server.address.to_string()))
+        .collect();
+    let seen = if seen.is_empty() { "none".to_owned() } else { seen.join(", ") };
+    Err(Failure::wrong(format!("--server: no server of that name; seen are: {seen}")))
+}
+
+fn write(report: &Report, args: &ReplayArgs, asked: &Asked) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match args.format {
+        Format::Json => json::write(report, &mut out)?,
+        Format::Text => {
+            let digits = Digits::of(report.input.files.iter().any(|file| file.nanos));
+            let style = text::Style {
+                clock: WallClock { zone: args.input.tz.clone(), digits },
+                is_coloured: is_coloured(args.color),
+                warn_at_percent: args.warn_at,
+                selection: asked.selection.clone(),
+            };
+            text::write(report, &style, &mut out)?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Whether to write colours: on a terminal that can, unless asked otherwise (<https://no-color.org>).
+fn is_coloured(color: Color) -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+            io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+        }
+    }
+}

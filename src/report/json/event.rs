@@ -1,0 +1,167 @@
+//! Stalls, near misses, elections and violations.
+
+use super::Context;
+use crate::frame::FrameRef;
+use crate::report::model::{Election, Evidence, NearMiss, Stall, Suspect, Violation};
+use crate::time::Timestamp;
+use serde::Serialize;
+
+#[derive(Serialize)]
+pub(super) struct StallView<'a> {
+    id: u32,
+    links: &'a [u32],
+    subject: String,
+    deadlines: Vec<&'static str>,
+    start: String,
+    end: Option<String>,
+    duration_ms: u64,
+    limit_ms: u64,
+    outcome: &'static str,
+    cause: &'static str,
+    suspect: Option<SuspectView>,
+    evidence: Vec<EvidenceView<'a>>,
+    /// Index into the report's elections, of the one that followed.
+    election: Option<usize>,
+    notes: &'a [String],
+}
+
+impl<'a> StallView<'a> {
+    pub(super) fn of(stall: &'a Stall, ctx: &Context<'a>) -> Self {
+        Self {
+            id: stall.id,
+            links: &stall.links,
+            subject: stall.subject.to_string(),
+            deadlines: stall.deadlines.iter().map(|deadline| deadline.name()).collect(),
+            start: ctx.time(stall.start),
+            end: ctx.maybe(stall.end),
+            duration_ms: stall.duration_ms,
+            limit_ms: stall.limit_ms,
+            outcome: stall.outcome.name(),
+            cause: stall.cause.name(),
+            suspect: stall.suspect.as_ref().map(SuspectView::of),
+            evidence: stall.evidence.iter().map(|evidence| EvidenceView::of(evidence, ctx)).collect(),
+            election: stall.election,
+            notes: &stall.notes,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum SuspectView {
+    Host { host: String },
+    Path { path: [String; 2], direction: String },
+}
+
+impl SuspectView {
+    fn of(suspect: &Suspect) -> Self {
+        match suspect {
+            Suspect::Host(host) => Self::Host { host: host.to_string() },
+            Suspect::Path(a, b) => {
+                Self::Path { path: [a.to_string(), b.to_string()], direction: "both".to_owned() }
+            }
+            Suspect::OneWay(from, to) => {
+                Self::Path { path: [from.to_string(), to.to_string()], direction: format!("{from}>{to}") }
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct EvidenceView<'a> {
+    #[serde(flatten)]
+    place: PlaceView<'a>,
+    at: String,
+    what: &'a str,
+}
+
+impl<'a> EvidenceView<'a> {
+    fn of(evidence: &'a Evidence, ctx: &Context<'a>) -> Self {
+        Self {
+            place: PlaceView::of(evidence.place, ctx),
+            at: ctx.time(evidence.at),
+            what: &evidence.what,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct PlaceView<'a> {
+    file: Option<&'a str>,
+    frame: u32,
+}
+
+impl<'a> PlaceView<'a> {
+    fn of(place: FrameRef, ctx: &Context<'a>) -> Self {
+        Self { file: ctx.file(place.file), frame: place.number }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct NearMissView {
+    link: u32,
+    deadline: &'static str,
+    at: String,
+    wait_ms: u64,
+    limit_ms: u64,
+}
+
+impl NearMissView {
+    pub(super) fn of(miss: &NearMiss, ctx: &Context<'_>) -> Self {
+        Self {
+            link: miss.link,
+            deadline: miss.deadline.name(),
+            at: ctx.time(miss.at),
+            wait_ms: miss.wait_ms,
+            limit_ms: miss.limit_ms,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ElectionView {
+    start: String,
+    end: Option<String>,
+    leader_sid: Option<i64>,
+    epoch: Option<u32>,
+    votes: u64,
+    by: Vec<String>,
+    rounds: u64,
+}
+
+impl ElectionView {
+    pub(super) fn of(election: &Election, ctx: &Context<'_>) -> Self {
+        Self {
+            start: ctx.time(election.start),
+            end: ctx.maybe(election.end),
+            leader_sid: election.leader_sid.map(|sid| sid.0),
+            epoch: election.epoch,
+            votes: election.votes,
+            by: election.by.iter().map(ToString::to_string).collect(),
+            rounds: election.rounds,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ViolationView<'a> {
+    link: u32,
+    at: String,
+    #[serde(flatten)]
+    place: PlaceView<'a>,
+    rule: &'static str,
+    what: &'a str,
+}
+
+impl<'a> ViolationView<'a> {
+    pub(super) fn of(violation: &'a Violation, ctx: &Context<'a>) -> Self {
+        let at: Timestamp = violation.at;
+        Self {
+            link: violation.link,
+            at: ctx.time(at),
+            place: PlaceView::of(violation.place, ctx),
+            rule: violation.rule,
+            what: &violation.what,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What was read, what was reckoned with, and the servers.
+
+use super::Context;
+use crate::capture::FileInfo;
+use crate::report::model::{Input, RoleSpan, Server, Settings};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+#[derive(Serialize)]
+pub(super) struct InputView<'a> {
+    files: Vec<FileView<'a>>,
+    frames: u64,
+    captured_bytes: u64,
+    wire_bytes: u64,
+    cut_frames: u64,
+    first: Option<String>,
+    last: Option<String>,
+    ignored: &'a BTreeMap<&'static str, u64>,
+    skipped: &'a [String],
+}
+
+impl<'a> InputView<'a> {
+    pub(super) fn of(input: &'a Input, ctx: &Context<'_>) -> Self {
+        Self {
+            files: input.files.iter().map(|file| FileView::of(file, ctx)).collect(),
+            frames: input.frames,
+            captured_bytes: input.captured_bytes,
+            wire_bytes: input.wire_bytes,
+            cut_frames: input.cut_frames,
+            first: ctx.maybe(input.first),
+            last: ctx.maybe(input.last),
+            ignored: &input.ignored,
+            skipped: &input.skipped,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct FileView<'a> {
+    path: &'a str,
+    format: Option<&'static str>,
+    compression: &'static str,
+    link_type: Option<String>,
+    snaplen: Option<u32>,
+    frames: u64,
+    first: Option<String>,
+    last: Option<String>,
+    problem: Option<&'a str>,
+}
+
+impl<'a> FileView<'a> {
+    fn of(file: &'a FileInfo, ctx: &Context<'_>) -> Self {
+        Self {
+            path: &file.path,
+            format: file.format.map(|format| format.name()),
+            compression: file.compression.name(),
+            link_type: file.link_type.map(|link_type| match link_type {
+                crate::frame::LinkType::Other(number) => format!("other({number})"),
+                known => known.name().to_owned(),
+            }),
+            snaplen: file.snaplen,
+            frames: file.frames,
+            first: ctx.maybe(file.first),
+            last: ctx.maybe(file.last),
+            problem: file.problem.as_deref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct SettingsView {
+    tick_ms: u32,
+    tick_from: &'static str,
+    sync_limit: u32,
+    sync_limit_from: &'static str,
+    init_limit: u32,
+    init_limit_from: &'static str,
+    stall_limit_ms: u64,
+    init_limit_ms: u64,
+}
+
+impl SettingsView {
+    pub(super) const fn of(settings: &Settings) -> Self {
+        Self {
+            tick_ms: settings.tick_ms,
+            tick_from: settings.tick_from.name(),
+            sync_limit: settings.sync_limit,
+            sync_limit_from: settings.sync_limit_from.name(),
+            init_limit: settings.init_limit,
+            init_limit_from: settings.init_limit_from.name(),
+            stall_limit_ms: settings.stall_limit_ms(),
+            init_limit_ms: settings.init_limit_ms(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ServerView<'a> {
+    address: String,
+    sid: Option<i64>,
+    name: Option<&'a str>,
+    roles: Vec<RoleView>,
+    last_zxid: Option<String>,
+}
+
+impl<'a> ServerView<'a> {
+    pub(super) fn of(server: &'a Server, ctx: &Context<'_>) -> Self {
+        Self {
+            address: server.address.to_string(),
+            sid: server.sid.map(|sid| sid.0),
+            name: server.name.as_deref(),
+            roles: server.roles.iter().map(|span| RoleView::of(span, ctx)).collect(),
+            last_zxid: server.last_zxid.map(|zxid| zxid.to_string()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RoleView {
+    role: &'static str,
+    from: String,
+    to: Option<String>,
+}
+
+impl RoleView {
+    fn of(span: &RoleSpan, ctx: &Context<'_>) -> Self {
+        Self { role: span.role.name(), from: ctx.time(span.from), to: ctx.maybe(span.to) }
+    }
+}

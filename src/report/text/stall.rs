@@ -1,0 +1,250 @@
+//! What happened: the stalls, newest first, or that there was none.
+
+use super::page::{Page, Paint, count, percent};
+use crate::address::Address;
+use crate::report::clock;
+use crate::report::escape;
+use crate::report::model::{Cause, Deadline, Election, Headroom, Link, Outcome, Stall, Suspect};
+
+/// Stalls told in full; the older ones have a line each.
+const FULL: usize = 12;
+/// Stalls that have a line each.
+const BRIEF: usize = 200;
+/// Frames of evidence shown for a stall.
+const EVIDENCE: usize = 8;
+/// Width of the labels.
+const LABEL: usize = 10;
+
+pub(super) fn write(page: &mut Page<'_>) {
+    let report = page.report;
+    if report.links.is_empty() {
+        return nothing(page);
+    }
+    if report.stalls.is_empty() {
+        return none(page);
+    }
+    let number = report.stalls.len();
+    let heading = count(number as u64, "STALL", "STALLS");
+    let zone = page.clock().zone_name(report.input.first);
+    let order = if number > 1 { ", newest first" } else { "" };
+    page.heading(&heading, &format!("times are {zone}{order}"));
+    let mut stalls: Vec<_> = report.stalls.iter().collect();
+    stalls.sort_by_key(|stall| std::cmp::Reverse((stall.start, stall.id)));
+    for (index, stall) in stalls.iter().take(FULL + BRIEF).enumerate() {
+        if index < FULL {
+            full(page, stall);
+        } else {
+            brief(page, stall);
+        }
+    }
+    if let Some(more) = number.checked_sub(FULL + BRIEF).filter(|more| *more > 0) {
+        page.paragraph(2, &format!("and {more} earlier ones; --to, --server or --format json show them"));
+    }
+}
+
+/// There was nobody to stall.
+fn nothing(page: &mut Page<'_>) {
+    let ports = "Learners dial their leader's quorum port, 2888 by custom: --quorum-port names another, \
+                 --zoo-cfg takes it from the configuration.";
+    let is_chosen = page.style.selection.server.is_some();
+    let who = if is_chosen { " of that server" } else { "" };
+    let line = page.paint(Paint::Yellow, &format!("No connection between a leader and a learner{who} was seen."));
+    page.line(&line);
+    if !is_chosen {
+        page.paragraph(0, ports);
+    }
+}
+
+/// The one line for a quiet night.
+fn none(page: &mut Page<'_>) {
+    let report = page.report;
+    let good = page.paint(Paint::Green, "No stall.");
+    let mut line = good;
+    if let Some((link, deadline, headroom, worst)) = nearest(page) {
+        let used = percent(worst, headroom.limit_ms);
+        let at = headroom.at.map_or_else(String::new, |at| format!(", from {}", page.clock().full(at)));
+        line.push_str(&format!(
+            " Nearest to a deadline: {} with {}, {} of {} ({used} %, so {} % headroom){at}: {}.",
+            page.name(link.learner.address),
+            page.name(link.leader.address),
+            clock::millis(worst),
+            clock::millis(headroom.limit_ms),
+            100_u64.saturating_sub(used),
+            meaning(deadline),
+        ));
+    }
+    if let Some((first, last)) = report.input.first.zip(report.input.last) {
+        let times =
+            format!(" Seen: {} to {}", page.clock().full(first), page.clock().beside(last, first));
+        line.push_str(&format!("{times} {}.", page.clock().zone_name(Some(first))));
+    }
+    page.paragraph(0, &line);
+}
+
+/// The wait that came nearest to its deadline.
+fn nearest<'a>(page: &Page<'a>) -> Option<(&'a Link, Deadline, &'a Headroom, u64)> {
+    let waits = page.report.links.iter().flat_map(|link| {
+        let each = Deadline::ALL.into_iter().zip(&link.headroom);
+        each.filter_map(move |(deadline, headroom)| Some((link, deadline, headroom, headroom.worst_ms?)))
+    });
+    // In thousandths, since whole percents tie; the first of equals.
+    let share = |worst: u64, limit: u64| worst.saturating_mul(1_000) / limit.max(1);
+    waits.min_by_key(|(_, _, headroom, worst)| std::cmp::Reverse(share(*worst, headroom.limit_ms)))
+}
+
+fn full(page: &mut Page<'_>, stall: &Stall) {
+    let title = format!("#{} {}", stall.id, who(page, stall));
+    let title = page.paint(Paint::Red, &title);
+    page.paragraph(0, &title);
+    let when = when(page, stall);
+    page.labelled(4, "when", LABEL, &when);
+    for (index, deadline) in stall.deadlines.iter().enumerate() {
+        let label = if index == 0 { "deadline" } else { "" };
+        page.labelled(4, label, LABEL, &format!("{}: {}", deadline.name(), meaning(*deadline)));
+    }
+    page.labelled(4, "outcome", LABEL, outcome(stall.outcome));
+    page.labelled(4, "cause", LABEL, &format!("{}: {}", stall.cause.name(), explain(stall.cause)));
+    if let Some(suspect) = &stall.suspect {
+        let suspect = self::suspect(page, suspect);
+        page.labelled(4, "suspect", LABEL, &suspect);
+    }
+    evidence(page, stall);
+    if let Some(election) = stall.election.and_then(|index| page.report.elections.get(index)) {
+        let then = format!("an election: {}", self::election(page, election));
+        page.labelled(4, "then", LABEL, &then);
+    }
+    for (index, note) in stall.notes.iter().enumerate() {
+        page.labelled(4, if index == 0 { "notes" } else { "" }, LABEL, &escape::text(note));
+    }
+}
+
+fn brief(page: &mut Page<'_>, stall: &Stall) {
+    let line = format!(
+        "#{} {} {}, {}: {}, {}",
+        stall.id,
+        page.clock().full(stall.start),
+        page.name(stall.subject),
+        stall.cause.name(),
+        clock::millis(stall.duration_ms),
+        outcome(stall.outcome),
+    );
+    page.paragraph(0, &line);
+}
+
+/// `zk1 (10.255.0.101, sid 1) went quiet towards its leader zk5`
+fn who(page: &Page<'_>, stall: &Stall) -> String {
+    let links: Vec<_> = stall.links.iter().filter_map(|id| page.link(*id)).collect();
+    let mut towards: Vec<Address> = Vec::new();
+    for link in &links {
+        let other =
+            if link.leader.address == stall.subject { link.learner.address } else { link.leader.address };
+        if !towards.contains(&other) {
+            towards.push(other);
+        }
+    }
+    let leads = links.iter().any(|link| link.leader.address == stall.subject);
+    let subject = page.full_name(stall.subject);
+    let others = page.list(&towards, 12);
+    match (leads, towards.len()) {
+        (_, 0) => format!("{subject} went quiet"),
+        (true, 1) => format!("{subject}, the leader, went quiet towards {others}"),
+        (true, number) => {
+            format!("{subject}, the leader, went quiet towards {number} learners: {others}")
+        }
+        (false, _) => format!("{subject} went quiet towards its leader {others}"),
+    }
+}
+
+fn when(page: &Page<'_>, stall: &Stall) -> String {
+    let clock = page.clock();
+    let start = clock.full(stall.start);
+    let to = match stall.end {
+        Some(end) => format!("to {}", clock.beside(end, stall.start)),
+        None => "and on to the end of the capture".to_owned(),
+    };
+    let length = page.paint(Paint::Bold, &clock::millis(stall.duration_ms));
+    let limit = clock::millis(stall.limit_ms);
+    let share = percent(stall.duration_ms, stall.limit_ms);
+    format!("{start} {to}: {length}, limit {limit} ({share} %)")
+}
+
+fn evidence(page: &mut Page<'_>, stall: &Stall) {
+    for (index, evidence) in stall.evidence.iter().take(EVIDENCE).enumerate() {
+        let line = format!(
+            "{} {} {}",
+            page.place(evidence.place),
+            page.clock().beside(evidence.at, stall.start),
+            escape::text(&evidence.what),
+        );
+        page.labelled(4, if index == 0 { "evidence" } else { "" }, LABEL, &line);
+    }
+    if let Some(more) = stall.evidence.len().checked_sub(EVIDENCE).filter(|more| *more > 0) {
+        page.labelled(4, "", LABEL, &format!("and {}", count(more as u64, "frame", "frames")));
+    }
+}
+
+/// Who won, when, in how many rounds.
+pub(super) fn election(page: &Page<'_>, election: &Election) -> String {
+    let clock = page.clock();
+    let winner = election.leader_sid.map(|sid| {
+        let server = page.report.servers.iter().find(|server| server.sid == Some(sid));
+        server.map_or_else(|| format!("sid {sid}"), |server| page.name(server.address))
+    });
+    let epoch = election.epoch.map_or_else(String::new, |epoch| format!(" for epoch {epoch}"));
+    let start = clock.full(election.start);
+    let end = match (election.end, winner) {
+        (Some(end), Some(winner)) => format!(
+            "to {}, {winner} won{epoch} after {}",
+            clock.beside(end, election.start),
+            clock::between(election.start, end)
+        ),
+        (Some(end), None) => format!("to {}, the winner not seen", clock.beside(end, election.start)),
+        (None, Some(winner)) => format!("for {winner}{epoch}, its end not seen"),
+        (None, None) => "its end not seen".to_owned(),
+    };
+    let votes = count(election.votes, "notification", "notifications");
+    let rounds = count(election.rounds, "round", "rounds");
+    let by = if election.by.is_empty() { "nobody seen".to_owned() } else { page.list(&election.by, 12) };
+    format!("{start} {end}; {votes}, {rounds}; looking: {by}")
+}
+
+fn suspect(page: &Page<'_>, suspect: &Suspect) -> String {
+    match suspect {
+        Suspect::Host(host) => format!("the host {}", page.full_name(*host)),
+        Suspect::Path(a, b) => {
+            format!("the network between {} and {}, both ways", page.name(*a), page.name(*b))
+        }
+        Suspect::OneWay(from, to) => format!("the network from {} to {}", page.name(*from), page.name(*to)),
+    }
+}
+
+/// A deadline in words.
+pub(super) const fn meaning(deadline: Deadline) -> &'static str {
+    match deadline {
+        Deadline::LeaderRead => "the leader waited for anything from the learner",
+        Deadline::LearnerRead => "the learner waited for anything from the leader",
+        Deadline::Ack => "the leader waited for the learner's ACK of a PROPOSAL",
+        Deadline::Init => "one waited for the other while synchronising",
+    }
+}
+
+const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Recovered => "it spoke again, and the link went on",
+        Outcome::ClosedByLeader => "the leader closed the link",
+        Outcome::ClosedByLearner => "the learner closed the link",
+        Outcome::Open => "still quiet at the end of the capture",
+    }
+}
+
+const fn explain(cause: Cause) -> &'static str {
+    match cause {
+        Cause::ProcessStalled => "its kernel lives, the process does not run, or too seldom",
+        Cause::DiskSlow => "it answers pings, its ACKs of PROPOSALs are late",
+        Cause::NetworkCut => "nothing gets through; a dead host looks the same",
+        Cause::NetworkLoss => "some gets through, after retransmissions",
+        Cause::NetworkSlow => "all gets through, late",
+        Cause::SyncSlow => "synchronisation outlasts initLimit",
+        Cause::Unknown => "the capture does not decide",
+    }
+}

@@ -1,0 +1,158 @@
+use super::*;
+use crate::address::Address;
+use crate::report::clock::Digits;
+use crate::report::model::{Origin, Stall};
+use crate::report::sample::{self, at};
+use crate::time::Timestamp;
+use jiff::tz::TimeZone;
+use std::fs;
+
+/// Set to write the golden files anew; look at what changed before you commit it.
+const REWRITE: &str = "QSCOPE_REWRITE_GOLDEN";
+
+fn style() -> Style {
+    Style {
+        clock: WallClock { zone: TimeZone::UTC, digits: Digits::Six },
+        is_coloured: false,
+        warn_at_percent: 50,
+        selection: Selection::default(),
+    }
+}
+
+fn written(report: &Report, style: &Style) -> String {
+    let mut out = Vec::new();
+    write(report, style, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn is_golden(name: &str, text: &str) {
+    let path = format!("{}/src/report/text/{name}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os(REWRITE).is_some() {
+        fs::write(&path, text).unwrap();
+    }
+    assert_eq!(text, fs::read_to_string(&path).unwrap(), "{name}");
+}
+
+fn longest_line(text: &str) -> usize {
+    text.lines().map(|line| line.chars().count()).max().unwrap()
+}
+
+#[test]
+fn a_stall_is_told_first_and_all_fits_the_terminal() {
+    let text = written(&sample::report(), &style());
+    is_golden("stall.txt", &text);
+    assert!(longest_line(&text) <= COLUMNS);
+}
+
+#[test]
+fn no_stall_is_one_line_with_the_least_headroom() {
+    let mut report = sample::report();
+    report.stalls.clear();
+    report.near_misses.clear();
+    report.violations.clear();
+    report.elections.clear();
+    report.limits_hit.clear();
+    report.links.remove(0);
+    let text = written(&report, &style());
+    is_golden("no_stall.txt", &text);
+    assert!(longest_line(&text) <= COLUMNS);
+}
+
+#[test]
+fn nothing_to_see_says_what_to_try() {
+    let text = written(&Report::default(), &style());
+    assert!(text.starts_with("No connection between a leader and a learner was seen.\n"), "{text}");
+    assert!(text.contains("--quorum-port"));
+}
+
+#[test]
+fn times_follow_the_zone() {
+    let clock = WallClock { zone: TimeZone::get("America/New_York").unwrap(), digits: Digits::Six };
+    let text = written(&sample::report(), &Style { clock, ..style() });
+    assert!(text.contains("times are America/New_York, UTC-05"), "{text}");
+    assert!(text.contains("2026-11-21 03:02:32.512 to 03:02:42.514"), "{text}");
+    assert!(!text.contains("08:02:32"), "{text}");
+}
+
+#[test]
+fn colour_changes_nothing_but_colour() {
+    let plain = written(&sample::report(), &style());
+    let coloured = written(&sample::report(), &Style { is_coloured: true, ..style() });
+    assert!(coloured.contains("\x1b[1;31m"));
+    let mut bare = coloured;
+    for code in ["\x1b[1;31m", "\x1b[33m", "\x1b[1;32m", "\x1b[1m", "\x1b[2m", "\x1b[0m"] {
+        bare = bare.replace(code, "");
+    }
+    assert_eq!(bare, plain);
+}
+
+#[test]
+fn hundreds_of_links_do_not_flood() {
+    let mut report = sample::report();
+    for id in 5..400 {
+        let mut link = report.links[1].clone();
+        link.id = id;
+        link.learner.address = sample::address(id);
+        report.links.push(link);
+    }
+    let text = written(&report, &style());
+    assert!(text.lines().count() < 120, "{}", text.lines().count());
+    assert!(text.contains("and 375 links more, none of which used more than 10 % of a deadline"), "{text}");
+    assert!(text.contains("100 %"), "the link of the stall is among those shown");
+}
+
+#[test]
+fn many_stalls_are_cut_and_counted_newest_first() {
+    let mut report = sample::report();
+    let first = report.stalls[0].clone();
+    report.stalls = (1..=300_u32)
+        .map(|id| Stall { id, start: at(i64::from(id)), ..first.clone() })
+        .collect();
+    let text = written(&report, &style());
+    assert!(text.starts_with("300 STALLS"), "{text}");
+    assert!(text.find("#300 ").unwrap() < text.find("#299 ").unwrap());
+    assert!(text.contains("and 88 earlier ones"), "{text}");
+}
+
+#[test]
+fn what_comes_off_the_wire_or_from_a_path_cannot_touch_the_terminal() {
+    let evil = "\x1b]0;owned\x07\u{202e}\n\u{9b}2J";
+    let mut report = sample::report();
+    report.servers[0].name = Some(evil.to_owned());
+    report.input.files[0].path = format!("/captures/{evil}");
+    report.input.files[1].problem = Some(evil.to_owned());
+    report.stalls[0].evidence[0].what = evil.to_owned();
+    report.stalls[0].notes = vec![evil.to_owned()];
+    report.violations[0].what = evil.to_owned();
+    let text = written(&report, &style());
+    let unsafe_at = text.char_indices().find(|(_, c)| c.is_control() && *c != '\n' || *c == '\u{202e}');
+    assert_eq!(unsafe_at, None);
+    assert!(text.contains("\\u{1b}]0;owned"));
+}
+
+#[test]
+fn ipv6_and_long_times_still_fit() {
+    let mut report = sample::report();
+    for server in &mut report.servers {
+        server.name = None;
+    }
+    for link in &mut report.links {
+        link.leader.address = Address::v6(u128::MAX);
+        link.learner.address = Address::v6(u128::MAX - u128::from(link.id));
+    }
+    report.input.last = Some(at(200_000_000));
+    report.settings.tick_from = Origin::Default;
+    let text = written(&report, &style());
+    assert!(longest_line(&text) <= COLUMNS, "{text}");
+    assert!(text.contains("11-21 08:02:42"), "{text}");
+}
+
+#[test]
+fn times_at_the_ends_of_time_are_written() {
+    let mut report = sample::report();
+    report.input.first = Some(Timestamp::MIN);
+    report.input.last = Some(Timestamp::MAX);
+    report.stalls[0].start = Timestamp::MIN;
+    report.stalls[0].end = None;
+    assert!(written(&report, &style()).contains("1677-"));
+}
