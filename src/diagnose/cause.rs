@@ -44,9 +44,10 @@ struct Facts<'a> {
 type Rule = fn(&Facts<'_>) -> Option<(Cause, Option<Suspect>, String)>;
 
 /// The rules, in the order in which they are asked.
-const RULES: [Rule; 7] = [
-    path_is_cut,
+const RULES: [Rule; 8] = [
     path_loses,
+    path_is_cut,
+    close_is_unanswered,
     kernel_answers,
     close_is_answered,
     disk_is_late,
@@ -124,17 +125,6 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Frames of each side over the incident's longest wait: the subject's and the other's.
-    fn of_subject(&self, counts: [u32; 2]) -> u32 {
-        let [learner, leader] = counts;
-        if self.is_subject_leader { leader } else { learner }
-    }
-
-    fn of_other(&self, counts: [u32; 2]) -> u32 {
-        let [learner, leader] = counts;
-        if self.is_subject_leader { learner } else { leader }
-    }
-
     /// The frames at the ends of the waits.
     fn ends(&self) -> Vec<Evidence> {
         let mut evidence = Vec::new();
@@ -194,10 +184,8 @@ fn path_is_cut(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
             let is_repeated = silence.other_repeats >= 3;
             let last_repeat = silence.last_repeat_at?;
             let first_repeat = silence.first_repeat?;
-            // Acknowledgments after the repeating began would have ended it.
-            let no_progress = silence.acked == 0
-                || silence.last_frame.is_none_or(|mark| mark.at <= first_repeat.at)
-                || silence.again > 0 && is_backing_off(first_repeat, last_repeat, silence.other_repeats);
+            // An acknowledgment after the repeating began would have ended it.
+            let no_progress = silence.last_acked.is_none_or(|mark| mark.at <= first_repeat.at);
             (is_repeated && no_progress && is_backing_off(first_repeat, last_repeat, silence.other_repeats))
                 .then_some(wait)
         })
@@ -234,18 +222,31 @@ fn is_backing_off(first: Mark, last: Mark, repeats: u32) -> bool {
 
 /// *The network loses*: much is sent again, and there is progress between.
 fn path_loses(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
-    let waits = facts.all_waits().map(|wait| wait.activity);
-    let most = waits.max_by_key(|sum| sum.again.iter().sum::<u32>())?;
-    let again: u32 = most.again.iter().sum();
-    let fresh: u32 = most.fresh.iter().sum();
-    // One in ten sent again: more than a healthy path ever shows, in both directions taken together.
-    let is_lossy = again >= 5 && again * 10 >= fresh + again;
-    let is_moving = most.acked.iter().sum::<u32>() + fresh > 0;
-    let both_live = facts.of_subject(most.fresh) > 0 && facts.of_other(most.fresh) > 0;
-    (is_lossy && is_moving && both_live).then(|| {
-        let why = format!("{again} segments of {} were sent again, with progress between", fresh + again);
-        (Cause::NetworkLoss, Some(facts.path()), why)
-    })
+    let sums = facts.all_waits().flat_map(|wait| [wait.activity, wait.before]);
+    let (again, fresh) = sums
+        // Progress: both sides brought something new.
+        .filter(|sum| sum.fresh.iter().all(|count| *count > 0))
+        .map(|sum| (sum.again.iter().sum::<u32>(), sum.fresh.iter().sum::<u32>()))
+        // One in ten sent again: more than a healthy path ever shows.
+        .filter(|(again, fresh)| *again >= 5 && again * 10 >= fresh + again)
+        .max()?;
+    let why = format!("{again} segments of {} were sent again, with progress between", fresh + again);
+    Some((Cause::NetworkLoss, Some(facts.path()), why))
+}
+
+/// *The network is cut* where nothing was under way: the FIN that ends the link is sent again and
+/// again, and nobody answers.
+fn close_is_unanswered(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+    let incident = facts.group.iter().find(|incident| {
+        let link = incident.link;
+        link.close_repeats >= 3
+            && link.closed.is_some_and(|closed| incident.waits.iter().any(|wait| wait.end == closed.at))
+    })?;
+    let why = format!(
+        "the FIN that ends the link was sent {} times before anything came back; a dead host looks the same",
+        incident.link.close_repeats + 1
+    );
+    Some((Cause::NetworkCut, Some(facts.path()), why))
 }
 
 /// *The process stands still, the host lives*: the kernel goes on acknowledging, and nothing above

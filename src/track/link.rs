@@ -123,6 +123,10 @@ pub struct LinkTrack {
     pub closed: Option<Closed>,
     /// The first frame of the other side behind the close.
     pub after_close: Option<Mark>,
+    /// How often the FIN was sent again without an answer.
+    pub close_repeats: u32,
+    /// The last time that it was.
+    pub last_close_repeat: Option<Mark>,
     /// Packets by type, seen.
     pub records: PerDirection<TypeCounts>,
     /// Packets by type, inferred.
@@ -183,6 +187,8 @@ impl LinkTrack {
             phases: Phases::default(),
             closed: None,
             after_close: None,
+            close_repeats: 0,
+            last_close_repeat: None,
             records: PerDirection::default(),
             inferred: PerDirection::default(),
             ping: Samples::default(),
@@ -242,7 +248,14 @@ impl LinkTrack {
             let is_by_closer = closed.by_leader != seen.direction.is_to_leader();
             if !is_by_closer {
                 self.after_close.get_or_insert(mark);
+            } else if self.after_close.is_none() && segment.flags.has(Flags::FIN) {
+                self.close_repeats = self.close_repeats.saturating_add(1);
+                self.last_close_repeat = Some(mark);
             }
+            return;
+        }
+        // What ends the link is the end of a silence, not a part of it.
+        if segment.flags.has(Flags::FIN | Flags::RST) && !is_fresh {
             return;
         }
         if is_fresh {
@@ -320,6 +333,7 @@ impl LinkTrack {
             to,
             silence: Some(reading.silence),
             activity: self.activity.sum(start, at),
+            before: self.activity.sum(start.minus(len), start),
         };
         self.remember(wait);
     }
@@ -446,6 +460,7 @@ impl LinkTrack {
         self.note_worst(Deadline::Ack, len, start);
         if len >= REMEMBERED {
             let activity = self.activity.sum(start, end);
+            let before = self.activity.sum(start.minus(len), start);
             let wait = Wait {
                 deadline: Deadline::Ack,
                 start,
@@ -456,6 +471,7 @@ impl LinkTrack {
                 to,
                 silence: None,
                 activity,
+                before,
             };
             self.remember(wait);
         }

@@ -51,6 +51,8 @@ pub struct Silence {
     pub first_frame: Option<Mark>,
     /// See `first_frame`.
     pub last_frame: Option<Mark>,
+    /// The last of them that acknowledged new bytes.
+    pub last_acked: Option<Mark>,
     /// The last frame of the other side, and its first and last repetition.
     pub other_last: Option<Mark>,
     /// See `other_last`.
@@ -68,6 +70,9 @@ impl Silence {
         self.window_min = Some(self.window_min.map_or(window, |least| least.min(window)));
         self.first_frame.get_or_insert(mark);
         self.last_frame = Some(mark);
+        if acked_more {
+            self.last_acked = Some(mark);
+        }
     }
 
     /// A frame of the other side.
@@ -106,6 +111,8 @@ pub struct Wait {
     pub silence: Option<Silence>,
     /// What else went on on the link.
     pub activity: Sum,
+    /// What had gone on for as long before.
+    pub before: Sum,
 }
 
 impl Wait {
