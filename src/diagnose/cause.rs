@@ -44,10 +44,11 @@ struct Facts<'a> {
 type Rule = fn(&Facts<'_>) -> Option<(Cause, Option<Suspect>, String)>;
 
 /// The rules, in the order in which they are asked.
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
     path_loses,
     path_is_cut,
     close_is_unanswered,
+    leader_is_unheard,
     kernel_answers,
     close_is_answered,
     disk_is_late,
@@ -170,11 +171,6 @@ fn kernel_shows(silence: &Silence, start: Timestamp, end: Timestamp) -> bool {
     silence.acked > 0 && silence.last_frame.is_some_and(|mark| mark.at >= half)
 }
 
-/// Whether nothing of a side was seen once the answers still under way had come in.
-fn is_mute(silence: &Silence, start: Timestamp) -> bool {
-    silence.last_frame.is_none_or(|mark| mark.at.since(start) <= KERNEL_ANSWERS)
-}
-
 /// *The network is cut*: the same bytes are sent again and again, with growing pauses, and nothing
 /// acknowledges them. What still comes through, and from whom, tells which way.
 fn path_is_cut(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
@@ -200,10 +196,13 @@ fn path_is_cut(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
     } else {
         (facts.first.link.opened.leader.address, facts.first.link.opened.learner.address)
     };
-    let is_one_way = facts.group.len() == 1
-        && !(to_subject.is_some() && from_subject.is_some())
-        && !is_mute(silence, wait.start)
-        && facts.vantage.is_some();
+    // Heard all the while, the target has its way out: only the way in is cut.
+    let link = facts.first.link;
+    let closer = link.closed.map(|closed| {
+        if closed.by_leader { link.opened.leader.address } else { link.opened.learner.address }
+    });
+    let is_heard = silence.amid_repeats > 0 || link.close_repeats_answered >= 2 && closer == Some(target);
+    let is_one_way = facts.group.len() == 1 && is_heard && !(to_subject.is_some() && from_subject.is_some());
     let suspect = if is_one_way { Suspect::OneWay(sender, target) } else { facts.path() };
     let why = format!(
         "{sender} sent the same bytes {} times and {target} acknowledged none of them; a dead host looks the same",
@@ -222,7 +221,8 @@ fn is_backing_off(first: Mark, last: Mark, repeats: u32) -> bool {
 
 /// *The network loses*: much is sent again, and there is progress between.
 fn path_loses(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
-    let sums = facts.all_waits().flat_map(|wait| [wait.activity, wait.before]);
+    // During a wait for bytes one side brings nothing new by definition: there, what went before tells.
+    let sums = facts.all_waits().flat_map(|wait| [wait.before, wait.activity]);
     let (again, fresh) = sums
         // Progress: both sides brought something new.
         .filter(|sum| sum.fresh.iter().all(|count| *count > 0))
@@ -247,6 +247,25 @@ fn close_is_unanswered(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, Str
         incident.link.close_repeats + 1
     );
     Some((Cause::NetworkCut, Some(facts.path()), why))
+}
+
+/// *The network is cut* as the learner sees it: the leader kept its quorum, so it lived and sent its
+/// PINGs, and not a frame of it arrived.
+fn leader_is_unheard(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+    if facts.is_subject_leader {
+        return None;
+    }
+    let wait = facts.all_waits().find(|wait| wait.deadline == Deadline::LearnerRead)?;
+    let [_, from_leader] = wait.activity.frames;
+    let is_unheard = from_leader == 0;
+    is_unheard.then(|| {
+        let why = format!(
+            "the leader {} went on leading, and not one frame of it arrived here for {}",
+            facts.other,
+            wait.len()
+        );
+        (Cause::NetworkCut, Some(facts.path()), why)
+    })
 }
 
 /// *The process stands still, the host lives*: the kernel goes on acknowledging, and nothing above

@@ -17,7 +17,7 @@ pub struct Counts {
     pub frames: [u8; 2],
     /// Segments with bytes that were new, likewise.
     pub fresh: [u8; 2],
-    /// Segments all of whose bytes had been seen, likewise.
+    /// Segments all of whose bytes had been seen, or that came ahead of an earlier one, likewise.
     pub again: [u8; 2],
     /// Frames without payload that acknowledged something new, likewise.
     pub acked: [u8; 2],
@@ -38,7 +38,7 @@ pub struct Sum {
     pub frames: [u32; 2],
     /// Segments with bytes that were new, likewise.
     pub fresh: [u32; 2],
-    /// Segments all of whose bytes had been seen, likewise.
+    /// Segments all of whose bytes had been seen, or that came ahead of an earlier one, likewise.
     pub again: [u32; 2],
     /// Frames without payload that acknowledged something new, likewise.
     pub acked: [u32; 2],

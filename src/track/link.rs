@@ -3,6 +3,7 @@
 use super::activity::Activity;
 use super::flight::{Answered, InFlight};
 use super::samples::Samples;
+use super::violation::Checks;
 use super::wait::{Ended, Mark, REMEMBERED, Silence, Wait};
 use crate::dissect::{
     Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
@@ -11,7 +12,7 @@ use crate::frame::FrameRef;
 use crate::packet::Flags;
 use crate::proto::quorum::{Body, Head};
 use crate::proto::{LearnerInfo, PacketType, Sid, Zxid};
-use crate::report::model::{Closed, Deadline, Phases, Role, Sync};
+use crate::report::model::{Closed, Deadline, Phases, Role, Sync, Violation};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
@@ -20,6 +21,11 @@ use std::collections::{BTreeMap, VecDeque};
 const PINGS_MOST: usize = 64;
 /// Waits remembered per link; beyond, the shortest are let go.
 const WAITS_MOST: usize = 4_096;
+
+/// The end of a wait that is not looked at when it is told what went on during it: what ends it does.
+const EDGE: Span = Span::from_millis(500);
+/// How long after a close the other side may go on without having heard of it.
+const UNHEARD: Span = Span::from_millis(1_000);
 
 /// Counts by packet type: the numbers of the protocol, with all unknown ones apart.
 #[derive(Clone, Debug, Default)]
@@ -125,6 +131,8 @@ pub struct LinkTrack {
     pub after_close: Option<Mark>,
     /// How often the FIN was sent again without an answer.
     pub close_repeats: u32,
+    /// How often although there had been an answer: it did not arrive.
+    pub close_repeats_answered: u32,
     /// The last time that it was.
     pub last_close_repeat: Option<Mark>,
     /// Packets by type, seen.
@@ -158,11 +166,14 @@ pub struct LinkTrack {
     reading: PerDirection<Reading>,
     activity: Activity,
     usual_ping: Usual,
+    checks: Checks,
     pings: VecDeque<SentPing>,
     skipped: VecDeque<SentPing>,
     last_ping_at: Option<Timestamp>,
     is_armed: bool,
     is_up_to_date: bool,
+    is_close_heard: bool,
+    is_reopened: bool,
 }
 
 impl LinkTrack {
@@ -188,6 +199,9 @@ impl LinkTrack {
             closed: None,
             after_close: None,
             close_repeats: 0,
+            close_repeats_answered: 0,
+            is_close_heard: false,
+            is_reopened: false,
             last_close_repeat: None,
             records: PerDirection::default(),
             inferred: PerDirection::default(),
@@ -206,6 +220,7 @@ impl LinkTrack {
             reading: PerDirection { to_leader: reading(leader_read), to_learner: reading(learner_read) },
             activity: Activity::default(),
             usual_ping: Usual::default(),
+            checks: Checks::default(),
             pings: VecDeque::new(),
             skipped: VecDeque::new(),
             last_ping_at: None,
@@ -237,7 +252,7 @@ impl LinkTrack {
             bump(&mut counts.frames);
             if is_fresh {
                 bump(&mut counts.fresh);
-            } else if is_again {
+            } else if is_again || seen.fate == Fate::Early {
                 bump(&mut counts.again);
             } else if seen.acked_more {
                 bump(&mut counts.acked);
@@ -245,13 +260,17 @@ impl LinkTrack {
         }
         self.time_kernel(seen, is_fresh, is_again);
         if let Some(closed) = self.closed {
-            let is_by_closer = closed.by_leader != seen.direction.is_to_leader();
-            if !is_by_closer {
-                self.after_close.get_or_insert(mark);
-            } else if self.after_close.is_none() && segment.flags.has(Flags::FIN) {
-                self.close_repeats = self.close_repeats.saturating_add(1);
-                self.last_close_repeat = Some(mark);
-            }
+            self.behind_close(&closed, seen, mark);
+            return;
+        }
+        if self.is_reopened && segment.flags.has(Flags::FIN | Flags::RST) {
+            let by_leader = !seen.direction.is_to_leader();
+            self.close(Closed {
+                at: mark.at,
+                by_leader,
+                reset: segment.flags.has(Flags::RST),
+                place: mark.place,
+            });
             return;
         }
         // What ends the link is the end of a silence, not a part of it.
@@ -267,6 +286,39 @@ impl LinkTrack {
         let other = self.reading.of_mut(seen.direction.other());
         if segment.len > 0 || is_fresh {
             other.silence.other_frame(mark, is_fresh, is_again.then_some(segment.seq));
+        }
+    }
+
+    /// A frame behind the close.
+    fn behind_close(&mut self, closed: &Closed, seen: &SegmentSeen<'_>, mark: Mark) {
+        let is_by_closer = closed.by_leader != seen.direction.is_to_leader();
+        if is_by_closer {
+            if seen.segment.flags.has(Flags::FIN) {
+                self.close_repeats = self.close_repeats.saturating_add(1);
+                self.close_repeats_answered += u32::from(self.is_close_heard);
+                if self.after_close.is_none() {
+                    self.last_close_repeat = Some(mark);
+                }
+            }
+            return;
+        }
+        self.is_close_heard |= seen.acked_more || seen.segment.flags.has(Flags::FIN | Flags::RST);
+        self.after_close.get_or_insert(mark);
+        let goes_on = seen.new_bytes > 0 || seen.fate == Fate::Again;
+        if !self.is_close_heard && goes_on && mark.at.since(closed.at) >= UNHEARD {
+            self.reopen();
+        }
+    }
+
+    /// The other side has not heard of the close: seen from there the link goes on. (A capture from both
+    /// ends shows the last words of a host that nobody hears any more.)
+    fn reopen(&mut self) {
+        self.waits.retain(|wait| wait.ended != Ended::Closed);
+        self.closed = None;
+        self.after_close = None;
+        self.is_reopened = true;
+        for direction in [Direction::ToLeader, Direction::ToLearner] {
+            self.reading.of_mut(direction).is_over = false;
         }
     }
 
@@ -332,7 +384,7 @@ impl LinkTrack {
             from: reading.last.place,
             to,
             silence: Some(reading.silence),
-            activity: self.activity.sum(start, at),
+            activity: self.activity.sum(start, at.minus(EDGE)),
             before: self.activity.sum(start.minus(len), start),
         };
         self.remember(wait);
@@ -362,6 +414,7 @@ impl LinkTrack {
     pub fn packet(&mut self, packet: &PacketSeen<'_>) {
         let counts = if packet.inferred { &mut self.inferred } else { &mut self.records };
         counts.of_mut(packet.direction).add(packet.kind);
+        self.checks.packet(self.id, packet);
         match (packet.direction, packet.kind) {
             (Direction::ToLearner, PacketType::Proposal) => self.proposal(packet),
             (Direction::ToLearner, PacketType::Commit | PacketType::CommitAndActivate) => {
@@ -459,7 +512,7 @@ impl LinkTrack {
         let len = end.since(start);
         self.note_worst(Deadline::Ack, len, start);
         if len >= REMEMBERED {
-            let activity = self.activity.sum(start, end);
+            let activity = self.activity.sum(start, end.minus(EDGE));
             let before = self.activity.sum(start.minus(len), start);
             let wait = Wait {
                 deadline: Deadline::Ack,
@@ -583,8 +636,15 @@ impl LinkTrack {
         self.phases.sync_bytes = Some(snapshot.bytes);
     }
 
+    /// What the link showed that a healthy one never does.
+    pub fn violations(&mut self) -> Vec<Violation> {
+        let bytes = self.totals.map(|totals| totals.bytes).unwrap_or_default();
+        self.checks.finish(&bytes)
+    }
+
     /// Bytes are missing in the capture: a silence up to here proves nothing.
     pub fn gap(&mut self, direction: Direction, at: Timestamp) {
+        self.checks.gap(direction);
         let reading = self.reading.of_mut(direction);
         reading.last.at = reading.last.at.max(at);
         reading.silence = Silence::default();

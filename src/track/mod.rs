@@ -10,6 +10,7 @@ pub mod link;
 pub mod samples;
 mod server;
 mod vantage;
+mod violation;
 pub mod wait;
 
 use crate::address::Address;
@@ -117,6 +118,8 @@ impl Tracker {
                 self.servers.is_called(link.opened.learner.address, sid);
             }
         }
+        let mut violations: Vec<_> = self.links.iter_mut().flat_map(LinkTrack::violations).collect();
+        violations.sort_by_key(|violation| violation.at);
         let settings = self.settings();
         let servers = &self.servers;
         let elections = std::mem::take(&mut self.elections).finish(|address| servers.sid(address));
@@ -128,6 +131,7 @@ impl Tracker {
             stalls: found,
             near_misses,
             elections,
+            violations,
             ..Report::default()
         };
         if self.links_refused > 0 {

@@ -47,6 +47,10 @@ pub struct Silence {
     pub other_repeats: u32,
     /// Sequence number and count of the other side's last repetition.
     last_repeat: (u32, u32),
+    /// Frames of the quiet side between two repetitions of the other: it can be heard.
+    pub amid_repeats: u32,
+    /// Such frames since the last repetition.
+    maybe_amid: u32,
     /// The quiet side's first and last frame without new bytes.
     pub first_frame: Option<Mark>,
     /// See `first_frame`.
@@ -68,6 +72,7 @@ impl Silence {
         self.acked = self.acked.saturating_add(u32::from(acked_more));
         self.again = self.again.saturating_add(u32::from(is_again));
         self.window_min = Some(self.window_min.map_or(window, |least| least.min(window)));
+        self.maybe_amid += u32::from(self.first_repeat.is_some());
         self.first_frame.get_or_insert(mark);
         self.last_frame = Some(mark);
         if acked_more {
@@ -82,6 +87,7 @@ impl Silence {
         if let Some(seq) = again {
             self.other_again = self.other_again.saturating_add(1);
             self.first_repeat.get_or_insert(mark);
+            self.amid_repeats = self.amid_repeats.saturating_add(std::mem::take(&mut self.maybe_amid));
             self.last_repeat_at = Some(mark);
             let (last, count) = self.last_repeat;
             self.last_repeat = if last == seq { (seq, count + 1) } else { (seq, 1) };

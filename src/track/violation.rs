@@ -1,0 +1,202 @@
+//! What a healthy ensemble never puts on the wire.
+//!
+//! PROPOSALs count up by one, COMMITs and ACKs follow them in order, a leader names no epoch below
+//! its learner's, UPTODATE follows the learner's ACK. A break in a numbering is only suspected at
+//! first: what the cut hid may fill it later, and a gap in the capture is no violation. It is reported
+//! when the link is over and every byte of its stream is explained.
+//!
+//! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/`, Leader, Follower and LearnerHandler.
+
+use crate::dissect::{ByteSums, Direction, PacketSeen, PerDirection};
+use crate::frame::FrameRef;
+use crate::proto::{PacketType, Zxid};
+use crate::report::model::Violation;
+use crate::time::Timestamp;
+
+/// Suspicions and violations kept per link.
+const MOST: usize = 64;
+
+/// A break in a numbering that may yet be explained.
+#[derive(Clone, Debug)]
+struct Suspicion {
+    kind: PacketType,
+    direction: Direction,
+    /// The first and the last zxid that were skipped; equal to each other and to the packet's own
+    /// where it went back.
+    skipped: (Zxid, Zxid),
+    /// How many of them have turned up.
+    found: u64,
+    violation: Violation,
+}
+
+/// The checks of one link.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Checks {
+    proposal: Option<Zxid>,
+    commit: Option<Zxid>,
+    ack: Option<Zxid>,
+    accepted_epoch: Option<u32>,
+    newleader: Option<Zxid>,
+    has_acked_newleader: bool,
+    suspicions: Vec<Suspicion>,
+    certain: Vec<Violation>,
+}
+
+impl Checks {
+    /// Looks at a packet of link `link`.
+    pub(super) fn packet(&mut self, link: u32, packet: &PacketSeen<'_>) {
+        let Some(zxid) = packet.zxid else {
+            // It is one of those that were skipped or will be, and which one is not known.
+            if let Some(last) = self.last(packet.kind) {
+                *last = None;
+            }
+            return self.suspicions.retain(|suspicion| suspicion.kind != packet.kind);
+        };
+        if packet.inferred {
+            return self.explain(packet.kind, zxid);
+        }
+        match (packet.direction, packet.kind) {
+            (Direction::ToLearner, PacketType::Proposal | PacketType::Inform) => {
+                self.embedded(link, packet, zxid);
+                let last = self.proposal.replace(zxid);
+                self.number(link, packet, zxid, last);
+            }
+            (Direction::ToLearner, PacketType::Commit | PacketType::CommitAndActivate) => {
+                let last = self.commit.replace(zxid);
+                self.number(link, packet, zxid, last);
+            }
+            (Direction::ToLeader, PacketType::Ack) if zxid.counter() != 0 => {
+                let last = self.ack.replace(zxid);
+                self.number(link, packet, zxid, last);
+            }
+            (Direction::ToLeader, PacketType::Ack) => {
+                self.has_acked_newleader |= Some(zxid) == self.newleader
+            }
+            (Direction::ToLeader, PacketType::FollowerInfo | PacketType::ObserverInfo) => {
+                self.accepted_epoch = Some(zxid.epoch());
+            }
+            (Direction::ToLearner, PacketType::LeaderInfo) => {
+                if self.accepted_epoch.is_some_and(|accepted| zxid.epoch() < accepted) {
+                    let what = format!("the leader names epoch {}, below the learner's", zxid.epoch());
+                    self.certain(violation(link, packet, "epoch_backwards", what));
+                }
+            }
+            (Direction::ToLearner, PacketType::NewLeader) => self.newleader = Some(zxid),
+            (Direction::ToLearner, PacketType::Diff | PacketType::Snap | PacketType::Trunc) => self.restart(),
+            _ => {}
+        }
+    }
+
+    /// The last zxid of a type's numbering.
+    const fn last(&mut self, kind: PacketType) -> Option<&mut Option<Zxid>> {
+        match kind {
+            PacketType::Proposal | PacketType::Inform => Some(&mut self.proposal),
+            PacketType::Commit | PacketType::CommitAndActivate => Some(&mut self.commit),
+            PacketType::Ack => Some(&mut self.ack),
+            _ => None,
+        }
+    }
+
+    /// A synchronisation begins the numbering anew.
+    const fn restart(&mut self) {
+        self.proposal = None;
+        self.commit = None;
+        self.ack = None;
+    }
+
+    /// A packet's zxid against the one that its transaction carries.
+    fn embedded(&mut self, link: u32, packet: &PacketSeen<'_>, zxid: Zxid) {
+        /// Packet head, session and cxid come before it.
+        const AT: usize = 28;
+        let Some(inner) = packet.seen.get(AT..AT + 8).and_then(|bytes| bytes.first_chunk::<8>()) else {
+            return;
+        };
+        let inner = Zxid(u64::from_be_bytes(*inner));
+        if inner != zxid {
+            let what = format!("{} {zxid} carries transaction {inner}", packet.kind);
+            self.certain(violation(link, packet, "header_zxid", what));
+        }
+    }
+
+    /// A zxid against the last one of its numbering.
+    fn number(&mut self, link: u32, packet: &PacketSeen<'_>, zxid: Zxid, last: Option<Zxid>) {
+        let Some(last) = last else { return };
+        // The same again is let pass: leaders repeat one for a learner that joins meanwhile.
+        if zxid == last.plus(1) || zxid == last || zxid.epoch() != last.epoch() {
+            return;
+        }
+        let (rule, skipped) = match (packet.kind, zxid > last) {
+            (PacketType::Ack, true) => ("ack_gap", (last.plus(1), Zxid(zxid.0 - 1))),
+            (PacketType::Ack, false) => ("ack_order", (zxid, zxid)),
+            (PacketType::Commit | PacketType::CommitAndActivate, true) => {
+                ("commit_gap", (last.plus(1), Zxid(zxid.0 - 1)))
+            }
+            (PacketType::Commit | PacketType::CommitAndActivate, false) => ("commit_order", (zxid, zxid)),
+            (_, true) => ("proposal_gap", (last.plus(1), Zxid(zxid.0 - 1))),
+            (_, false) => ("proposal_order", (zxid, zxid)),
+        };
+        if self.suspicions.len() >= MOST {
+            // The oldest is the likeliest to have been explained.
+            self.suspicions.remove(0);
+        }
+        let what = format!("{} {zxid} follows {last}", packet.kind);
+        self.suspicions.push(Suspicion {
+            kind: packet.kind,
+            direction: packet.direction,
+            skipped,
+            found: 0,
+            violation: violation(link, packet, rule, what),
+        });
+    }
+
+    /// An inferred packet fills a break.
+    fn explain(&mut self, kind: PacketType, zxid: Zxid) {
+        if let Some(last) = self.last(kind)
+            && last.is_some_and(|last| last.plus(1) == zxid)
+        {
+            *last = Some(zxid);
+            return;
+        }
+        for suspicion in &mut self.suspicions {
+            let (first, last) = suspicion.skipped;
+            if suspicion.kind == kind && first <= zxid && zxid <= last {
+                suspicion.found += 1;
+            }
+        }
+        self.suspicions.retain(|s| s.found <= s.skipped.1.0 - s.skipped.0.0);
+    }
+
+    /// Bytes are missing in a direction.
+    pub(super) fn gap(&mut self, direction: Direction) {
+        match direction {
+            Direction::ToLeader => self.ack = None,
+            Direction::ToLearner => {
+                self.proposal = None;
+                self.commit = None;
+            }
+        }
+    }
+
+    fn certain(&mut self, violation: Violation) {
+        if self.certain.len() < MOST {
+            self.certain.push(violation);
+        }
+    }
+
+    /// What is left of the suspicions when the link is over.
+    pub(super) fn finish(&mut self, bytes: &PerDirection<ByteSums>) -> Vec<Violation> {
+        let is_explained = |direction| {
+            let sums = bytes.of(direction);
+            sums.unframed == 0 && sums.missing == 0 && sums.cut_unframed == 0
+        };
+        let mut violations = std::mem::take(&mut self.certain);
+        let suspicions = std::mem::take(&mut self.suspicions);
+        violations.extend(suspicions.into_iter().filter(|s| is_explained(s.direction)).map(|s| s.violation));
+        violations
+    }
+}
+
+fn violation(link: u32, packet: &PacketSeen<'_>, rule: &'static str, what: String) -> Violation {
+    let (at, place): (Timestamp, FrameRef) = (packet.at, packet.place);
+    Violation { link, at, place, rule, what }
+}
