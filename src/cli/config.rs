@@ -114,9 +114,9 @@ impl Config {
 
     /// Whether a server of that name is in it.
     pub(super) fn names(&self, choice: &ServerChoice) -> bool {
-        self.servers.iter().any(|server| {
-            choice.is(server.address.map(Address::from), Some(server.sid), Some(&server.name))
-        })
+        self.servers
+            .iter()
+            .any(|server| choice.is(server.address.map(Address::from), Some(server.sid), Some(&server.name)))
     }
 }
 
@@ -193,7 +193,8 @@ mod tests {
     fn several_addresses_are_one_server_each_time() {
         let folder = folder(&[("zoo.cfg", "server.3=10.0.0.3:2888:3888|zk3:2889:3889|10.1.0.3:2888:3888\n")]);
         let config = Config::load(&folder.path().join("zoo.cfg")).unwrap();
-        let shown: Vec<_> = config.servers.iter().map(|server| (server.name.as_str(), server.address)).collect();
+        let shown: Vec<_> =
+            config.servers.iter().map(|server| (server.name.as_str(), server.address)).collect();
         let address = |text: &str| Some(text.parse().unwrap());
         assert_eq!(shown, [("zk3", address("10.0.0.3")), ("zk3", address("10.1.0.3"))]);
         assert_eq!(config.quorum_ports, [2888, 2889].into());
@@ -201,10 +202,14 @@ mod tests {
 
     #[test]
     fn the_dynamic_part_is_followed_even_when_both_were_copied_away() {
-        for dynamic in ["zoo.cfg.dynamic.100", "/nowhere/conf/zoo.cfg.dynamic.100", "../x/zoo.cfg.dynamic.100"] {
+        for dynamic in
+            ["zoo.cfg.dynamic.100", "/nowhere/conf/zoo.cfg.dynamic.100", "../x/zoo.cfg.dynamic.100"]
+        {
             let main = format!("tickTime=1000\ndynamicConfigFile={dynamic}\n");
-            let folder =
-                folder(&[("zoo.cfg", &main), ("zoo.cfg.dynamic.100", "server.7=a:2888:3888:participant;2181")]);
+            let folder = folder(&[
+                ("zoo.cfg", &main),
+                ("zoo.cfg.dynamic.100", "server.7=a:2888:3888:participant;2181"),
+            ]);
             let config = Config::load(&folder.path().join("zoo.cfg")).unwrap();
             assert_eq!(config.servers.len(), 1, "{dynamic}");
             assert_eq!(config.warnings, Vec::<String>::new());

@@ -10,8 +10,8 @@ use crate::capture::Replay;
 use crate::dissect::Dissector;
 use crate::report::clock::{Digits, WallClock};
 use crate::report::dump::{Dump, Options, TypeChoice};
-use crate::report::short_paths;
 use crate::report::selection::ServerChoice;
+use crate::report::short_paths;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 /// Reads everything and writes each record as it passes.

@@ -136,8 +136,10 @@ fn read(args: &ReplayArgs, asked: &Asked) -> Result<Report, Failure> {
 
 /// A name that stands for nothing is a mistake; an address may simply not have been there.
 fn check_choice(choice: &ServerChoice, config: &Config, report: &Report) -> Result<(), Failure> {
-    let is_seen =
-        report.servers.iter().any(|server| choice.is(Some(server.address), server.sid, server.name.as_deref()));
+    let is_seen = report
+        .servers
+        .iter()
+        .any(|server| choice.is(Some(server.address), server.sid, server.name.as_deref()));
     if is_seen || config.names(choice) || matches!(choice, ServerChoice::Address(_)) {
         return Ok(());
     }

@@ -197,9 +197,11 @@ fn stall() -> Stall {
             at: at(32_512),
             what: "last bytes of zk1: ACK 0x200000029".to_owned(),
         }],
-        notes: vec!["its kernel acknowledged 274 segments meanwhile, and no byte of data came back in ten \
+        notes: vec![
+            "its kernel acknowledged 274 segments meanwhile, and no byte of data came back in ten \
                      seconds; afterwards it answered in a burst"
-            .to_owned()],
+                .to_owned(),
+        ],
     }
 }
 

@@ -120,8 +120,8 @@ impl<W: Write> Dump<W> {
     }
 
     fn is_wanted(&self, at: Timestamp, src: Endpoint, dst: Endpoint) -> bool {
-        let is_in_time = self.options.from.is_none_or(|from| at >= from)
-            && self.options.to.is_none_or(|to| at <= to);
+        let is_in_time =
+            self.options.from.is_none_or(|from| at >= from) && self.options.to.is_none_or(|to| at <= to);
         let is_of = |servers: &Vec<Address>| servers.contains(&src.address) || servers.contains(&dst.address);
         is_in_time && self.options.servers.as_ref().is_none_or(is_of)
     }

@@ -95,7 +95,13 @@ fn a_proposal_shows_its_transaction() {
         "2026-11-21 08:02:00.000000 10.255.0.3:2888 > 10.255.0.1:40000 PROPOSAL 0x200000005, length 73: \
          setData /app/x session 0x100000001 cxid 7 data 3 [a.pcap#42]\n"
     );
-    let line = packet_line(Options { is_json: true, ..options() }, Direction::ToLearner, &proposal(b"/app/x"), 0, false);
+    let line = packet_line(
+        Options { is_json: true, ..options() },
+        Direction::ToLearner,
+        &proposal(b"/app/x"),
+        0,
+        false,
+    );
     assert_eq!(
         json_of(&line),
         json!({
@@ -176,7 +182,10 @@ fn election_messages_show_votes() {
     }
     dump.flush().unwrap();
     let text = String::from_utf8(out).unwrap();
-    assert!(text.contains("HELLO, sid 1, protocol -65536, length 44: 10.0.0.1:3888\\u{1b}[2J [a.pcap#2]\n"), "{text}");
+    assert!(
+        text.contains("HELLO, sid 1, protocol -65536, length 44: 10.0.0.1:3888\\u{1b}[2J [a.pcap#2]\n"),
+        "{text}"
+    );
     assert!(
         text.contains("NOTIFICATION LOOKING for 3, zxid 0x200000005, round 4, epoch 2, length 44 ["),
         "{text}"

@@ -77,11 +77,7 @@ struct EvidenceView<'a> {
 
 impl<'a> EvidenceView<'a> {
     fn of(evidence: &'a Evidence, ctx: &Context<'a>) -> Self {
-        Self {
-            place: PlaceView::of(evidence.place, ctx),
-            at: ctx.time(evidence.at),
-            what: &evidence.what,
-        }
+        Self { place: PlaceView::of(evidence.place, ctx), at: ctx.time(evidence.at), what: &evidence.what }
     }
 }
 

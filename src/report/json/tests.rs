@@ -31,7 +31,10 @@ fn every_key_of_the_contract_is_there() {
     has(&report["servers"][0], "address sid name roles last_zxid");
     has(&report["servers"][0]["roles"][0], "role from to");
     let link = &report["links"][0];
-    has(link, "id leader learner learner_sid role opened closed closed_by close picked_up epoch sync protection");
+    has(
+        link,
+        "id leader learner learner_sid role opened closed closed_by close picked_up epoch sync protection",
+    );
     has(link, "records inferred round_trips headroom tcp bytes");
     has(&link["round_trips"], "ping ack commit");
     has(&link["round_trips"]["ack"], "count unanswered min_us p50_us p90_us p99_us p999_us max_us");
@@ -109,10 +112,11 @@ fn the_order_of_keys_is_the_contract_s() {
     let mut out = Vec::new();
     write(&sample::report(), &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
-    let places: Vec<_> = ["schema", "input", "settings", "servers", "links", "stalls", "elections", "violations"]
-        .iter()
-        .map(|key| text.find(&format!("\n  \"{key}\"")).unwrap())
-        .collect();
+    let places: Vec<_> =
+        ["schema", "input", "settings", "servers", "links", "stalls", "elections", "violations"]
+            .iter()
+            .map(|key| text.find(&format!("\n  \"{key}\"")).unwrap())
+            .collect();
     assert!(places.is_sorted());
 }
 

@@ -78,7 +78,8 @@ fn files(page: &mut Page<'_>) {
         label(page, "file", &text);
     }
     if !input.skipped.is_empty() {
-        let text = format!("{} beside the captures, not read", count(input.skipped.len() as u64, "file", "files"));
+        let text =
+            format!("{} beside the captures, not read", count(input.skipped.len() as u64, "file", "files"));
         label(page, "skipped", &text);
     }
 }
@@ -126,7 +127,8 @@ fn links(page: &mut Page<'_>) {
         .map(|link| link.id)
         .collect();
     if !gaps.is_empty() {
-        let text = format!("the capture lacks frames of {}: waits there may be shorter than they look", ids(&gaps));
+        let text =
+            format!("the capture lacks frames of {}: waits there may be shorter than they look", ids(&gaps));
         label(page, "gaps", &text);
     }
     let tls: Vec<_> =

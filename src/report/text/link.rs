@@ -68,7 +68,10 @@ fn used(headroom: &Headroom) -> Option<u64> {
 }
 
 fn deadlines(page: &mut Page<'_>, links: &[&Link]) {
-    page.heading("LINKS", "the longest wait against each of ZooKeeper's deadlines; at 100 % the link is dropped");
+    page.heading(
+        "LINKS",
+        "the longest wait against each of ZooKeeper's deadlines; at 100 % the link is dropped",
+    );
     let time = if page.is_one_day() { 12 } else { 14 };
     let width = name_width(page, links, COLUMNS.saturating_sub(DEADLINE_COLUMNS + 2 * time));
     let heading = format!(

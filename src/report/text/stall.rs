@@ -48,7 +48,8 @@ fn nothing(page: &mut Page<'_>) {
                  --zoo-cfg takes it from the configuration.";
     let is_chosen = page.style.selection.server.is_some();
     let who = if is_chosen { " of that server" } else { "" };
-    let line = page.paint(Paint::Yellow, &format!("No connection between a leader and a learner{who} was seen."));
+    let line =
+        page.paint(Paint::Yellow, &format!("No connection between a leader and a learner{who} was seen."));
     page.line(&line);
     if !is_chosen {
         page.paragraph(0, ports);
@@ -74,8 +75,7 @@ fn none(page: &mut Page<'_>) {
         ));
     }
     if let Some((first, last)) = report.input.first.zip(report.input.last) {
-        let times =
-            format!(" Seen: {} to {}", page.clock().full(first), page.clock().beside(last, first));
+        let times = format!(" Seen: {} to {}", page.clock().full(first), page.clock().beside(last, first));
         line.push_str(&format!("{times} {}.", page.clock().zone_name(Some(first))));
     }
     page.paragraph(0, &line);

@@ -105,9 +105,7 @@ fn hundreds_of_links_do_not_flood() {
 fn many_stalls_are_cut_and_counted_newest_first() {
     let mut report = sample::report();
     let first = report.stalls[0].clone();
-    report.stalls = (1..=300_u32)
-        .map(|id| Stall { id, start: at(i64::from(id)), ..first.clone() })
-        .collect();
+    report.stalls = (1..=300_u32).map(|id| Stall { id, start: at(i64::from(id)), ..first.clone() }).collect();
     let text = written(&report, &style());
     assert!(text.starts_with("300 STALLS"), "{text}");
     assert!(text.find("#300 ").unwrap() < text.find("#299 ").unwrap());
