@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod capture;
+pub mod diagnose;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod dissect;

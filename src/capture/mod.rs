@@ -72,3 +72,6 @@ pub struct FileInfo {
     /// What stopped the reading of this file, or what is wrong with its end.
     pub problem: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,7 @@ impl Reader {
         let Some(mut source) = self.source.take() else { return false };
         batch.append(&self.tail);
         self.tail.clear();
-        batch.reserve(target);
+        batch.reserve(target.max(batch.filled + LEAST_READ));
         let mut used = 0;
         match self.read(&mut source, batch, &mut used) {
             Ok(()) => {

@@ -1,6 +1,6 @@
 //! Paths to frames: finds the files, looks at each one's start, and reads them in order.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -101,7 +101,7 @@ impl Replay {
         // frame come last.
         candidates.sort_by_key(|candidate| (candidate.info.first.is_none(), candidate.info.first));
         let mut files = Vec::new();
-        let mut waiting = std::collections::VecDeque::new();
+        let mut waiting = VecDeque::new();
         let mut total_bytes = Some(0);
         for (candidate, file) in candidates.into_iter().zip(0..) {
             let info = candidate.info.clone();

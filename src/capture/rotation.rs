@@ -5,7 +5,8 @@
 //! copied from these in order of (time, file). Inside a file, frames keep their order even where
 //! their times step back.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use super::FileInfo;
 use super::batch::Batch;
@@ -126,16 +127,12 @@ impl Rotation {
         }
     }
 
-    /// Opens files that begin before the next frame of those that are open.
+    /// Opens the next file where it begins before the next frame of those that are open. Not more
+    /// than one: whether another is due shows once this one's frames have had their turn.
     fn start_due(&mut self) {
         let Some(at) = self.open.iter().filter_map(Open::time).min() else { return };
-        while let Some(waiting) = self.waiting.front_mut()
-            && waiting.first < at
+        if self.open.len() < self.most_open && self.waiting.front().is_some_and(|waiting| waiting.first < at)
         {
-            if self.open.len() >= self.most_open {
-                waiting.late = true;
-                return;
-            }
             self.start_next();
         }
     }
@@ -166,25 +163,28 @@ impl Rotation {
 
     /// Copies frames in order until `out` is full, or a file has to be read or opened.
     fn merge(&mut self, out: &mut Batch) {
-        let waiting = self.waiting.front().filter(|_| self.open.len() < self.most_open);
-        let waiting = waiting.map(|waiting| (waiting.first, waiting.file));
-        while out.weight() < self.target {
-            // The file with the earliest frame, and the frame it may not pass.
-            let mut earliest: Option<((Timestamp, u32), &mut Open)> = None;
-            let mut limit = waiting;
-            for open in &mut self.open {
-                let Some(key) = open.key() else { return };
-                let passed = match &earliest {
-                    Some((least, _)) if *least < key => Some(key),
-                    _ => earliest.replace((key, open)).map(|(least, _)| least),
-                };
-                limit = [limit, passed].into_iter().flatten().min();
-            }
-            let Some((key, open)) = earliest else { return };
-            if limit.is_some_and(|limit| limit <= key) {
-                return;
-            }
-            open.pour(limit, self.target, out);
+        let is_full = self.open.len() >= self.most_open;
+        let waiting = self.waiting.front().filter(|_| !is_full).map(|waiting| (waiting.first, waiting.file));
+        // The next frame of each file, and whose it is; the earliest on top.
+        let next: Option<BinaryHeap<_>> = self
+            .open
+            .iter()
+            .zip(0_usize..)
+            .map(|(open, index)| Some(Reverse((open.key()?, index))))
+            .collect();
+        let Some(mut next) = next else { return };
+        while out.weight() < self.target
+            && let Some(Reverse((key, index))) = next.pop()
+            && waiting.is_none_or(|waiting| key < waiting)
+            && let Some(open) = self.open.get_mut(index)
+        {
+            let second = next.peek().map(|Reverse((key, _))| *key);
+            open.pour([waiting, second].into_iter().flatten().min(), self.target, out);
+            let Some(key) = open.key() else { break };
+            next.push(Reverse((key, index)));
+        }
+        if is_full && let (Some(waiting), Some(entry)) = (self.waiting.front_mut(), out.entries.last()) {
+            waiting.late |= waiting.first < entry.head.at;
         }
     }
 

@@ -510,14 +510,14 @@ impl Framer {
         let Mode::Snapshot(snapshot) = &mut self.mode else { return };
         let is_blind = snapshot.is_blind;
         if is_blind && find_start(cursor, link, self.direction) == Some(0) {
-            return self.end_snapshot(cursor.at, true, link, out);
+            return self.end_snapshot(cursor.at, true, true, link, out);
         }
         let Mode::Snapshot(snapshot) = &mut self.mode else { return };
         if let Some(end) = snapshot.end.seen(cursor.seen) {
             let (seen, cut) = cursor.take(end as u64);
             self.sums.decoded += seen.len() as u64;
             self.sums.cut += cut;
-            return self.end_snapshot(cursor.at, true, link, out);
+            return self.end_snapshot(cursor.at, true, false, link, out);
         }
         let (seen, cut) = cursor.take(u64::MAX);
         snapshot.end.hidden(cut);
@@ -530,12 +530,13 @@ impl Framer {
         &mut self,
         at: Timestamp,
         is_complete: bool,
+        is_blind: bool,
         link: &mut LinkState,
         out: &mut Outlet<'_, O>,
     ) {
         if let Mode::Snapshot(snapshot) = std::mem::replace(&mut self.mode, Mode::Packets) {
             let bytes = self.sums.stream().saturating_sub(snapshot.start);
-            link.snapshot_ended(snapshot.is_blind);
+            link.snapshot_ended(is_blind);
             out.observer
                 .snapshot(out.slot, &SnapshotSeen { bytes, from: snapshot.from, to: at, is_complete });
         }
@@ -612,7 +613,7 @@ impl Framer {
                 }
             }
         }
-        self.end_snapshot(at, false, link, out);
+        self.end_snapshot(at, false, true, link, out);
     }
 }
 
@@ -640,7 +641,7 @@ impl Open {
 }
 
 impl HiddenSpan {
-    const fn new(at: Timestamp, place: FrameRef) -> Self {
+    pub(super) const fn new(at: Timestamp, place: FrameRef) -> Self {
         Self { len: 0, hint: [0; 15], hint_len: 0, seen: 0, at, place, pieces: 0 }
     }
 
@@ -659,7 +660,7 @@ impl HiddenSpan {
 /// (protocol's 8 KiB writes), else anywhere.
 fn find_start(cursor: &Cursor<'_>, link: &LinkState, direction: Direction) -> Option<usize> {
     let seen = cursor.seen;
-    if link.is_strong_start(seen, direction, !cursor.is_cut()) {
+    if link.is_strong_start(seen, cursor.at, direction, !cursor.is_cut()) {
         return Some(0);
     }
     if !link.knows_epoch() {
@@ -672,6 +673,6 @@ fn find_start(cursor: &Cursor<'_>, link: &LinkState, direction: Direction) -> Op
             use PacketType::{Ack, Commit, Inform, NewLeader, Ping, Proposal, UpToDate};
             matches!(head.kind, Ack | Commit | Inform | NewLeader | Ping | Proposal | UpToDate)
         });
-        is_common && link.is_strong_start(rest, direction, false)
+        is_common && link.is_strong_start(rest, cursor.at, direction, false)
     })
 }

@@ -24,10 +24,13 @@ const SMALL: u64 = 20;
 /// A leader's REVALIDATE, and a learner's.
 const REVALIDATE_ANSWER: u64 = 29;
 const REVALIDATE_REQUEST: u64 = 32;
-/// Readings tried for one group of spans before it is given up.
-const TRIES_MAX: u32 = 4_000;
-/// Different readings kept to find what they agree on.
-const READINGS_MAX: usize = 32;
+/// States behind one item, and steps to them, before a group of spans is given up.
+const STATES_MAX: usize = 256;
+const STEPS_MAX: usize = 4_096;
+/// Different readings of one span that are followed.
+const READINGS_MAX: usize = 256;
+/// The largest span whose unknown sizes are tried from the usual ones.
+const USUAL_LEN_MAX: u64 = 16 * 1024;
 
 /// What came by while a span waits to be read.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +66,31 @@ impl Reading {
         }
     }
 
+    /// What either reading may hold.
+    fn either(self, other: Self) -> Self {
+        Self {
+            main: self.main.max(other.main),
+            commits: self.commits.max(other.commits),
+            pings: self.pings.max(other.pings),
+            requests: self.requests.max(other.requests),
+            revalidates: self.revalidates.max(other.revalidates),
+            newleaders: self.newleaders.max(other.newleaders),
+            uptodates: self.uptodates.max(other.uptodates),
+        }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self {
+            main: self.main.saturating_sub(other.main),
+            commits: self.commits.saturating_sub(other.commits),
+            pings: self.pings.saturating_sub(other.pings),
+            requests: self.requests.saturating_sub(other.requests),
+            revalidates: self.revalidates.saturating_sub(other.revalidates),
+            newleaders: self.newleaders.saturating_sub(other.newleaders),
+            uptodates: self.uptodates.saturating_sub(other.uptodates),
+        }
+    }
+
     fn plus(self, other: Self) -> Self {
         Self {
             main: self.main + other.main,
@@ -81,7 +109,7 @@ impl Reading {
 }
 
 /// What is known before the first span of a group.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
     /// Last PROPOSAL or INFORM to the learner.
     pub(super) proposal: Option<Zxid>,
@@ -91,6 +119,9 @@ pub(super) struct Known {
     pub(super) ack: Option<Zxid>,
     /// Last PING to the learner.
     pub(super) ping_at: Option<Timestamp>,
+    /// Where the history that a DIFF or TRUNC announced ends: up to there each COMMIT follows its
+    /// PROPOSAL at once.
+    pub(super) history_end: Option<Zxid>,
     /// Whether NEWLEADER has still to come.
     pub(super) awaits_newleader: bool,
     /// Whether UPTODATE has still to come.
@@ -103,6 +134,8 @@ pub(super) struct Facts<'a> {
     pub(super) is_observer: bool,
     /// Size on the wire of the PROPOSAL of a zxid, where some link showed it.
     pub(super) size_of: &'a dyn Fn(Zxid) -> Option<u32>,
+    /// Sizes that PROPOSALs of this ensemble usually have, if only those are to be believed.
+    pub(super) usual: Option<&'a [u32]>,
     /// Size of NEWLEADER in this ensemble, where some link showed it.
     pub(super) newleader_size: Option<u64>,
     /// The leader's beat.
@@ -116,30 +149,40 @@ pub(super) struct Facts<'a> {
 /// What a group of spans was found to hold.
 #[derive(Clone, Debug)]
 pub(super) struct Solved {
-    /// One for each span, in order: what is proved to be in just this span.
-    pub(super) spans: Vec<Reading>,
+    /// One for each span, in order.
+    pub(super) spans: Vec<SpanSolved>,
     /// Proved for the group, but not in which of its spans.
     pub(super) anywhere: Reading,
     /// Whether every byte of the group is explained.
     pub(super) is_complete: bool,
-    /// Whether all readings place the numbered packets alike, so that each has its zxid.
+}
+
+/// What one span was found to hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SpanSolved {
+    /// What is proved to be in just this span.
+    pub(super) reading: Reading,
+    /// Whether all readings have as many PROPOSALs (ACKs) in it, so that the next ones keep their zxids.
     pub(super) is_main_certain: bool,
     /// The same for COMMITs.
     pub(super) is_commit_certain: bool,
 }
 
+impl Solved {
+    /// Whether there is but one reading.
+    pub(super) fn is_certain(&self) -> bool {
+        self.is_complete && self.anywhere.is_empty()
+    }
+}
+
 /// Reads the spans of a stream to a learner.
 pub(super) fn read_to_learner(known: &Known, items: &[Item], facts: &Facts<'_>) -> Option<Solved> {
-    let mut search = Search::new(items, facts);
-    search.to_learner(0, *known);
-    search.solved()
+    Search { items, facts, is_to_leader: false }.solve(known)
 }
 
 /// Reads the spans of a stream to the leader.
 pub(super) fn read_to_leader(known: &Known, items: &[Item], facts: &Facts<'_>) -> Option<Solved> {
-    let mut search = Search::new(items, facts);
-    search.to_leader(0, *known);
-    search.solved()
+    Search { items, facts, is_to_leader: true }.solve(known)
 }
 
 /// How many packets of a numbered type a span can hold.
@@ -149,67 +192,136 @@ struct Left {
     most: u32,
 }
 
+/// What is supposed up to some item: one of the ways to read everything before it.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    known: Known,
+    /// The least and the most of each type that the ways to this state have read.
+    least: Reading,
+    most: Reading,
+    /// Whether a way leads from here to the end.
+    is_viable: bool,
+}
+
+/// A step from one state to one of the next layer, over one item.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    from: usize,
+    to: usize,
+    reading: Reading,
+}
+
+/// A search over all readings at once: a layer of states for each item, steps between them. Ways that
+/// come to the same state are one from there on, so the work grows with items times states and not
+/// with the number of readings.
 struct Search<'a> {
     items: &'a [Item],
     facts: &'a Facts<'a>,
-    path: Vec<Reading>,
-    found: Vec<Vec<Reading>>,
-    tries: u32,
+    is_to_leader: bool,
 }
 
-impl<'a> Search<'a> {
-    const fn new(items: &'a [Item], facts: &'a Facts<'a>) -> Self {
-        Self { items, facts, path: Vec::new(), found: Vec::new(), tries: 0 }
-    }
-
-    const fn is_over(&self) -> bool {
-        self.tries >= TRIES_MAX || self.found.len() >= READINGS_MAX
-    }
-
-    /// What all readings have in common; `None` where there is none, or too many were tried.
-    fn solved(self) -> Option<Solved> {
-        if self.is_over() {
-            return None;
+impl Search<'_> {
+    /// What all readings have in common; `None` where there is none, or too many states.
+    fn solve(&self, known: &Known) -> Option<Solved> {
+        let zero = Reading::default();
+        let first = State { known: *known, least: zero, most: zero, is_viable: false };
+        let mut layers = vec![vec![first]];
+        let mut steps: Vec<Vec<Step>> = Vec::with_capacity(self.items.len());
+        for at in 0..self.items.len() {
+            let (states, taken) = self.advance(at, layers.last()?)?;
+            layers.push(states);
+            steps.push(taken);
         }
-        let (first, others) = self.found.split_first()?;
-        let sum = |readings: &[Reading]| readings.iter().copied().fold(Reading::default(), Reading::plus);
-        let mut spans = first.clone();
-        let mut total = sum(first);
-        for other in others {
-            for (span, theirs) in spans.iter_mut().zip(other) {
-                *span = span.common(*theirs);
+        mark_viable(&mut layers, &mut steps);
+        sum_up(&mut layers, &steps);
+        self.judge(&layers, &steps)
+    }
+
+    /// The layer behind an item; `None` where it is empty or grows too large.
+    fn advance(&self, at: usize, states: &[State]) -> Option<(Vec<State>, Vec<Step>)> {
+        let mut next: Vec<State> = Vec::new();
+        let mut steps = Vec::new();
+        let item = self.items.get(at)?;
+        for (from, state) in states.iter().enumerate() {
+            let readings = match item {
+                Item::Span(span) if self.is_to_leader => self.readings_to_leader(at, span, &state.known),
+                Item::Span(span) => self.readings_to_learner(at, span, &state.known),
+                Item::Seen { .. } => vec![Reading::default()],
+            };
+            for reading in readings {
+                let Some(known) = self.behind(item, &state.known, &reading) else { continue };
+                let to = next.iter().position(|other| other.known == known).unwrap_or_else(|| {
+                    let zero = Reading::default();
+                    next.push(State { known, least: zero, most: zero, is_viable: false });
+                    next.len() - 1
+                });
+                steps.push(Step { from, to, reading });
+                if next.len() > STATES_MAX || steps.len() > STEPS_MAX {
+                    return None;
+                }
             }
-            total = total.common(sum(other));
         }
-        let placed = sum(&spans);
-        let anywhere = Reading {
-            main: total.main - placed.main,
-            commits: total.commits - placed.commits,
-            pings: total.pings - placed.pings,
-            requests: total.requests - placed.requests,
-            revalidates: total.revalidates - placed.revalidates,
-            newleaders: total.newleaders - placed.newleaders,
-            uptodates: total.uptodates - placed.uptodates,
-        };
-        let is_complete = self.found.iter().all(|reading| sum(reading) == total);
-        let agrees = |count: fn(&Reading) -> u32| {
-            others.iter().all(|other| other.iter().zip(first).all(|(a, b)| count(a) == count(b)))
-        };
-        let is_main_certain = agrees(|reading| reading.main);
-        let is_commit_certain = agrees(|reading| reading.commits);
-        Some(Solved { spans, anywhere, is_complete, is_main_certain, is_commit_certain })
+        (!next.is_empty()).then_some((next, steps))
+    }
+
+    fn behind(&self, item: &Item, known: &Known, reading: &Reading) -> Option<Known> {
+        match item {
+            Item::Span(_) if self.is_to_leader => {
+                Some(Known { ack: known.ack.map(|last| last.plus(u64::from(reading.main))), ..*known })
+            }
+            Item::Span(span) => Some(known.behind(reading, span.at)),
+            Item::Seen { kind: PacketType::Ack, zxid, .. } if self.is_to_leader && zxid.counter() != 0 => {
+                follows(known.ack, *zxid).then_some(Known { ack: Some(*zxid), ..*known })
+            }
+            Item::Seen { .. } if self.is_to_leader => Some(*known),
+            Item::Seen { kind, zxid, at } => after(*known, *kind, *zxid, *at, self.facts),
+        }
+    }
+
+    /// What the viable ways agree on.
+    fn judge(&self, layers: &[Vec<State>], steps: &[Vec<Step>]) -> Option<Solved> {
+        let ends = layers.last()?;
+        let least = ends.iter().map(|state| state.least).reduce(Reading::common)?;
+        let most = ends.iter().map(|state| state.most).reduce(Reading::either)?;
+        let mut solved = Solved { spans: Vec::new(), anywhere: least, is_complete: least == most };
+        for (item, steps) in self.items.iter().zip(steps) {
+            if !matches!(item, Item::Span(_)) {
+                continue;
+            }
+            let least = steps.iter().map(|step| step.reading).reduce(Reading::common)?;
+            let most = steps.iter().map(|step| step.reading).reduce(Reading::either)?;
+            solved.anywhere = solved.anywhere.minus(least);
+            solved.spans.push(SpanSolved {
+                reading: least,
+                is_main_certain: least.main == most.main,
+                is_commit_certain: least.commits == most.commits,
+            });
+        }
+        Some(solved)
     }
 
     /// How many packets of a numbered type are hidden in the span before item `from`: as many as lie
     /// between the last one and the next that is seen, all of them if no other span comes between.
-    fn left(&self, last: Option<Zxid>, from: usize, is_it: impl Fn(PacketType) -> bool) -> Left {
+    fn left(
+        &self,
+        last: Option<Zxid>,
+        history_end: Option<Zxid>,
+        from: usize,
+        is_it: impl Fn(PacketType) -> bool,
+    ) -> Left {
         let mut is_only_span = true;
         for item in self.items.iter().skip(from) {
             match item {
                 Item::Span(_) => is_only_span = false,
                 Item::Seen { kind, zxid, .. } if is_it(*kind) && zxid.counter() != 0 => {
-                    let Some(last) = last.filter(|last| last.epoch() == zxid.epoch()) else { break };
-                    let most = zxid.counter().saturating_sub(last.counter()).saturating_sub(1);
+                    let Some(last) = last else { break };
+                    let steps = |from: Zxid, to: Zxid| to.counter().saturating_sub(from.counter());
+                    let most = match history_end {
+                        _ if last.epoch() == zxid.epoch() => steps(last, *zxid).saturating_sub(1),
+                        // An epoch's numbering ends with the history that led up to it.
+                        Some(end) if last.epoch() == end.epoch() => steps(last, end) + (zxid.counter() - 1),
+                        _ => break,
+                    };
                     return Left { least: if is_only_span { most } else { 0 }, most };
                 }
                 Item::Seen { .. } => {}
@@ -218,35 +330,26 @@ impl<'a> Search<'a> {
         Left { least: 0, most: u32::MAX }
     }
 
-    fn to_learner(&mut self, at: usize, known: Known) {
-        self.tries += 1;
-        if self.is_over() {
-            return;
-        }
-        match self.items.get(at) {
-            None => self.found.push(self.path.clone()),
-            Some(Item::Seen { kind, zxid, at: seen_at }) => {
-                if let Some(next) = after(known, *kind, *zxid, *seen_at, self.facts) {
-                    self.to_learner(at + 1, next);
-                }
-            }
-            Some(Item::Span(span)) => {
-                let span = *span;
-                for reading in self.readings_to_learner(at, &span, &known) {
-                    self.path.push(reading);
-                    self.to_learner(at + 1, known.behind(&reading, span.at));
-                    self.path.pop();
-                }
-            }
-        }
-    }
-
     /// All ways in which packets to a learner can fill a span.
     fn readings_to_learner(&self, at: usize, span: &HiddenSpan, known: &Known) -> Vec<Reading> {
         let mut readings = Vec::new();
         let behind = at + 1;
-        let proposals = self.left(known.proposal, behind, is_main);
-        let commits = self.left(known.commit, behind, is_commit);
+        let proposals = self.left(known.proposal, known.history_end, behind, is_main);
+        let mut commits = self.left(known.commit, known.history_end, behind, is_commit);
+        if let Some(Item::Seen { kind, zxid, .. }) = self.items.get(behind)
+            && is_main(*kind)
+            && let Some(last) = known.commit.filter(|_| known.is_history(*zxid))
+        {
+            let exact = zxid.counter().saturating_sub(last.counter()).saturating_sub(1);
+            commits = Left { least: exact, most: exact };
+        }
+        if let Some(Item::Seen { kind: PacketType::NewLeader | PacketType::UpToDate, .. }) =
+            self.items.get(behind)
+            && let (Some(last), Some(end)) = (known.commit, known.history_end)
+            && last.epoch() == end.epoch()
+        {
+            commits.least = commits.least.max(end.counter().saturating_sub(last.counter()));
+        }
         let hint = span.glimpse().map(|glimpse| glimpse.kind);
         let fits = u32::try_from(span.len / PROPOSAL_MIN).unwrap_or(u32::MAX);
         let mut sized = 0u64;
@@ -260,19 +363,27 @@ impl<'a> Search<'a> {
                 }
             }
             let least = sized + unsized_count * PROPOSAL_MIN;
-            if least > span.len || readings.len() >= READINGS_MAX * 4 {
+            if least > span.len || readings.len() >= READINGS_MAX {
                 break;
             }
             if main < proposals.least {
                 continue;
             }
+            let commits = Left { least: commits.least.max(known.commits_due(main)), ..commits };
             let mut add = |reading: Reading| {
                 let reading = Reading { main, ..reading };
                 if hint.is_none_or(|hint| reading.holds(hint, false)) {
                     readings.push(reading);
                 }
             };
-            self.fill_small(span, known, (sized, unsized_count), (main, commits), &mut add);
+            match self.facts.usual {
+                Some(usual) if unsized_count > 0 => {
+                    for sum in sums_of(usual, unsized_count, span.len - sized) {
+                        self.fill_small(span, known, (sized + sum, 0), (main, commits), &mut add);
+                    }
+                }
+                _ => self.fill_small(span, known, (sized, unsized_count), (main, commits), &mut add),
+            }
         }
         readings
     }
@@ -327,35 +438,10 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn to_leader(&mut self, at: usize, known: Known) {
-        self.tries += 1;
-        if self.is_over() {
-            return;
-        }
-        match self.items.get(at) {
-            None => self.found.push(self.path.clone()),
-            Some(Item::Seen { kind: PacketType::Ack, zxid, .. }) if zxid.counter() != 0 => {
-                if follows(known.ack, *zxid) {
-                    self.to_leader(at + 1, Known { ack: Some(*zxid), ..known });
-                }
-            }
-            Some(Item::Seen { .. }) => self.to_leader(at + 1, known),
-            Some(Item::Span(span)) => {
-                let span = *span;
-                for reading in self.readings_to_leader(at, &span, &known) {
-                    let ack = known.ack.map(|last| last.plus(u64::from(reading.main)));
-                    self.path.push(reading);
-                    self.to_leader(at + 1, Known { ack, ..known });
-                    self.path.pop();
-                }
-            }
-        }
-    }
-
     /// All ways in which packets to the leader can fill a span: ACKs, and behind them at most one of
     /// what a learner flushes at once.
     fn readings_to_leader(&self, at: usize, span: &HiddenSpan, known: &Known) -> Vec<Reading> {
-        let left = self.left(known.ack, at + 1, |kind| kind == PacketType::Ack);
+        let left = self.left(known.ack, None, at + 1, |kind| kind == PacketType::Ack);
         let most = if left.most == u32::MAX { known.acks_possible() } else { left.most };
         let hint = span.glimpse().map(|glimpse| glimpse.kind);
         let fits = u32::try_from(span.len / SMALL).unwrap_or(u32::MAX);
@@ -402,6 +488,10 @@ impl Reading {
 }
 
 impl Known {
+    fn is_history(&self, zxid: Zxid) -> bool {
+        self.history_end.is_some_and(|end| zxid <= end && zxid.epoch() == end.epoch())
+    }
+
     /// What is known behind a span that was read so.
     fn behind(self, reading: &Reading, at: Timestamp) -> Self {
         Self {
@@ -421,6 +511,21 @@ impl Known {
                 proposal.counter().saturating_sub(commit.counter()).saturating_add(new)
             }
             _ => u32::MAX,
+        }
+    }
+
+    /// How many COMMITs there must be behind `new` PROPOSALs: in a history each follows its PROPOSAL at
+    /// once, so that at most the last one's is still to come.
+    fn commits_due(&self, new: u32) -> u32 {
+        match (self.history_end, self.proposal, self.commit) {
+            (Some(end), Some(proposal), Some(commit))
+                if end.epoch() == proposal.epoch() && end.epoch() == commit.epoch() =>
+            {
+                let reached = proposal.counter().saturating_add(new);
+                let due = if reached > end.counter() { end.counter() } else { reached.saturating_sub(1) };
+                due.saturating_sub(commit.counter())
+            }
+            _ => 0,
         }
     }
 
@@ -453,6 +558,63 @@ const fn is_commit(kind: PacketType) -> bool {
     matches!(kind, PacketType::Commit | PacketType::CommitAndActivate)
 }
 
+/// The lengths up to `most` that `count` PROPOSALs of usual sizes can have together.
+fn sums_of(usual: &[u32], count: u64, most: u64) -> Vec<u64> {
+    let mut sums = vec![0u64];
+    if most > USUAL_LEN_MAX {
+        return Vec::new();
+    }
+    for _ in 0..count {
+        let mut next: Vec<u64> = sums
+            .iter()
+            .flat_map(|sum| usual.iter().map(move |size| sum + u64::from(*size)))
+            .filter(|sum| *sum <= most)
+            .collect();
+        next.sort_unstable();
+        next.dedup();
+        sums = next;
+    }
+    sums
+}
+
+/// Marks the states from which a way leads to the end, and drops the steps that lead nowhere.
+fn mark_viable(layers: &mut [Vec<State>], steps: &mut [Vec<Step>]) {
+    if let Some(ends) = layers.last_mut() {
+        ends.iter_mut().for_each(|state| state.is_viable = true);
+    }
+    for (at, steps) in steps.iter_mut().enumerate().rev() {
+        let (before, behind) = layers.split_at_mut(at + 1);
+        let (Some(from), Some(to)) = (before.last_mut(), behind.first()) else { return };
+        steps.retain(|step| {
+            let is_viable = to.get(step.to).is_some_and(|state| state.is_viable);
+            if is_viable && let Some(state) = from.get_mut(step.from) {
+                state.is_viable = true;
+            }
+            is_viable
+        });
+    }
+}
+
+/// Sums up, along viable steps, the least and the most of each type.
+fn sum_up(layers: &mut [Vec<State>], steps: &[Vec<Step>]) {
+    for (at, steps) in steps.iter().enumerate() {
+        let (before, behind) = layers.split_at_mut(at + 1);
+        let (Some(from), Some(to)) = (before.last(), behind.first_mut()) else { return };
+        let mut is_reached = vec![false; to.len()];
+        for step in steps {
+            let (Some(from), Some(to), Some(is_reached)) =
+                (from.get(step.from), to.get_mut(step.to), is_reached.get_mut(step.to))
+            else {
+                continue;
+            };
+            let (least, most) = (from.least.plus(step.reading), from.most.plus(step.reading));
+            to.least = if *is_reached { to.least.common(least) } else { least };
+            to.most = if *is_reached { to.most.either(most) } else { most };
+            *is_reached = true;
+        }
+    }
+}
+
 /// Whether `next` can be the zxid behind `last`: one more, or the first of a later epoch. The same
 /// again is let pass: leaders repeat a COMMIT for a learner that joins while it is under way.
 fn follows(last: Option<Zxid>, next: Zxid) -> bool {
@@ -466,7 +628,7 @@ fn after(known: Known, kind: PacketType, zxid: Zxid, at: Timestamp, facts: &Fact
     let mut next = known;
     match kind {
         kind if is_main(kind) => {
-            if !follows(known.proposal, zxid) {
+            if !follows(known.proposal, zxid) || known.is_history(zxid) && known.commit != known.proposal {
                 return None;
             }
             next.proposal = Some(zxid);
@@ -484,9 +646,6 @@ fn after(known: Known, kind: PacketType, zxid: Zxid, at: Timestamp, facts: &Fact
             next.ping_at = Some(at);
         }
         PacketType::NewLeader => {
-            if !known.awaits_newleader {
-                return None;
-            }
             next.awaits_newleader = false;
         }
         PacketType::UpToDate => {

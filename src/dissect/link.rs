@@ -2,7 +2,7 @@
 
 use super::event::{AuthSeen, ByteSums, Direction, Observer, PacketSeen, PerDirection, Protection};
 use super::framer::HiddenSpan;
-use super::hidden::{Facts, Item, Known, Reading, Solved, read_to_leader, read_to_learner};
+use super::hidden::{Facts, Item, Known, Reading, Solved, SpanSolved, read_to_leader, read_to_learner};
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
 use crate::proto::quorum::{Glimpse, Head, fixed_data_len};
@@ -34,32 +34,68 @@ pub(super) struct Outlet<'a, O> {
 /// the same bytes. A fixed table in which the newer entry wins.
 #[derive(Debug)]
 pub(super) struct Sizes {
-    entries: Box<[(u64, u32)]>,
-    newleader: Option<(u64, u64)>,
+    entries: Box<[SizeEntry]>,
+    newleader: Option<(u32, u64)>,
+    usual: Vec<u32>,
+    usual_of: u32,
+    /// Entries made since the usual sizes were counted.
+    fresh: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct SizeEntry {
+    zxid: Zxid,
+    leader: u32,
+    size: u32,
 }
 
 impl Sizes {
     /// Entries: enough for a second of the busiest ensemble, small enough for the cache.
     const ENTRIES: usize = 8192;
+    /// How often a size must be among them to be a usual one.
+    const USUAL_COUNT: u32 = 4;
+    /// How many usual sizes there can be: with more, any length is a sum of some.
+    const USUAL_MAX: usize = 12;
+    /// Entries after which the usual sizes are counted anew.
+    const USUAL_EVERY: u32 = 512;
 
     pub(super) fn new() -> Self {
-        Self { entries: vec![(0, 0); Self::ENTRIES].into_boxed_slice(), newleader: None }
+        let entries = vec![SizeEntry::default(); Self::ENTRIES].into_boxed_slice();
+        Self { entries, newleader: None, usual: Vec::new(), usual_of: 0, fresh: Self::USUAL_EVERY }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "taken modulo the table")]
-    const fn place(tag: u64) -> usize {
-        tag as usize % Self::ENTRIES
+    const fn place(leader: u32, zxid: Zxid) -> usize {
+        (zxid.counter() ^ leader) as usize % Self::ENTRIES
     }
 
     #[inline]
-    fn put(&mut self, tag: u64, size: u64) {
-        if let Some(entry) = self.entries.get_mut(Self::place(tag)) {
-            *entry = (tag, u32::try_from(size).unwrap_or(0));
+    fn put(&mut self, leader: u32, zxid: Zxid, size: u64) {
+        if let Some(entry) = self.entries.get_mut(Self::place(leader, zxid)) {
+            *entry = SizeEntry { zxid, leader, size: u32::try_from(size).unwrap_or(0) };
+            self.fresh = self.fresh.saturating_add(1);
         }
     }
 
-    fn size(&self, tag: u64) -> Option<u32> {
-        self.entries.get(Self::place(tag)).filter(|entry| entry.0 == tag && entry.1 > 0).map(|entry| entry.1)
+    fn size(&self, leader: u32, zxid: Zxid) -> Option<u32> {
+        let entry = self.entries.get(Self::place(leader, zxid))?;
+        (entry.zxid == zxid && entry.leader == leader && entry.size > 0).then_some(entry.size)
+    }
+
+    /// The sizes that a leader's PROPOSALs usually have; empty where they have too many.
+    fn usual(&mut self, leader: u32) -> &[u32] {
+        if self.fresh >= Self::USUAL_EVERY || self.usual_of != leader {
+            (self.fresh, self.usual_of) = (0, leader);
+            let mut counts = std::collections::BTreeMap::<u32, u32>::new();
+            for entry in self.entries.iter().filter(|entry| entry.leader == leader && entry.size > 0) {
+                *counts.entry(entry.size).or_default() += 1;
+            }
+            counts.retain(|_, count| *count >= Self::USUAL_COUNT);
+            self.usual = counts.into_keys().collect();
+            if self.usual.len() > Self::USUAL_MAX {
+                self.usual.clear();
+            }
+        }
+        &self.usual
     }
 }
 
@@ -90,10 +126,11 @@ pub(super) struct LinkState {
     pub(super) leader: Endpoint,
     pub(super) learner: Endpoint,
     /// A number that differs between leaders, mixed into what is shared between links.
-    leader_tag: u64,
+    leader_tag: u32,
     pub(super) protection: Protection,
     epoch: Option<u32>,
     is_observer: bool,
+    is_follower: bool,
     has_packets: bool,
     known: Known,
     /// The learner's last zxid, from ACKEPOCH.
@@ -101,6 +138,8 @@ pub(super) struct LinkState {
     ping_every: Option<Span>,
     pings: Vec<SentPing>,
     revalidates_open: u32,
+    /// NEWLEADER may have gone by with the cut end of a snapshot.
+    newleader_maybe_passed: bool,
     /// Lengths of authinfo seen behind REQUESTs.
     authinfo: [u16; 4],
     pending: PerDirection<Option<Box<Pending>>>,
@@ -112,29 +151,27 @@ impl LinkState {
     pub(super) fn new(leader: Endpoint, learner: Endpoint) -> Self {
         let bits = leader.address.bits();
         #[expect(clippy::cast_possible_truncation, reason = "a hash")]
-        let folded =
-            (bits as u64 ^ (bits >> 64) as u64 ^ u64::from(leader.port)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let folded = (bits as u64 ^ (bits >> 64) as u64 ^ u64::from(leader.port) << 32)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Self {
             leader,
             learner,
-            leader_tag: folded & !0xffff_ffff,
+            leader_tag: (folded >> 32) as u32,
             protection: Protection::None,
             epoch: None,
             is_observer: false,
+            is_follower: false,
             has_packets: false,
             known: Known::default(),
             learner_zxid: None,
             ping_every: None,
             pings: Vec::new(),
             revalidates_open: 0,
+            newleader_maybe_passed: false,
             authinfo: [0; 4],
             pending: PerDirection { to_leader: None, to_learner: None },
             sums: PerDirection::default(),
         }
-    }
-
-    const fn tag(&self, zxid: Zxid) -> u64 {
-        self.leader_tag ^ zxid.0.rotate_left(7)
     }
 
     pub(super) const fn has_packets(&self) -> bool {
@@ -186,11 +223,18 @@ impl LinkState {
 
     /// Whether these captured bytes surely begin a packet, without knowing where packets begin.
     /// `is_all` says that nothing was cut off behind them.
-    pub(super) fn is_strong_start(&self, bytes: &[u8], direction: Direction, is_all: bool) -> bool {
+    pub(super) fn is_strong_start(
+        &self,
+        bytes: &[u8],
+        at: Timestamp,
+        direction: Direction,
+        is_all: bool,
+    ) -> bool {
         match (Head::decode(bytes), self.epoch) {
             (Some(head), Some(epoch)) => {
                 head.plausible(direction.is_to_leader(), jute::MAX_LIMIT)
                     && self.is_near(head.kind, head.zxid, epoch)
+                    && !self.is_txn_header(&head, at)
             }
             (Some(head), None) => {
                 head.plausible(direction.is_to_leader(), BELIEVED_MAX) && stands_alone(&head, bytes)
@@ -200,11 +244,24 @@ impl LinkState {
         }
     }
 
+    /// Whether this is the middle of a TxnHeader: a small cxid, the zxid and the upper half of the
+    /// leader's clock in milliseconds look like a type, a zxid and a length.
+    fn is_txn_header(&self, head: &Head, at: Timestamp) -> bool {
+        let is_transaction = match head.kind {
+            PacketType::Proposal => self.is_observer && !self.known.awaits_uptodate,
+            PacketType::Inform => self.is_follower,
+            _ => return false,
+        };
+        let clock = (at.nanos() / 1_000_000) >> 32;
+        is_transaction || (i64::from(head.data_len) - clock).abs() <= 1
+    }
+
     /// Whether a type's zxid lies where this link's are.
     fn is_near(&self, kind: PacketType, zxid: Zxid, epoch: u32) -> bool {
         match kind {
             PacketType::Request | PacketType::Revalidate | PacketType::UpToDate | PacketType::Sync => true,
             PacketType::Ping if zxid.0 == 0 => true,
+            PacketType::NewLeader if zxid.counter() != 0 => false,
             _ if zxid.epoch() == epoch => {
                 let last = self.known.proposal.or(self.known.commit).or(self.known.ack);
                 match last {
@@ -292,7 +349,7 @@ impl LinkState {
         }
         if let Some(pending) = self.pending.of_mut(direction) {
             pending.items.push(Item::Seen { kind: packet.kind, zxid, at: packet.at });
-            self.try_reading(direction, packet.kind, out);
+            self.try_reading(direction, packet.kind, zxid, out);
         }
         self.note(packet.kind, zxid, packet.at, direction);
     }
@@ -323,7 +380,7 @@ impl LinkState {
                 self.is_observer |= packet.kind == PacketType::Inform;
                 self.epoch.get_or_insert(zxid.epoch());
                 if let Some(size) = packet.size {
-                    out.sizes.put(self.tag(zxid), size);
+                    out.sizes.put(self.leader_tag, zxid, size);
                 }
             }
             PacketType::Commit => {
@@ -349,15 +406,22 @@ impl LinkState {
                 };
                 self.known.proposal = base;
                 self.known.commit = base;
+                self.known.history_end = (packet.kind == PacketType::Diff).then_some(zxid);
             }
             PacketType::NewLeader => {
                 self.epoch = Some(zxid.epoch());
+                self.newleader_maybe_passed = false;
                 self.known.awaits_newleader = false;
                 if let Some(size) = packet.size {
                     out.sizes.newleader = Some((self.leader_tag, size));
                 }
             }
             PacketType::UpToDate => {
+                if std::mem::take(&mut self.newleader_maybe_passed) {
+                    // UPTODATE comes only after NEWLEADER was acknowledged.
+                    let span = HiddenSpan::new(packet.at, packet.place);
+                    infer(Direction::ToLearner, PacketType::NewLeader, None, None, &span, false, out);
+                }
                 self.known.awaits_newleader = false;
                 self.known.awaits_uptodate = false;
             }
@@ -399,6 +463,7 @@ impl LinkState {
             PacketType::Revalidate => self.revalidates_open += 1,
             PacketType::AckEpoch => self.learner_zxid = Some(zxid),
             PacketType::ObserverInfo => self.is_observer = true,
+            PacketType::FollowerInfo => self.is_follower = true,
             _ => {}
         }
     }
@@ -424,7 +489,9 @@ impl LinkState {
         span: HiddenSpan,
         out: &mut Outlet<'_, O>,
     ) {
-        if let Some(kind) = alone(&span, direction) {
+        if self.pending.of(direction).is_none()
+            && let Some(kind) = alone(&span, direction)
+        {
             return self.read_alone(direction, &span, kind, out);
         }
         let known = self.known;
@@ -466,8 +533,6 @@ impl LinkState {
             PacketType::Ack => self.known.ack.map(|last| last.plus(1)),
             _ => None,
         };
-        // Behind an unread span the numbering is not known.
-        let zxid = zxid.filter(|_| self.pending.of(direction).is_none());
         infer(direction, kind, zxid, Some(span.len), span, true, out);
         match (kind, direction) {
             (PacketType::Commit, _) if zxid.is_some() => self.known.commit = zxid,
@@ -479,17 +544,20 @@ impl LinkState {
             }
             _ => {}
         }
-        if let Some(pending) = self.pending.of_mut(direction) {
-            // Too little is known of it to count on in the reading of what came before.
-            pending.needs_main = true;
-            self.read(direction, true, out);
-        }
     }
 
     /// Something was seen behind spans: perhaps they can be read now.
-    fn try_reading<O: Observer>(&mut self, direction: Direction, kind: PacketType, out: &mut Outlet<'_, O>) {
+    fn try_reading<O: Observer>(
+        &mut self,
+        direction: Direction,
+        kind: PacketType,
+        zxid: Zxid,
+        out: &mut Outlet<'_, O>,
+    ) {
         let Some(pending) = self.pending.of_mut(direction) else { return };
         match kind {
+            // The ACKs of NEWLEADER and UPTODATE are not part of the numbering.
+            PacketType::Ack if zxid.counter() == 0 => {}
             PacketType::Proposal | PacketType::Inform | PacketType::Ack => pending.needs_main = false,
             PacketType::Commit | PacketType::CommitAndActivate => pending.needs_commit = false,
             PacketType::Ping => pending.needs_ping = false,
@@ -511,26 +579,36 @@ impl LinkState {
         if direction == Direction::ToLeader {
             pending.known.proposal = self.known.proposal;
         }
-        let sizes = &*out.sizes;
-        let size_of = |zxid| sizes.size(self.tag(zxid));
         let pings = &self.pings;
         let may_answer = |at: Timestamp| {
             pings
                 .iter()
                 .any(|ping| ping.at <= at && (ping.is_skipped || at.since(ping.at) < Span::from_millis(1000)))
         };
-        let facts = Facts {
+        let usual = match direction {
+            Direction::ToLearner => out.sizes.usual(self.leader_tag).to_vec(),
+            Direction::ToLeader => Vec::new(),
+        };
+        let sizes = &*out.sizes;
+        let size_of = |zxid| sizes.size(self.leader_tag, zxid);
+        let mut facts = Facts {
             is_observer: self.is_observer,
             size_of: &size_of,
+            usual: None,
             newleader_size: sizes.newleader.filter(|(tag, _)| *tag == self.leader_tag).map(|(_, size)| size),
             ping_every: self.ping_every,
             awaits_revalidate: self.revalidates_open > 0,
             may_answer_ping: &may_answer,
         };
-        let solved = match direction {
-            Direction::ToLearner => read_to_learner(&pending.known, &pending.items, &facts),
-            Direction::ToLeader => read_to_leader(&pending.known, &pending.items, &facts),
+        let solve = |facts: &Facts<'_>| match direction {
+            Direction::ToLearner => read_to_learner(&pending.known, &pending.items, facts),
+            Direction::ToLeader => read_to_leader(&pending.known, &pending.items, facts),
         };
+        let mut solved = solve(&facts);
+        if !usual.is_empty() && solved.as_ref().is_none_or(|solved| !solved.is_certain()) {
+            facts.usual = Some(&usual);
+            solved = solve(&facts).filter(|solved| solved.is_certain()).or(solved);
+        }
         let is_done = solved.as_ref().is_some_and(|solved| solved.is_complete);
         if !is_done && !is_last && direction == Direction::ToLearner && pending.items.len() < ITEMS_MAX / 2 {
             let saw_ping_behind = pending
@@ -570,9 +648,10 @@ impl LinkState {
                 Item::Seen { kind, zxid, .. } => at.note(*kind, *zxid, direction),
                 Item::Span(span) => {
                     last_span = Some(*span);
-                    let reading = solved.and_then(|s| s.spans.get(index).copied()).unwrap_or_default();
-                    let is_complete = solved.is_some_and(|s| s.is_complete);
-                    at.unsure_where(solved);
+                    let found = solved.and_then(|solved| solved.spans.get(index).copied());
+                    let reading = found.map(|found| found.reading).unwrap_or_default();
+                    let is_complete = solved.is_some_and(|solved| solved.is_complete);
+                    at.forget(found.as_ref());
                     self.account(direction, span, is_complete);
                     if reading.is_empty() {
                         self.report_hint(direction, span, solved, out);
@@ -623,7 +702,9 @@ impl LinkState {
             let zxid = at.next_main();
             let size = match direction {
                 Direction::ToLeader => Some(20),
-                Direction::ToLearner => zxid.and_then(|zxid| out.sizes.size(self.tag(zxid))).map(u64::from),
+                Direction::ToLearner => {
+                    zxid.and_then(|zxid| out.sizes.size(self.leader_tag, zxid)).map(u64::from)
+                }
             };
             infer(direction, main, zxid, size, span, timed, out);
         }
@@ -689,8 +770,11 @@ impl LinkState {
         }
     }
 
-    /// A snapshot has ended; where it was cut, NEWLEADER may have gone by in it.
-    pub(super) const fn snapshot_ended(&mut self, _is_blind: bool) {}
+    /// A snapshot has ended; where its end was cut, NEWLEADER may have gone by behind it.
+    pub(super) const fn snapshot_ended(&mut self, is_blind: bool) {
+        self.newleader_maybe_passed = is_blind;
+        self.known.awaits_newleader = !is_blind;
+    }
 
     /// The link is over: what waits has its last chance.
     pub(super) fn finish<O: Observer>(&mut self, out: &mut Outlet<'_, O>) {
@@ -717,12 +801,12 @@ impl Numbering {
         }
     }
 
-    /// Forgets the numbers of what may or may not be in a span.
-    fn unsure_where(&mut self, solved: Option<&Solved>) {
-        if solved.is_none_or(|s| !s.is_main_certain) {
+    /// Forgets the numbers that are not certain from a span on.
+    fn forget(&mut self, found: Option<&SpanSolved>) {
+        if found.is_none_or(|found| !found.is_main_certain) {
             self.main = None;
         }
-        if solved.is_none_or(|s| !s.is_commit_certain) {
+        if found.is_none_or(|found| !found.is_commit_certain) {
             self.commit = None;
         }
     }

@@ -55,13 +55,13 @@ pub struct Segment<'a> {
     pub ack: u32,
     /// The flags.
     pub flags: Flags,
-    /// The window field, unscaled; 0 where it was cut off.
+    /// The window field, unscaled; 0 where the header was cut.
     pub window: u16,
     /// IPv4 time to live, IPv6 hop limit.
     pub ttl: u8,
     /// IPv4 identification; 0 for IPv6.
     pub ip_id: u16,
-    /// The TCP checksum field; 0 where it was cut off.
+    /// The TCP checksum field; 0 where the header was cut.
     pub checksum: u16,
     /// TCP timestamps option: value and echo reply (RFC 7323), where captured.
     pub timestamps: Option<(u32, u32)>,
@@ -116,4 +116,4 @@ fn be16(bytes: &[u8], at: usize) -> Option<u16> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

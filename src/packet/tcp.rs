@@ -69,14 +69,12 @@ pub(super) fn header(data: &[u8], wire_len: usize) -> Result<Header<'_>, IgnoreR
     })
 }
 
-/// A header that ends early but after its flags; the rest reads as zero.
+/// A header that ends early but after its flags; what follows them reads as zero.
 #[cold]
 fn cut(data: &[u8]) -> Result<[u8; HEADER_LEN], IgnoreReason> {
-    if data.len() < NEEDED_LEN {
-        return Err(IgnoreReason::CutHeader);
-    }
+    let kept: &[u8; NEEDED_LEN] = data.first_chunk().ok_or(IgnoreReason::CutHeader)?;
     let mut head = [0; HEADER_LEN];
-    for (to, from) in head.iter_mut().zip(data) {
+    for (to, from) in head.iter_mut().zip(kept) {
         *to = *from;
     }
     Ok(head)

@@ -6,6 +6,7 @@
 //! before anything is done with them.
 
 pub mod pcap;
+pub mod pcapng;
 
 use std::fmt;
 
@@ -196,6 +197,8 @@ impl fmt::Display for Problem {
 pub enum Decoder {
     /// Classic pcap.
     Pcap(pcap::Decoder),
+    /// pcapng.
+    Pcapng(pcapng::Decoder),
 }
 
 impl Decoder {
@@ -205,7 +208,9 @@ impl Decoder {
     /// The decoder for a file that starts with these bytes; `None` where it is no capture.
     #[must_use]
     pub fn sniff(start: &[u8]) -> Option<Self> {
-        pcap::Decoder::sniff(start).map(Self::Pcap)
+        pcap::Decoder::sniff(start)
+            .map(Self::Pcap)
+            .or_else(|| pcapng::Decoder::sniff(start).map(Self::Pcapng))
     }
 
     /// Finds the frames in `bytes`, the file's next, and calls `found` with the head of each.
@@ -213,6 +218,7 @@ impl Decoder {
     pub fn decode(&mut self, bytes: &[u8], found: &mut impl FnMut(Head)) -> Progress {
         match self {
             Self::Pcap(decoder) => decoder.decode(bytes, found),
+            Self::Pcapng(decoder) => decoder.decode(bytes, found),
         }
     }
 
@@ -221,6 +227,7 @@ impl Decoder {
     pub fn description(&self) -> Description {
         match self {
             Self::Pcap(decoder) => decoder.description(),
+            Self::Pcapng(decoder) => decoder.description(),
         }
     }
 
@@ -229,6 +236,7 @@ impl Decoder {
     pub fn finish(&self, rest: usize) -> Option<Problem> {
         match self {
             Self::Pcap(decoder) => decoder.finish(rest),
+            Self::Pcapng(decoder) => decoder.finish(rest),
         }
     }
 }

@@ -243,3 +243,6 @@ impl Encoder {
         out.extend_from_slice(frame.data);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
 //! Builds frames and capture files for tests.
+#![expect(clippy::unwrap_used, reason = "tests give it sound parts")]
 
+pub(crate) mod file;
 pub(crate) mod frame;

@@ -1,0 +1,366 @@
+//! Why a stall came about, and which frames show it.
+//!
+//! Each rule is a small function over the same measured facts; the first that holds gives the verdict.
+//! Where none does the verdict is `unknown`, with what would have decided it. No rule has a threshold
+//! of its own making: what counts as late follows from the link's own usual round trips, what counts
+//! as long from ZooKeeper's limits.
+
+use super::stall::Incident;
+use crate::address::Address;
+use crate::report::model::{Cause, Deadline, Evidence, Settings, Suspect};
+use crate::time::{Span, Timestamp};
+use crate::track::wait::{Ended, Mark, Silence, Wait};
+
+/// Frames of evidence per stall.
+const EVIDENCE_MOST: usize = 10;
+/// A kernel answers within its delayed-ACK time, 40 ms on Linux and at most 500 ms (RFC 1122,
+/// section 4.2.3.2).
+const KERNEL_ANSWERS: Span = Span::from_millis(500);
+
+/// The outcome of judging.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Verdict {
+    pub(super) cause: Cause,
+    pub(super) suspect: Option<Suspect>,
+    pub(super) evidence: Vec<Evidence>,
+    pub(super) notes: Vec<String>,
+}
+
+/// The facts that all rules look at.
+struct Facts<'a> {
+    group: &'a [Incident<'a>],
+    first: &'a Incident<'a>,
+    /// The wait that decides: the longest one for the subject, else the longest.
+    wait: &'a Wait,
+    silence: Option<&'a Silence>,
+    subject: Address,
+    other: Address,
+    is_subject_leader: bool,
+    vantage: Option<Address>,
+    settings: &'a Settings,
+}
+
+/// A rule: its verdict where it holds.
+type Rule = fn(&Facts<'_>) -> Option<(Cause, Option<Suspect>, String)>;
+
+/// The rules, in the order in which they are asked.
+const RULES: [Rule; 7] = [
+    path_is_cut,
+    path_loses,
+    kernel_answers,
+    close_is_answered,
+    disk_is_late,
+    answers_are_late,
+    synchronisation,
+];
+
+/// Finds the cause of an incident.
+pub(super) fn judge(
+    group: &[Incident<'_>],
+    subject: Address,
+    vantage: Option<Address>,
+    settings: &Settings,
+) -> Verdict {
+    let Some(facts) = Facts::of(group, subject, vantage, settings) else { return Verdict::default() };
+    let mut verdict = Verdict { evidence: facts.ends(), ..Verdict::default() };
+    match RULES.iter().find_map(|rule| rule(&facts)) {
+        Some((cause, suspect, why)) => {
+            (verdict.cause, verdict.suspect) = (cause, suspect);
+            verdict.notes.push(why);
+        }
+        None => verdict.notes.push(facts.what_would_decide()),
+    }
+    if let Some(silence) = facts.silence {
+        verdict.evidence.extend(shown(silence, verdict.cause));
+    }
+    verdict.evidence.sort_by_key(|evidence| evidence.at);
+    verdict.evidence.dedup_by_key(|evidence| evidence.place);
+    verdict.evidence.truncate(EVIDENCE_MOST);
+    verdict
+}
+
+impl<'a> Facts<'a> {
+    fn of(
+        group: &'a [Incident<'a>],
+        subject: Address,
+        vantage: Option<Address>,
+        settings: &'a Settings,
+    ) -> Option<Self> {
+        let first = group.first()?;
+        let leader = first.link.opened.leader.address;
+        let is_subject_leader = subject == leader;
+        let all = || group.iter().flat_map(|incident| incident.waits.iter().copied());
+        let reads = |wait: &&Wait| wait.silence.is_some() && wait.for_leader == is_subject_leader;
+        let wait = all()
+            .filter(reads)
+            .max_by_key(|wait| wait.len())
+            .or_else(|| {
+                all().filter(|wait| wait.for_leader == is_subject_leader).max_by_key(|wait| wait.len())
+            })
+            .or_else(|| all().max_by_key(|wait| wait.len()))?;
+        let other = if is_subject_leader { first.link.opened.learner.address } else { leader };
+        Some(Self {
+            group,
+            first,
+            wait,
+            silence: wait.silence.as_ref(),
+            subject,
+            other,
+            is_subject_leader,
+            vantage,
+            settings,
+        })
+    }
+
+    fn all_waits(&self) -> impl Iterator<Item = &Wait> {
+        self.group.iter().flat_map(|incident| incident.waits.iter().copied())
+    }
+
+    fn path(&self) -> Suspect {
+        if self.group.len() > 1 {
+            Suspect::Host(self.subject)
+        } else {
+            Suspect::Path(self.subject, self.other)
+        }
+    }
+
+    /// Frames of each side over the incident's longest wait: the subject's and the other's.
+    fn of_subject(&self, counts: [u32; 2]) -> u32 {
+        let [learner, leader] = counts;
+        if self.is_subject_leader { leader } else { learner }
+    }
+
+    fn of_other(&self, counts: [u32; 2]) -> u32 {
+        let [learner, leader] = counts;
+        if self.is_subject_leader { learner } else { leader }
+    }
+
+    /// The frames at the ends of the waits.
+    fn ends(&self) -> Vec<Evidence> {
+        let mut evidence = Vec::new();
+        for incident in self.group.iter().take(3) {
+            let Some(longest) = incident.waits.iter().max_by_key(|wait| wait.len()) else { continue };
+            let learner = incident.link.opened.learner;
+            let what = match (longest.deadline, longest.for_leader) {
+                (Deadline::Ack, _) => format!("PROPOSAL to {learner} that stays without its ACK"),
+                (_, true) => format!("the last new bytes from the leader to {learner}"),
+                (_, false) => format!("the last new bytes from {learner}"),
+            };
+            evidence.push(Evidence { place: longest.from, at: longest.start, what });
+            if let Some(to) = longest.to {
+                let what = match (longest.ended, longest.deadline) {
+                    (Ended::Closed, _) => format!("the link is closed, {} later", longest.len()),
+                    (_, Deadline::Ack) => format!("its ACK, {} later", longest.len()),
+                    _ => format!("the next new bytes, {} later", longest.len()),
+                };
+                evidence.push(Evidence { place: to, at: longest.end, what });
+            }
+        }
+        evidence
+    }
+
+    fn what_would_decide(&self) -> String {
+        match self.vantage {
+            Some(at) if at == self.subject => format!(
+                "taken at {at} itself: a capture at {} would tell whether anything arrived there",
+                self.other
+            ),
+            _ => format!(
+                "a capture at {} would tell whether it was reached and whether its kernel answered",
+                self.subject
+            ),
+        }
+    }
+}
+
+/// Whether a side's kernel showed itself well into a wait, and not only in its first moments, when
+/// answers to what was sent before are still under way.
+fn kernel_shows(silence: &Silence, start: Timestamp, end: Timestamp) -> bool {
+    let half = start.plus(end.since(start).over(2));
+    silence.acked > 0 && silence.last_frame.is_some_and(|mark| mark.at >= half)
+}
+
+/// Whether nothing of a side was seen once the answers still under way had come in.
+fn is_mute(silence: &Silence, start: Timestamp) -> bool {
+    silence.last_frame.is_none_or(|mark| mark.at.since(start) <= KERNEL_ANSWERS)
+}
+
+/// *The network is cut*: the same bytes are sent again and again, with growing pauses, and nothing
+/// acknowledges them. What still comes through, and from whom, tells which way.
+fn path_is_cut(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+    let unanswered = |for_leader: bool| {
+        facts.all_waits().filter(|wait| wait.for_leader == for_leader).find_map(|wait| {
+            let silence = wait.silence.as_ref()?;
+            let is_repeated = silence.other_repeats >= 3;
+            let last_repeat = silence.last_repeat_at?;
+            let first_repeat = silence.first_repeat?;
+            // Acknowledgments after the repeating began would have ended it.
+            let no_progress = silence.acked == 0
+                || silence.last_frame.is_none_or(|mark| mark.at <= first_repeat.at)
+                || silence.again > 0 && is_backing_off(first_repeat, last_repeat, silence.other_repeats);
+            (is_repeated && no_progress && is_backing_off(first_repeat, last_repeat, silence.other_repeats))
+                .then_some(wait)
+        })
+    };
+    let to_subject = unanswered(facts.is_subject_leader);
+    let from_subject = unanswered(!facts.is_subject_leader);
+    let wait = to_subject.or(from_subject)?;
+    let silence = wait.silence.as_ref()?;
+    // Who repeats, and whom it does not reach.
+    let (sender, target) = if wait.for_leader {
+        (facts.first.link.opened.learner.address, facts.first.link.opened.leader.address)
+    } else {
+        (facts.first.link.opened.leader.address, facts.first.link.opened.learner.address)
+    };
+    let is_one_way = facts.group.len() == 1
+        && !(to_subject.is_some() && from_subject.is_some())
+        && !is_mute(silence, wait.start)
+        && facts.vantage.is_some();
+    let suspect = if is_one_way { Suspect::OneWay(sender, target) } else { facts.path() };
+    let why = format!(
+        "{sender} sent the same bytes {} times and {target} acknowledged none of them; a dead host looks the same",
+        silence.other_repeats + 1
+    );
+    Some((Cause::NetworkCut, Some(suspect), why))
+}
+
+/// Whether repetitions follow each other with growing pauses, as a retransmission timer's do
+/// (RFC 6298, section 5.5): n of them span more than n times the shortest timer.
+fn is_backing_off(first: Mark, last: Mark, repeats: u32) -> bool {
+    /// The least timer of Linux.
+    const RTO_MIN: Span = Span::from_millis(200);
+    last.at.since(first.at) >= RTO_MIN.times(i64::from(repeats.saturating_sub(1)))
+}
+
+/// *The network loses*: much is sent again, and there is progress between.
+fn path_loses(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+    let waits = facts.all_waits().map(|wait| wait.activity);
+    let most = waits.max_by_key(|sum| sum.again.iter().sum::<u32>())?;
+    let again: u32 = most.again.iter().sum();
+    let fresh: u32 = most.fresh.iter().sum();
+    // One in ten sent again: more than a healthy path ever shows, in both directions taken together.
+    let is_lossy = again >= 5 && again * 10 >= fresh + again;
+    let is_moving = most.acked.iter().sum::<u32>() + fresh > 0;
+    let both_live = facts.of_subject(most.fresh) > 0 && facts.of_other(most.fresh) > 0;
+    (is_lossy && is_moving && both_live).then(|| {
+        let why = format!("{again} segments of {} were sent again, with progress between", fresh + again);
+        (Cause::NetworkLoss, Some(facts.path()), why)
+    })
+}
+
+/// *The process stands still, the host lives*: the kernel goes on acknowledging, and nothing above
+/// TCP answers.
+fn kernel_answers(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+    if facts.wait.deadline == Deadline::Init {
+        return None;
+    }
+    let silence = facts.silence?;
+    kernel_shows(silence, facts.wait.start, facts.wait.end).then(|| {
+        let why = format!(
+            "the kernel of {} acknowledged {} times while its process sent not one new byte",
+            facts.subject, silence.acked
+        );
+        (Cause::ProcessStalled, Some(Suspect::Host(facts.subject)), why)
+    })
+}
+
+/// The same where there was nothing to acknowledge: the kernel answers the FIN that ends the link.
+fn close_is_answered(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+    if facts.wait.deadline == Deadline::Init || facts.silence.is_none_or(|silence| silence.other_repeats >= 3)
+    {
+        return None;
+    }
+    let answered = facts.group.iter().find(|incident| {
+        let Some(closed) = incident.link.closed else { return false };
+        let is_by_other = closed.by_leader != facts.is_subject_leader;
+        is_by_other
+            && incident.link.after_close.is_some_and(|mark| mark.at.since(closed.at) <= KERNEL_ANSWERS)
+    })?;
+    let closed = answered.link.closed?;
+    let why = format!(
+        "nothing came from {} until the link was closed at its limit, and then its kernel answered the close within {} µs",
+        facts.subject,
+        answered.link.after_close?.at.since(closed.at).micros()
+    );
+    Some((Cause::ProcessStalled, Some(Suspect::Host(facts.subject)), why))
+}
+
+/// *The disk is slow*: PINGs are answered as ever, ACKs of PROPOSALs are late.
+fn disk_is_late(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+    if facts.is_subject_leader || facts.all_waits().any(|wait| wait.deadline != Deadline::Ack) {
+        return None;
+    }
+    let wait = facts.all_waits().max_by_key(|wait| wait.len())?;
+    let beats =
+        wait.len().nanos() / Span::from_millis(i64::from(facts.settings.tick_ms)).over(2).nanos().max(1);
+    let pongs = i64::from(wait.activity.pongs);
+    let is_prompt = pongs * 4 >= beats * 3 && i64::from(wait.activity.late_pongs) * 4 <= pongs;
+    (is_prompt && pongs > 0).then(|| {
+        let why =
+            format!("{pongs} PINGs were answered as ever while a PROPOSAL waited {} for its ACK", wait.len());
+        (Cause::DiskSlow, Some(Suspect::Host(facts.subject)), why)
+    })
+}
+
+/// The half case of a process that stands still: answers come, all of them late, while the kernel's
+/// ACKs do not; where those are late too, the network is slow.
+fn answers_are_late(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+    if facts.is_subject_leader {
+        return None;
+    }
+    let wait =
+        facts.all_waits().filter(|wait| wait.deadline == Deadline::Ack).max_by_key(|wait| wait.len())?;
+    let sum = wait.activity;
+    if sum.late_acks * 2 > sum.timed_acks && sum.timed_acks > 0 {
+        let why =
+            format!("{} of {} timed ACKs of the kernels were late themselves", sum.late_acks, sum.timed_acks);
+        return Some((Cause::NetworkSlow, Some(facts.path()), why));
+    }
+    let is_slow = sum.late_pongs > 0 || sum.pongs == 0;
+    (is_slow && sum.timed_acks > 0).then(|| {
+        let why = format!(
+            "{} of {} answers to PINGs were late, the kernel's ACKs were not",
+            sum.late_pongs, sum.pongs
+        );
+        (Cause::ProcessStalled, Some(Suspect::Host(facts.subject)), why)
+    })
+}
+
+/// *Synchronisation takes too long*.
+fn synchronisation(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+    if facts.wait.deadline != Deadline::Init {
+        return None;
+    }
+    let bytes = facts.first.link.phases.sync_bytes;
+    let why = match bytes {
+        Some(bytes) => format!("a snapshot of {bytes} bytes was under way"),
+        None if facts.is_subject_leader => "the leader was silent during synchronisation".to_owned(),
+        None => "the learner was silent during synchronisation".to_owned(),
+    };
+    Some((Cause::SyncSlow, Some(Suspect::Host(facts.subject)), why))
+}
+
+/// The frames of a silence that show a cause.
+fn shown(silence: &Silence, cause: Cause) -> Vec<Evidence> {
+    let mut evidence = Vec::new();
+    let mut add = |mark: Option<Mark>, what: &str| {
+        if let Some(mark) = mark {
+            evidence.push(Evidence { place: mark.place, at: mark.at, what: what.to_owned() });
+        }
+    };
+    match cause {
+        Cause::ProcessStalled => {
+            add(silence.first_frame, "the quiet side's kernel still acknowledges");
+            add(silence.last_frame, "and does so to the last");
+        }
+        Cause::NetworkCut | Cause::NetworkLoss => {
+            add(silence.first_repeat, "bytes sent for the second time, without an answer");
+            add(silence.last_repeat_at, "and sent again");
+        }
+        _ => {
+            add(silence.last_frame, "the last frame of the quiet side");
+            add(silence.other_last, "the last bytes of the other side");
+        }
+    }
+    evidence
+}

@@ -1,0 +1,6 @@
+//! Waits to incidents: what stalled, for how long, and why most likely.
+
+mod cause;
+mod stall;
+
+pub use stall::{near_misses, stalls};

@@ -1,0 +1,245 @@
+//! Which waits are stalls, and which of them are one event of the world.
+//!
+//! A stall is a wait longer than a deadline that ZooKeeper keeps. Waits on one link that overlap, or
+//! follow each other within a limit, are one incident; a leader that goes quiet towards all its
+//! learners is one incident with all links named.
+
+use super::cause;
+use crate::address::Address;
+use crate::report::model::{Deadline, Election, NearMiss, Outcome, Settings, Stall};
+use crate::time::{Span, Timestamp};
+use crate::track::link::LinkTrack;
+use crate::track::wait::{Ended, Wait};
+
+/// Near misses that are listed.
+const NEAR_MISSES_MOST: usize = 100;
+
+/// The limit of a deadline.
+pub(super) const fn limit(deadline: Deadline, settings: &Settings) -> Span {
+    let ms = match deadline {
+        Deadline::Init => settings.init_limit_ms(),
+        _ => settings.stall_limit_ms(),
+    };
+    Span::from_millis(ms.cast_signed())
+}
+
+/// Waits of one link that belong together.
+#[derive(Clone, Debug)]
+pub(super) struct Incident<'a> {
+    pub(super) link: &'a LinkTrack,
+    pub(super) waits: Vec<&'a Wait>,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+}
+
+impl Incident<'_> {
+    fn overlaps(&self, other: &Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+
+    /// Whether the leader was waited for.
+    pub(super) fn is_for_leader(&self) -> bool {
+        self.waits.iter().any(|wait| wait.for_leader)
+    }
+
+    /// Whether the learner was waited for.
+    pub(super) fn is_for_learner(&self) -> bool {
+        self.waits.iter().any(|wait| !wait.for_leader)
+    }
+}
+
+/// All stalls, in order of their starts.
+#[must_use]
+pub fn stalls(
+    links: &[LinkTrack],
+    settings: &Settings,
+    elections: &[Election],
+    vantage: Option<Address>,
+    capture_end: Timestamp,
+) -> Vec<Stall> {
+    let mut incidents: Vec<Incident<'_>> =
+        links.iter().flat_map(|link| incidents_of(link, settings)).collect();
+    incidents.sort_by_key(|incident| (incident.start, incident.link.id));
+    let mut stalls = Vec::new();
+    while !incidents.is_empty() {
+        let first = incidents.remove(0);
+        let group = gather(first, &mut incidents, links);
+        let mut stall = stall(&group, links, settings, elections, capture_end);
+        let verdict = cause::judge(&group, stall.subject, vantage, settings);
+        (stall.cause, stall.suspect) = (verdict.cause, verdict.suspect);
+        (stall.evidence, stall.notes) = (verdict.evidence, verdict.notes);
+        stalls.push(stall);
+    }
+    stalls.sort_by_key(|stall| stall.start);
+    for (id, stall) in (1..).zip(&mut stalls) {
+        stall.id = id;
+    }
+    stalls
+}
+
+/// The waits of a link beyond their deadlines, put together.
+fn incidents_of<'a>(link: &'a LinkTrack, settings: &Settings) -> Vec<Incident<'a>> {
+    let mut over: Vec<&Wait> =
+        link.waits.iter().filter(|wait| wait.len() > limit(wait.deadline, settings)).collect();
+    over.sort_by_key(|wait| (wait.start, wait.end));
+    let together = limit(Deadline::LeaderRead, settings);
+    let mut incidents: Vec<Incident<'a>> = Vec::new();
+    for wait in over {
+        match incidents.last_mut() {
+            Some(last) if wait.start.since(last.end) < together => {
+                last.end = last.end.max(wait.end);
+                last.waits.push(wait);
+            }
+            _ => incidents.push(Incident { link, waits: vec![wait], start: wait.start, end: wait.end }),
+        }
+    }
+    incidents
+}
+
+/// Adds to an incident those of the same leader's other links that are the same event: the leader
+/// went quiet towards all of them.
+fn gather<'a>(first: Incident<'a>, others: &mut Vec<Incident<'a>>, links: &[LinkTrack]) -> Vec<Incident<'a>> {
+    if !first.is_for_leader() {
+        return vec![first];
+    }
+    let leader = first.link.opened.leader.address;
+    let is_same = |other: &Incident<'_>| {
+        other.link.opened.leader.address == leader && other.is_for_leader() && other.overlaps(&first)
+    };
+    let waiting = 1 + others.iter().filter(|other| is_same(other)).count();
+    let open = links.iter().filter(|link| {
+        link.opened.leader.address == leader
+            && link.opened.at < first.start
+            && link.closed.is_none_or(|closed| closed.at > first.start)
+    });
+    if waiting < 2 || waiting < open.count() {
+        return vec![first];
+    }
+    let (same, rest): (Vec<_>, Vec<_>) = std::mem::take(others).into_iter().partition(is_same);
+    *others = rest;
+    std::iter::once(first).chain(same).collect()
+}
+
+fn stall(
+    group: &[Incident<'_>],
+    links: &[LinkTrack],
+    settings: &Settings,
+    elections: &[Election],
+    capture_end: Timestamp,
+) -> Stall {
+    let start = group.iter().map(|incident| incident.start).min().unwrap_or_default();
+    let last = group.iter().map(|incident| incident.end).max().unwrap_or_default();
+    let mut deadlines: Vec<Deadline> =
+        group.iter().flat_map(|incident| incident.waits.iter().map(|wait| wait.deadline)).collect();
+    deadlines.sort_unstable();
+    deadlines.dedup();
+    let outcome = outcome(group);
+    let end = (outcome != Outcome::Open).then_some(last);
+    let limit_ms = group
+        .iter()
+        .flat_map(|incident| &incident.waits)
+        .min_by_key(|wait| wait.start.plus(limit(wait.deadline, settings)))
+        .map_or(0, |wait| limit(wait.deadline, settings).millis());
+    let mut ids: Vec<u32> = group.iter().map(|incident| incident.link.id).collect();
+    ids.sort_unstable();
+    Stall {
+        id: 0,
+        links: ids,
+        subject: subject(group, links),
+        deadlines,
+        start,
+        end,
+        duration_ms: end.unwrap_or(capture_end).since(start).millis(),
+        limit_ms,
+        outcome,
+        election: election_after(elections, start, last, limit_ms),
+        cause: crate::report::model::Cause::Unknown,
+        suspect: None,
+        evidence: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+/// What ended the incident: the link's own end if any of its waits ran into it.
+fn outcome(group: &[Incident<'_>]) -> Outcome {
+    let waits = group.iter().flat_map(|incident| incident.waits.iter().map(move |wait| (incident, wait)));
+    match waits.max_by_key(|(_, wait)| (wait.ended == Ended::Closed, wait.end)) {
+        Some((incident, wait)) if wait.ended == Ended::Closed => {
+            if incident.link.closed.is_some_and(|closed| closed.by_leader) {
+                Outcome::ClosedByLeader
+            } else {
+                Outcome::ClosedByLearner
+            }
+        }
+        Some((_, wait)) if wait.ended == Ended::CaptureEnd => Outcome::Open,
+        _ => Outcome::Recovered,
+    }
+}
+
+/// Who went quiet.
+fn subject(group: &[Incident<'_>], links: &[LinkTrack]) -> Address {
+    let Some(first) = group.first() else { return Address::default() };
+    let (leader, learner) = (first.link.opened.leader.address, first.link.opened.learner.address);
+    if group.len() > 1 {
+        return leader;
+    }
+    if !first.is_for_leader() {
+        return learner;
+    }
+    // A learner that comes back to the same leader in the same epoch shows that the leader had kept
+    // its quorum, so it was not the leader that was away.
+    let came_back = links.iter().any(|link| {
+        link.opened.leader.address == leader
+            && link.opened.learner.address == learner
+            && link.opened.at > first.start
+            && link.epoch.is_some()
+            && link.epoch == first.link.epoch
+    });
+    let others_go_on = links.iter().any(|link| {
+        link.opened.leader.address == leader
+            && link.id != first.link.id
+            && link.opened.at < first.start
+            && link.closed.is_none_or(|closed| closed.at > first.end)
+    });
+    if came_back || others_go_on {
+        return learner;
+    }
+    if !first.is_for_learner() {
+        return leader;
+    }
+    // Both were quiet: the one whose last word came first owed the next.
+    let earliest = |for_leader: bool| {
+        first.waits.iter().filter(|wait| wait.for_leader == for_leader).map(|wait| wait.start).min()
+    };
+    if earliest(true) <= earliest(false) { leader } else { learner }
+}
+
+/// The election that a stall led to: the first that began while it lasted or soon after.
+fn election_after(elections: &[Election], start: Timestamp, end: Timestamp, limit_ms: u64) -> Option<usize> {
+    let until = end.plus(Span::from_millis(limit_ms.cast_signed()));
+    elections.iter().position(|election| election.start >= start && election.start <= until)
+}
+
+/// Waits from `percent` of their deadline up to it, largest share first.
+#[must_use]
+pub fn near_misses(links: &[LinkTrack], settings: &Settings, percent: u32) -> Vec<NearMiss> {
+    let mut near: Vec<NearMiss> = Vec::new();
+    for link in links {
+        for wait in &link.waits {
+            let limit = limit(wait.deadline, settings);
+            let share = wait.len().nanos().saturating_mul(100);
+            if share >= limit.nanos().saturating_mul(i64::from(percent)) && wait.len() <= limit {
+                near.push(NearMiss {
+                    link: link.id,
+                    deadline: wait.deadline,
+                    at: wait.start,
+                    wait_ms: wait.len().millis(),
+                    limit_ms: limit.millis(),
+                });
+            }
+        }
+    }
+    near.sort_by_key(|miss| (std::cmp::Reverse(miss.wait_ms * 1000 / miss.limit_ms.max(1)), miss.at));
+    near.truncate(NEAR_MISSES_MOST);
+    near
+}

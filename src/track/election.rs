@@ -1,0 +1,109 @@
+//! Elections: who was looking, from when to when, and who won.
+//!
+//! An election begins with the first LOOKING notification and ends when a learner turns to its leader
+//! (the first packet of a new link). A server that only comes back to a standing ensemble holds one by
+//! itself. Source: `apache/zookeeper: zookeeper-server/.../server/quorum/FastLeaderElection.java`.
+
+use crate::address::Address;
+use crate::proto::election::Notification;
+use crate::proto::{ServerState, Sid};
+use crate::report::model::Election;
+use crate::time::{Span, Timestamp};
+
+/// Elections kept for the report; beyond, the oldest are let go.
+const MOST: usize = 4_096;
+/// Notifications so soon after the end still belong to it.
+const AFTERMATH: Span = Span::from_millis(1_000);
+
+#[derive(Clone, Debug)]
+struct Held {
+    election: Election,
+    leader: Option<Address>,
+    rounds: Option<(i64, i64)>,
+}
+
+/// All elections of a capture.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Elections {
+    held: Vec<Held>,
+    /// Elections let go because there were too many.
+    pub(super) evicted: u64,
+}
+
+impl Elections {
+    /// A notification from a server.
+    pub(super) fn notification(&mut self, src: Address, notification: &Notification<'_>, at: Timestamp) {
+        let is_looking = notification.state == ServerState::Looking;
+        let is_current = self.held.last().is_some_and(|held| match held.election.end {
+            None => true,
+            Some(end) => at.since(end) < AFTERMATH,
+        });
+        if !is_current {
+            if !is_looking {
+                return;
+            }
+            if self.held.len() >= MOST {
+                self.held.remove(0);
+                self.evicted += 1;
+            }
+            let election = Election {
+                start: at,
+                end: None,
+                leader_sid: None,
+                epoch: None,
+                votes: 0,
+                by: Vec::new(),
+                rounds: 0,
+            };
+            self.held.push(Held { election, leader: None, rounds: None });
+        }
+        let Some(held) = self.held.last_mut() else { return };
+        held.election.votes += 1;
+        if !is_looking {
+            if notification.leader.0 >= 0 {
+                held.election.leader_sid = Some(notification.leader);
+            }
+            return;
+        }
+        if !held.election.by.contains(&src) && held.election.by.len() < 64 {
+            held.election.by.push(src);
+        }
+        let round = notification.election_epoch;
+        let (low, high) = held.rounds.unwrap_or((round, round));
+        held.rounds = Some((low.min(round), high.max(round)));
+    }
+
+    /// A learner has turned to a leader.
+    pub(super) fn followed(&mut self, leader: Address, leader_sid: Option<Sid>, at: Timestamp) {
+        if let Some(held) = self.held.last_mut()
+            && held.election.end.is_none()
+        {
+            held.election.end = Some(at);
+            held.leader = Some(leader);
+            held.election.leader_sid = leader_sid.or(held.election.leader_sid);
+        }
+    }
+
+    /// A leader has named its epoch.
+    pub(super) fn epoch(&mut self, leader: Address, epoch: u32) {
+        if let Some(held) = self.held.last_mut()
+            && held.leader == Some(leader)
+        {
+            held.election.epoch.get_or_insert(epoch);
+        }
+    }
+
+    /// The elections, in order; `sid_of` names those leaders whose votes were cut away.
+    #[must_use]
+    pub(super) fn finish(self, sid_of: impl Fn(Address) -> Option<Sid>) -> Vec<Election> {
+        self.held
+            .into_iter()
+            .map(|held| {
+                let mut election = held.election;
+                election.rounds = held.rounds.map_or(0, |(low, high)| low.abs_diff(high) + 1);
+                election.leader_sid = held.leader.and_then(&sid_of).or(election.leader_sid);
+                election
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,195 @@
+//! PROPOSALs on their way: who has acknowledged and who has committed what.
+//!
+//! Entries are in the order of their zxids. What was inferred comes late, so an ACK may be known before
+//! its PROPOSAL is; such ACKs wait in a short list.
+
+use crate::frame::FrameRef;
+use crate::proto::Zxid;
+use crate::time::Timestamp;
+use std::collections::VecDeque;
+
+/// PROPOSALs remembered per link; beyond, the oldest is let go.
+const MOST: usize = 16_384;
+/// ACKs and COMMITs that may wait for their PROPOSAL.
+const LOOSE_MOST: usize = 256;
+/// How far behind the last ACK and COMMIT an entry without its own is still kept.
+const BEHIND: u64 = 2_048;
+
+/// One PROPOSAL.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Its zxid.
+    pub zxid: Zxid,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// Its frame.
+    pub place: FrameRef,
+    /// Whether its time is its own and the leader was timing this learner.
+    pub counts: bool,
+    is_acked: bool,
+    is_committed: bool,
+}
+
+/// An answer that came before its PROPOSAL was known.
+#[derive(Clone, Copy, Debug)]
+struct Loose {
+    zxid: Zxid,
+    at: Timestamp,
+    place: FrameRef,
+    is_ack: bool,
+    counts: bool,
+}
+
+/// What an ACK or a COMMIT answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered {
+    /// The PROPOSAL.
+    pub entry: Entry,
+    /// When the answer was sent.
+    pub at: Timestamp,
+    /// Its frame.
+    pub place: FrameRef,
+    /// Whether it is an ACK (else a COMMIT).
+    pub is_ack: bool,
+    /// Whether both times are known.
+    pub counts: bool,
+}
+
+/// The PROPOSALs of a link.
+#[derive(Clone, Debug, Default)]
+pub struct InFlight {
+    entries: VecDeque<Entry>,
+    loose: VecDeque<Loose>,
+    last_ack: Option<Zxid>,
+    last_commit: Option<Zxid>,
+    /// Entries that were let go because there were too many.
+    pub evicted: u64,
+    /// PROPOSALs let go without an ACK though no later one was acknowledged.
+    pub unacked: u64,
+    /// The same for COMMITs.
+    pub uncommitted: u64,
+}
+
+impl InFlight {
+    /// Notes a PROPOSAL; hands on what had answered it already.
+    pub fn proposal(
+        &mut self,
+        zxid: Zxid,
+        at: Timestamp,
+        place: FrameRef,
+        counts: bool,
+        mut answered: impl FnMut(Answered),
+    ) {
+        let mut entry = Entry { zxid, at, place, counts, is_acked: false, is_committed: false };
+        while let Some(index) = self.loose.iter().position(|loose| loose.zxid == zxid) {
+            let Some(loose) = self.loose.remove(index) else { break };
+            if loose.is_ack {
+                entry.is_acked = true;
+            } else {
+                entry.is_committed = true;
+            }
+            let Loose { at, place, is_ack, counts, .. } = loose;
+            answered(Answered { entry, at, place, is_ack, counts: counts && entry.counts });
+        }
+        match self.entries.back() {
+            Some(last) if last.zxid >= zxid => {
+                let index = self.entries.partition_point(|other| other.zxid < zxid);
+                if self.entries.get(index).is_some_and(|other| other.zxid == zxid) {
+                    return;
+                }
+                self.entries.insert(index, entry);
+            }
+            _ => self.entries.push_back(entry),
+        }
+        if self.entries.len() > MOST {
+            self.evicted += 1;
+            self.let_go();
+        }
+    }
+
+    /// Notes an ACK or a COMMIT; answers the PROPOSAL it is for.
+    pub fn answer(
+        &mut self,
+        zxid: Zxid,
+        at: Timestamp,
+        place: FrameRef,
+        is_ack: bool,
+        counts: bool,
+    ) -> Option<Answered> {
+        let last = if is_ack { &mut self.last_ack } else { &mut self.last_commit };
+        *last = (*last).max(Some(zxid));
+        let Some(index) = self.find(zxid) else {
+            if self.entries.front().is_none_or(|first| first.zxid < zxid) {
+                if self.loose.len() >= LOOSE_MOST {
+                    self.loose.pop_front();
+                }
+                self.loose.push_back(Loose { zxid, at, place, is_ack, counts });
+            }
+            return None;
+        };
+        let entry = self.entries.get_mut(index)?;
+        let is_known = if is_ack { &mut entry.is_acked } else { &mut entry.is_committed };
+        if std::mem::replace(is_known, true) {
+            return None;
+        }
+        let entry = *entry;
+        self.trim();
+        Some(Answered { entry, at, place, is_ack, counts: counts && entry.counts })
+    }
+
+    /// The place of a zxid: as a rule the numbering has no holes.
+    fn find(&self, zxid: Zxid) -> Option<usize> {
+        let first = self.entries.front()?.zxid;
+        let guess = usize::try_from(zxid.0.checked_sub(first.0)?).ok()?;
+        if self.entries.get(guess).is_some_and(|entry| entry.zxid == zxid) {
+            return Some(guess);
+        }
+        self.entries.binary_search_by_key(&zxid, |entry| entry.zxid).ok()
+    }
+
+    /// Lets go what is answered, and what is so far behind that its answers will not be found.
+    fn trim(&mut self) {
+        let behind = self.last_ack.min(self.last_commit).map_or(0, |last| last.0.saturating_sub(BEHIND));
+        while self.entries.front().is_some_and(|e| e.is_acked && e.is_committed || e.zxid.0 < behind) {
+            self.let_go();
+        }
+    }
+
+    fn let_go(&mut self) {
+        let Some(entry) = self.entries.pop_front() else { return };
+        if entry.counts {
+            self.unacked += u64::from(!entry.is_acked && Some(entry.zxid) > self.last_ack);
+            self.uncommitted += u64::from(!entry.is_committed && Some(entry.zxid) > self.last_commit);
+        }
+    }
+
+    /// The oldest PROPOSAL that waits for its ACK: later than any that was acknowledged.
+    #[must_use]
+    pub fn oldest_unacked(&self) -> Option<Entry> {
+        let mut waiting = self.entries.iter().rev().take_while(|entry| Some(entry.zxid) > self.last_ack);
+        let mut oldest = None;
+        for entry in waiting.by_ref().filter(|entry| entry.counts && !entry.is_acked) {
+            oldest = Some(*entry);
+        }
+        oldest
+    }
+
+    /// The link is over: what is left stays without answer.
+    pub fn finish(&mut self) {
+        while !self.entries.is_empty() {
+            self.let_go();
+        }
+    }
+
+    /// How many PROPOSALs are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}

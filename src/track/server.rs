@@ -1,0 +1,120 @@
+//! Servers: addresses, ids, and what each was at what time.
+
+use crate::address::Address;
+use crate::proto::{Sid, Zxid};
+use crate::report::model::{Role, RoleSpan, Server};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+
+/// Servers kept; a real ensemble has some, an attacker's may have millions.
+const MOST: usize = 1_024;
+/// Role changes kept per server.
+const ROLES_MOST: usize = 1_024;
+
+#[derive(Clone, Debug, Default)]
+struct Held {
+    sid: Option<Sid>,
+    roles: Vec<RoleSpan>,
+    last_zxid: Option<Zxid>,
+    /// Links on which it leads, not yet closed.
+    leads: u32,
+}
+
+/// All servers of a capture.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Servers {
+    held: BTreeMap<Address, Held>,
+    /// Servers not kept because there were too many.
+    pub(super) refused: u64,
+}
+
+impl Servers {
+    fn held(&mut self, address: Address) -> Option<&mut Held> {
+        if self.held.len() >= MOST && !self.held.contains_key(&address) {
+            self.refused += 1;
+            return None;
+        }
+        Some(self.held.entry(address).or_default())
+    }
+
+    /// A server's id.
+    #[must_use]
+    pub(super) fn sid(&self, address: Address) -> Option<Sid> {
+        self.held.get(&address).and_then(|held| held.sid)
+    }
+
+    /// Notes that a server has shown itself.
+    pub(super) fn seen(&mut self, address: Address) {
+        self.held(address);
+    }
+
+    /// Notes a server's id.
+    pub(super) fn is_called(&mut self, address: Address, sid: Sid) {
+        if let Some(held) = self.held(address).filter(|_| (0..=i64::from(i32::MAX)).contains(&sid.0)) {
+            held.sid = Some(sid);
+        }
+    }
+
+    /// Notes what a server is from a time on.
+    pub(super) fn becomes(&mut self, address: Address, role: Role, at: Timestamp) {
+        let Some(held) = self.held(address) else { return };
+        if let Some(last) = held.roles.last_mut()
+            && last.to.is_none()
+        {
+            if last.role == role {
+                return;
+            }
+            last.to = Some(at);
+        }
+        if held.roles.len() < ROLES_MOST {
+            held.roles.push(RoleSpan { role, from: at, to: None });
+        }
+    }
+
+    /// Notes that a server is no longer what it was.
+    pub(super) fn ceases(&mut self, address: Address, role: Role, at: Timestamp) {
+        if let Some(last) = self.held(address).and_then(|held| held.roles.last_mut())
+            && last.role == role
+        {
+            last.to.get_or_insert(at);
+        }
+    }
+
+    /// A leader has another link.
+    pub(super) fn leads_more(&mut self, address: Address) {
+        if let Some(held) = self.held(address) {
+            held.leads += 1;
+        }
+    }
+
+    /// A leader has lost a link; with the last one it leads no more.
+    pub(super) fn leads_less(&mut self, address: Address, at: Timestamp) {
+        let Some(held) = self.held(address) else { return };
+        held.leads = held.leads.saturating_sub(1);
+        if held.leads == 0 {
+            self.ceases(address, Role::Leader, at);
+        }
+    }
+
+    /// Notes a zxid that a server proposed or acknowledged.
+    pub(super) fn reached(&mut self, address: Address, zxid: Option<Zxid>) {
+        if let Some(held) = self.held(address) {
+            held.last_zxid = held.last_zxid.max(zxid);
+        }
+    }
+
+    /// The servers, by address.
+    #[must_use]
+    pub(super) fn finish(
+        self,
+        name_of: impl Fn(Address, Option<Sid>) -> (Option<Sid>, Option<String>),
+    ) -> Vec<Server> {
+        self.held
+            .into_iter()
+            .map(|(address, held)| {
+                let (sid, name) = name_of(address, held.sid);
+                Server { address, sid: held.sid.or(sid), name, roles: held.roles, last_zxid: held.last_zxid }
+            })
+            .collect()
+    }
+}

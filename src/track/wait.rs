@@ -1,0 +1,117 @@
+//! Waits: from the last sign of life of one side to the next, or to the end of the link.
+
+use super::activity::Sum;
+use crate::frame::FrameRef;
+use crate::report::model::Deadline;
+use crate::time::{Span, Timestamp};
+
+/// Waits shorter than this are measured but not remembered: less than half of any sensible limit.
+pub const REMEMBERED: Span = Span::from_millis(250);
+
+/// What ended a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// What was waited for came.
+    Heard,
+    /// The link was closed.
+    Closed,
+    /// The capture ended.
+    CaptureEnd,
+}
+
+/// A frame and its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The frame.
+    pub place: FrameRef,
+    /// Its time.
+    pub at: Timestamp,
+}
+
+/// What TCP showed while one side said nothing new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Silence {
+    /// Frames from the quiet side's kernel, of any kind.
+    pub frames: u32,
+    /// Those that acknowledged new bytes.
+    pub acked: u32,
+    /// Segments of the quiet side all of whose bytes had been seen.
+    pub again: u32,
+    /// The smallest window that the quiet side announced.
+    pub window_min: Option<u16>,
+    /// Segments of the other side with new bytes.
+    pub other_fresh: u32,
+    /// Segments of the other side all of whose bytes had been seen.
+    pub other_again: u32,
+    /// How often at most the other side sent the same bytes again in a row.
+    pub other_repeats: u32,
+    /// Sequence number and count of the other side's last repetition.
+    last_repeat: (u32, u32),
+    /// The quiet side's first and last frame without new bytes.
+    pub first_frame: Option<Mark>,
+    /// See `first_frame`.
+    pub last_frame: Option<Mark>,
+    /// The last frame of the other side, and its first and last repetition.
+    pub other_last: Option<Mark>,
+    /// See `other_last`.
+    pub first_repeat: Option<Mark>,
+    /// See `other_last`.
+    pub last_repeat_at: Option<Mark>,
+}
+
+impl Silence {
+    /// A frame of the quiet side that brought nothing new.
+    pub fn quiet_frame(&mut self, mark: Mark, window: u16, acked_more: bool, is_again: bool) {
+        self.frames = self.frames.saturating_add(1);
+        self.acked = self.acked.saturating_add(u32::from(acked_more));
+        self.again = self.again.saturating_add(u32::from(is_again));
+        self.window_min = Some(self.window_min.map_or(window, |least| least.min(window)));
+        self.first_frame.get_or_insert(mark);
+        self.last_frame = Some(mark);
+    }
+
+    /// A frame of the other side.
+    pub fn other_frame(&mut self, mark: Mark, is_fresh: bool, again: Option<u32>) {
+        self.other_fresh = self.other_fresh.saturating_add(u32::from(is_fresh));
+        self.other_last = Some(mark);
+        if let Some(seq) = again {
+            self.other_again = self.other_again.saturating_add(1);
+            self.first_repeat.get_or_insert(mark);
+            self.last_repeat_at = Some(mark);
+            let (last, count) = self.last_repeat;
+            self.last_repeat = if last == seq { (seq, count + 1) } else { (seq, 1) };
+            self.other_repeats = self.other_repeats.max(self.last_repeat.1);
+        }
+    }
+}
+
+/// One wait.
+#[derive(Clone, Debug)]
+pub struct Wait {
+    /// Against which deadline it counts.
+    pub deadline: Deadline,
+    /// The last sign of life.
+    pub start: Timestamp,
+    /// When it ended.
+    pub end: Timestamp,
+    /// What ended it.
+    pub ended: Ended,
+    /// Whether the leader was the one that was waited for.
+    pub for_leader: bool,
+    /// The frame at its start: the last new bytes, or the PROPOSAL without an ACK.
+    pub from: FrameRef,
+    /// The frame at its end.
+    pub to: Option<FrameRef>,
+    /// What TCP showed, where bytes were waited for.
+    pub silence: Option<Silence>,
+    /// What else went on on the link.
+    pub activity: Sum,
+}
+
+impl Wait {
+    /// How long it was.
+    #[must_use]
+    pub const fn len(&self) -> Span {
+        self.end.since(self.start)
+    }
+}
