@@ -4,9 +4,9 @@
 
 pub mod address;
 pub mod capture;
-pub mod diagnose;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod diagnose;
 pub mod dissect;
 pub mod frame;
 pub mod packet;
