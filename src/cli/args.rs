@@ -23,8 +23,10 @@ const REPLAY_HELP: &str = "\
 Examples:
   qscope replay tcpdump-trace-*.pcap*
       All files of a rotation, in any order, packed or not: one capture.
-  qscope replay --zoo-cfg zoo.cfg --tz Europe/Berlin --from '2026-11-21 09:00' --to '2026-11-21 09:10' DIR
-      What happened in ten minutes of the servers' own clocks, with the servers' names.
+  qscope replay --zoo-cfg zoo.cfg --server zk3.example.org DIR
+      With the ensemble's own limits and names; only what one server had a part in.
+  qscope replay --tz Europe/Berlin --from '2026-11-21 09:00' --to '2026-11-21 09:10' DIR
+      What happened in ten minutes of the servers' own clocks.
   ssh zk1 tcpdump -i eth0 -s 96 -w - 'tcp port 2888 or tcp port 3888' | qscope replay -
       From another host; the report comes when the capture ends.
   qscope replay --format json --fail-on-stall DIR > report.json || alert

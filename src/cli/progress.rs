@@ -50,8 +50,8 @@ impl Drop for Progress {
 fn bar(total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(HZ));
     let template = match total {
-        Some(_) => "reading {bytes} of {total_bytes} {wide_bar} {binary_bytes_per_sec}, {eta} left",
-        None => "reading {bytes} {spinner} {binary_bytes_per_sec}",
+        Some(_) => "reading {bytes} of {total_bytes} {wide_bar} {percent} %",
+        None => "reading {bytes} {spinner}",
     };
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),

@@ -5,6 +5,7 @@
 
 use crate::capture::{Batch, FileInfo, Replay};
 use crate::dissect::{Dissector, Observer};
+use crate::frame::Frame;
 use crate::packet::{self, IgnoreReason};
 use crate::report::model::Input;
 use crate::time::Timestamp;
@@ -69,14 +70,14 @@ impl Reading {
 /// What became of the frames.
 #[derive(Debug)]
 pub(super) struct Passed {
-    /// Frames that were looked at.
-    frames: u64,
     ignored: [u64; IgnoreReason::COUNT],
     /// Time of the first.
     first: Option<Timestamp>,
     /// Latest time.
     pub(super) last: Option<Timestamp>,
     until: Timestamp,
+    /// Where reading may end early: what was looked at of each file, by its index.
+    tally: Option<Vec<FileInfo>>,
     /// Whether a frame lay beyond the end that was asked for.
     pub(super) is_over: bool,
 }
@@ -85,11 +86,11 @@ impl Passed {
     /// Nothing yet; frames after `until` are not looked at.
     pub(super) fn new(until: Option<Timestamp>) -> Self {
         Self {
-            frames: 0,
             ignored: [0; IgnoreReason::COUNT],
             first: None,
             last: None,
             until: until.unwrap_or(Timestamp::MAX),
+            tally: until.map(|_| Vec::new()),
             is_over: false,
         }
     }
@@ -101,7 +102,9 @@ impl Passed {
                 self.is_over = true;
                 return;
             }
-            self.frames += 1;
+            if let Some(tally) = &mut self.tally {
+                count(tally, &frame);
+            }
             self.first.get_or_insert(frame.at);
             self.last = self.last.max(Some(frame.at));
             let ignored = match packet::segment(&frame) {
@@ -114,18 +117,25 @@ impl Passed {
         }
     }
 
-    /// What the report says of the input.
+    /// What the report says of the input. Where reading ended early, what lies beyond was not read, and
+    /// is not counted.
     pub(super) fn input(&self, files: &[FileInfo], skipped: &[String]) -> Input {
-        let sum = |count: fn(&FileInfo) -> u64| files.iter().map(count).sum();
-        let frames: u64 = sum(|file| file.frames);
-        let mut ignored = self.ignored;
-        if let Some(count) = ignored.get_mut(IgnoreReason::OutsideTime.index()) {
-            *count += frames.saturating_sub(self.frames);
+        let mut files = files.to_vec();
+        if let Some(tally) = self.tally.as_ref().filter(|_| self.is_over) {
+            let nothing = FileInfo::default();
+            for (index, file) in files.iter_mut().enumerate() {
+                let seen = tally.get(index).unwrap_or(&nothing);
+                file.frames = seen.frames;
+                file.captured_bytes = seen.captured_bytes;
+                file.wire_bytes = seen.wire_bytes;
+                file.cut_frames = seen.cut_frames;
+                file.last = seen.last;
+            }
         }
-        let named = IgnoreReason::ALL.into_iter().map(IgnoreReason::name).zip(ignored);
+        let sum = |count: fn(&FileInfo) -> u64| files.iter().map(count).sum();
+        let named = IgnoreReason::ALL.into_iter().map(IgnoreReason::name).zip(self.ignored);
         Input {
-            files: files.to_vec(),
-            frames,
+            frames: sum(|file| file.frames),
             captured_bytes: sum(|file| file.captured_bytes),
             wire_bytes: sum(|file| file.wire_bytes),
             cut_frames: sum(|file| file.cut_frames),
@@ -133,6 +143,23 @@ impl Passed {
             last: self.last,
             ignored: named.filter(|(_, count)| *count > 0).collect(),
             skipped: skipped.to_vec(),
+            files,
         }
     }
+}
+
+/// Adds a frame to its file's figures.
+fn count(tally: &mut Vec<FileInfo>, frame: &Frame<'_>) {
+    let index = frame.place.file as usize;
+    if tally.len() <= index {
+        tally.resize(index + 1, FileInfo::default());
+    }
+    let Some(file) = tally.get_mut(index) else { return };
+    let captured = frame.data.len() as u64;
+    let wire = u64::from(frame.orig_len);
+    file.frames += 1;
+    file.captured_bytes += captured;
+    file.wire_bytes += wire;
+    file.cut_frames += u64::from(captured < wire);
+    file.last = Some(frame.at);
 }

@@ -4,6 +4,9 @@ use super::page::{Page, Paint, count, percent};
 use super::stall;
 use crate::report::clock;
 use crate::report::escape;
+use crate::report::model::{NearMiss, Report};
+use crate::time::{Span, Timestamp};
+use std::fmt::Write;
 
 /// Near misses shown, the worst first.
 const NEAR_MISSES: usize = 10;
@@ -13,28 +16,70 @@ const ELECTIONS: usize = 10;
 const VIOLATIONS: usize = 20;
 
 pub(super) fn near_misses(page: &mut Page<'_>) {
-    let misses = &page.report.near_misses;
-    if misses.is_empty() {
+    let groups = groups(page.report);
+    if groups.is_empty() {
         return;
     }
-    let remark = format!("waits of {} % of a deadline or more, worst first", page.style.warn_at_percent);
-    page.heading(&count(misses.len() as u64, "NEAR MISS", "NEAR MISSES"), &remark);
-    for miss in misses.iter().take(NEAR_MISSES) {
-        let Some(link) = page.link(miss.link) else { continue };
-        let share = format!("{:>3} %", percent(miss.wait_ms, miss.limit_ms));
-        let line = format!(
+    let remark = format!(
+        "waits of {} % of a deadline or more, beside the stalls; the worst of each link",
+        page.style.warn_at_percent
+    );
+    page.heading(&count(groups.len() as u64, "NEAR MISS", "NEAR MISSES"), &remark);
+    for Group { worst, number, first, last } in groups.iter().take(NEAR_MISSES) {
+        let Some(link) = page.link(worst.link) else { continue };
+        let share = format!("{:>3} %", percent(worst.wait_ms, worst.limit_ms));
+        let mut line = format!(
             "{} of {}, {} with {}, {}: {}",
-            clock::millis(miss.wait_ms),
-            clock::millis(miss.limit_ms),
+            clock::millis(worst.wait_ms),
+            clock::millis(worst.limit_ms),
             page.name(link.learner.address),
             page.name(link.leader.address),
-            page.clock().full(miss.at),
-            stall::meaning(miss.deadline),
+            page.clock().full(worst.at),
+            stall::meaning(worst.deadline),
         );
+        if *number > 1 {
+            let (from, to) = (page.clock().full(*first), page.clock().beside(*last, *first));
+            let _ = write!(line, "; {number} such waits from {from} to {to}");
+        }
         let share = page.paint(Paint::Yellow, &share);
         page.labelled(2, &format!("{share}  "), 7, &line);
     }
-    more(page, misses.len(), NEAR_MISSES);
+    more(page, groups.len(), NEAR_MISSES);
+}
+
+/// Near misses of one link against one deadline.
+struct Group<'a> {
+    worst: &'a NearMiss,
+    number: usize,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+/// Near misses by link and deadline, the worst first; those inside a stall of the same link belong to it.
+fn groups(report: &Report) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for miss in report.near_misses.iter().filter(|miss| !is_in_stall(report, miss)) {
+        let is_same =
+            |group: &&mut Group<'_>| (group.worst.link, group.worst.deadline) == (miss.link, miss.deadline);
+        match groups.iter_mut().find(is_same) {
+            Some(group) => {
+                group.number += 1;
+                group.first = group.first.min(miss.at);
+                group.last = group.last.max(miss.at);
+            }
+            // They come worst first, so the first of a group is its worst.
+            None => groups.push(Group { worst: miss, number: 1, first: miss.at, last: miss.at }),
+        }
+    }
+    groups
+}
+
+fn is_in_stall(report: &Report, miss: &NearMiss) -> bool {
+    let end = miss.at.plus(Span::from_millis(i64::try_from(miss.wait_ms).unwrap_or(i64::MAX)));
+    report.stalls.iter().any(|stall| {
+        let is_over_before = stall.end.is_some_and(|over| over < miss.at);
+        stall.links.contains(&miss.link) && stall.start <= end && !is_over_before
+    })
 }
 
 pub(super) fn elections(page: &mut Page<'_>) {

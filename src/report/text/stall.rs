@@ -145,13 +145,21 @@ fn who(page: &Page<'_>, stall: &Stall) -> String {
     let leads = links.iter().any(|link| link.leader.address == stall.subject);
     let subject = page.full_name(stall.subject);
     let others = page.list(&towards, 12);
+    let did = did(&stall.deadlines);
     match (leads, towards.len()) {
         (_, 0) => format!("{subject} went quiet"),
-        (true, 1) => format!("{subject}, the leader, went quiet towards {others}"),
-        (true, number) => {
-            format!("{subject}, the leader, went quiet towards {number} learners: {others}")
-        }
-        (false, _) => format!("{subject} went quiet towards its leader {others}"),
+        (true, 1) => format!("{subject}, the leader, {did} {others}"),
+        (true, number) => format!("{subject}, the leader, {did} {number} learners: {others}"),
+        (false, _) => format!("{subject} {did} its leader {others}"),
+    }
+}
+
+/// What the subject did: who answers pings is not quiet.
+const fn did(deadlines: &[Deadline]) -> &'static str {
+    match deadlines {
+        [Deadline::Ack] => "was late with its ACKs to",
+        [Deadline::Init] => "was slow to synchronise with",
+        _ => "went quiet towards",
     }
 }
 

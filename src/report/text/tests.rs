@@ -1,7 +1,7 @@
 use super::*;
 use crate::address::Address;
 use crate::report::clock::Digits;
-use crate::report::model::{Origin, Stall};
+use crate::report::model::{Deadline, NearMiss, Origin, Stall};
 use crate::report::sample::{self, at};
 use crate::time::Timestamp;
 use jiff::tz::TimeZone;
@@ -153,4 +153,34 @@ fn times_at_the_ends_of_time_are_written() {
     report.stalls[0].start = Timestamp::MIN;
     report.stalls[0].end = None;
     assert!(written(&report, &style()).contains("1677-"));
+}
+
+#[test]
+fn near_misses_are_one_line_for_each_link_and_deadline() {
+    let mut report = sample::report();
+    let miss = report.near_misses[0];
+    report.near_misses.extend((1..=98).map(|n| NearMiss { at: at(20_000 + n), wait_ms: 6_000, ..miss }));
+    report.near_misses.push(NearMiss { link: 1, at: at(32_600), wait_ms: 9_900, ..miss });
+    let text = written(&report, &style());
+    assert!(text.contains("\n1 NEAR MISS "), "what is part of a stall is no near miss: {text}");
+    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(joined.contains("99 such waits from 2026-11-21 08:02:20.000 to 08:02:20.098"), "{text}");
+}
+
+#[test]
+fn who_answers_pings_is_not_called_quiet() {
+    let mut report = sample::report();
+    report.stalls[0].deadlines = vec![Deadline::Ack];
+    assert!(
+        written(&report, &style())
+            .contains("#1 zk1 (10.255.0.1, sid 1) was late with its ACKs to its leader zk3")
+    );
+    report.stalls[0].subject = sample::address(3);
+    report.stalls[0].links = vec![1, 2];
+    report.stalls[0].deadlines = vec![Deadline::LearnerRead];
+    let text = written(&report, &style());
+    assert!(
+        text.contains("zk3 (10.255.0.3, sid 3), the leader, went quiet towards 2 learners: zk1, zk2"),
+        "{text}"
+    );
 }
