@@ -1,6 +1,6 @@
 //! Both directions of one TCP connection: opening, closing, and the pair of streams between.
 
-use super::half::Piece;
+use super::half::{FAR, Piece};
 use super::{Fate, Half, Limits, Side, Sink};
 use crate::packet::{Flags, Segment};
 use crate::time::Timestamp;
@@ -109,10 +109,14 @@ impl Connection {
             if self.is_another(side, segment) {
                 return Verdict::Another;
             }
+            if self.rival == Some((side, segment.seq)) && segment.flags.has(Flags::SYN) {
+                // Nothing of it counts before it is answered.
+                return Verdict::Part(Fate::Empty);
+            }
             self.note_flags(side, segment);
         }
         self.last_at = self.last_at.max(segment.at);
-        if segment.flags.has(Flags::ACK) {
+        if segment.flags.has(Flags::ACK) && self.half(side).is_near(segment.seq) {
             self.half_mut(side.other()).acknowledge(segment.ack, segment.at);
         }
         let fate = self.half_mut(side).push(segment, limits, deliver(side, sink));
@@ -149,7 +153,9 @@ impl Connection {
             if self.closing.is_some() || !self.a.started() && !self.b.started() {
                 return self.a.started() || self.b.started();
             }
-            if self.opened_by.is_some() || self.half(side).started() {
+            // A SYN behind its own answer, as merged captures have them, is late and no rival.
+            let is_late = !self.half(side).started() && self.isn_mut(side.other()).is_some();
+            if !is_late {
                 self.rival = Some((side, segment.seq));
             }
             return false;
@@ -163,10 +169,8 @@ impl Connection {
 
     fn note_flags(&mut self, side: Side, segment: &Segment<'_>) {
         let flags = segment.flags;
-        if flags.has(Flags::SYN) && self.rival.is_none() {
-            if !self.half(side).started() {
-                *self.isn_mut(side) = Some(segment.seq);
-            }
+        if !self.half(side).started() && flags.has(Flags::SYN) {
+            *self.isn_mut(side) = Some(segment.seq);
             if flags.has(Flags::ACK) {
                 self.accepted = true;
                 self.opened_by.get_or_insert(side.other());
@@ -181,7 +185,7 @@ impl Connection {
             } else {
                 self.half_mut(side).counts.out_of_window += 1;
             }
-        } else if flags.has(Flags::FIN) && self.half(side).believes(segment.seq, 1 << 20) {
+        } else if flags.has(Flags::FIN) && self.half(side).believes(segment.seq, FAR) {
             if self.closing.is_some_and(|c| c.by != side) {
                 self.done = true;
             }
@@ -203,7 +207,8 @@ fn deliver(side: Side, sink: &mut impl Sink) -> impl FnMut(Piece<'_>) {
 }
 
 /// A number that two frames share only if they are copies of one: a retransmission has another IP
-/// identification, another timestamp or another acknowledgment, and then another checksum.
+/// identification, another timestamp or another acknowledgment. The checksum takes no part: where the
+/// network card fills it in, both ends capture different ones.
 #[inline]
 fn identity(segment: &Segment<'_>) -> u64 {
     const K: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -10,10 +10,18 @@ use crate::time::Timestamp;
 
 /// The farthest ahead of the expected byte that a segment is believed: the largest window that
 /// RFC 7323 allows.
-const WINDOW_MAX: i32 = 1 << 30;
+const WINDOW_MAX: u32 = 1 << 30;
+
+/// The farthest ahead that a FIN or an ACK's own segment is believed: no receiver of these ports opens a
+/// larger window, and a forger would have to guess 12 bits of 32.
+pub(super) const FAR: u32 = 1 << 20;
+
+/// The farthest that a segment may lie from the expected byte for its ACK to be believed: 16 MiB may
+/// be missing in both directions at once.
+const NEAR: u32 = 1 << 24;
 
 /// How many recent segments are remembered to tell a copy of a frame from a retransmission.
-const RECENT: usize = 32;
+const RECENT: u8 = 32;
 
 /// Counts of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +40,8 @@ pub struct HalfCounts {
     pub zero_windows: u64,
     /// Keep-alive probes.
     pub keep_alives: u64,
-    /// Segments with a sequence number outside any window.
+    /// Segments with a sequence number outside any window, or that waited for bytes which never came
+    /// while the stream went on without them.
     pub out_of_window: u64,
     /// Segments of which a part had been seen.
     pub overlaps: u64,
@@ -48,14 +57,27 @@ struct Held {
     seen: Box<[u8]>,
     at: Timestamp,
     place: FrameRef,
+    /// The expected offset when it came.
+    next_then: u64,
+}
+
+impl Held {
+    fn end(&self) -> u64 {
+        self.offset + u64::from(self.len)
+    }
 }
 
 /// One direction of a connection.
+///
+/// Held segments are in order, do not touch what was delivered and do not overlap: of bytes that come
+/// twice the first are kept.
 #[derive(Clone, Debug, Default)]
 pub struct Half {
     started: bool,
     next_seq: u32,
     next: u64,
+    /// The next sequence number by what the other side acknowledges, before this direction has started.
+    expected: Option<u32>,
     /// Highest offset that the other side has acknowledged.
     acked: u64,
     /// When `acked` first lay beyond `next`.
@@ -63,7 +85,7 @@ pub struct Half {
     /// Offset of the FIN, once one was seen.
     fin: Option<u64>,
     held: Vec<Held>,
-    recent: [u64; RECENT],
+    recent: [u64; RECENT as usize],
     recent_at: u8,
     /// What happened so far.
     pub counts: HalfCounts,
@@ -110,17 +132,25 @@ impl Half {
     /// Whether `seq` may carry a RST that this direction's receiver would believe: from what it has
     /// acknowledged to a window beyond what was sent.
     pub(super) fn believes(&self, seq: u32, window: u32) -> bool {
-        if !self.started {
-            return true;
-        }
-        let ahead = i64::from(seq.wrapping_sub(self.next_seq).cast_signed());
+        let next_seq = match self.expected {
+            _ if self.started => self.next_seq,
+            Some(expected) => expected,
+            None => return true,
+        };
+        let ahead = i64::from(seq.wrapping_sub(next_seq).cast_signed());
         let unacked = self.next.saturating_sub(self.acked.min(self.next)).cast_signed();
         // One below, since a FIN takes a number and many stacks answer with the one before it.
         ahead >= -unacked - 1 && ahead <= i64::from(window.max(65_535))
     }
 
+    /// Whether `seq` is near enough for the rest of its segment to be believed.
+    #[inline]
+    pub(super) const fn is_near(&self, seq: u32) -> bool {
+        !self.started || seq.wrapping_sub(self.next_seq).cast_signed().unsigned_abs() <= NEAR
+    }
+
     /// Whether this very frame was seen before; remembers it. `identity` is a hash of the fields
-    /// that a retransmission would change (IP identification, timestamps, window, checksum).
+    /// that a retransmission would change (IP identification, timestamps, acknowledgment, window).
     pub(super) fn is_copy(&mut self, identity: u64) -> bool {
         if self.recent.contains(&identity) {
             self.counts.duplicates += 1;
@@ -129,7 +159,7 @@ impl Half {
         if let Some(slot) = self.recent.get_mut(usize::from(self.recent_at)) {
             *slot = identity;
         }
-        self.recent_at = (self.recent_at + 1) % RECENT as u8;
+        self.recent_at = (self.recent_at + 1) % RECENT;
         false
     }
 
@@ -146,20 +176,16 @@ impl Half {
             self.start(seq);
         }
         let ahead = seq.wrapping_sub(self.next_seq).cast_signed();
-        if segment.flags.has(Flags::FIN) && ahead.abs() < WINDOW_MAX && self.fin.is_none() {
+        if segment.flags.has(Flags::FIN) && self.fin.is_none() && self.believes(seq, FAR) {
             self.fin = self.offset_of(seq.wrapping_add(segment.len));
         }
         if segment.len == 0 {
             return self.without_payload(segment, ahead);
         }
-        if ahead == 0 {
+        if ahead == 0 && self.held.is_empty() {
             self.counts.data_segments += 1;
             self.deliver(segment.payload, segment.len, segment.at, segment.place, &mut out);
-            if self.held.is_empty() {
-                return Fate::InOrder;
-            }
-            self.drain(&mut out);
-            return Fate::Filled;
+            return Fate::InOrder;
         }
         self.push_aside(segment, ahead, limits, &mut out)
     }
@@ -175,7 +201,7 @@ impl Half {
         Fate::Empty
     }
 
-    /// A segment that does not start at the expected byte.
+    /// A segment that does not start at the expected byte, or for which others wait.
     #[cold]
     fn push_aside(
         &mut self,
@@ -188,7 +214,7 @@ impl Half {
             self.counts.keep_alives += 1;
             return Fate::KeepAlive;
         }
-        if ahead.abs() >= WINDOW_MAX {
+        if ahead.unsigned_abs() >= WINDOW_MAX {
             self.counts.out_of_window += 1;
             return Fate::OutOfWindow;
         }
@@ -200,44 +226,78 @@ impl Half {
                 return Fate::Again;
             }
             self.counts.overlaps += 1;
+        }
+        if ahead > 0 {
+            return self.hold(segment, self.next + u64::from(ahead.unsigned_abs()), limits, out);
+        }
+        let known = ahead.unsigned_abs();
+        if self.held.is_empty() {
             let seen = segment.payload.get(known as usize..).unwrap_or_default();
             self.deliver(seen, segment.len - known, segment.at, segment.place, out);
-            if self.held.is_empty() {
-                return Fate::InOrder;
-            }
-            self.drain(out);
-            return Fate::Filled;
+            return Fate::InOrder;
         }
-        self.hold(segment, u64::from(ahead.unsigned_abs()), limits, out)
+        self.fill(segment, known, out);
+        Fate::Filled
     }
 
+    /// A segment, all but its first `known` bytes new, that continues the stream while others wait:
+    /// what they have keeps its place.
+    fn fill(&mut self, segment: &Segment<'_>, known: u32, out: &mut impl FnMut(Piece<'_>)) {
+        let start = self.next;
+        let end = start + u64::from(segment.len - known);
+        let seen = segment.payload.get(known as usize..).unwrap_or_default();
+        let mut overlaps = false;
+        while self.next < end {
+            let to = self.held.first().map_or(end, |first| first.offset.min(end));
+            overlaps |= to < end;
+            let (seen, len) = part(seen, self.next - start, to - start);
+            self.deliver(seen, len, segment.at, segment.place, out);
+            self.drain(out);
+        }
+        self.drain(out);
+        self.counts.overlaps += u64::from(overlaps);
+    }
+
+    /// Keeps what is new of a segment that lies ahead.
     fn hold(
         &mut self,
         segment: &Segment<'_>,
-        ahead: u64,
+        offset: u64,
         limits: &Limits,
         out: &mut impl FnMut(Piece<'_>),
     ) -> Fate {
-        let offset = self.next + ahead;
         let end = offset + u64::from(segment.len);
-        let at = self.held.partition_point(|h| h.offset <= offset);
-        let covered = at.checked_sub(1).and_then(|i| self.held.get(i));
-        if covered.is_some_and(|h| h.offset + u64::from(h.len) >= end) {
+        let mut from = offset;
+        let mut kept = 0;
+        while from < end {
+            let at = self.held.partition_point(|h| h.offset <= from);
+            let before = at.checked_sub(1).and_then(|i| self.held.get(i));
+            from = before.map_or(from, |h| h.end().max(from));
+            let to = self.held.get(at).map_or(end, |h| h.offset.min(end));
+            if from < to {
+                let (seen, len) = part(segment.payload, from - offset, to - offset);
+                let held = Held {
+                    offset: from,
+                    len,
+                    seen: seen.into(),
+                    at: segment.at,
+                    place: segment.place,
+                    next_then: self.next,
+                };
+                self.held.insert(at, held);
+                kept += u64::from(len);
+                from = to;
+            }
+        }
+        if kept == 0 {
             self.counts.retransmits += 1;
             return Fate::Again;
         }
         self.counts.out_of_order += 1;
-        let held = Held {
-            offset,
-            len: segment.len,
-            seen: segment.payload.into(),
-            at: segment.at,
-            place: segment.place,
-        };
-        self.held.insert(at, held);
-        if self.held.len() > limits.held_segments {
+        self.counts.overlaps += u64::from(kept < u64::from(segment.len));
+        while self.held.len() > limits.held_segments {
             self.counts.pushed_out += 1;
-            self.give_up(segment.at, out);
+            self.give_up(false, segment.at, out);
         }
         Fate::Early
     }
@@ -258,37 +318,47 @@ impl Half {
 
     /// Delivers held segments that have become due.
     fn drain(&mut self, out: &mut impl FnMut(Piece<'_>)) {
+        if self.held.first().is_none_or(|first| first.offset > self.next) {
+            return;
+        }
+        let mut held = std::mem::take(&mut self.held);
         let mut due = 0;
-        let held = std::mem::take(&mut self.held);
         for h in &held {
             if h.offset > self.next {
                 break;
             }
             due += 1;
-            let known = self.next - h.offset;
-            if known >= u64::from(h.len) {
-                self.counts.overlaps += 1;
-                continue;
-            }
-            if known > 0 {
-                self.counts.overlaps += 1;
-            }
-            #[expect(clippy::cast_possible_truncation, reason = "known < h.len, a u32")]
-            let known = known as u32;
-            let seen = h.seen.get(known as usize..).unwrap_or_default();
-            self.deliver(seen, h.len - known, h.at, h.place, out);
+            // Nothing is delivered beyond a held segment's start, so it is due at its first byte.
+            self.deliver(&h.seen, h.len, h.at, h.place, out);
         }
+        held.drain(..due);
         self.held = held;
-        self.held.drain(..due);
     }
 
-    /// Calls the first gap missing and goes on behind it.
-    fn give_up(&mut self, now: Timestamp, out: &mut impl FnMut(Piece<'_>)) {
-        if let Some(first) = self.held.first() {
-            let to = first.offset;
-            self.skip_to(to, now, out);
-            self.drain(out);
+    /// Calls the first gap missing and goes on behind it, unless what lies there is no part of the stream.
+    fn give_up(&mut self, is_old: bool, now: Timestamp, out: &mut impl FnMut(Piece<'_>)) {
+        let Some(first) = self.held.first() else { return };
+        if self.is_stray(first, is_old) {
+            self.counts.out_of_window += 1;
+            self.held.remove(0);
+            return;
         }
+        let to = first.offset;
+        self.skip_to(to, now, out);
+        self.drain(out);
+        for h in &mut self.held {
+            h.next_then = self.next;
+        }
+    }
+
+    /// Whether the stream has gone on in order since a segment came that lies beyond a gap, and the other
+    /// side knows nothing of the gap, though it has acknowledged the rest for long (`is_old`) or the gap is
+    /// wider than anything a sender may be ahead.
+    fn is_stray(&self, held: &Held, is_old: bool) -> bool {
+        let is_long_refuted = is_old && self.acked > held.next_then;
+        self.next > held.next_then
+            && self.acked < held.offset
+            && (is_long_refuted || held.offset - self.next > u64::from(FAR))
     }
 
     fn skip_to(&mut self, to: u64, now: Timestamp, out: &mut impl FnMut(Piece<'_>)) {
@@ -308,12 +378,13 @@ impl Half {
     #[inline]
     pub(super) fn acknowledge(&mut self, ack: u32, now: Timestamp) {
         if !self.started {
+            self.expected = Some(ack);
             return;
         }
         let ahead = ack.wrapping_sub(self.next_seq).cast_signed();
         if ahead == 0 {
             self.acked = self.next;
-        } else if ahead.abs() < WINDOW_MAX {
+        } else if ahead.unsigned_abs() < WINDOW_MAX {
             let Some(offset) = self.next.checked_add_signed(i64::from(ahead)) else { return };
             self.acked = self.acked.max(offset);
             if ahead > 0 && self.acked_beyond_since.is_none() && self.fin != Some(self.next) {
@@ -338,31 +409,44 @@ impl Half {
         if let Some(since) = self.acked_beyond_since
             && now.since(since) >= limits.grace
         {
-            let to = self.held.first().map_or(self.acked, |first| first.offset.min(self.acked));
+            let end = self.acked_bytes();
+            let to = self.held.first().map_or(end, |first| first.offset.min(end));
             // A lone byte beyond everything seen is the number of a FIN that was not captured.
-            if self.held.is_empty() && to == self.next + 1 {
+            if self.held.is_empty() && self.fin.is_none() && to == self.next + 1 {
                 self.acked_beyond_since = None;
                 return;
             }
             self.skip_to(to, now, &mut out);
             self.drain(&mut out);
-            self.acked_beyond_since = (self.acked > self.next).then_some(since);
+            self.acked_beyond_since = (self.acked_bytes() > self.next).then_some(since);
         }
         if self.held.first().is_some_and(|first| now.since(first.at) >= limits.held_for) {
-            self.give_up(now, &mut out);
+            self.give_up(true, now, &mut out);
         }
     }
 
     /// Ends the stream: everything held is delivered, gaps between are missing.
     pub(super) fn finish(&mut self, now: Timestamp, mut out: impl FnMut(Piece<'_>)) {
         while !self.held.is_empty() {
-            self.give_up(now, &mut out);
+            self.give_up(false, now, &mut out);
         }
-        let end = self.fin.unwrap_or(self.acked).min(self.acked);
-        if end > self.next + 1 {
+        let end = self.acked_bytes();
+        if end > self.next + u64::from(self.fin.is_none()) {
             self.skip_to(end, now, &mut out);
         }
     }
+
+    /// The offset up to which bytes are acknowledged: a FIN's number is none.
+    fn acked_bytes(&self) -> u64 {
+        self.fin.map_or(self.acked, |fin| fin.min(self.acked))
+    }
+}
+
+/// What was captured of a payload's bytes from `from` to `to`, and how many these are.
+#[expect(clippy::cast_possible_truncation, reason = "offsets within a segment, whose length is a u32")]
+fn part(payload: &[u8], from: u64, to: u64) -> (&[u8], u32) {
+    let clamp = |offset: u64| (offset as usize).min(payload.len());
+    (payload.get(clamp(from)..clamp(to)).unwrap_or_default(), to.saturating_sub(from) as u32)
 }
 
 /// What a half hands on.

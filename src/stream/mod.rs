@@ -85,7 +85,8 @@ pub trait Sink {
 /// Bounds of what reassembly holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections tracked at once; the longest idle is let go first.
+    /// Connections tracked at once; the longest idle is let go first. One is some 2 KiB, so that a
+    /// flood of SYNs fills 32 MiB.
     pub connections: usize,
     /// Segments that may wait in one stream for an earlier one.
     pub held_segments: usize,
@@ -99,10 +100,13 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 65_536,
+            connections: 16_384,
             held_segments: 256,
             held_for: Span::from_millis(30_000),
             grace: Span::from_millis(50),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

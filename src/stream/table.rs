@@ -115,6 +115,9 @@ impl Table {
         if let Some((last, slot)) = self.last
             && last == *key
         {
+            if let Some(entry) = self.entries.get_mut(slot as usize) {
+                entry.touched = at;
+            }
             return Found::Known(Slot(slot));
         }
         if let Some(&slot) = self.slots.get(key) {

@@ -3,3 +3,5 @@
 
 pub(crate) mod file;
 pub(crate) mod frame;
+pub(crate) mod random;
+pub(crate) mod segment;

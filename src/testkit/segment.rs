@@ -1,0 +1,34 @@
+//! Segments without frames around them.
+
+use crate::address::{Address, Endpoint};
+use crate::frame::FrameRef;
+use crate::packet::{Flags, Segment};
+use crate::time::Timestamp;
+
+/// Port `port` of the host 10.0.0.`host`.
+pub(crate) const fn endpoint(host: u32, port: u16) -> Endpoint {
+    Endpoint { address: Address::v4(0x0a00_0000 | host), port }
+}
+
+/// A segment with an ACK, all of whose payload was captured. `number` makes its frame differ from all
+/// others.
+pub(crate) fn segment(src: Endpoint, dst: Endpoint, number: u32, seq: u32, payload: &[u8]) -> Segment<'_> {
+    Segment {
+        at: Timestamp::from_nanos(0),
+        place: FrameRef { file: 0, number },
+        src,
+        dst,
+        seq,
+        ack: 0,
+        flags: Flags(Flags::ACK),
+        window: 500,
+        ttl: 64,
+        ip_id: 0,
+        checksum: 0,
+        timestamps: Some((number, 0)),
+        window_scale: None,
+        sack: false,
+        payload,
+        len: u32::try_from(payload.len()).unwrap(),
+    }
+}
