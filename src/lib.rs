@@ -6,6 +6,8 @@ pub mod address;
 pub mod capture;
 pub mod dissect;
 pub mod frame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod packet;
 pub mod pcapfile;
 pub mod proto;
