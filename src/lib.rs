@@ -9,6 +9,8 @@ pub mod cli;
 pub mod diagnose;
 pub mod dissect;
 pub mod frame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod packet;
 pub mod pcapfile;
 pub mod proto;

@@ -96,7 +96,8 @@ fn options(data: &[u8], header_len: usize) -> Options {
     walk(data.get(HEADER_LEN..header_len.min(data.len())).unwrap_or_default())
 }
 
-/// Walks options of any shape up to their end, the first that makes no sense, or the cut.
+/// Walks options of any shape up to their end, the first that makes no sense, or the cut. Of an option
+/// that is there twice the first counts, as it does where a cut hides the second.
 fn walk(mut bytes: &[u8]) -> Options {
     let mut found = Options::default();
     loop {
@@ -111,12 +112,14 @@ fn walk(mut bytes: &[u8]) -> Options {
                 };
                 match (kind, value) {
                     (OPTION_TIMESTAMPS, &[v0, v1, v2, v3, e0, e1, e2, e3]) => {
-                        found.timestamps = Some((
+                        found.timestamps.get_or_insert((
                             u32::from_be_bytes([v0, v1, v2, v3]),
                             u32::from_be_bytes([e0, e1, e2, e3]),
                         ));
                     }
-                    (OPTION_WINDOW_SCALE, &[shift]) => found.window_scale = Some(shift),
+                    (OPTION_WINDOW_SCALE, &[shift]) => {
+                        found.window_scale.get_or_insert(shift);
+                    }
                     _ => {}
                 }
                 bytes = rest;

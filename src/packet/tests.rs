@@ -266,6 +266,15 @@ fn options_are_found_in_any_order() {
 }
 
 #[test]
+fn of_an_option_that_is_there_twice_the_first_counts_cut_or_not() {
+    let twice = [3, 3, 7, 3, 3, 9, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 8, 10, 0, 0, 0, 3, 0, 0, 0, 4, 1, 1];
+    assert_eq!(options(&twice), (Some((1, 2)), Some(7), false));
+    let bytes = ipv4(&[], &tcp(&twice, &PAYLOAD));
+    let part = cut(frame(LinkType::RawIp, &bytes), 40 + 16);
+    assert_eq!(segment(&part).unwrap().timestamps, Some((1, 2)));
+}
+
+#[test]
 fn garbage_in_options_ends_their_walk() {
     for garbage in [[8, 0, 0, 0], [8, 1, 0, 0], [8, 255, 0, 0], [1, 1, 1, 8], [3, 4, 1, 2], [5, 2, 0, 0]] {
         assert_eq!(options(&garbage), (None, None, false), "{garbage:?}");

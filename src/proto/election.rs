@@ -238,7 +238,7 @@ impl<'a> Notification<'a> {
         let (after, peer_epoch) = if_room(len >= 36, jute::long("peer epoch"), after);
         let (after, version) = if_room(len >= 40 && peer_epoch.is_some(), jute::int("version"), after);
         let (after, config) = match version {
-            Some(2..) if len > 40 && !is_cut => jute::buffer("config", FRAME_LIMIT)(after)?,
+            Some(2..) if len > 40 && !is_cut => config(after)?,
             _ => (after, None),
         };
         let (after, rest) = if is_cut { (after, &[][..]) } else { jute::rest(after)? };
@@ -267,6 +267,16 @@ impl<'a> Notification<'a> {
             jute::put_buffer(out, self.config);
         }
         out.extend_from_slice(self.rest);
+    }
+}
+
+/// A configuration's text. Unlike other buffers it is never null: a server skips a notification that
+/// says so (FastLeaderElection, "Invalid configLength").
+fn config(input: &[u8]) -> Parsed<'_, Option<&[u8]>> {
+    let (after, config) = jute::buffer("config", FRAME_LIMIT)(input)?;
+    match config {
+        Some(_) => Ok((after, config)),
+        None => Err(Fault::at("config", input, DecodeErrorKind::BadValue(-1))),
     }
 }
 
@@ -318,6 +328,14 @@ mod tests {
             hello.encode(&mut again);
             assert_eq!(again, bytes[..size], "{name}");
         }
+    }
+
+    #[test]
+    fn a_null_configuration_is_refused_not_forgotten() {
+        let mut bytes = hex("00000030 00000000 0000000000000003 0000000500000000 0000000000000001");
+        bytes.extend(hex("0000000000000005 00000002 FFFFFFFF 01020304"));
+        let Step::Malformed(error) = Notification::decode(&bytes) else { panic!() };
+        assert_eq!((error.field, error.offset, error.kind), ("config", 44, DecodeErrorKind::BadValue(-1)));
     }
 
     #[test]

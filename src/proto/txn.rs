@@ -109,8 +109,12 @@ impl<'a> Glimpse<'a> {
         let input = jute::set(&mut self.zxid, jute::id("zxid").map(Zxid), input)?;
         let input = jute::set(&mut self.time_ms, jute::long("time"), input)?;
         let input = jute::set(&mut self.kind, jute::int("type").map(OpCode::from_number), input)?;
-        // A reconfiguration's transaction is a setData, unlike its request.
-        if self.kind.is_some_and(|kind| kind.leads_with_path() || kind == OpCode::Reconfig) {
+        // A reconfiguration's transaction is a setData, unlike its request; a sync makes none.
+        if self.kind.is_some_and(|kind| match kind {
+            OpCode::Reconfig => true,
+            OpCode::Sync => false,
+            kind => kind.leads_with_path(),
+        }) {
             self.path = jute::string("path")(input)?.1;
         }
         Ok((input, ()))
@@ -568,6 +572,13 @@ mod tests {
                 assert!(Txn::decode(&long).is_err(), "{kind} with {tail} more");
             }
         }
+    }
+
+    #[test]
+    fn a_sync_is_no_transaction_and_has_no_path_at_any_cut() {
+        let data = of(OpCode::Sync, "00000002 2F61");
+        assert_eq!(round(&data).path(), None);
+        assert_eq!(Glimpse::decode(&data).path, None);
     }
 
     #[test]

@@ -1,0 +1,171 @@
+//! Reassembly against a model that is obviously right: a map from stream offset to what was sent there.
+
+use std::collections::BTreeMap;
+
+use super::Input;
+use crate::address::{Address, Endpoint};
+use crate::frame::FrameRef;
+use crate::packet::{Flags, Segment};
+use crate::stream::{Chunk, Connection, Fate, Limits, Side, Sink, Verdict};
+use crate::time::{Span, Timestamp};
+
+/// Few enough that inputs reach them.
+const HELD_SEGMENTS: usize = 8;
+/// Beyond this a segment is out of any window; RFC 7323's largest.
+const WINDOW_MAX: u32 = 1 << 30;
+
+/// Bytes of a stream that were sent: by which frame, and what, where it was captured. Several frames
+/// may have sent a byte, and need not agree.
+#[derive(Default)]
+struct Model {
+    sent: BTreeMap<u64, Vec<(u32, Option<u8>)>>,
+    /// One past the last byte that was delivered or called missing.
+    next: u64,
+    missing: u64,
+}
+
+impl Sink for Model {
+    fn chunk(&mut self, side: Side, chunk: Chunk<'_>) {
+        assert_eq!(side, Side::A, "only one side has sent anything");
+        assert_eq!(chunk.offset, self.next, "chunks come in stream order");
+        assert!(chunk.seen.len() as u64 <= u64::from(chunk.len));
+        for at in 0..u64::from(chunk.len) {
+            let expected = (chunk.place.number, chunk.seen.get(at as usize).copied());
+            let sent = self.sent.get(&(chunk.offset + at)).map(Vec::as_slice).unwrap_or_default();
+            assert!(sent.contains(&expected), "byte {} was {expected:?}, sent {sent:?}", chunk.offset + at);
+        }
+        self.next += u64::from(chunk.len);
+    }
+
+    fn gap(&mut self, _side: Side, offset: u64, len: u64, _at: Timestamp) {
+        assert!(len > 0);
+        assert_eq!(offset, self.next, "gaps come in stream order");
+        let sent = self.sent.range(offset..offset + len).next();
+        assert!(sent.is_none(), "byte {:?} was sent and called missing", sent.map(|(at, _)| at));
+        self.next += len;
+        self.missing += len;
+    }
+}
+
+/// The connection under test and its model.
+struct Run {
+    connection: Connection,
+    model: Model,
+    limits: Limits,
+    now: Timestamp,
+    frame: u32,
+    /// Sequence number of the stream's first byte.
+    first_seq: u32,
+}
+
+/// Operations on one direction of a connection: data at any place, any length, any cut; ACKs of any
+/// number; time that passes or runs back; bare sequence numbers.
+///
+/// Holds: chunks and gaps follow each other without overlap; every byte delivered was sent, by the frame
+/// that it is said to come from; no byte that was sent is called missing; what lies outside the window
+/// changes nothing; no more waits than the limit; at the end every byte sent was delivered.
+pub fn assembler(data: &[u8]) {
+    let mut input = Input(data);
+    let Some(first_seq) = input.u32() else { return };
+    let limits = Limits { held_segments: HELD_SEGMENTS, ..Limits::default() };
+    let now = Timestamp::from_parts(1_795_248_000, 0);
+    let mut run =
+        Run { connection: Connection::new(now), model: Model::default(), limits, now, frame: 0, first_seq };
+    run.push(Flags::SYN, first_seq.wrapping_sub(1), &[], 0);
+    let mut end = 0;
+    while let Some(operation) = input.byte() {
+        let Some(number) = input.u16() else { break };
+        match operation % 8 {
+            // Data near the expected byte, some of it not captured.
+            0..=4 => {
+                let Some(len) = input.byte() else { break };
+                let offset = (run.model.next + u64::from(number % 512)).saturating_sub(128);
+                let len = usize::from(len);
+                let seen = input.bytes(if operation & 0x80 == 0 { len } else { len / 2 }).to_vec();
+                end = end.max(offset + len as u64);
+                run.data(offset, &seen, len as u32);
+            }
+            5 => run.acknowledge(number),
+            6 => run.pass(i64::from(number.cast_signed())),
+            _ => run.anywhere(number, operation),
+        }
+        assert!(run.connection.half(Side::A).held() <= HELD_SEGMENTS);
+        assert_eq!(run.connection.half(Side::A).delivered(), run.model.next);
+    }
+    run.connection.finish(run.now, &mut run.model);
+    assert_eq!(run.connection.half(Side::A).held(), 0);
+    assert!(run.model.next >= end, "bytes from {} to {end} never came", run.model.next);
+    let last = run.model.sent.keys().next_back().copied();
+    assert!(last.is_none_or(|last| last < run.model.next));
+}
+
+impl Run {
+    fn data(&mut self, offset: u64, seen: &[u8], len: u32) {
+        let number = self.frame + 1;
+        for at in 0..u64::from(len) {
+            let byte = (number, seen.get(at as usize).copied());
+            self.model.sent.entry(offset + at).or_default().push(byte);
+        }
+        let seq = self.first_seq.wrapping_add(offset as u32);
+        self.push(Flags::ACK, seq, seen, len);
+    }
+
+    /// The other side acknowledges something from 256 bytes below the expected byte on.
+    fn acknowledge(&mut self, number: u16) {
+        let ack = self
+            .first_seq
+            .wrapping_add(self.model.next as u32)
+            .wrapping_add(u32::from(number))
+            .wrapping_sub(256);
+        let segment = Segment { ack, ..self.segment(Flags::ACK, 77, &[], 0) };
+        self.connection.push(Side::B, &segment, &self.limits, &mut self.model);
+    }
+
+    fn pass(&mut self, millis: i64) {
+        self.now = self.now.plus(Span::from_millis(millis));
+        self.connection.settle(self.now, &self.limits, &mut self.model);
+    }
+
+    /// A sequence number anywhere: outside the window it must not count.
+    fn anywhere(&mut self, number: u16, low: u8) {
+        let expected = self.first_seq.wrapping_add(self.model.next as u32);
+        let ahead = u32::from(number) << 16 | u32::from(low >> 3);
+        let is_far = ahead.cast_signed().unsigned_abs() >= WINDOW_MAX;
+        if !is_far {
+            return;
+        }
+        let before = (self.model.next, self.connection.half(Side::A).held());
+        let fate = self.push(Flags::ACK, expected.wrapping_add(ahead), &[0xee; 40], 40);
+        if let Verdict::Part(fate) = fate {
+            assert_eq!(fate, Fate::OutOfWindow, "{ahead:#x} ahead");
+        }
+        assert_eq!((self.model.next, self.connection.half(Side::A).held()), before);
+    }
+
+    fn push(&mut self, flags: u8, seq: u32, seen: &[u8], len: u32) -> Verdict {
+        self.frame += 1;
+        let segment = self.segment(flags, seq, seen, len);
+        self.connection.push(Side::A, &segment, &self.limits, &mut self.model)
+    }
+
+    fn segment<'a>(&self, flags: u8, seq: u32, payload: &'a [u8], len: u32) -> Segment<'a> {
+        Segment {
+            at: self.now,
+            place: FrameRef { file: 0, number: self.frame },
+            src: Endpoint { address: Address::v4(1), port: 40_000 },
+            dst: Endpoint { address: Address::v4(2), port: 2888 },
+            seq,
+            ack: 77,
+            flags: Flags(flags),
+            window: 501,
+            ttl: 64,
+            ip_id: self.frame as u16,
+            checksum: 0,
+            timestamps: Some((self.frame, 0)),
+            window_scale: None,
+            sack: false,
+            payload,
+            len,
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! The dissector: one conversation in any segmentation, cut anywhere; and whole captures.
+
+use super::{Dice, Input};
+use crate::address::{Address, Endpoint};
+use crate::dissect::{
+    AuthSeen, ByteSums, Direction, Dissector, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals,
+    Observer, PacketSeen, Protection, SegmentSeen, Settings, SnapshotSeen,
+};
+use crate::frame::{Frame, FrameRef};
+use crate::packet::{self, Flags, Segment};
+use crate::pcapfile::Decoder;
+use crate::proto::election::Notification;
+use crate::proto::{PacketType, Zxid, auth, quorum};
+use crate::stream::{Closing, Slot};
+use crate::time::{Span, Timestamp};
+
+/// The longest segment that is sent.
+const SEGMENT_MAX: usize = 1448;
+const LEARNER: Endpoint = Endpoint { address: Address::v4(0x0a00_0001), port: 40_000 };
+const LEADER: Address = Address::v4(0x0a00_0002);
+const START: Timestamp = Timestamp::from_parts(1_795_248_000, 0);
+
+/// One side says something.
+struct Turn<'a> {
+    from_learner: bool,
+    bytes: &'a [u8],
+}
+
+/// A conversation over one connection.
+struct Script<'a> {
+    port: u16,
+    /// Whether its SYN is in the capture.
+    from_start: bool,
+    turns: Vec<Turn<'a>>,
+}
+
+impl<'a> Script<'a> {
+    /// A byte for port and start, then turns: two bytes of length, the top bit of which says who, and
+    /// the bytes.
+    fn read(data: &'a [u8]) -> Option<Self> {
+        let mut input = Input(data);
+        let how = input.byte()?;
+        let port = [2888, 3888, 2888, 5000][usize::from(how) % 4];
+        let mut turns = Vec::new();
+        while let Some(front) = input.u16() {
+            let bytes = input.bytes(usize::from(front & 0x7fff));
+            turns.push(Turn { from_learner: front & 0x8000 != 0, bytes });
+        }
+        Some(Self { port, from_start: how & 0x80 == 0, turns })
+    }
+
+    fn sent(&self, from_learner: bool) -> u64 {
+        let turns = self.turns.iter().filter(|turn| turn.from_learner == from_learner);
+        turns.map(|turn| turn.bytes.len() as u64).sum()
+    }
+}
+
+/// How the conversation reaches the capture.
+#[derive(Clone, Copy)]
+struct Wire {
+    /// Segments have up to so many bytes, any number where `is_random`.
+    segment_max: usize,
+    is_random: bool,
+    /// Bytes kept of each segment's payload, any number up to that where `is_random`.
+    kept: usize,
+    /// One of so many segments is not in the capture; 0 for none.
+    drop_one_of: usize,
+}
+
+/// A quorum packet as the observer was told.
+#[derive(Debug, PartialEq)]
+struct SeenPacket {
+    direction: Direction,
+    kind: PacketType,
+    zxid: Option<Zxid>,
+    data_len: Option<i32>,
+    size: Option<u64>,
+    seen: Vec<u8>,
+    cut: u64,
+    inferred: bool,
+}
+
+/// Everything an observer was told that does not depend on frames and times.
+#[derive(Debug, Default)]
+struct Log {
+    packets: Vec<SeenPacket>,
+    snapshots: Vec<(u64, bool)>,
+    election: Vec<(Endpoint, String, u64, u64)>,
+    auth: Vec<(Endpoint, auth::Head)>,
+    opened: usize,
+    totals: Option<LinkTotals>,
+}
+
+impl Observer for Log {
+    fn link_opened(&mut self, _slot: Slot, _opened: &LinkOpened) {
+        self.opened += 1;
+    }
+
+    fn segment(&mut self, _slot: Slot, _seen: &SegmentSeen<'_>) {
+        assert_eq!(self.opened, 1);
+    }
+
+    fn packet(&mut self, _slot: Slot, packet: &PacketSeen<'_>) {
+        is_sound(packet);
+        self.packets.push(SeenPacket {
+            direction: packet.direction,
+            kind: packet.kind,
+            zxid: packet.zxid,
+            data_len: packet.data_len,
+            size: packet.size,
+            seen: packet.seen.to_vec(),
+            cut: packet.cut,
+            inferred: packet.inferred,
+        });
+    }
+
+    fn snapshot(&mut self, _slot: Slot, snapshot: &SnapshotSeen) {
+        self.snapshots.push((snapshot.bytes, snapshot.is_complete));
+    }
+
+    fn link_closed(&mut self, _slot: Slot, _direction: Direction, _closing: &Closing) {}
+
+    fn gap(&mut self, _slot: Slot, _direction: Direction, len: u64, _at: Timestamp) {
+        assert!(len > 0);
+    }
+
+    fn link_over(&mut self, _slot: Slot, totals: &LinkTotals) {
+        assert!(self.totals.is_none(), "a link is over once");
+        self.totals = Some(*totals);
+    }
+
+    fn election(&mut self, message: &ElectionSeen<'_>) {
+        assert!(message.cut <= message.size);
+        let text = format!("{:?}", message.message);
+        self.election.push((message.src, text, message.size, message.cut));
+    }
+
+    fn auth(&mut self, auth: &AuthSeen) {
+        self.auth.push((auth.src, auth.head));
+    }
+}
+
+fn is_sound(packet: &PacketSeen<'_>) {
+    if let Some(size) = packet.size {
+        assert!(size >= 20, "{packet:?}");
+        assert!(packet.seen.len() as u64 + packet.cut <= size, "{packet:?}");
+        if let Some(head) = packet.head().filter(|head| head.kind != PacketType::Request) {
+            assert_eq!(head.size_without_authinfo(), size, "{packet:?}");
+        }
+    }
+    if !packet.inferred
+        && let Some(head) = quorum::Head::decode(packet.seen)
+    {
+        assert_eq!(packet.head(), Some(head));
+    }
+}
+
+/// One connection on a quorum, an election or an unknown port, from its first byte or picked up.
+///
+/// Holds: `stream = decoded + cut + missing + unframed`, however it is segmented, cut and dropped; where
+/// every byte was read in one segmentation, any other gives the same records; packets are as long as
+/// their heads say.
+pub fn link(data: &[u8]) {
+    let Some(script) = Script::read(data) else { return };
+    let mut dice = Dice::of(data);
+    let small = 1 + dice.below(40);
+    let kept = dice.below(120);
+    let plain = Wire { segment_max: SEGMENT_MAX, is_random: false, kept: usize::MAX, drop_one_of: 0 };
+    let whole = play(&script, plain, &mut dice);
+    for wire in [Wire { segment_max: small, ..plain }, Wire { is_random: true, ..plain }] {
+        same_records(&whole, &play(&script, wire, &mut dice));
+    }
+    let random = Wire { kept, is_random: true, ..plain };
+    for wire in [Wire { kept, ..plain }, random, Wire { segment_max: small * 4, drop_one_of: 5, ..random }] {
+        play(&script, wire, &mut dice);
+    }
+}
+
+/// Where the whole was read to the last byte, so is any segmentation of it, as the same.
+fn same_records(whole: &(Log, ByteSums), other: &(Log, ByteSums)) {
+    if whole.1.unframed > 0 {
+        return;
+    }
+    let is_read = |log: &Log| {
+        log.totals.is_none_or(|totals| {
+            totals.protection != Protection::Tls
+                && [totals.losses.to_leader, totals.losses.to_learner] == [0, 0]
+                && totals.bytes.to_leader.unframed + totals.bytes.to_learner.unframed == 0
+        })
+    };
+    if is_read(&whole.0) {
+        assert_eq!(other.0.packets, whole.0.packets);
+        assert_eq!(other.0.snapshots, whole.0.snapshots);
+        assert_eq!(other.0.election, whole.0.election);
+        assert_eq!(other.0.auth, whole.0.auth);
+        assert_eq!(other.1, whole.1);
+    }
+}
+
+/// Plays a conversation; answers what the observer was told, and an election connection's sums.
+fn play(script: &Script<'_>, wire: Wire, dice: &mut Dice) -> (Log, ByteSums) {
+    let mut dissector = Dissector::new(Settings::default());
+    let mut log = Log::default();
+    let mut end = Ends { script, sent: [0; 2], frame: 0, turn: 0 };
+    if script.from_start {
+        let syn = end.segment(true, Flags::SYN, 0, &[], 0);
+        let answer = end.segment(false, Flags::SYN | Flags::ACK, 0, &[], 0);
+        for segment in [syn, answer] {
+            dissector.segment(&Segment { seq: segment.seq.wrapping_sub(1), ..segment }, &mut log);
+        }
+    }
+    let ack = end.segment(true, Flags::ACK, 0, &[], 0);
+    dissector.segment(&ack, &mut log);
+    let answer = end.segment(false, Flags::ACK, 0, &[], 0);
+    dissector.segment(&answer, &mut log);
+    for turn in &script.turns {
+        end.turn += 1;
+        let mut rest = turn.bytes;
+        while !rest.is_empty() {
+            let most = wire.segment_max;
+            let len = if wire.is_random { 1 + dice.below(most) } else { most }.min(rest.len());
+            let (now, later) = rest.split_at(len);
+            let kept = if wire.is_random && wire.kept < most { dice.below(wire.kept + 1) } else { wire.kept };
+            let sent = end.sent[usize::from(turn.from_learner)];
+            let is_edge = sent == 0 || sent + len as u64 == script.sent(turn.from_learner);
+            let is_dropped = wire.drop_one_of > 0 && dice.below(wire.drop_one_of) == 0 && !is_edge;
+            let segment = end.segment(turn.from_learner, Flags::ACK, len as u32, now, kept);
+            if !is_dropped {
+                dissector.segment(&segment, &mut log);
+            }
+            rest = later;
+        }
+    }
+    dissector.finish(&mut log);
+    let sums = dissector.counts.election_bytes;
+    if script.port == 2888 {
+        let Some(totals) = log.totals else { panic!("a connection on the quorum port is a link") };
+        for (sums, from_learner) in [(totals.bytes.to_leader, true), (totals.bytes.to_learner, false)] {
+            accounts_for(&sums, script.sent(from_learner));
+        }
+    } else if script.port == 3888 {
+        accounts_for(&sums, script.sent(true) + script.sent(false));
+    }
+    (log, sums)
+}
+
+fn accounts_for(sums: &ByteSums, sent: u64) {
+    assert_eq!(sums.stream(), sent, "{sums:?}");
+    assert!(sums.cut_unframed <= sums.cut, "{sums:?}");
+}
+
+/// Both ends of the connection.
+struct Ends<'s> {
+    script: &'s Script<'s>,
+    /// Bytes sent by the leader and by the learner.
+    sent: [u64; 2],
+    frame: u32,
+    turn: i64,
+}
+
+impl Ends<'_> {
+    /// The next segment of one end, which acknowledges everything the other has sent.
+    fn segment<'a>(
+        &mut self,
+        from_learner: bool,
+        flags: u8,
+        len: u32,
+        bytes: &'a [u8],
+        kept: usize,
+    ) -> Segment<'a> {
+        let leader = Endpoint { address: LEADER, port: self.script.port };
+        let (src, dst) = if from_learner { (LEARNER, leader) } else { (leader, LEARNER) };
+        self.frame += 1;
+        let (own, other) = (usize::from(from_learner), usize::from(!from_learner));
+        let segment = Segment {
+            at: START.plus(Span::from_millis(self.turn * 10)),
+            place: FrameRef { file: 0, number: self.frame },
+            src,
+            dst,
+            seq: (0xffff_ff00 + self.sent[own]) as u32,
+            ack: (0xffff_ff00 + self.sent[other]) as u32,
+            flags: Flags(flags),
+            window: 501,
+            ttl: 64,
+            ip_id: self.frame as u16,
+            checksum: 0,
+            timestamps: Some((self.frame, 0)),
+            window_scale: None,
+            sack: false,
+            payload: &bytes[..kept.min(bytes.len())],
+            len,
+        };
+        self.sent[own] += u64::from(len);
+        segment
+    }
+}
+
+/// Counts, and holds each event against what it may say.
+#[derive(Default)]
+struct Count {
+    open: Vec<Slot>,
+    packets: u64,
+    /// Bytes on the wire that packets and snapshots claim.
+    claimed: u64,
+    sums: ByteSums,
+}
+
+impl Observer for Count {
+    fn link_opened(&mut self, slot: Slot, _opened: &LinkOpened) {
+        assert!(!self.open.contains(&slot), "a slot has one link at a time");
+        self.open.push(slot);
+    }
+
+    fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
+        assert!(self.open.contains(&slot));
+        assert!(seen.segment.payload.len() as u64 <= u64::from(seen.segment.len));
+    }
+
+    fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
+        assert!(self.open.contains(&slot));
+        is_sound(packet);
+        self.packets += 1;
+        self.claimed += packet.size.unwrap_or(0);
+    }
+
+    fn snapshot(&mut self, slot: Slot, snapshot: &SnapshotSeen) {
+        assert!(self.open.contains(&slot));
+        self.claimed += snapshot.bytes;
+    }
+
+    fn link_closed(&mut self, slot: Slot, _direction: Direction, _closing: &Closing) {
+        assert!(self.open.contains(&slot));
+    }
+
+    fn gap(&mut self, slot: Slot, _direction: Direction, len: u64, _at: Timestamp) {
+        assert!(self.open.contains(&slot) && len > 0);
+    }
+
+    fn link_over(&mut self, slot: Slot, totals: &LinkTotals) {
+        let before = self.open.len();
+        self.open.retain(|open| *open != slot);
+        assert_eq!(self.open.len() + 1, before, "a link is over once");
+        for sums in [totals.bytes.to_leader, totals.bytes.to_learner] {
+            self.add(&sums);
+        }
+    }
+
+    fn election(&mut self, message: &ElectionSeen<'_>) {
+        assert!(message.cut <= message.size);
+        if let ElectionMessage::Notification(Notification { config: Some(config), .. }) = message.message {
+            assert!(config.len() as u64 + message.cut <= message.size);
+        }
+    }
+
+    fn auth(&mut self, auth: &AuthSeen) {
+        assert!(auth.cut <= auth.head.size());
+    }
+}
+
+impl Count {
+    fn add(&mut self, sums: &ByteSums) {
+        assert!(sums.cut_unframed <= sums.cut, "{sums:?}");
+        self.sums.decoded += sums.decoded;
+        self.sums.cut += sums.cut;
+        self.sums.missing += sums.missing;
+        self.sums.unframed += sums.unframed;
+    }
+}
+
+/// The bytes of a capture, through every room up to the events.
+///
+/// Holds: every event belongs to an open link, every link is over once; what was read and what was not
+/// is no more than what was captured, and what was cut no more than what was; no more is claimed by
+/// packets than went by.
+pub fn whole(data: &[u8]) {
+    let Some(mut decoder) = Decoder::sniff(data) else { return };
+    let mut heads = Vec::new();
+    decoder.decode(data, &mut |head| heads.push(head));
+    let mut dissector = Dissector::new(Settings::default());
+    let mut count = Count::default();
+    let (mut captured, mut cut) = (0, 0);
+    for head in heads {
+        let start = head.start as usize;
+        let frame = Frame {
+            at: head.at,
+            link: head.link,
+            orig_len: head.orig_len,
+            data: &data[start..start + head.len as usize],
+            place: FrameRef { file: 0, number: head.number },
+        };
+        let Ok(segment) = packet::segment(&frame) else { continue };
+        captured += segment.payload.len() as u64;
+        cut += u64::from(segment.len) - segment.payload.len() as u64;
+        dissector.segment(&segment, &mut count);
+    }
+    dissector.finish(&mut count);
+    let election = dissector.counts.election_bytes;
+    let links = count.sums.stream();
+    count.add(&election);
+    assert!(count.open.is_empty(), "links that are never over: {:?}", count.open);
+    assert!(count.sums.decoded + count.sums.unframed <= captured, "{:?}", count.sums);
+    assert!(count.sums.cut <= cut, "{:?}", count.sums);
+    assert!(count.claimed <= links, "{} claimed of {links}", count.claimed);
+    assert!(count.packets * 20 <= links, "{} packets in {links} bytes", count.packets);
+}

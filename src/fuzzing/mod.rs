@@ -1,0 +1,103 @@
+//! What fuzzing holds each room against, as plain functions of some bytes.
+//!
+//! In: any bytes at all. Out: nothing, or a panic that says what did not hold. Each function asserts
+//! more than that nothing breaks: what was decoded encodes to the same bytes, pieces give what the whole
+//! gives, a cut never contradicts what it was cut from, and every byte is accounted for. The targets in
+//! `fuzz/` are one call each; `tests/corpus.rs` replays corpus and past crashes through the same
+//! functions on stable Rust. Behind the feature `fuzzing`: nobody else has a use for it.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a finding is a panic, and inputs are small"
+)]
+
+mod assembler;
+mod dissect;
+mod file;
+mod packet;
+mod proto;
+
+pub use assembler::assembler;
+pub use dissect::{link, whole};
+pub use file::capture_file;
+pub use packet::segment;
+pub use proto::{auth, election, jute, learner_info, proposal, quorum_packet, request, snapshot};
+
+/// A function that panics if something does not hold for these bytes.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name: that of its folders in `fuzz/corpus` and `fuzz/crashes`.
+pub const TARGETS: [(&str, Target); 13] = [
+    ("assembler", assembler),
+    ("auth", auth),
+    ("capture_file", capture_file),
+    ("election", election),
+    ("jute", jute),
+    ("learner_info", learner_info),
+    ("link", link),
+    ("proposal", proposal),
+    ("quorum_packet", quorum_packet),
+    ("request", request),
+    ("segment", segment),
+    ("snapshot", snapshot),
+    ("whole", whole),
+];
+
+/// Reads operations off the front of some bytes; `None` once they are used up.
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (front, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*front)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    /// The next `len` bytes, or as many as there are.
+    fn bytes(&mut self, len: usize) -> &'a [u8] {
+        let (front, rest) = self.0.split_at(len.min(self.0.len()));
+        self.0 = rest;
+        front
+    }
+}
+
+/// Numbers that follow from the input alone, for choices that are not worth bytes of it (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    /// FNV-1a of the input.
+    fn of(data: &[u8]) -> Self {
+        Self(data.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        }))
+    }
+
+    /// A number below `end`, which is above 0.
+    fn below(&mut self, end: usize) -> usize {
+        let Self(state) = self;
+        *state |= u64::from(*state == 0);
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        (*state >> 16) as usize % end
+    }
+}
+
+/// Lengths at which to cut `len` bytes: all where they are few, else the ends and some between.
+fn cuts(len: usize) -> impl Iterator<Item = usize> {
+    let step = (len / 64).max(1);
+    (0..len).filter(move |at| *at < 160 || at + 24 > len || at % step == 0)
+}
