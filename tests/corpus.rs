@@ -1,5 +1,7 @@
 //! Replays the fuzzing corpus and every crash ever found, through the functions that fuzzing calls.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

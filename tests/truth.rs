@@ -252,7 +252,7 @@ fn judge(folder: &Folder, run: &Run) -> Vec<String> {
         });
         // A host that dies with its process sees a connection closed at once, which is no stall.
         let own = run.host.as_deref() == Some(folder.name_of(&fault.subject).as_str());
-        if !found && !(fault.kind == "crash" && own) {
+        if !found && (fault.kind != "crash" || !own) {
             wrong.push(format!("{} of {} is not found", fault.kind, folder.name_of(&fault.subject)));
         }
     }
