@@ -562,7 +562,7 @@ impl Framer {
         }
         if let Some(mut open) = self.open.take() {
             open.is_whole = false;
-            open.cut += len;
+            open.cut += open.end.map_or(len, |end| end.saturating_sub(offset).min(len));
             open.last_at = at;
             let head = open.head;
             match (head, open.end) {

@@ -345,7 +345,7 @@ impl LinkState {
         let (Some(zxid), direction) = (packet.zxid, packet.direction) else { return };
         match direction {
             Direction::ToLearner => self.to_learner(packet, zxid, out),
-            Direction::ToLeader => self.to_leader(packet, zxid),
+            Direction::ToLeader => self.to_leader(packet, zxid, out),
         }
         if let Some(pending) = self.pending.of_mut(direction) {
             pending.items.push(Item::Seen { kind: packet.kind, zxid, at: packet.at });
@@ -451,7 +451,12 @@ impl LinkState {
     }
 
     #[inline]
-    fn to_leader(&mut self, packet: &PacketSeen<'_>, zxid: Zxid) {
+    fn to_leader<O: Observer>(&mut self, packet: &PacketSeen<'_>, zxid: Zxid, out: &mut Outlet<'_, O>) {
+        if self.known.awaits_uptodate
+            && matches!(packet.kind, PacketType::Ping | PacketType::Request | PacketType::Revalidate)
+        {
+            self.serves(packet, out);
+        }
         match packet.kind {
             PacketType::Ack => {
                 if zxid.counter() != 0 {
@@ -466,6 +471,26 @@ impl LinkState {
             PacketType::FollowerInfo => self.is_follower = true,
             _ => {}
         }
+    }
+
+    /// A learner that answers PINGs and forwards requests was told NEWLEADER and UPTODATE: where they
+    /// were not seen, they were hidden.
+    #[cold]
+    fn serves<O: Observer>(&mut self, packet: &PacketSeen<'_>, out: &mut Outlet<'_, O>) {
+        if self.pending.to_learner.is_some() {
+            self.read(Direction::ToLearner, true, out);
+        }
+        let span = HiddenSpan::new(packet.at, packet.place);
+        let passed = [
+            (self.known.awaits_newleader || self.newleader_maybe_passed, PacketType::NewLeader),
+            (self.known.awaits_uptodate, PacketType::UpToDate),
+        ];
+        for (_, kind) in passed.into_iter().filter(|(is_hidden, _)| *is_hidden) {
+            infer(Direction::ToLearner, kind, None, None, &span, false, out);
+        }
+        self.newleader_maybe_passed = false;
+        self.known.awaits_newleader = false;
+        self.known.awaits_uptodate = false;
     }
 
     /// A PING's answer echoes its zxid, and answers come in order.

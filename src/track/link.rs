@@ -169,6 +169,8 @@ pub struct LinkTrack {
     checks: Checks,
     pings: VecDeque<SentPing>,
     skipped: VecDeque<SentPing>,
+    /// Answers whose PING is not known, or not yet.
+    loose_pongs: VecDeque<SentPing>,
     last_ping_at: Option<Timestamp>,
     is_armed: bool,
     is_up_to_date: bool,
@@ -223,6 +225,7 @@ impl LinkTrack {
             checks: Checks::default(),
             pings: VecDeque::new(),
             skipped: VecDeque::new(),
+            loose_pongs: VecDeque::new(),
             last_ping_at: None,
             is_armed: opened.picked_up,
             is_up_to_date: opened.picked_up,
@@ -428,8 +431,15 @@ impl LinkTrack {
                 self.last_proposed = self.last_proposed.max(packet.zxid);
                 self.set_epoch(packet);
             }
+            (Direction::ToLeader, PacketType::Request | PacketType::Revalidate) => self.serves(),
             _ => self.handshake(packet),
         }
+    }
+
+    /// Only a learner that was told UPTODATE answers PINGs and forwards requests.
+    const fn serves(&mut self) {
+        self.is_up_to_date = true;
+        self.is_armed = true;
     }
 
     fn set_epoch(&mut self, packet: &PacketSeen<'_>) {
@@ -541,11 +551,27 @@ impl LinkTrack {
             self.pings.pop_front();
             self.pings_unanswered += 1;
         }
-        self.pings.push_back(SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed });
+        let ping = SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed };
+        if !packet.inferred {
+            self.pings.push_back(ping);
+            return;
+        }
+        // An inferred one comes late: its answer may have come by already.
+        if let Some(index) = self.loose_pongs.iter().position(|pong| pong.at >= ping.at) {
+            if let Some(pong) = self.loose_pongs.remove(index)
+                && ping.counts
+            {
+                self.ping.record(pong.at.since(ping.at).micros());
+            }
+        } else {
+            let index = self.pings.partition_point(|other| other.at <= ping.at);
+            self.pings.insert(index, ping);
+        }
     }
 
     /// A PING's answer echoes its zxid; answers come in order.
     fn pong(&mut self, packet: &PacketSeen<'_>) {
+        self.serves();
         if let Some(counts) = self.activity.at(packet.at) {
             counts.pongs = counts.pongs.saturating_add(1);
         }
@@ -567,7 +593,13 @@ impl LinkTrack {
             }
             return;
         }
-        let Some(index) = self.pings.iter().position(is_it) else { return };
+        let Some(index) = self.pings.iter().position(is_it) else {
+            if self.loose_pongs.len() >= PINGS_MOST {
+                self.loose_pongs.pop_front();
+            }
+            self.loose_pongs.push_back(SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed });
+            return;
+        };
         for _ in 0..index {
             if let Some(ping) = self.pings.pop_front() {
                 if self.skipped.len() >= PINGS_MOST {
