@@ -610,29 +610,30 @@ impl LinkState {
                 .iter()
                 .any(|ping| ping.at <= at && (ping.is_skipped || at.since(ping.at) < Span::from_millis(1000)))
         };
-        let usual = match direction {
-            Direction::ToLearner => out.sizes.usual(self.leader_tag).to_vec(),
-            Direction::ToLeader => Vec::new(),
+        let newleader_size =
+            out.sizes.newleader.filter(|(tag, _)| *tag == self.leader_tag).map(|(_, size)| size);
+        let solve = |sizes: &Sizes, usual: Option<&[u32]>| {
+            let size_of = |zxid| sizes.size(self.leader_tag, zxid);
+            let facts = Facts {
+                is_observer: self.is_observer,
+                size_of: &size_of,
+                usual,
+                newleader_size,
+                ping_every: self.ping_every,
+                awaits_revalidate: self.revalidates_open > 0,
+                may_answer_ping: &may_answer,
+            };
+            match direction {
+                Direction::ToLearner => read_to_learner(&pending.known, &pending.items, &facts),
+                Direction::ToLeader => read_to_leader(&pending.known, &pending.items, &facts),
+            }
         };
-        let sizes = &*out.sizes;
-        let size_of = |zxid| sizes.size(self.leader_tag, zxid);
-        let mut facts = Facts {
-            is_observer: self.is_observer,
-            size_of: &size_of,
-            usual: None,
-            newleader_size: sizes.newleader.filter(|(tag, _)| *tag == self.leader_tag).map(|(_, size)| size),
-            ping_every: self.ping_every,
-            awaits_revalidate: self.revalidates_open > 0,
-            may_answer_ping: &may_answer,
-        };
-        let solve = |facts: &Facts<'_>| match direction {
-            Direction::ToLearner => read_to_learner(&pending.known, &pending.items, facts),
-            Direction::ToLeader => read_to_leader(&pending.known, &pending.items, facts),
-        };
-        let mut solved = solve(&facts);
-        if !usual.is_empty() && solved.as_ref().is_none_or(|solved| !solved.is_certain()) {
-            facts.usual = Some(&usual);
-            solved = solve(&facts).filter(|solved| solved.is_certain()).or(solved);
+        let mut solved = solve(out.sizes, None);
+        if direction == Direction::ToLearner && solved.as_ref().is_none_or(|solved| !solved.is_certain()) {
+            let usual = out.sizes.usual(self.leader_tag).to_vec();
+            if !usual.is_empty() {
+                solved = solve(out.sizes, Some(&usual)).filter(Solved::is_certain).or(solved);
+            }
         }
         let is_done = solved.as_ref().is_some_and(|solved| solved.is_complete);
         if !is_done && !is_last && direction == Direction::ToLearner && pending.items.len() < ITEMS_MAX / 2 {

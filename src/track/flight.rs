@@ -181,6 +181,17 @@ impl InFlight {
         }
     }
 
+    /// Only the counts.
+    #[must_use]
+    pub fn over(&self) -> Self {
+        Self {
+            evicted: self.evicted,
+            unacked: self.unacked,
+            uncommitted: self.uncommitted,
+            ..Self::default()
+        }
+    }
+
     /// How many PROPOSALs are remembered.
     #[must_use]
     pub fn len(&self) -> usize {

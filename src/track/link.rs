@@ -1,6 +1,6 @@
 //! One link: its phases, its round trips, its waits.
 
-use super::activity::Activity;
+use super::activity::{Activity, Sum};
 use super::flight::{Answered, InFlight};
 use super::samples::Samples;
 use super::violation::Checks;
@@ -21,6 +21,8 @@ use std::collections::{BTreeMap, VecDeque};
 const PINGS_MOST: usize = 64;
 /// Waits remembered per link; beyond, the shortest are let go.
 const WAITS_MOST: usize = 4_096;
+/// Waits kept of a link that is over.
+const WAITS_KEPT: usize = 64;
 
 /// The end of a wait that is not looked at when it is told what went on during it: what ends it does.
 const EDGE: Span = Span::from_millis(500);
@@ -164,7 +166,7 @@ pub struct LinkTrack {
     /// Round trips of the kernels.
     rtt: PerDirection<KernelRtt>,
     reading: PerDirection<Reading>,
-    activity: Activity,
+    activity: Option<Activity>,
     usual_ping: Usual,
     checks: Checks,
     pings: VecDeque<SentPing>,
@@ -220,7 +222,7 @@ impl LinkTrack {
             last_acked: None,
             rtt: PerDirection::default(),
             reading: PerDirection { to_leader: reading(leader_read), to_learner: reading(learner_read) },
-            activity: Activity::default(),
+            activity: Some(Activity::default()),
             usual_ping: Usual::default(),
             checks: Checks::default(),
             pings: VecDeque::new(),
@@ -246,7 +248,7 @@ impl LinkTrack {
         let is_fresh = seen.new_bytes > 0;
         let is_again = seen.fate == Fate::Again;
         let side = usize::from(!seen.direction.is_to_leader());
-        if let Some(counts) = self.activity.at(segment.at) {
+        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at)) {
             let bump = |count: &mut [u8; 2]| {
                 if let Some(count) = count.get_mut(side) {
                     *count = count.saturating_add(1);
@@ -344,7 +346,7 @@ impl LinkTrack {
             let us = segment.at.since(at).micros();
             acked.samples.record(us);
             let is_late = acked.usual.is_late(us);
-            if let Some(counts) = self.activity.at(segment.at) {
+            if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at)) {
                 counts.timed_acks = counts.timed_acks.saturating_add(1);
                 counts.late_acks = counts.late_acks.saturating_add(u8::from(is_late));
             }
@@ -387,10 +389,15 @@ impl LinkTrack {
             from: reading.last.place,
             to,
             silence: Some(reading.silence),
-            activity: self.activity.sum(start, at.minus(EDGE)),
-            before: self.activity.sum(start.minus(len), start),
+            activity: self.went_on(start, at.minus(EDGE)),
+            before: self.went_on(start.minus(len), start),
         };
         self.remember(wait);
+    }
+
+    /// What went on on the link in a stretch of time.
+    fn went_on(&self, from: Timestamp, to: Timestamp) -> Sum {
+        self.activity.as_ref().map(|activity| activity.sum(from, to)).unwrap_or_default()
     }
 
     #[inline]
@@ -522,8 +529,8 @@ impl LinkTrack {
         let len = end.since(start);
         self.note_worst(Deadline::Ack, len, start);
         if len >= REMEMBERED {
-            let activity = self.activity.sum(start, end.minus(EDGE));
-            let before = self.activity.sum(start.minus(len), start);
+            let activity = self.went_on(start, end.minus(EDGE));
+            let before = self.went_on(start.minus(len), start);
             let wait = Wait {
                 deadline: Deadline::Ack,
                 start,
@@ -572,7 +579,7 @@ impl LinkTrack {
     /// A PING's answer echoes its zxid; answers come in order.
     fn pong(&mut self, packet: &PacketSeen<'_>) {
         self.serves();
-        if let Some(counts) = self.activity.at(packet.at) {
+        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at)) {
             counts.pongs = counts.pongs.saturating_add(1);
         }
         if let Some(Body::Ping(sessions)) =
@@ -619,7 +626,7 @@ impl LinkTrack {
             let us = packet.at.since(ping.at).micros();
             self.ping.record(us);
             if self.usual_ping.is_late(us)
-                && let Some(counts) = self.activity.at(packet.at)
+                && let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at))
             {
                 counts.late_pongs = counts.late_pongs.saturating_add(1);
             }
@@ -708,6 +715,27 @@ impl LinkTrack {
         self.pings_unanswered += (self.pings.len() + self.skipped.len()) as u64;
         self.pings.clear();
         self.skipped.clear();
+    }
+
+    /// The link is over and closed: lets go of all that no report shows. `near` is the shortest wait
+    /// that may still be shown.
+    pub fn compact(&mut self, near: Span) {
+        self.ping.seal();
+        self.ack.seal();
+        self.commit.seal();
+        self.rtt.to_leader.samples.seal();
+        self.rtt.to_learner.samples.seal();
+        self.waits.retain(|wait| wait.len() >= near);
+        if self.waits.len() > WAITS_KEPT {
+            self.waits.sort_by_key(|wait| std::cmp::Reverse(wait.len()));
+            self.waits.truncate(WAITS_KEPT);
+        }
+        self.waits.shrink_to_fit();
+        self.activity = None;
+        self.flight = self.flight.over();
+        self.pings = VecDeque::new();
+        self.skipped = VecDeque::new();
+        self.loose_pongs = VecDeque::new();
     }
 
     /// When the leader last sent a PING on it.
