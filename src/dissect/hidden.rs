@@ -24,6 +24,9 @@ const SMALL: u64 = 20;
 /// A leader's REVALIDATE, and a learner's.
 const REVALIDATE_ANSWER: u64 = 29;
 const REVALIDATE_REQUEST: u64 = 32;
+/// The parts of a beat by which a PING may be late and early.
+const LATE: i64 = 4;
+const EARLY: i64 = 8;
 /// States behind one item, and steps to them, before a group of spans is given up.
 const STATES_MAX: usize = 256;
 const STEPS_MAX: usize = 4_096;
@@ -539,14 +542,14 @@ impl Known {
         }
     }
 
-    /// Whether the leader's beat lets a PING be in a span: within a tenth of a period of its time.
+    /// Whether the leader's beat lets a PING be in a span. A leader counts from each beat to the next, so a
+    /// busy one is late and stays so; early is only what follows one that was held up on its way.
     fn ping_possible(&self, span: &HiddenSpan, every: Option<Span>) -> bool {
         let (Some(last), Some(every)) = (self.ping_at, every) else { return true };
         let since = span.at.since(last).nanos();
         let every = every.nanos().max(1);
-        let slack = every / 10;
-        let off = since.rem_euclid(every);
-        since > every / 2 && (off <= slack || every - off <= slack)
+        let late = since.rem_euclid(every);
+        since > every / 2 && (late <= every / LATE || every - late <= every / EARLY)
     }
 }
 
