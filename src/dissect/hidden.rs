@@ -24,6 +24,9 @@ const SMALL: u64 = 20;
 /// A leader's REVALIDATE, and a learner's.
 const REVALIDATE_ANSWER: u64 = 29;
 const REVALIDATE_REQUEST: u64 = 32;
+/// The parts of a beat by which a PING may be late and early.
+const LATE: i64 = 4;
+const EARLY: i64 = 8;
 /// States behind one item, and steps to them, before a group of spans is given up.
 const STATES_MAX: usize = 256;
 const STEPS_MAX: usize = 4_096;
@@ -539,14 +542,14 @@ impl Known {
         }
     }
 
-    /// Whether the leader's beat lets a PING be in a span: within a tenth of a period of its time.
+    /// Whether the leader's beat lets a PING be in a span. A leader counts from each beat to the next, so a
+    /// busy one is late and stays so; early is only what follows one that was held up on its way.
     fn ping_possible(&self, span: &HiddenSpan, every: Option<Span>) -> bool {
         let (Some(last), Some(every)) = (self.ping_at, every) else { return true };
         let since = span.at.since(last).nanos();
         let every = every.nanos().max(1);
-        let slack = every / 10;
-        let off = since.rem_euclid(every);
-        since > every / 2 && (off <= slack || every - off <= slack)
+        let late = since.rem_euclid(every);
+        since > every / 2 && (late <= every / LATE || every - late <= every / EARLY)
     }
 }
 
@@ -558,23 +561,36 @@ const fn is_commit(kind: PacketType) -> bool {
     matches!(kind, PacketType::Commit | PacketType::CommitAndActivate)
 }
 
-/// The lengths up to `most` that `count` PROPOSALs of usual sizes can have together.
+/// The lengths up to `most` that `count` PROPOSALs of usual sizes can have together, as a set of bits:
+/// adding a size to all of them is a shift.
 fn sums_of(usual: &[u32], count: u64, most: u64) -> Vec<u64> {
-    let mut sums = vec![0u64];
     if most > USUAL_LEN_MAX {
         return Vec::new();
     }
+    let words = usize::try_from(most / 64 + 1).unwrap_or(1);
+    let mut sums = vec![0u64; words];
+    if let Some(first) = sums.first_mut() {
+        *first = 1;
+    }
     for _ in 0..count {
-        let mut next: Vec<u64> = sums
-            .iter()
-            .flat_map(|sum| usual.iter().map(move |size| sum + u64::from(*size)))
-            .filter(|sum| *sum <= most)
-            .collect();
-        next.sort_unstable();
-        next.dedup();
+        let mut next = vec![0u64; words];
+        for size in usual {
+            let (skip, shift) = (*size as usize / 64, size % 64);
+            for (at, word) in sums.iter().enumerate().filter(|(_, word)| **word != 0) {
+                if let Some(to) = next.get_mut(at + skip) {
+                    *to |= word << shift;
+                }
+                if let Some(to) = next.get_mut(at + skip + 1).filter(|_| shift > 0) {
+                    *to |= word >> (64 - shift);
+                }
+            }
+        }
         sums = next;
     }
-    sums
+    let bits = |(at, word): (u64, u64)| {
+        (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at * 64 + bit)
+    };
+    (0..).zip(sums).flat_map(bits).filter(|sum| *sum <= most).collect()
 }
 
 /// Marks the states from which a way leads to the end, and drops the steps that lead nowhere.
