@@ -14,6 +14,8 @@
 use super::framer::HiddenSpan;
 use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// Smallest PROPOSAL or INFORM on the wire.
 const PROPOSAL_MIN: u64 = 52;
@@ -180,12 +182,12 @@ impl Solved {
 
 /// Reads the spans of a stream to a learner.
 pub(super) fn read_to_learner(known: &Known, items: &[Item], facts: &Facts<'_>) -> Option<Solved> {
-    Search { items, facts, is_to_leader: false }.solve(known)
+    Search { items, facts, is_to_leader: false, sums: RefCell::default() }.solve(known)
 }
 
 /// Reads the spans of a stream to the leader.
 pub(super) fn read_to_leader(known: &Known, items: &[Item], facts: &Facts<'_>) -> Option<Solved> {
-    Search { items, facts, is_to_leader: true }.solve(known)
+    Search { items, facts, is_to_leader: true, sums: RefCell::default() }.solve(known)
 }
 
 /// How many packets of a numbered type a span can hold.
@@ -221,6 +223,8 @@ struct Search<'a> {
     items: &'a [Item],
     facts: &'a Facts<'a>,
     is_to_leader: bool,
+    /// What [`sums_of`] gave, by count and most: many states ask for the same.
+    sums: RefCell<Vec<(u64, u64, Rc<[u64]>)>>,
 }
 
 impl Search<'_> {
@@ -238,6 +242,16 @@ impl Search<'_> {
         mark_viable(&mut layers, &mut steps);
         sum_up(&mut layers, &steps);
         self.judge(&layers, &steps)
+    }
+
+    fn sums(&self, usual: &[u32], count: u64, most: u64) -> Rc<[u64]> {
+        let mut known = self.sums.borrow_mut();
+        if let Some((_, _, sums)) = known.iter().find(|(c, m, _)| (*c, *m) == (count, most)) {
+            return Rc::clone(sums);
+        }
+        let sums: Rc<[u64]> = sums_of(usual, count, most).into();
+        known.push((count, most, Rc::clone(&sums)));
+        sums
     }
 
     /// The layer behind an item; `None` where it is empty or grows too large.
@@ -381,7 +395,7 @@ impl Search<'_> {
             };
             match self.facts.usual {
                 Some(usual) if unsized_count > 0 => {
-                    for sum in sums_of(usual, unsized_count, span.len - sized) {
+                    for &sum in self.sums(usual, unsized_count, span.len - sized).iter() {
                         self.fill_small(span, known, (sized + sum, 0), (main, commits), &mut add);
                     }
                 }
@@ -587,10 +601,15 @@ fn sums_of(usual: &[u32], count: u64, most: u64) -> Vec<u64> {
         }
         sums = next;
     }
-    let bits = |(at, word): (u64, u64)| {
-        (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at * 64 + bit)
-    };
-    (0..).zip(sums).flat_map(bits).filter(|sum| *sum <= most).collect()
+    let mut lengths = Vec::new();
+    for (at, mut word) in (0u64..).zip(sums) {
+        while word != 0 {
+            lengths.push(at * 64 + u64::from(word.trailing_zeros()));
+            word &= word - 1;
+        }
+    }
+    lengths.retain(|sum| *sum <= most);
+    lengths
 }
 
 /// Marks the states from which a way leads to the end, and drops the steps that lead nowhere.
