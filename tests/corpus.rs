@@ -1,5 +1,4 @@
 //! Replays the fuzzing corpus and every crash ever found, through the functions that fuzzing calls.
-
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -51,8 +50,8 @@ fn no_crash_comes_back() {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-/// What is known and not yet mended, each with a line in `fuzz/open/README.md`. Passes once something
-/// there holds: then it moves to `fuzz/crashes`.
+/// What is known and not yet mended, each with a line in `fuzz/open/README.md`. Fails once something
+/// there holds: then that moves to `fuzz/crashes`.
 #[test]
 #[ignore = "known findings; run it to see which still stand"]
 fn open_findings_still_stand() {

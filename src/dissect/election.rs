@@ -153,6 +153,9 @@ impl ElectionFramer {
         if auth::is_magic(have) {
             return auth::Head::decode(have).map_or(Front::NeedMore, Front::Auth);
         }
+        if auth::MAGIC.starts_with(have) {
+            return Front::NeedMore;
+        }
         if self.mode == Mode::Start
             && let Some(front) = hello_front(have)
         {
@@ -295,6 +298,7 @@ fn bare_notification(seen: &[u8], len: u64) -> Option<Notification<'_>> {
     let notification = Notification::decode_cut(seen, len).ok()?;
     let is_known = !matches!(notification.state, ServerState::Unknown(_));
     let is_sid = |sid: i64| (-1..=i64::from(i32::MAX)).contains(&sid) || sid == i64::MIN;
-    (is_known && is_sid(notification.leader.0) && notification.election_epoch.unsigned_abs() < 1 << 32)
+    // Rounds count from 1.
+    (is_known && is_sid(notification.leader.0) && (1..1 << 32).contains(&notification.election_epoch))
         .then_some(notification)
 }

@@ -6,7 +6,7 @@
 //! read. Where bytes are missing altogether, nothing is believed before a strong start.
 
 use super::event::{ByteSums, Direction, Observer, PacketSeen, SnapshotSeen, Trouble};
-use super::link::{LinkState, Outlet};
+use super::link::{LinkState, Outlet, opens};
 use crate::frame::FrameRef;
 use crate::proto::quorum::{Glimpse, Head, Packet};
 use crate::proto::snapshot::EndFinder;
@@ -17,6 +17,19 @@ use crate::time::Timestamp;
 /// The most bytes of a packet that are kept together while it spans segments. What lies beyond is
 /// framed all the same.
 const KEPT_MAX: usize = 64 * 1024;
+
+/// The longest SASL token that is believed; Kerberos tickets stay below.
+const TOKEN_MAX: u64 = 64 * 1024;
+
+/// Segments in a row that are nothing but whole packets, after which the packet (or snapshot) that they
+/// seem to lie in is none.
+const DOUBTS_MAX: u8 = 3;
+
+/// The longest segment that is looked at for being nothing but whole packets.
+const CHAIN_MAX: u64 = 1024;
+
+/// TLS records in a row, each at the start of a segment, that prove TLS where its start was not seen.
+const TLS_RECORDS: u8 = 3;
 
 /// Bytes of a packet head that, cut off behind them, still tell a start from anything else: the type
 /// and the top of the zxid.
@@ -64,7 +77,10 @@ struct Open {
     head: Option<Head>,
     /// One past its last byte; `None` while the head or a REQUEST's authinfo is unknown.
     end: Option<u64>,
+    /// Bytes of it so far: captured, cut, and missing from the capture.
+    seen: u64,
     cut: u64,
+    missing: u64,
     /// Whether the kept bytes reach from the first byte to the current one.
     is_whole: bool,
 }
@@ -76,6 +92,18 @@ struct Snapshot {
     end: EndFinder,
     /// Whether some of it was cut or missing, so that its end may go by unseen.
     is_blind: bool,
+    seen: u64,
+    cut: u64,
+}
+
+/// A SASL packet whose end has not come yet.
+#[derive(Clone, Debug)]
+struct Token {
+    head: auth::Head,
+    left: u64,
+    cut: u64,
+    at: Timestamp,
+    place: FrameRef,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -84,6 +112,8 @@ enum Mode {
     Packets,
     /// Inside the raw snapshot behind a SNAP packet.
     Snapshot(Box<Snapshot>),
+    /// Inside a SASL packet.
+    Token(Box<Token>),
     /// Searching for a packet start.
     #[default]
     Lost,
@@ -102,6 +132,10 @@ pub(super) struct Framer {
     /// Captured bytes of the open packet.
     kept: Vec<u8>,
     blind: Option<HiddenSpan>,
+    /// Segments in a row that contradict what is open.
+    doubts: u8,
+    /// TLS records in a row, while searching.
+    tls_records: u8,
     pub(super) sums: ByteSums,
     pub(super) losses: u32,
 }
@@ -148,6 +182,8 @@ impl Framer {
             open: None,
             kept: Vec::new(),
             blind: None,
+            doubts: 0,
+            tls_records: 0,
             sums: ByteSums::default(),
             losses: 0,
         }
@@ -165,12 +201,16 @@ impl Framer {
         if self.blind.is_some() {
             self.try_end_blind(&mut cursor, link, out);
         }
+        if self.open.is_some() || matches!(self.mode, Mode::Snapshot(_)) {
+            self.doubt(&cursor, link, out);
+        }
         while cursor.len > 0 {
             match self.mode {
                 Mode::Packets if self.open.is_none() => self.begin(&mut cursor, link, out),
                 Mode::Packets => self.go_on(&mut cursor, link, out),
                 Mode::Lost => self.search(&mut cursor, link, out),
                 Mode::Snapshot(_) => self.snapshot(&mut cursor, link, out),
+                Mode::Token(_) => self.go_on_with_token(&mut cursor, link, out),
                 Mode::Opaque => self.pass_over(&mut cursor, u64::MAX),
             }
         }
@@ -183,9 +223,9 @@ impl Framer {
             return;
         }
         let Some(head) = Head::decode(cursor.seen) else {
-            return self.begin_short(cursor);
+            return self.begin_short(cursor, link, out);
         };
-        if !link.accepts(&head, self.direction) {
+        if !self.accepts(&head, cursor.seen, link) {
             return self.lose(Trouble::BadHead, link, out);
         }
         self.has_begun = true;
@@ -226,12 +266,39 @@ impl Framer {
     }
 
     /// At a packet start of which fewer bytes than a head were captured.
-    fn begin_short(&mut self, cursor: &mut Cursor<'_>) {
-        if cursor.is_cut() {
+    fn begin_short<O: Observer>(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
+        if !cursor.is_cut() {
+            self.open(None, cursor);
+        } else if self.may_begin(cursor.seen) {
             self.go_blind(cursor, cursor.at, cursor.place);
         } else {
-            self.open(None, cursor);
+            self.lose(Trouble::BadHead, link, out);
         }
+    }
+
+    /// Whether so few bytes can be the front of a packet, or of a SASL packet that comes before.
+    fn may_begin(&self, seen: &[u8]) -> bool {
+        if !self.has_begun && auth::MAGIC.starts_with(seen.get(..8).unwrap_or(seen)) {
+            return true;
+        }
+        match Glimpse::decode(seen) {
+            Some(Glimpse { kind: PacketType::Unknown(_), .. }) => false,
+            Some(glimpse) => self.has_begun || may_open(glimpse.kind, self.direction),
+            None => seen.iter().all(|byte| *byte == 0),
+        }
+    }
+
+    /// Whether a packet can begin so here. A stream begins with one of few types, whatever it is that
+    /// speaks on this port.
+    #[inline]
+    fn accepts(&self, head: &Head, bytes: &[u8], link: &LinkState) -> bool {
+        (self.has_begun || may_open(head.kind, self.direction) && opens(head, bytes))
+            && link.accepts(head, self.direction)
     }
 
     /// SASL and TLS, which come before everything else. Answers whether it took anything.
@@ -246,17 +313,81 @@ impl Framer {
             link.is_tls();
             return true;
         }
-        if !auth::is_magic(cursor.seen) {
-            return false;
-        }
-        let Some(head) = auth::Head::decode(cursor.seen) else { return false };
+        let Some(head) = sasl_head(cursor.seen) else { return false };
         let (at, place) = (cursor.at, cursor.place);
-        let size = head.size();
-        let (seen, cut) = cursor.take(size);
+        let (seen, _) = cursor.take(auth::Head::LEN as u64);
+        self.sums.decoded += seen.len() as u64;
+        self.begin_token(head, at, place, link, out);
+        true
+    }
+
+    /// Behind the head of a SASL packet.
+    fn begin_token<O: Observer>(
+        &mut self,
+        head: auth::Head,
+        at: Timestamp,
+        place: FrameRef,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let left = head.size() - auth::Head::LEN as u64;
+        let token = Token { head, left, cut: 0, at, place };
+        if left == 0 {
+            self.mode = Mode::Packets;
+            link.auth(self.direction, &token.head, token.cut, token.at, token.place, out);
+        } else {
+            self.mode = Mode::Token(Box::new(token));
+        }
+    }
+
+    fn go_on_with_token<O: Observer>(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let Mode::Token(token) = &mut self.mode else { return };
+        let before = cursor.len;
+        let (seen, cut) = cursor.take(token.left);
+        token.left -= before - cursor.len;
+        token.cut += cut;
         self.sums.decoded += seen.len() as u64;
         self.sums.cut += cut;
-        link.auth(self.direction, &head, cut, at, place, out);
-        true
+        if token.left == 0 {
+            self.end_token(link, out);
+        }
+    }
+
+    fn end_token<O: Observer>(&mut self, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+        if !matches!(self.mode, Mode::Token(_)) {
+            return;
+        }
+        if let Mode::Token(token) = std::mem::replace(&mut self.mode, Mode::Packets) {
+            link.auth(self.direction, &token.head, token.cut, token.at, token.place, out);
+        }
+    }
+
+    /// A segment inside a packet or a snapshot: one that is nothing but whole packets contradicts it. A
+    /// length that a stranger wrote, or that was never one, hides what follows no longer than this.
+    fn doubt<O: Observer>(&mut self, cursor: &Cursor<'_>, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+        match is_chain(cursor, link, self.direction) {
+            Some(true) => self.doubts += 1,
+            Some(false) => self.doubts = 0,
+            None => {}
+        }
+        if self.doubts < DOUBTS_MAX {
+            return;
+        }
+        let (seen, cut) = match (&self.open, &self.mode) {
+            (Some(open), _) => (open.seen, open.cut),
+            (None, Mode::Snapshot(snapshot)) => (snapshot.seen, snapshot.cut),
+            (None, _) => return,
+        };
+        self.sums.decoded -= seen;
+        self.sums.unframed += seen;
+        self.sums.cut_unframed += cut;
+        self.end_snapshot(cursor.at, false, true, link, out);
+        self.lose(Trouble::BadTail, link, out);
     }
 
     fn open(&mut self, head: Option<Head>, cursor: &mut Cursor<'_>) {
@@ -270,9 +401,12 @@ impl Framer {
             end: head
                 .filter(|h| h.kind != PacketType::Request)
                 .map(|h| cursor.offset + h.size_without_authinfo()),
+            seen: 0,
             cut: 0,
+            missing: 0,
             is_whole: true,
         });
+        self.doubts = 0;
     }
 
     /// Inside a packet.
@@ -308,9 +442,21 @@ impl Framer {
         let n = need.min(cursor.seen.len());
         self.swallow(&mut open, cursor, n as u64);
         if let Some(head) = Head::decode(&self.kept) {
-            if !link.accepts(&head, self.direction) {
+            if !self.has_begun
+                && let Some(head) = sasl_head(&self.kept)
+            {
+                return self.begin_token(head, open.at, open.place, link, out);
+            }
+            if !self.accepts(&head, &self.kept, link) {
+                if !self.has_begun && auth::is_tls(&self.kept) {
+                    link.is_tls();
+                    self.mode = Mode::Opaque;
+                }
                 self.sums.decoded -= self.kept.len() as u64;
                 self.sums.unframed += self.kept.len() as u64;
+                if matches!(self.mode, Mode::Opaque) {
+                    return;
+                }
                 return self.lose(Trouble::BadHead, link, out);
             }
             self.has_begun = true;
@@ -343,6 +489,7 @@ impl Framer {
             self.kept.extend_from_slice(seen.get(..room).unwrap_or_default());
             open.is_whole = cut == 0 && room == seen.len();
         }
+        open.seen += seen.len() as u64;
         open.cut += cut;
     }
 
@@ -380,6 +527,8 @@ impl Framer {
                 Step::NeedMore { .. } => self.kept.truncate(before),
                 Step::Malformed(_) => {
                     self.kept.truncate(before);
+                    self.sums.decoded -= open.seen;
+                    self.sums.unframed += open.seen;
                     return self.lose(Trouble::BadTail, link, out);
                 }
             }
@@ -418,7 +567,10 @@ impl Framer {
                 from,
                 end: EndFinder::default(),
                 is_blind: false,
+                seen: 0,
+                cut: 0,
             }));
+            self.doubts = 0;
         }
     }
 
@@ -432,7 +584,7 @@ impl Framer {
 
     fn extend_blind(&mut self, cursor: &mut Cursor<'_>) {
         if let Some(blind) = &mut self.blind {
-            blind.pieces += 1;
+            blind.pieces = blind.pieces.saturating_add(1);
             blind.len += cursor.len;
             let (seen, cut) = cursor.take(u64::MAX);
             blind.seen += seen.len() as u64;
@@ -458,7 +610,7 @@ impl Framer {
             span.len += skip as u64;
             span.seen += seen.len() as u64;
             self.sums.cut += cut;
-            span.pieces += 1;
+            span.pieces = span.pieces.saturating_add(1);
         }
         link.hidden(self.direction, span, out);
     }
@@ -474,9 +626,10 @@ impl Framer {
             self.mode = Mode::Opaque;
             return link.is_tls();
         }
-        if !link.has_packets() && auth::is_magic(cursor.seen) {
-            self.mode = Mode::Packets;
-            self.has_begun = false;
+        if !link.has_packets() && self.is_greeting(cursor) {
+            if matches!(self.mode, Mode::Opaque) {
+                link.is_tls();
+            }
             return;
         }
         match find_start(cursor, link, self.direction) {
@@ -491,6 +644,22 @@ impl Framer {
             None => self.pass_over(cursor, u64::MAX),
         }
         let _ = out;
+    }
+
+    /// What comes before packets, where the capture began among it. Changes the mode if so.
+    fn is_greeting(&mut self, cursor: &Cursor<'_>) -> bool {
+        if sasl_head(cursor.seen).is_some() {
+            self.mode = Mode::Packets;
+            self.has_begun = false;
+            return true;
+        }
+        let is_record = auth::TlsHead::decode(cursor.seen).is_some_and(|head| head.len > 0);
+        self.tls_records = if is_record { self.tls_records + 1 } else { 0 };
+        if self.tls_records < TLS_RECORDS {
+            return false;
+        }
+        self.mode = Mode::Opaque;
+        true
     }
 
     fn pass_over(&mut self, cursor: &mut Cursor<'_>, n: u64) {
@@ -522,6 +691,8 @@ impl Framer {
         let (seen, cut) = cursor.take(u64::MAX);
         snapshot.end.hidden(cut);
         snapshot.is_blind |= cut > 0;
+        snapshot.seen += seen.len() as u64;
+        snapshot.cut += cut;
         self.sums.decoded += seen.len() as u64;
         self.sums.cut += cut;
     }
@@ -534,6 +705,9 @@ impl Framer {
         link: &mut LinkState,
         out: &mut Outlet<'_, O>,
     ) {
+        if !matches!(self.mode, Mode::Snapshot(_)) {
+            return;
+        }
         if let Mode::Snapshot(snapshot) = std::mem::replace(&mut self.mode, Mode::Packets) {
             let bytes = self.sums.stream().saturating_sub(snapshot.start);
             link.snapshot_ended(is_blind);
@@ -560,9 +734,17 @@ impl Framer {
             snapshot.end.hidden(len);
             return;
         }
+        if let Mode::Token(token) = &mut self.mode {
+            token.cut += len.min(token.left);
+            token.left -= len.min(token.left);
+            if token.left > 0 {
+                return;
+            }
+            self.end_token(link, out);
+        }
         if let Some(mut open) = self.open.take() {
             open.is_whole = false;
-            open.cut += len;
+            open.missing += open.end.map_or(len, |end| len.min(end.saturating_sub(offset)));
             open.last_at = at;
             let head = open.head;
             match (head, open.end) {
@@ -589,6 +771,7 @@ impl Framer {
     fn lose<O: Observer>(&mut self, trouble: Trouble, link: &mut LinkState, out: &mut Outlet<'_, O>) {
         self.mode = Mode::Lost;
         self.open = None;
+        self.has_begun = true;
         self.losses += u32::from(trouble != Trouble::PickedUp);
         link.lost(self.direction, out);
     }
@@ -613,27 +796,24 @@ impl Framer {
                 }
             }
         }
+        self.end_token(link, out);
         self.end_snapshot(at, false, true, link, out);
     }
 }
 
 impl Open {
     fn packet<'a>(&self, direction: Direction, head: Head, kept: &'a [u8]) -> PacketSeen<'a> {
-        let size = match self.end {
-            Some(end) => end - self.start,
-            None => kept.len() as u64 + self.cut,
-        };
         PacketSeen {
             direction,
             kind: head.kind,
             zxid: Some(head.zxid),
             data_len: Some(head.data_len),
-            size: Some(size),
+            size: self.end.map(|end| end - self.start),
             at: self.at,
             last_at: self.last_at,
             place: self.place,
             seen: kept,
-            cut: self.cut,
+            cut: self.cut + self.missing,
             inferred: false,
             timed: true,
         }
@@ -652,6 +832,44 @@ impl HiddenSpan {
             to.copy_from_slice(from);
             self.hint_len = n as u8;
         }
+    }
+}
+
+/// Whether a stream can begin with a packet of this type.
+const fn may_open(kind: PacketType, direction: Direction) -> bool {
+    use PacketType::{FollowerInfo, LeaderInfo, NewLeader, ObserverInfo};
+    match direction {
+        Direction::ToLeader => matches!(kind, FollowerInfo | ObserverInfo),
+        Direction::ToLearner => matches!(kind, LeaderInfo | NewLeader),
+    }
+}
+
+/// The head of a SASL packet with a token of believable length.
+fn sasl_head(bytes: &[u8]) -> Option<auth::Head> {
+    auth::Head::decode(bytes).filter(|head| head.size() <= TOKEN_MAX)
+}
+
+/// Whether a segment is, from its first byte to its last, whole packets that surely are some; `None`
+/// where it begins so and its end was cut.
+fn is_chain(cursor: &Cursor<'_>, link: &LinkState, direction: Direction) -> Option<bool> {
+    if cursor.len > CHAIN_MAX {
+        return Some(false);
+    }
+    let mut rest = cursor.seen;
+    while let Some(head) = Head::decode(rest) {
+        if !link.is_strong_start(rest, cursor.at, direction, true) {
+            return Some(false);
+        }
+        let size = usize::try_from(head.size_without_authinfo()).unwrap_or(usize::MAX);
+        match rest.split_at_checked(size) {
+            Some((packet, behind)) if packet.ends_with(&[0xff; 4]) => rest = behind,
+            None if cursor.is_cut() => return None,
+            _ => return Some(false),
+        }
+    }
+    match (cursor.is_cut(), rest.len() < cursor.seen.len()) {
+        (true, true) => None,
+        (_, is_any) => Some(is_any && rest.is_empty()),
     }
 }
 

@@ -14,6 +14,8 @@
 use super::framer::HiddenSpan;
 use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// Smallest PROPOSAL or INFORM on the wire.
 const PROPOSAL_MIN: u64 = 52;
@@ -24,6 +26,9 @@ const SMALL: u64 = 20;
 /// A leader's REVALIDATE, and a learner's.
 const REVALIDATE_ANSWER: u64 = 29;
 const REVALIDATE_REQUEST: u64 = 32;
+/// The parts of a beat by which a PING may be late and early.
+const LATE: i64 = 4;
+const EARLY: i64 = 8;
 /// States behind one item, and steps to them, before a group of spans is given up.
 const STATES_MAX: usize = 256;
 const STEPS_MAX: usize = 4_096;
@@ -177,12 +182,12 @@ impl Solved {
 
 /// Reads the spans of a stream to a learner.
 pub(super) fn read_to_learner(known: &Known, items: &[Item], facts: &Facts<'_>) -> Option<Solved> {
-    Search { items, facts, is_to_leader: false }.solve(known)
+    Search { items, facts, is_to_leader: false, sums: RefCell::default() }.solve(known)
 }
 
 /// Reads the spans of a stream to the leader.
 pub(super) fn read_to_leader(known: &Known, items: &[Item], facts: &Facts<'_>) -> Option<Solved> {
-    Search { items, facts, is_to_leader: true }.solve(known)
+    Search { items, facts, is_to_leader: true, sums: RefCell::default() }.solve(known)
 }
 
 /// How many packets of a numbered type a span can hold.
@@ -218,6 +223,8 @@ struct Search<'a> {
     items: &'a [Item],
     facts: &'a Facts<'a>,
     is_to_leader: bool,
+    /// What [`sums_of`] gave, by count and most: many states ask for the same.
+    sums: RefCell<Vec<(u64, u64, Rc<[u64]>)>>,
 }
 
 impl Search<'_> {
@@ -235,6 +242,16 @@ impl Search<'_> {
         mark_viable(&mut layers, &mut steps);
         sum_up(&mut layers, &steps);
         self.judge(&layers, &steps)
+    }
+
+    fn sums(&self, usual: &[u32], count: u64, most: u64) -> Rc<[u64]> {
+        let mut known = self.sums.borrow_mut();
+        if let Some((_, _, sums)) = known.iter().find(|(c, m, _)| (*c, *m) == (count, most)) {
+            return Rc::clone(sums);
+        }
+        let sums: Rc<[u64]> = sums_of(usual, count, most).into();
+        known.push((count, most, Rc::clone(&sums)));
+        sums
     }
 
     /// The layer behind an item; `None` where it is empty or grows too large.
@@ -378,7 +395,7 @@ impl Search<'_> {
             };
             match self.facts.usual {
                 Some(usual) if unsized_count > 0 => {
-                    for sum in sums_of(usual, unsized_count, span.len - sized) {
+                    for &sum in self.sums(usual, unsized_count, span.len - sized).iter() {
                         self.fill_small(span, known, (sized + sum, 0), (main, commits), &mut add);
                     }
                 }
@@ -539,14 +556,14 @@ impl Known {
         }
     }
 
-    /// Whether the leader's beat lets a PING be in a span: within a tenth of a period of its time.
+    /// Whether the leader's beat lets a PING be in a span. A leader counts from each beat to the next, so a
+    /// busy one is late and stays so; early is only what follows one that was held up on its way.
     fn ping_possible(&self, span: &HiddenSpan, every: Option<Span>) -> bool {
         let (Some(last), Some(every)) = (self.ping_at, every) else { return true };
         let since = span.at.since(last).nanos();
         let every = every.nanos().max(1);
-        let slack = every / 10;
-        let off = since.rem_euclid(every);
-        since > every / 2 && (off <= slack || every - off <= slack)
+        let late = since.rem_euclid(every);
+        since > every / 2 && (late <= every / LATE || every - late <= every / EARLY)
     }
 }
 
@@ -558,23 +575,41 @@ const fn is_commit(kind: PacketType) -> bool {
     matches!(kind, PacketType::Commit | PacketType::CommitAndActivate)
 }
 
-/// The lengths up to `most` that `count` PROPOSALs of usual sizes can have together.
+/// The lengths up to `most` that `count` PROPOSALs of usual sizes can have together, as a set of bits:
+/// adding a size to all of them is a shift.
 fn sums_of(usual: &[u32], count: u64, most: u64) -> Vec<u64> {
-    let mut sums = vec![0u64];
     if most > USUAL_LEN_MAX {
         return Vec::new();
     }
+    let words = usize::try_from(most / 64 + 1).unwrap_or(1);
+    let mut sums = vec![0u64; words];
+    if let Some(first) = sums.first_mut() {
+        *first = 1;
+    }
     for _ in 0..count {
-        let mut next: Vec<u64> = sums
-            .iter()
-            .flat_map(|sum| usual.iter().map(move |size| sum + u64::from(*size)))
-            .filter(|sum| *sum <= most)
-            .collect();
-        next.sort_unstable();
-        next.dedup();
+        let mut next = vec![0u64; words];
+        for size in usual {
+            let (skip, shift) = (*size as usize / 64, size % 64);
+            for (at, word) in sums.iter().enumerate().filter(|(_, word)| **word != 0) {
+                if let Some(to) = next.get_mut(at + skip) {
+                    *to |= word << shift;
+                }
+                if let Some(to) = next.get_mut(at + skip + 1).filter(|_| shift > 0) {
+                    *to |= word >> (64 - shift);
+                }
+            }
+        }
         sums = next;
     }
-    sums
+    let mut lengths = Vec::new();
+    for (at, mut word) in (0u64..).zip(sums) {
+        while word != 0 {
+            lengths.push(at * 64 + u64::from(word.trailing_zeros()));
+            word &= word - 1;
+        }
+    }
+    lengths.retain(|sum| *sum <= most);
+    lengths
 }
 
 /// Marks the states from which a way leads to the end, and drops the steps that lead nowhere.

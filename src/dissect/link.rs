@@ -16,6 +16,8 @@ const ITEMS_MAX: usize = 512;
 const SPANS_MAX: usize = 48;
 /// PINGs remembered until they are answered.
 const PINGS_MAX: usize = 16;
+/// Spacings of PINGs that can be a leader's beat: half a tickTime of 40 ms to two minutes.
+const BEATS: std::ops::RangeInclusive<Span> = Span::from_millis(20)..=Span::from_millis(60_000);
 /// How far a zxid's counter may lie from the last known one to count as its neighbour.
 const NEAR: u32 = 1 << 20;
 /// Epochs that a history may reach back.
@@ -36,9 +38,9 @@ pub(super) struct Outlet<'a, O> {
 pub(super) struct Sizes {
     entries: Box<[SizeEntry]>,
     newleader: Option<(u32, u64)>,
-    usual: Vec<u32>,
-    usual_of: u32,
-    /// Entries made since the usual sizes were counted.
+    /// Usual sizes of the leaders that were asked for last.
+    usual: Vec<(u32, Box<[u32]>)>,
+    /// Entries made since usual sizes were counted.
     fresh: u32,
 }
 
@@ -58,10 +60,12 @@ impl Sizes {
     const USUAL_MAX: usize = 12;
     /// Entries after which the usual sizes are counted anew.
     const USUAL_EVERY: u32 = 512;
+    /// Leaders whose usual sizes are remembered.
+    const USUAL_LEADERS: usize = 16;
 
     pub(super) fn new() -> Self {
         let entries = vec![SizeEntry::default(); Self::ENTRIES].into_boxed_slice();
-        Self { entries, newleader: None, usual: Vec::new(), usual_of: 0, fresh: Self::USUAL_EVERY }
+        Self { entries, newleader: None, usual: Vec::new(), fresh: 0 }
     }
 
     const fn place(leader: u32, zxid: Zxid) -> usize {
@@ -81,21 +85,29 @@ impl Sizes {
         (entry.zxid == zxid && entry.leader == leader && entry.size > 0).then_some(entry.size)
     }
 
-    /// The sizes that a leader's PROPOSALs usually have; empty where they have too many.
-    fn usual(&mut self, leader: u32) -> &[u32] {
-        if self.fresh >= Self::USUAL_EVERY || self.usual_of != leader {
-            (self.fresh, self.usual_of) = (0, leader);
-            let mut counts = std::collections::BTreeMap::<u32, u32>::new();
-            for entry in self.entries.iter().filter(|entry| entry.leader == leader && entry.size > 0) {
-                *counts.entry(entry.size).or_default() += 1;
-            }
-            counts.retain(|_, count| *count >= Self::USUAL_COUNT);
-            self.usual = counts.into_keys().collect();
-            if self.usual.len() > Self::USUAL_MAX {
-                self.usual.clear();
-            }
+    /// Counts the sizes that a leader's PROPOSALs usually have, now and then.
+    fn count_usual(&mut self, leader: u32) {
+        if self.fresh >= Self::USUAL_EVERY {
+            self.fresh = 0;
+            self.usual.clear();
         }
-        &self.usual
+        if self.usual.iter().any(|(of, _)| *of == leader) {
+            return;
+        }
+        let mut counts = std::collections::BTreeMap::<u32, u32>::new();
+        for entry in self.entries.iter().filter(|entry| entry.leader == leader && entry.size > 0) {
+            *counts.entry(entry.size).or_default() += 1;
+        }
+        counts.retain(|_, count| *count >= Self::USUAL_COUNT);
+        let sizes =
+            if counts.len() > Self::USUAL_MAX { Box::default() } else { counts.into_keys().collect() };
+        self.usual.truncate(Self::USUAL_LEADERS - 1);
+        self.usual.insert(0, (leader, sizes));
+    }
+
+    /// The sizes that a leader's PROPOSALs usually have, as counted last; empty where they have too many.
+    fn usual(&self, leader: u32) -> &[u32] {
+        self.usual.iter().find(|(of, _)| *of == leader).map_or(&[], |(_, sizes)| sizes)
     }
 }
 
@@ -136,6 +148,8 @@ pub(super) struct LinkState {
     /// The learner's last zxid, from ACKEPOCH.
     learner_zxid: Option<Zxid>,
     ping_every: Option<Span>,
+    /// The last spacing of two PINGs.
+    ping_spacing: Option<Span>,
     pings: Vec<SentPing>,
     revalidates_open: u32,
     /// NEWLEADER may have gone by with the cut end of a snapshot.
@@ -165,6 +179,7 @@ impl LinkState {
             known: Known::default(),
             learner_zxid: None,
             ping_every: None,
+            ping_spacing: None,
             pings: Vec::new(),
             revalidates_open: 0,
             newleader_maybe_passed: false,
@@ -344,8 +359,8 @@ impl LinkState {
         out.observer.packet(out.slot, packet);
         let (Some(zxid), direction) = (packet.zxid, packet.direction) else { return };
         match direction {
-            Direction::ToLearner => self.to_learner(packet, zxid, out),
-            Direction::ToLeader => self.to_leader(packet, zxid),
+            Direction::ToLearner => self.learn_from_leader(packet, zxid, out),
+            Direction::ToLeader => self.learn_from_learner(packet, zxid, out),
         }
         if let Some(pending) = self.pending.of_mut(direction) {
             pending.items.push(Item::Seen { kind: packet.kind, zxid, at: packet.at });
@@ -374,7 +389,12 @@ impl LinkState {
     }
 
     #[inline]
-    fn to_learner<O: Observer>(&mut self, packet: &PacketSeen<'_>, zxid: Zxid, out: &mut Outlet<'_, O>) {
+    fn learn_from_leader<O: Observer>(
+        &mut self,
+        packet: &PacketSeen<'_>,
+        zxid: Zxid,
+        out: &mut Outlet<'_, O>,
+    ) {
         match packet.kind {
             PacketType::Proposal | PacketType::Inform => {
                 self.is_observer |= packet.kind == PacketType::Inform;
@@ -434,12 +454,7 @@ impl LinkState {
             self.epoch.get_or_insert(zxid.epoch());
         }
         if let Some(last) = self.known.ping_at {
-            let since = at.since(last);
-            // The shortest recent spacing is the beat; a longer one has PINGs hidden or late between.
-            let is_beat = self.ping_every.is_none_or(|every| since.nanos() < every.nanos() * 5 / 4);
-            if is_beat && since > Span::from_millis(20) {
-                self.ping_every = Some(since);
-            }
+            self.learn_beat(at.since(last));
         }
         if self.known.awaits_uptodate {
             return;
@@ -450,22 +465,64 @@ impl LinkState {
         self.pings.push(SentPing { at, zxid, is_skipped: false });
     }
 
+    /// The beat is the shortest spacing that came twice in a row: a longer one has PINGs hidden or late
+    /// between, and a single shorter one is of PINGs that were held up and came in a burst.
+    fn learn_beat(&mut self, spacing: Span) {
+        let last = self.ping_spacing.replace(spacing);
+        let is_steady = last.is_some_and(|last| {
+            let off = last.nanos().saturating_sub(spacing.nanos()).unsigned_abs();
+            off <= spacing.nanos().unsigned_abs() / 8
+        });
+        let is_shorter = self.ping_every.is_none_or(|every| spacing < every);
+        if is_steady && is_shorter && BEATS.contains(&spacing) {
+            self.ping_every = Some(spacing);
+        }
+    }
+
     #[inline]
-    fn to_leader(&mut self, packet: &PacketSeen<'_>, zxid: Zxid) {
+    fn learn_from_learner<O: Observer>(
+        &mut self,
+        packet: &PacketSeen<'_>,
+        zxid: Zxid,
+        out: &mut Outlet<'_, O>,
+    ) {
+        if self.known.awaits_uptodate
+            && matches!(packet.kind, PacketType::Ping | PacketType::Request | PacketType::Revalidate)
+        {
+            self.serves(packet, out);
+        }
         match packet.kind {
-            PacketType::Ack => {
-                if zxid.counter() != 0 {
-                    self.epoch.get_or_insert(zxid.epoch());
-                }
+            PacketType::Ack if zxid.counter() != 0 => {
+                self.epoch.get_or_insert(zxid.epoch());
             }
             PacketType::Ping => self.ping_answer(zxid),
             PacketType::Request => self.learn_authinfo(packet),
-            PacketType::Revalidate => self.revalidates_open += 1,
+            PacketType::Revalidate => self.revalidates_open = self.revalidates_open.saturating_add(1),
             PacketType::AckEpoch => self.learner_zxid = Some(zxid),
             PacketType::ObserverInfo => self.is_observer = true,
             PacketType::FollowerInfo => self.is_follower = true,
             _ => {}
         }
+    }
+
+    /// A learner that answers PINGs and forwards requests was told NEWLEADER and UPTODATE: where they
+    /// were not seen, they were hidden.
+    #[cold]
+    fn serves<O: Observer>(&mut self, packet: &PacketSeen<'_>, out: &mut Outlet<'_, O>) {
+        if self.pending.to_learner.is_some() {
+            self.read(Direction::ToLearner, true, out);
+        }
+        let span = HiddenSpan::new(packet.at, packet.place);
+        let passed = [
+            (self.known.awaits_newleader || self.newleader_maybe_passed, PacketType::NewLeader),
+            (self.known.awaits_uptodate, PacketType::UpToDate),
+        ];
+        for (_, kind) in passed.into_iter().filter(|(is_hidden, _)| *is_hidden) {
+            infer(Direction::ToLearner, kind, None, None, &span, false, out);
+        }
+        self.newleader_maybe_passed = false;
+        self.known.awaits_newleader = false;
+        self.known.awaits_uptodate = false;
     }
 
     /// A PING's answer echoes its zxid, and answers come in order.
@@ -585,29 +642,38 @@ impl LinkState {
                 .iter()
                 .any(|ping| ping.at <= at && (ping.is_skipped || at.since(ping.at) < Span::from_millis(1000)))
         };
-        let usual = match direction {
-            Direction::ToLearner => out.sizes.usual(self.leader_tag).to_vec(),
-            Direction::ToLeader => Vec::new(),
+        let newleader_size =
+            out.sizes.newleader.filter(|(tag, _)| *tag == self.leader_tag).map(|(_, size)| size);
+        let lacks_size = std::cell::Cell::new(false);
+        let solve = |sizes: &Sizes, usual: Option<&[u32]>| {
+            let size_of = |zxid| {
+                let size = sizes.size(self.leader_tag, zxid);
+                lacks_size.set(lacks_size.get() || size.is_none());
+                size
+            };
+            let facts = Facts {
+                is_observer: self.is_observer,
+                size_of: &size_of,
+                usual,
+                newleader_size,
+                ping_every: self.ping_every,
+                awaits_revalidate: self.revalidates_open > 0,
+                may_answer_ping: &may_answer,
+            };
+            match direction {
+                // Not a packet was seen: nothing says that it is quorum's at all.
+                _ if !self.has_packets => None,
+                Direction::ToLearner => read_to_learner(&pending.known, &pending.items, &facts),
+                Direction::ToLeader => read_to_leader(&pending.known, &pending.items, &facts),
+            }
         };
-        let sizes = &*out.sizes;
-        let size_of = |zxid| sizes.size(self.leader_tag, zxid);
-        let mut facts = Facts {
-            is_observer: self.is_observer,
-            size_of: &size_of,
-            usual: None,
-            newleader_size: sizes.newleader.filter(|(tag, _)| *tag == self.leader_tag).map(|(_, size)| size),
-            ping_every: self.ping_every,
-            awaits_revalidate: self.revalidates_open > 0,
-            may_answer_ping: &may_answer,
-        };
-        let solve = |facts: &Facts<'_>| match direction {
-            Direction::ToLearner => read_to_learner(&pending.known, &pending.items, facts),
-            Direction::ToLeader => read_to_leader(&pending.known, &pending.items, facts),
-        };
-        let mut solved = solve(&facts);
-        if !usual.is_empty() && solved.as_ref().is_none_or(|solved| !solved.is_certain()) {
-            facts.usual = Some(&usual);
-            solved = solve(&facts).filter(|solved| solved.is_certain()).or(solved);
+        let mut solved = solve(out.sizes, None);
+        if lacks_size.get() && solved.as_ref().is_none_or(|solved| !solved.is_certain()) {
+            out.sizes.count_usual(self.leader_tag);
+            let usual = out.sizes.usual(self.leader_tag);
+            if !usual.is_empty() {
+                solved = solve(out.sizes, Some(usual)).filter(Solved::is_certain).or(solved);
+            }
         }
         let is_done = solved.as_ref().is_some_and(|solved| solved.is_complete);
         if !is_done && !is_last && direction == Direction::ToLearner && pending.items.len() < ITEMS_MAX / 2 {
@@ -678,7 +744,8 @@ impl LinkState {
         solved: Option<&Solved>,
         out: &mut Outlet<'_, O>,
     ) {
-        let Some(glimpse) = span.glimpse().filter(|_| span.hint().len() >= 10 && solved.is_none()) else {
+        let is_proof = self.has_packets && span.hint().len() >= 10 && solved.is_none();
+        let Some(glimpse) = span.glimpse().filter(|_| is_proof) else {
             return;
         };
         infer(direction, glimpse.kind, glimpse.zxid, None, span, true, out);
@@ -831,24 +898,56 @@ fn alone(span: &HiddenSpan, direction: Direction) -> Option<PacketType> {
 
 /// Whether a head with what follows it is beyond doubt though the epoch is not known.
 fn stands_alone(head: &Head, bytes: &[u8]) -> bool {
-    const ALL_ONES: [u8; 4] = [0xff; 4];
-    if head.zxid != Zxid::NONE && head.zxid.epoch() >= 1 << 24 {
+    let is_of_some_epoch = (1..1 << 24).contains(&head.zxid.epoch());
+    if !is_of_some_epoch && head.zxid != Zxid::NONE && head.kind != PacketType::Sync {
         return false;
     }
-    match head.kind {
+    // A sid, or its time: other protocols have small numbers there.
+    let is_session = |at: usize| word(bytes, at).is_none_or(|top| top >= 1 << 16);
+    let is_said = match head.kind {
         PacketType::Proposal | PacketType::Inform => {
             let top = head.zxid.0.to_be_bytes();
-            match bytes.get(28..36) {
+            let is_embedded = match bytes.get(28..36) {
                 Some(embedded) => embedded == top,
                 None => bytes.get(28..30).is_none_or(|embedded| Some(embedded) == top.get(..2)),
-            }
+            };
+            is_embedded && (is_session(16) || bytes.get(16..24) == Some(&[0; 8]))
         }
-        PacketType::Request => true,
-        _ => {
-            let end = 16 + usize::try_from(head.body_len()).unwrap_or(usize::MAX).min(1 << 16);
-            bytes.get(end..end + 4).is_none_or(|tail| tail == ALL_ONES)
+        PacketType::Ping => head.data_len <= 0 || is_session(16),
+        PacketType::FollowerInfo | PacketType::ObserverInfo => head.data_len >= 12 && opens(head, bytes),
+        PacketType::LeaderInfo => opens(head, bytes),
+        PacketType::NewLeader => head.zxid.counter() == 0 && opens(head, bytes),
+        PacketType::InformAndActivate => false,
+        _ => true,
+    };
+    is_said && (head.kind == PacketType::Request || has_tail(head, bytes))
+}
+
+/// Whether what was captured of a packet that opens a stream is what such a packet holds: the protocol's
+/// version, or the text of a configuration.
+pub(super) fn opens(head: &Head, bytes: &[u8]) -> bool {
+    let is_protocol = |at: usize| word(bytes, at).is_none_or(|version| version == 0x0001_0000);
+    let is_said = match head.kind {
+        PacketType::FollowerInfo | PacketType::ObserverInfo => head.data_len < 12 || is_protocol(24),
+        PacketType::LeaderInfo => is_protocol(16),
+        PacketType::NewLeader => {
+            let len = usize::try_from(head.body_len()).unwrap_or(usize::MAX);
+            let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n');
+            bytes.get(16..).unwrap_or_default().iter().take(len).all(is_text)
         }
-    }
+        _ => false,
+    };
+    is_said && has_tail(head, bytes)
+}
+
+/// Whether a null authinfo ends the packet, as far as was captured.
+fn has_tail(head: &Head, bytes: &[u8]) -> bool {
+    let end = 16 + usize::try_from(head.body_len()).unwrap_or(usize::MAX).min(jute::MAX_LIMIT as usize);
+    bytes.get(end..end + 4).is_none_or(|tail| tail == [0xff; 4])
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk::<4>().map(|word| u32::from_be_bytes(*word))
 }
 
 fn infer<O: Observer>(

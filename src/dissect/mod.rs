@@ -552,3 +552,6 @@ impl Sink for Nowhere {
     fn chunk(&mut self, _side: Side, _chunk: Chunk<'_>) {}
     fn gap(&mut self, _side: Side, _offset: u64, _len: u64, _at: Timestamp) {}
 }
+
+#[cfg(test)]
+mod tests;

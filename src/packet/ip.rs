@@ -9,6 +9,9 @@ use crate::address::Address;
 const V4_LEN: usize = 20;
 /// The fixed IPv6 header.
 const V6_LEN: usize = 40;
+/// The longest segment that a capture can hold before the interface cuts it up: Linux's limit of
+/// BIG TCP (`GSO_MAX_SIZE`, 8 times 65,535), and as much for headers as there can be.
+const SUPER_MAX: usize = 8 * 65_535 + 120;
 /// IPv4: the more-fragments bit and the offset.
 const V4_FRAGMENT: u16 = 0x3fff;
 /// IPv6: the offset and the more-fragments bit.
@@ -64,7 +67,7 @@ fn v4(data: &[u8], wire_len: usize) -> Result<Transport<'_>, IgnoreReason> {
     }
     let total = match usize::from(u16::from_be_bytes([total_hi, total_lo])) {
         // A super segment, captured before the interface cut it up.
-        0 => wire_len,
+        0 => super_len(wire_len)?,
         total if total > wire_len => return Err(IgnoreReason::LengthContradiction),
         total => total,
     };
@@ -87,7 +90,7 @@ fn v6(data: &[u8], wire_len: usize) -> Result<Transport<'_>, IgnoreReason> {
     let carried = wire_len.saturating_sub(V6_LEN);
     let payload_len = match usize::from(u16::from_be_bytes([*len_hi, *len_lo])) {
         // A super segment, or a jumbogram (RFC 2675), which the same rule covers.
-        0 => carried,
+        0 => super_len(carried)?,
         len if len > carried => return Err(IgnoreReason::LengthContradiction),
         len => len,
     };
@@ -101,6 +104,12 @@ fn v6(data: &[u8], wire_len: usize) -> Result<Transport<'_>, IgnoreReason> {
         data: after(rest, extensions_len, wire_len)?,
         wire_len,
     })
+}
+
+/// The length of a packet whose own length field is 0: only the capture's record tells it, and that may
+/// say anything up to 4 GiB.
+fn super_len(wire_len: usize) -> Result<usize, IgnoreReason> {
+    if wire_len > SUPER_MAX { Err(IgnoreReason::LengthContradiction) } else { Ok(wire_len) }
 }
 
 /// The length of the extension headers before TCP. Ends, since each is at least 8 bytes.

@@ -196,6 +196,21 @@ fn a_super_segment_takes_its_length_from_the_frame() {
 }
 
 #[test]
+fn a_frame_of_gigabytes_is_a_contradiction_not_a_segment() {
+    let mut v4 = ipv4(&[], &tcp(&[], &PAYLOAD));
+    v4[2..4].fill(0);
+    let mut v6 = ipv6(&[], &tcp(&[], &PAYLOAD));
+    v6[4..6].fill(0);
+    for bytes in [v4, v6] {
+        let of = |orig_len| segment(&Frame { orig_len, ..frame(LinkType::RawIp, &bytes) });
+        assert!(of(8 * 65_535).is_ok());
+        for orig_len in [600_000, 2_147_483_647, u32::MAX] {
+            assert_eq!(of(orig_len).unwrap_err(), IgnoreReason::LengthContradiction, "{orig_len}");
+        }
+    }
+}
+
+#[test]
 fn padding_is_no_payload() {
     for packet in [ipv4(&[], &tcp(&[], b"ab")), ipv6(&[], &tcp(&[], b"ab"))] {
         let mut bytes = ethernet(&[], &packet);

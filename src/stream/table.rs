@@ -5,7 +5,7 @@
 //! of SYNs costs the same per frame as anything else.
 
 use super::Side;
-use crate::address::Endpoint;
+use crate::address::{Address, Endpoint};
 use crate::time::Timestamp;
 use hashbrown::HashMap;
 
@@ -55,6 +55,15 @@ struct Entry {
     used: bool,
 }
 
+/// Flows that are found without hashing: more than an ensemble has links.
+const RECENT: usize = 64;
+
+/// No flow: port 0 at no address.
+const NOBODY: (FlowKey, u32) = {
+    let nobody = Endpoint { address: Address::v6(0), port: 0 };
+    (FlowKey { a: nobody, b: nobody }, u32::MAX)
+};
+
 /// How many entries are looked at for one to let go.
 const CANDIDATES: usize = 16;
 
@@ -64,7 +73,8 @@ pub struct Table {
     slots: HashMap<FlowKey, u32, foldhash::fast::RandomState>,
     entries: Vec<Entry>,
     free: Vec<u32>,
-    last: Option<(FlowKey, u32)>,
+    /// Flows found lately, each in the one place that its ports give it.
+    recent: Box<[(FlowKey, u32)]>,
     limit: usize,
     hand: usize,
     /// How many connections were let go because the table was full.
@@ -90,7 +100,7 @@ impl Table {
             slots: HashMap::default(),
             entries: Vec::new(),
             free: Vec::new(),
-            last: None,
+            recent: vec![NOBODY; RECENT].into_boxed_slice(),
             limit: limit.clamp(1, u32::MAX as usize),
             hand: 0,
             evicted: 0,
@@ -109,19 +119,28 @@ impl Table {
         self.slots.is_empty()
     }
 
+    /// Where a flow is remembered for a while.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a hash")]
+    const fn recent_place(key: &FlowKey) -> usize {
+        ((key.a.port ^ key.b.port) as usize ^ key.a.address.bits() as usize & 0xff) % RECENT
+    }
+
     /// The slot of a flow; a new flow gets one.
     #[inline]
     pub fn find(&mut self, key: &FlowKey, at: Timestamp) -> Found {
-        if let Some((last, slot)) = self.last
-            && last == *key
+        let recent = Self::recent_place(key);
+        if let Some((last, slot)) = self.recent.get(recent)
+            && last == key
+            && let Some(entry) = self.entries.get_mut(*slot as usize)
         {
-            if let Some(entry) = self.entries.get_mut(slot as usize) {
-                entry.touched = at;
-            }
-            return Found::Known(Slot(slot));
+            entry.touched = at;
+            return Found::Known(Slot(*slot));
         }
         if let Some(&slot) = self.slots.get(key) {
-            self.last = Some((*key, slot));
+            if let Some(place) = self.recent.get_mut(recent) {
+                *place = (*key, slot);
+            }
             if let Some(entry) = self.entries.get_mut(slot as usize) {
                 entry.touched = at;
             }
@@ -153,7 +172,9 @@ impl Table {
             *place = entry;
         }
         self.slots.insert(key, slot);
-        self.last = Some((key, slot));
+        if let Some(place) = self.recent.get_mut(Self::recent_place(&key)) {
+            *place = (key, slot);
+        }
         found
     }
 
@@ -175,7 +196,7 @@ impl Table {
             entry.used = false;
             self.slots.remove(&entry.key);
             self.free.push(slot.0);
-            self.last = None;
+            self.recent.fill(NOBODY);
         }
     }
 

@@ -13,7 +13,7 @@ const MOST: usize = 16_384;
 /// ACKs and COMMITs that may wait for their PROPOSAL.
 const LOOSE_MOST: usize = 256;
 /// How far behind the last ACK and COMMIT an entry without its own is still kept.
-const BEHIND: u64 = 2_048;
+const BEHIND: u64 = 1_024;
 
 /// One PROPOSAL.
 #[derive(Clone, Copy, Debug)]
@@ -137,12 +137,17 @@ impl InFlight {
         Some(Answered { entry, at, place, is_ack, counts: counts && entry.counts })
     }
 
-    /// The place of a zxid: as a rule the numbering has no holes.
+    /// The place of a zxid: as a rule the numbering has no holes; with some, it lies a little before.
     fn find(&self, zxid: Zxid) -> Option<usize> {
-        let first = self.entries.front()?.zxid;
-        let guess = usize::try_from(zxid.0.checked_sub(first.0)?).ok()?;
-        if self.entries.get(guess).is_some_and(|entry| entry.zxid == zxid) {
-            return Some(guess);
+        const STEPS: usize = 4;
+        let (first, last) = (self.entries.front()?.zxid, self.entries.len() - 1);
+        let mut guess = usize::try_from(zxid.0.checked_sub(first.0)?).ok()?.min(last);
+        for _ in 0..STEPS {
+            let held = self.entries.get(guess)?.zxid;
+            if held <= zxid {
+                return (held == zxid).then_some(guess);
+            }
+            guess = guess.checked_sub(usize::try_from(held.0 - zxid.0).ok()?)?;
         }
         self.entries.binary_search_by_key(&zxid, |entry| entry.zxid).ok()
     }
@@ -178,6 +183,17 @@ impl InFlight {
     pub fn finish(&mut self) {
         while !self.entries.is_empty() {
             self.let_go();
+        }
+    }
+
+    /// Only the counts.
+    #[must_use]
+    pub fn over(&self) -> Self {
+        Self {
+            evicted: self.evicted,
+            unacked: self.unacked,
+            uncommitted: self.uncommitted,
+            ..Self::default()
         }
     }
 

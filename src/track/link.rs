@@ -1,6 +1,6 @@
 //! One link: its phases, its round trips, its waits.
 
-use super::activity::Activity;
+use super::activity::{Activity, Sum};
 use super::flight::{Answered, InFlight};
 use super::samples::Samples;
 use super::violation::Checks;
@@ -21,6 +21,8 @@ use std::collections::{BTreeMap, VecDeque};
 const PINGS_MOST: usize = 64;
 /// Waits remembered per link; beyond, the shortest are let go.
 const WAITS_MOST: usize = 4_096;
+/// Waits kept of a link that is over.
+const WAITS_KEPT: usize = 64;
 
 /// The end of a wait that is not looked at when it is told what went on during it: what ends it does.
 const EDGE: Span = Span::from_millis(500);
@@ -164,11 +166,13 @@ pub struct LinkTrack {
     /// Round trips of the kernels.
     rtt: PerDirection<KernelRtt>,
     reading: PerDirection<Reading>,
-    activity: Activity,
+    activity: Option<Activity>,
     usual_ping: Usual,
     checks: Checks,
     pings: VecDeque<SentPing>,
     skipped: VecDeque<SentPing>,
+    /// Answers whose PING is not known, or not yet.
+    loose_pongs: VecDeque<SentPing>,
     last_ping_at: Option<Timestamp>,
     is_armed: bool,
     is_up_to_date: bool,
@@ -218,11 +222,12 @@ impl LinkTrack {
             last_acked: None,
             rtt: PerDirection::default(),
             reading: PerDirection { to_leader: reading(leader_read), to_learner: reading(learner_read) },
-            activity: Activity::default(),
+            activity: Some(Activity::default()),
             usual_ping: Usual::default(),
             checks: Checks::default(),
             pings: VecDeque::new(),
             skipped: VecDeque::new(),
+            loose_pongs: VecDeque::new(),
             last_ping_at: None,
             is_armed: opened.picked_up,
             is_up_to_date: opened.picked_up,
@@ -243,7 +248,7 @@ impl LinkTrack {
         let is_fresh = seen.new_bytes > 0;
         let is_again = seen.fate == Fate::Again;
         let side = usize::from(!seen.direction.is_to_leader());
-        if let Some(counts) = self.activity.at(segment.at) {
+        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at)) {
             let bump = |count: &mut [u8; 2]| {
                 if let Some(count) = count.get_mut(side) {
                     *count = count.saturating_add(1);
@@ -341,7 +346,7 @@ impl LinkTrack {
             let us = segment.at.since(at).micros();
             acked.samples.record(us);
             let is_late = acked.usual.is_late(us);
-            if let Some(counts) = self.activity.at(segment.at) {
+            if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at)) {
                 counts.timed_acks = counts.timed_acks.saturating_add(1);
                 counts.late_acks = counts.late_acks.saturating_add(u8::from(is_late));
             }
@@ -384,10 +389,15 @@ impl LinkTrack {
             from: reading.last.place,
             to,
             silence: Some(reading.silence),
-            activity: self.activity.sum(start, at.minus(EDGE)),
-            before: self.activity.sum(start.minus(len), start),
+            activity: self.went_on(start, at.minus(EDGE)),
+            before: self.went_on(start.minus(len), start),
         };
         self.remember(wait);
+    }
+
+    /// What went on on the link in a stretch of time.
+    fn went_on(&self, from: Timestamp, to: Timestamp) -> Sum {
+        self.activity.as_ref().map(|activity| activity.sum(from, to)).unwrap_or_default()
     }
 
     #[inline]
@@ -428,8 +438,15 @@ impl LinkTrack {
                 self.last_proposed = self.last_proposed.max(packet.zxid);
                 self.set_epoch(packet);
             }
+            (Direction::ToLeader, PacketType::Request | PacketType::Revalidate) => self.serves(),
             _ => self.handshake(packet),
         }
+    }
+
+    /// Only a learner that was told UPTODATE answers PINGs and forwards requests.
+    const fn serves(&mut self) {
+        self.is_up_to_date = true;
+        self.is_armed = true;
     }
 
     fn set_epoch(&mut self, packet: &PacketSeen<'_>) {
@@ -512,8 +529,8 @@ impl LinkTrack {
         let len = end.since(start);
         self.note_worst(Deadline::Ack, len, start);
         if len >= REMEMBERED {
-            let activity = self.activity.sum(start, end.minus(EDGE));
-            let before = self.activity.sum(start.minus(len), start);
+            let activity = self.went_on(start, end.minus(EDGE));
+            let before = self.went_on(start.minus(len), start);
             let wait = Wait {
                 deadline: Deadline::Ack,
                 start,
@@ -541,12 +558,28 @@ impl LinkTrack {
             self.pings.pop_front();
             self.pings_unanswered += 1;
         }
-        self.pings.push_back(SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed });
+        let ping = SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed };
+        if !packet.inferred {
+            self.pings.push_back(ping);
+            return;
+        }
+        // An inferred one comes late: its answer may have come by already.
+        if let Some(index) = self.loose_pongs.iter().position(|pong| pong.at >= ping.at) {
+            if let Some(pong) = self.loose_pongs.remove(index)
+                && ping.counts
+            {
+                self.ping.record(pong.at.since(ping.at).micros());
+            }
+        } else {
+            let index = self.pings.partition_point(|other| other.at <= ping.at);
+            self.pings.insert(index, ping);
+        }
     }
 
     /// A PING's answer echoes its zxid; answers come in order.
     fn pong(&mut self, packet: &PacketSeen<'_>) {
-        if let Some(counts) = self.activity.at(packet.at) {
+        self.serves();
+        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at)) {
             counts.pongs = counts.pongs.saturating_add(1);
         }
         if let Some(Body::Ping(sessions)) =
@@ -567,7 +600,13 @@ impl LinkTrack {
             }
             return;
         }
-        let Some(index) = self.pings.iter().position(is_it) else { return };
+        let Some(index) = self.pings.iter().position(is_it) else {
+            if self.loose_pongs.len() >= PINGS_MOST {
+                self.loose_pongs.pop_front();
+            }
+            self.loose_pongs.push_back(SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed });
+            return;
+        };
         for _ in 0..index {
             if let Some(ping) = self.pings.pop_front() {
                 if self.skipped.len() >= PINGS_MOST {
@@ -587,7 +626,7 @@ impl LinkTrack {
             let us = packet.at.since(ping.at).micros();
             self.ping.record(us);
             if self.usual_ping.is_late(us)
-                && let Some(counts) = self.activity.at(packet.at)
+                && let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at))
             {
                 counts.late_pongs = counts.late_pongs.saturating_add(1);
             }
@@ -676,6 +715,27 @@ impl LinkTrack {
         self.pings_unanswered += (self.pings.len() + self.skipped.len()) as u64;
         self.pings.clear();
         self.skipped.clear();
+    }
+
+    /// The link is over and closed: lets go of all that no report shows. `near` is the shortest wait
+    /// that may still be shown.
+    pub fn compact(&mut self, near: Span) {
+        self.ping.seal();
+        self.ack.seal();
+        self.commit.seal();
+        self.rtt.to_leader.samples.seal();
+        self.rtt.to_learner.samples.seal();
+        self.waits.retain(|wait| wait.len() >= near);
+        if self.waits.len() > WAITS_KEPT {
+            self.waits.sort_by_key(|wait| std::cmp::Reverse(wait.len()));
+            self.waits.truncate(WAITS_KEPT);
+        }
+        self.waits.shrink_to_fit();
+        self.activity = None;
+        self.flight = self.flight.over();
+        self.pings = VecDeque::new();
+        self.skipped = VecDeque::new();
+        self.loose_pongs = VecDeque::new();
     }
 
     /// When the leader last sent a PING on it.

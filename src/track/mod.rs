@@ -24,7 +24,7 @@ use crate::report::model::{
     Closed, Deadline, Headroom, Link, Origin, Report, Role, RoundTrips, Settings, TcpCounts,
 };
 use crate::stream::{Closing, HalfCounts, Slot};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use beat::Beat;
 use election::Elections;
 use link::LinkTrack;
@@ -335,8 +335,19 @@ impl Observer for Tracker {
     }
 
     fn link_over(&mut self, slot: Slot, totals: &LinkTotals) {
-        if let Some(link) = self.link(slot) {
+        let settings = self.settings();
+        let percent = u64::from(self.options.warn_at_percent.clamp(1, 100));
+        let near = settings.stall_limit_ms().min(settings.init_limit_ms()) * percent / 100;
+        let servers = &mut self.servers;
+        let index = self.slots.get(slot.index()).copied().unwrap_or(0).checked_sub(1);
+        if let Some(link) = index.and_then(|index| self.links.get_mut(index as usize)) {
             link.totals = Some(*totals);
+            if let Some(closed) = link.closed {
+                link.finish(closed.at);
+                servers.reached(link.opened.leader.address, link.last_proposed);
+                servers.reached(link.opened.learner.address, link.last_acked);
+                link.compact(Span::from_millis(near.cast_signed()));
+            }
         }
         if let Some(place) = self.slots.get_mut(slot.index()) {
             *place = 0;

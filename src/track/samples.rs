@@ -1,14 +1,14 @@
-//! Durations of one kind on one link, in microseconds: exact while few, a histogram once many.
+//! Durations of one kind on one link, in microseconds: compact while few, a histogram once many.
 //!
-//! Ten thousand links with three kinds each must fit into memory, so a histogram is only made for
-//! those that need one. Three digits are kept; what lies beyond an hour is counted as an hour and
-//! told apart.
+//! Ten thousand links with several kinds each must fit into memory, so a histogram is only made for
+//! those that need one. Three digits are kept either way; what lies beyond an hour is counted as an
+//! hour and told apart.
 
 use crate::report::model::Quantiles;
 use hdrhistogram::Histogram;
 
-/// Values kept as they are before a histogram takes over.
-const FEW: usize = 256;
+/// Values kept one by one before a histogram takes over.
+const FEW: usize = 512;
 /// The longest duration that is told exactly: one hour.
 const MOST_US: u64 = 3_600_000_000;
 
@@ -16,19 +16,50 @@ const MOST_US: u64 = 3_600_000_000;
 #[derive(Clone, Debug)]
 pub struct Samples {
     store: Store,
+    /// The least and the most, exactly.
+    ends: Option<(u64, u64)>,
     /// Durations beyond the most that is told exactly.
     pub clamped: u64,
 }
 
 #[derive(Clone, Debug)]
 enum Store {
-    Few(Vec<u32>),
+    Few(Vec<Short>),
     Many(Box<Histogram<u32>>),
+    /// Nothing more will come: only what is shown is kept.
+    Sealed(Box<(u64, Option<Quantiles>)>),
+}
+
+/// A duration to three digits in two bytes: 11 bits of mantissa, the first of them implied from 2048
+/// on, and an exponent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Short(u16);
+
+impl Short {
+    /// Bits of mantissa that are written down.
+    const BITS: u32 = 11;
+
+    #[expect(clippy::cast_possible_truncation, reason = "MOST_US has 32 bits, so the exponent is at most 21")]
+    const fn of(us: u64) -> Self {
+        let width = u64::BITS - us.leading_zeros();
+        if width <= Self::BITS {
+            return Self(us as u16);
+        }
+        let exponent = width - Self::BITS;
+        Self((((exponent as u64) << (Self::BITS - 1)) + (us >> exponent)) as u16)
+    }
+
+    /// The least duration that is written so.
+    const fn us(self) -> u64 {
+        let bits = self.0 as u64;
+        let exponent = (bits >> (Self::BITS - 1)).saturating_sub(1);
+        if exponent == 0 { bits } else { (bits - (exponent << (Self::BITS - 1))) << exponent }
+    }
 }
 
 impl Default for Samples {
     fn default() -> Self {
-        Self { store: Store::Few(Vec::new()), clamped: 0 }
+        Self { store: Store::Few(Vec::new()), ends: None, clamped: 0 }
     }
 }
 
@@ -38,14 +69,21 @@ impl Samples {
     pub fn record(&mut self, us: u64) {
         self.clamped += u64::from(us > MOST_US);
         let us = us.min(MOST_US);
+        self.ends = Some(self.ends.map_or((us, us), |(least, most)| (least.min(us), most.max(us))));
         match &mut self.store {
             Store::Few(values) if values.len() < FEW => {
-                // MOST_US fits into 32 bits.
-                values.push(u32::try_from(us).unwrap_or(u32::MAX));
+                values.push(Short::of(us));
             }
             Store::Few(_) => self.promote(us),
             Store::Many(histogram) => histogram.saturating_record(us.max(1)),
+            Store::Sealed(_) => {}
         }
+    }
+
+    /// Lets the single values go: nothing more will come.
+    pub fn seal(&mut self) {
+        let sealed = (self.count(), self.quantiles());
+        self.store = Store::Sealed(Box::new(sealed));
     }
 
     #[cold]
@@ -54,7 +92,7 @@ impl Samples {
         // Three digits from 1 µs up to an hour: bounds that are always valid.
         let Ok(mut histogram) = Histogram::new_with_bounds(1, MOST_US, 3) else { return };
         for value in values.drain(..) {
-            histogram.saturating_record(u64::from(value).max(1));
+            histogram.saturating_record(value.us().max(1));
         }
         histogram.saturating_record(us.max(1));
         self.store = Store::Many(Box::new(histogram));
@@ -66,37 +104,32 @@ impl Samples {
         match &self.store {
             Store::Few(values) => values.len() as u64,
             Store::Many(histogram) => histogram.len(),
+            Store::Sealed(sealed) => sealed.0,
         }
     }
 
     /// Values at the quantiles that reports show; `None` where there are no values.
     #[must_use]
     pub fn quantiles(&self) -> Option<Quantiles> {
+        let (min, max) = self.ends?;
         match &self.store {
-            Store::Few(values) if values.is_empty() => None,
+            Store::Sealed(sealed) => sealed.1,
             Store::Few(values) => {
                 let mut sorted = values.clone();
                 sorted.sort_unstable();
                 let at = |permille: usize| {
                     let rank = (sorted.len() * permille).div_ceil(1000).max(1);
-                    sorted.get(rank - 1).copied().map_or(0, u64::from)
+                    sorted.get(rank - 1).copied().map_or(0, Short::us)
                 };
-                Some(Quantiles {
-                    min: at(0),
-                    p50: at(500),
-                    p90: at(900),
-                    p99: at(990),
-                    p999: at(999),
-                    max: at(1000),
-                })
+                Some(Quantiles { min, p50: at(500), p90: at(900), p99: at(990), p999: at(999), max })
             }
             Store::Many(histogram) => Some(Quantiles {
-                min: histogram.min(),
+                min,
                 p50: histogram.value_at_quantile(0.5),
                 p90: histogram.value_at_quantile(0.9),
                 p99: histogram.value_at_quantile(0.99),
                 p999: histogram.value_at_quantile(0.999),
-                max: histogram.max(),
+                max,
             }),
         }
     }
@@ -106,6 +139,17 @@ impl Samples {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_short_keeps_three_digits_and_the_order() {
+        let mut last = 0;
+        for us in (0..5_000).chain((5_000..MOST_US).step_by(777_777)).chain([MOST_US]) {
+            let short = Short::of(us);
+            assert!(short.us() <= us && (us - short.us()) * 1000 <= us, "{us} {}", short.us());
+            assert!(short.us() >= last);
+            last = short.us();
+        }
+    }
 
     #[test]
     fn few_and_many_agree_to_three_digits() {

@@ -201,6 +201,13 @@ pub(super) fn election(page: &Page<'_>, election: &Election) -> String {
     let epoch = election.epoch.map_or_else(String::new, |epoch| format!(" for epoch {epoch}"));
     let start = clock.full(election.start);
     let end = match (election.end, winner) {
+        // A server that comes back to a standing ensemble elects nobody.
+        (Some(end), Some(winner)) if election.by.len() == 1 => format!(
+            "to {}, found {winner} leading{} after {}",
+            clock.beside(end, election.start),
+            epoch.replace(" for", ""),
+            clock::between(election.start, end)
+        ),
         (Some(end), Some(winner)) => format!(
             "to {}, {winner} won{epoch} after {}",
             clock.beside(end, election.start),
