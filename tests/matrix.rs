@@ -462,61 +462,91 @@ fn share(count: u64, of: u64) -> String {
     if of == 0 { "-".to_owned() } else { format!("{:.1}", count as f64 * 100.0 / of as f64) }
 }
 
+/// Records of a type or of a capture, at one cut.
+#[derive(Clone, Copy, Default)]
+struct Recovered {
+    /// In the whole capture.
+    whole: u64,
+    /// Whose head the cut left.
+    seen: u64,
+    /// Seen or proved, and there.
+    known: u64,
+    /// Told, and not there.
+    refuted: u64,
+}
+
+impl Recovered {
+    fn add(&mut self, other: Self) {
+        self.whole += other.whole;
+        self.seen += other.seen;
+        self.known += other.known;
+        self.refuted += other.refuted;
+    }
+}
+
+/// By type, what a report of a cut capture tells of the whole one.
+fn recovered(cut: &Value, whole: &Value) -> BTreeMap<String, Recovered> {
+    let ((seen, all), (_, truth)) = (counts(cut), counts(whole));
+    let mut sums: BTreeMap<_, Recovered> = BTreeMap::new();
+    for key in all.keys().chain(truth.keys()).collect::<BTreeSet<_>>() {
+        let count = |counts: &Counts| counts.get(key).copied().unwrap_or(0);
+        let (told, truth) = (count(&all), count(&truth));
+        sums.entry(key.2.clone()).or_default().add(Recovered {
+            whole: truth,
+            seen: count(&seen).min(truth),
+            known: told.min(truth),
+            refuted: told.saturating_sub(truth),
+        });
+    }
+    sums
+}
+
+fn row(name: &str, cuts: &[Recovered; 3]) -> String {
+    let mut row = format!("| {name} | {} |", cuts[0].whole);
+    for Recovered { whole, seen, known, refuted } in cuts {
+        let _ = write!(row, " {} | {} | {refuted} |", share(*seen, *whole), share(*known, *whole));
+    }
+    row + "\n"
+}
+
 #[test]
 fn the_table_of_shares_is_checked_in() {
-    // By cut: records by type, seen and in all.
-    let mut sums: [BTreeMap<String, [u64; 2]>; 4] = Default::default();
-    let mut rows = String::new();
+    let mut by_type: BTreeMap<String, [Recovered; 3]> = BTreeMap::new();
+    let (mut all, mut rows) = ([Recovered::default(); 3], String::new());
     for Source { name, reports, .. } in &*SOURCES {
-        let mut totals = [[0; 2]; 4];
-        for ((report, sums), total) in reports.iter().zip(&mut sums).zip(&mut totals) {
-            let (seen, all) = counts(report);
-            for (part, counts) in [seen, all].iter().enumerate() {
-                for (kind, count) in by_type(counts) {
-                    sums.entry(kind).or_default()[part] += count;
-                    total[part] += count;
-                }
+        let mut capture = [Recovered::default(); 3];
+        for cut in 0..3 {
+            for (kind, sum) in recovered(&reports[cut], &reports[3]) {
+                by_type.entry(kind).or_default()[cut].add(sum);
+                capture[cut].add(sum);
+                all[cut].add(sum);
             }
         }
-        let [a, b, c, [_, whole]] = totals;
-        let _ = write!(rows, "| {name} | {whole} |");
-        for [seen, all] in [a, b, c] {
-            let _ = write!(rows, " {} | {} |", share(seen, whole), share(all, whole));
-        }
-        rows.push('\n');
+        rows += &row(name, &capture);
     }
     let mut text = "\
 # How much of what the cut hides comes back
 
 Written by `tests/matrix.rs` (`QSCOPE_BLESS=1 cargo test --test matrix`): every whole capture of these folders,
 cut at 96, 128 and 200 bytes a frame. `seen`: the share of the records on quorum ports, in per cent, whose head
-the cut left; `known`: with those that arithmetic proves.
+the cut left; `known`: with those that arithmetic proves; `refuted`: how many were told that the whole capture
+does not have.
 
-| type | records | seen at 96 | known at 96 | seen at 128 | known at 128 | seen at 200 | known at 200 |
-| --- | --- | --- | --- | --- | --- | --- | --- |
 "
     .to_owned();
-    let mut total = [[0; 2]; 4];
-    let kinds: BTreeSet<_> = sums.iter().flat_map(BTreeMap::keys).collect();
-    let line = |text: &mut String, kind: &str, [a, b, c, [_, whole]]: [[u64; 2]; 4]| {
-        let _ = write!(text, "| {kind} | {whole} |");
-        for [seen, all] in [a, b, c] {
-            let _ = write!(text, " {} | {} |", share(seen, whole), share(all, whole));
+    let head = |first: &str| {
+        let mut head = format!("| {first} | records |");
+        for (cut, _) in &CUTS[..3] {
+            let _ = write!(head, " seen at {cut} | known | refuted |");
         }
-        text.push('\n');
+        format!("{head}\n|{}\n", " --- |".repeat(11))
     };
-    for kind in kinds {
-        let counts = [0, 1, 2, 3].map(|cut: usize| sums[cut].get(kind).copied().unwrap_or_default());
-        for (total, counts) in total.iter_mut().zip(counts) {
-            total[0] += counts[0];
-            total[1] += counts[1];
-        }
-        line(&mut text, kind, counts);
+    text += &head("type");
+    for (kind, cuts) in &by_type {
+        text += &row(kind, cuts);
     }
-    line(&mut text, "all", total);
-    text.push_str("\n| capture | records | seen at 96 | known at 96 | seen at 128 | known at 128 | seen at 200 | known at 200 |\n");
-    text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
-    text.push_str(&rows);
+    text += &row("all", &all);
+    text += &format!("\n{}{rows}", head("capture"));
     println!("{text}");
     common::checked_in("RECOVERED.md", &text);
 }
