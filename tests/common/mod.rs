@@ -1,0 +1,45 @@
+//! What the tests over `testdata` share.
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The folder of captures.
+pub(crate) fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
+}
+
+/// The report of `qscope replay` over these captures.
+pub(crate) fn report(config: &Path, captures: &[PathBuf]) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_qscope"))
+        .args(["replay", "--format", "json", "--zoo-cfg"])
+        .arg(config)
+        .args(captures)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{captures:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What stands under a key, which is an array.
+pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().unwrap_or_else(|| panic!("no array {key} in {value}"))
+}
+
+/// A text made by a test, against the one that is checked in; `QSCOPE_BLESS=1` checks it in.
+pub(crate) fn checked_in(name: &str, made: &str) {
+    let path = testdata().join(name);
+    if std::env::var_os("QSCOPE_BLESS").is_some() {
+        fs::write(&path, made).unwrap();
+        return;
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    let changed: Vec<_> = made.lines().filter(|line| !kept.lines().any(|kept| kept == *line)).collect();
+    let gone: Vec<_> = kept.lines().filter(|line| !made.lines().any(|made| made == *line)).collect();
+    assert!(
+        kept == made,
+        "testdata/{name} is not what the code says now (QSCOPE_BLESS=1 writes it anew)\nnow: {changed:#?}\nchecked in: {gone:#?}"
+    );
+}
