@@ -216,6 +216,9 @@ struct Step {
     reading: Reading,
 }
 
+/// A count, the most, and the lengths that so many PROPOSALs can have.
+type Sums = (u64, u64, Rc<[u64]>);
+
 /// A search over all readings at once: a layer of states for each item, steps between them. Ways that
 /// come to the same state are one from there on, so the work grows with items times states and not
 /// with the number of readings.
@@ -224,7 +227,7 @@ struct Search<'a> {
     facts: &'a Facts<'a>,
     is_to_leader: bool,
     /// What [`sums_of`] gave, by count and most: many states ask for the same.
-    sums: RefCell<Vec<(u64, u64, Rc<[u64]>)>>,
+    sums: RefCell<Vec<Sums>>,
 }
 
 impl Search<'_> {

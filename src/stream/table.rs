@@ -5,7 +5,7 @@
 //! of SYNs costs the same per frame as anything else.
 
 use super::Side;
-use crate::address::{Address, Endpoint};
+use crate::address::Endpoint;
 use crate::time::Timestamp;
 use hashbrown::HashMap;
 
@@ -58,12 +58,6 @@ struct Entry {
 /// Flows that are found without hashing: more than an ensemble has links.
 const RECENT: usize = 64;
 
-/// No flow: port 0 at no address.
-const NOBODY: (FlowKey, u32) = {
-    let nobody = Endpoint { address: Address::v6(0), port: 0 };
-    (FlowKey { a: nobody, b: nobody }, u32::MAX)
-};
-
 /// How many entries are looked at for one to let go.
 const CANDIDATES: usize = 16;
 
@@ -73,8 +67,8 @@ pub struct Table {
     slots: HashMap<FlowKey, u32, foldhash::fast::RandomState>,
     entries: Vec<Entry>,
     free: Vec<u32>,
-    /// Flows found lately, each in the one place that its ports give it.
-    recent: Box<[(FlowKey, u32)]>,
+    /// Slots found lately, each in the one place that its flow's ports give it.
+    recent: Box<[u32]>,
     limit: usize,
     hand: usize,
     /// How many connections were let go because the table was full.
@@ -100,7 +94,7 @@ impl Table {
             slots: HashMap::default(),
             entries: Vec::new(),
             free: Vec::new(),
-            recent: vec![NOBODY; RECENT].into_boxed_slice(),
+            recent: vec![u32::MAX; RECENT].into_boxed_slice(),
             limit: limit.clamp(1, u32::MAX as usize),
             hand: 0,
             evicted: 0,
@@ -121,7 +115,6 @@ impl Table {
 
     /// Where a flow is remembered for a while.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "a hash")]
     const fn recent_place(key: &FlowKey) -> usize {
         ((key.a.port ^ key.b.port) as usize ^ key.a.address.bits() as usize & 0xff) % RECENT
     }
@@ -130,16 +123,17 @@ impl Table {
     #[inline]
     pub fn find(&mut self, key: &FlowKey, at: Timestamp) -> Found {
         let recent = Self::recent_place(key);
-        if let Some((last, slot)) = self.recent.get(recent)
-            && last == key
-            && let Some(entry) = self.entries.get_mut(*slot as usize)
+        if let Some(&slot) = self.recent.get(recent)
+            && let Some(entry) = self.entries.get_mut(slot as usize)
+            && entry.key == *key
+            && entry.used
         {
             entry.touched = at;
-            return Found::Known(Slot(*slot));
+            return Found::Known(Slot(slot));
         }
         if let Some(&slot) = self.slots.get(key) {
             if let Some(place) = self.recent.get_mut(recent) {
-                *place = (*key, slot);
+                *place = slot;
             }
             if let Some(entry) = self.entries.get_mut(slot as usize) {
                 entry.touched = at;
@@ -173,7 +167,7 @@ impl Table {
         }
         self.slots.insert(key, slot);
         if let Some(place) = self.recent.get_mut(Self::recent_place(&key)) {
-            *place = (key, slot);
+            *place = slot;
         }
         found
     }
@@ -196,7 +190,6 @@ impl Table {
             entry.used = false;
             self.slots.remove(&entry.key);
             self.free.push(slot.0);
-            self.recent.fill(NOBODY);
         }
     }
 

@@ -123,12 +123,13 @@ impl Samples {
                 };
                 Some(Quantiles { min, p50: at(500), p90: at(900), p99: at(990), p999: at(999), max })
             }
+            // A histogram answers with the upper end of a bucket, which may lie beyond the most.
             Store::Many(histogram) => Some(Quantiles {
                 min,
-                p50: histogram.value_at_quantile(0.5),
-                p90: histogram.value_at_quantile(0.9),
-                p99: histogram.value_at_quantile(0.99),
-                p999: histogram.value_at_quantile(0.999),
+                p50: histogram.value_at_quantile(0.5).clamp(min, max),
+                p90: histogram.value_at_quantile(0.9).clamp(min, max),
+                p99: histogram.value_at_quantile(0.99).clamp(min, max),
+                p999: histogram.value_at_quantile(0.999).clamp(min, max),
                 max,
             }),
         }

@@ -3,11 +3,14 @@
 use crate::address::Address;
 use crate::proto::{Sid, Zxid};
 use crate::report::model::{Role, RoleSpan, Server};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 
 /// Servers kept; a real ensemble has some, an attacker's may have millions.
 const MOST: usize = 1_024;
+/// For so long after a server took its role, a LOOKING notification of it is an old one: what was last
+/// said to a server is said again on each new connection to it.
+const SETTLING: Span = Span::from_millis(2_000);
 /// Role changes kept per server.
 const ROLES_MOST: usize = 1_024;
 
@@ -61,7 +64,7 @@ impl Servers {
         if let Some(last) = held.roles.last_mut()
             && last.to.is_none()
         {
-            if last.role == role {
+            if last.role == role || role == Role::Looking && at.since(last.from) < SETTLING {
                 return;
             }
             last.to = Some(at);

@@ -75,11 +75,11 @@ impl Checks {
             (Direction::ToLeader, PacketType::FollowerInfo | PacketType::ObserverInfo) => {
                 self.accepted_epoch = Some(zxid.epoch());
             }
-            (Direction::ToLearner, PacketType::LeaderInfo) => {
-                if self.accepted_epoch.is_some_and(|accepted| zxid.epoch() < accepted) {
-                    let what = format!("the leader names epoch {}, below the learner's", zxid.epoch());
-                    self.certain(violation(link, packet, "epoch_backwards", what));
-                }
+            (Direction::ToLearner, PacketType::LeaderInfo)
+                if self.accepted_epoch.is_some_and(|accepted| zxid.epoch() < accepted) =>
+            {
+                let what = format!("the leader names epoch {}, below the learner's", zxid.epoch());
+                self.certain(violation(link, packet, "epoch_backwards", what));
             }
             (Direction::ToLearner, PacketType::NewLeader) => self.newleader = Some(zxid),
             (Direction::ToLearner, PacketType::Diff | PacketType::Snap | PacketType::Trunc) => self.restart(),
