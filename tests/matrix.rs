@@ -221,7 +221,8 @@ fn what_the_cut_hides_is_proved() {
             let all = by_type(&all);
             for (kind, truth) in by_type(&whole) {
                 let count = all.get(&kind).copied().unwrap_or(0);
-                if count * 100 < truth * 99 {
+                // One in a hundred, or one where there are fewer.
+                if truth.saturating_sub(count) * 100 > truth.max(100) {
                     wrong.push(format!("{name} at {cut}: {count} of {truth} {kind}"));
                 }
             }
@@ -237,12 +238,22 @@ fn round_trips_are_the_same() {
         let whole = list(&reports[3], "links");
         for ((cut, _), report) in CUTS.iter().zip(reports) {
             assert_eq!(list(report, "links").len(), whole.len(), "{name} at {cut}");
+            let sum = |links: &[Value], kind: &str| -> u64 {
+                links.iter().filter_map(|link| link["round_trips"][kind]["count"].as_u64()).sum()
+            };
+            for kind in ["ping", "ack", "commit"] {
+                let (count, truth) = (sum(list(report, "links"), kind), sum(whole, kind));
+                // Where several readings remain, a hidden packet has a type and no time.
+                if count > truth || (truth - count) * 100 > (truth * 2).max(100) {
+                    wrong.push(format!("{name} at {cut}: {count} of {truth} {kind}"));
+                }
+            }
             for (link, whole) in list(report, "links").iter().zip(whole) {
                 for kind in ["ping", "ack", "commit"] {
                     let (here, there) = (&link["round_trips"][kind], &whole["round_trips"][kind]);
                     let number = |trips: &Value, key: &str| trips[key].as_u64().unwrap_or(0);
                     let (count, truth) = (number(here, "count"), number(there, "count"));
-                    if count.abs_diff(truth) * 100 > truth {
+                    if count > truth {
                         wrong
                             .push(format!("{name} at {cut}, link {}: {count} of {truth} {kind}", link["id"]));
                     }

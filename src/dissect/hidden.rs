@@ -145,8 +145,8 @@ pub(super) struct Facts<'a> {
     pub(super) newleader_size: Option<u64>,
     /// The leader's beat.
     pub(super) ping_every: Option<Span>,
-    /// Whether a client's REVALIDATE is without answer.
-    pub(super) awaits_revalidate: bool,
+    /// How many REVALIDATEs of clients are without an answer.
+    pub(super) revalidates_open: u32,
     /// For a span on the way to the leader: whether it may hold a PING's answer.
     pub(super) may_answer_ping: &'a dyn Fn(Timestamp) -> bool,
 }
@@ -426,7 +426,7 @@ impl Search<'_> {
                 (_, Some(size)) => (size, 0),
                 (_, None) => (0, 1),
             };
-            for revalidates in 0..=u32::from(self.facts.awaits_revalidate) {
+            for revalidates in 0..=self.facts.revalidates_open {
                 for uptodates in 0..=u32::from(known.awaits_uptodate) {
                     for pings in 0..=pings_max {
                         let fixed = sized

@@ -657,7 +657,7 @@ impl LinkState {
                 usual,
                 newleader_size,
                 ping_every: self.ping_every,
-                awaits_revalidate: self.revalidates_open > 0,
+                revalidates_open: self.revalidates_open.min(4),
                 may_answer_ping: &may_answer,
             };
             match direction {
@@ -706,6 +706,7 @@ impl LinkState {
                 Direction::ToLeader => pending.known.ack,
             },
             commit: pending.known.commit,
+            is_history: pending.known.awaits_newleader,
         };
         let mut index = 0;
         let mut last_span = None;
@@ -731,7 +732,7 @@ impl LinkState {
         if let (Some(solved), Some(span)) = (solved, last_span)
             && !solved.anywhere.is_empty()
         {
-            at = Numbering { main: None, commit: None };
+            at = Numbering { main: None, commit: None, ..at };
             self.report_reading(direction, &solved.anywhere, &span, &mut at, false, out);
         }
     }
@@ -762,7 +763,8 @@ impl LinkState {
     ) {
         let main = match direction {
             Direction::ToLeader => PacketType::Ack,
-            Direction::ToLearner if self.is_observer => PacketType::Inform,
+            // Up to NEWLEADER an observer is sent its history as everybody is.
+            Direction::ToLearner if self.is_observer && !at.is_history => PacketType::Inform,
             Direction::ToLearner => PacketType::Proposal,
         };
         for _ in 0..reading.main {
@@ -790,6 +792,7 @@ impl LinkState {
                 infer(direction, kind, None, None, span, timed, out);
             }
         }
+        at.is_history &= reading.newleaders == 0;
         self.note_reading(direction, reading, span);
     }
 
@@ -854,10 +857,13 @@ impl LinkState {
 struct Numbering {
     main: Option<Zxid>,
     commit: Option<Zxid>,
+    /// Whether NEWLEADER has not come yet.
+    is_history: bool,
 }
 
 impl Numbering {
     fn note(&mut self, kind: PacketType, zxid: Zxid, direction: Direction) {
+        self.is_history &= kind != PacketType::NewLeader;
         match (direction, kind) {
             (Direction::ToLearner, PacketType::Proposal | PacketType::Inform) => {
                 self.main = Some(zxid);

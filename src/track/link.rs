@@ -174,7 +174,8 @@ pub struct LinkTrack {
     /// Answers whose PING is not known, or not yet.
     loose_pongs: VecDeque<SentPing>,
     last_ping_at: Option<Timestamp>,
-    is_armed: bool,
+    /// Since when the leader times this learner: its ACK of NEWLEADER.
+    armed_at: Option<Timestamp>,
     is_up_to_date: bool,
     is_close_heard: bool,
     is_reopened: bool,
@@ -229,7 +230,7 @@ impl LinkTrack {
             skipped: VecDeque::new(),
             loose_pongs: VecDeque::new(),
             last_ping_at: None,
-            is_armed: opened.picked_up,
+            armed_at: opened.picked_up.then_some(Timestamp::MIN),
             is_up_to_date: opened.picked_up,
         }
     }
@@ -365,7 +366,7 @@ impl LinkTrack {
 
     const fn deadline(&self, direction: Direction) -> Deadline {
         match direction {
-            Direction::ToLeader if self.is_armed => Deadline::LeaderRead,
+            Direction::ToLeader if self.armed_at.is_some() => Deadline::LeaderRead,
             Direction::ToLearner if self.is_up_to_date => Deadline::LearnerRead,
             _ => Deadline::Init,
         }
@@ -438,15 +439,15 @@ impl LinkTrack {
                 self.last_proposed = self.last_proposed.max(packet.zxid);
                 self.set_epoch(packet);
             }
-            (Direction::ToLeader, PacketType::Request | PacketType::Revalidate) => self.serves(),
+            (Direction::ToLeader, PacketType::Request | PacketType::Revalidate) => self.serves(packet.at),
             _ => self.handshake(packet),
         }
     }
 
     /// Only a learner that was told UPTODATE answers PINGs and forwards requests.
-    const fn serves(&mut self) {
+    fn serves(&mut self, at: Timestamp) {
         self.is_up_to_date = true;
-        self.is_armed = true;
+        self.armed_at.get_or_insert(at);
     }
 
     fn set_epoch(&mut self, packet: &PacketSeen<'_>) {
@@ -465,7 +466,7 @@ impl LinkTrack {
         }
         let Some(zxid) = packet.zxid else { return };
         self.last_proposed = self.last_proposed.max(Some(zxid));
-        let counts = packet.timed && self.is_armed;
+        let counts = packet.timed && self.armed_at.is_some_and(|armed_at| packet.at >= armed_at);
         let mut early: [Option<Answered>; 2] = [None; 2];
         self.flight.proposal(zxid, packet.at, packet.place, counts, |answered| {
             if let Some(place) = early.iter_mut().find(|place| place.is_none()) {
@@ -481,7 +482,7 @@ impl LinkTrack {
         let Some(zxid) = packet.zxid else { return };
         if zxid.counter() == 0 {
             // The ACK of NEWLEADER, from which on the leader keeps the shorter limit.
-            self.is_armed = true;
+            self.armed_at.get_or_insert(packet.at);
             return;
         }
         self.last_acked = self.last_acked.max(Some(zxid));
@@ -550,13 +551,9 @@ impl LinkTrack {
     fn leader_ping(&mut self, packet: &PacketSeen<'_>) {
         self.set_epoch(packet);
         self.last_ping_at = Some(packet.at);
-        if !self.is_up_to_date {
-            // Consumed and never answered before UPTODATE.
-            return;
-        }
         if self.pings.len() >= PINGS_MOST {
             self.pings.pop_front();
-            self.pings_unanswered += 1;
+            self.pings_unanswered += u64::from(self.is_up_to_date);
         }
         let ping = SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed };
         if !packet.inferred {
@@ -578,7 +575,8 @@ impl LinkTrack {
 
     /// A PING's answer echoes its zxid; answers come in order.
     fn pong(&mut self, packet: &PacketSeen<'_>) {
-        self.serves();
+        let is_first = !self.is_up_to_date;
+        self.serves(packet.at);
         if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at)) {
             counts.pongs = counts.pongs.saturating_add(1);
         }
@@ -592,6 +590,11 @@ impl LinkTrack {
         let is_it = |ping: &SentPing| {
             ping.at <= packet.at && (ping.zxid == packet.zxid || ping.zxid.is_none() || packet.zxid.is_none())
         };
+        if is_first {
+            // What the leader sent before UPTODATE is consumed and never answered.
+            let answered = self.pings.iter().rposition(is_it).unwrap_or(self.pings.len());
+            self.pings.drain(..answered);
+        }
         if packet.inferred
             && let Some(index) = self.skipped.iter().rposition(is_it)
         {
@@ -658,8 +661,10 @@ impl LinkTrack {
             PacketType::NewLeader => self.epoch = packet.zxid.map(Zxid::epoch).or(self.epoch),
             PacketType::UpToDate => {
                 self.phases.broadcast.get_or_insert(packet.at);
-                self.is_up_to_date = true;
-                self.is_armed = true;
+                if packet.timed {
+                    self.pings.retain(|ping| ping.at >= packet.at);
+                }
+                self.serves(packet.at);
             }
             _ => {}
         }
@@ -667,7 +672,7 @@ impl LinkTrack {
 
     const fn begin_sync(&mut self) {
         self.is_up_to_date = false;
-        self.is_armed = false;
+        self.armed_at = None;
     }
 
     /// A snapshot of the synchronisation has ended.
