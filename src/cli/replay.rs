@@ -125,8 +125,10 @@ fn read(args: &ReplayArgs, asked: &Asked) -> Result<Report, Failure> {
     }
     drop(progress);
     dissector.finish(&mut tracker);
-    let mut report = tracker.finish(passed.last);
     let replay = reading.finish().ok_or_else(|| Failure::wrong("reading broke off"))?;
+    // Where --to ends the reading, it ends the files too.
+    let ends: Vec<_> = replay.files().iter().map(|file| file.last.min(passed.last)).collect();
+    let mut report = tracker.finish(&ends);
     report.input = passed.input(replay.files(), replay.skipped());
     if dissector.evicted() > 0 {
         report.limits_hit.insert(CONNECTIONS, dissector.evicted());

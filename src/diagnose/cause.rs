@@ -9,6 +9,7 @@ use super::stall::Incident;
 use crate::address::Address;
 use crate::report::model::{Cause, Deadline, Evidence, Settings, Suspect};
 use crate::time::{Span, Timestamp};
+use crate::track::activity::Sum;
 use crate::track::wait::{Ended, Mark, Silence, Wait};
 
 /// Frames of evidence per stall.
@@ -44,11 +45,12 @@ struct Facts<'a> {
 type Rule = fn(&Facts<'_>) -> Option<(Cause, Option<Suspect>, String)>;
 
 /// The rules, in the order in which they are asked.
-const RULES: [Rule; 9] = [
-    path_loses,
+const RULES: [Rule; 10] = [
+    path_was_losing,
     path_is_cut,
     close_is_unanswered,
     leader_is_unheard,
+    path_loses,
     kernel_answers,
     close_is_answered,
     disk_is_late,
@@ -118,12 +120,9 @@ impl<'a> Facts<'a> {
         self.group.iter().flat_map(|incident| incident.waits.iter().copied())
     }
 
-    fn path(&self) -> Suspect {
-        if self.group.len() > 1 {
-            Suspect::Host(self.subject)
-        } else {
-            Suspect::Path(self.subject, self.other)
-        }
+    /// The network between the two; of a leader cut off from all its learners, the first of these paths.
+    const fn path(&self) -> Suspect {
+        Suspect::Path(self.subject, self.other)
     }
 
     /// The frames at the ends of the waits.
@@ -202,7 +201,19 @@ fn path_is_cut(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
         if closed.by_leader { link.opened.leader.address } else { link.opened.learner.address }
     });
     let is_heard = silence.amid_repeats > 0 || link.close_repeats_answered >= 2 && closer == Some(target);
-    let is_one_way = facts.group.len() == 1 && is_heard && !(to_subject.is_some() && from_subject.is_some());
+    let is_both = to_subject.is_some() && from_subject.is_some();
+    // Taken at one end, the capture shows of the other only what arrives: with that, one way is open.
+    let from_other = facts.vantage.and_then(|at| {
+        let is_leader = at == link.opened.leader.address;
+        let wait = facts.all_waits().find(|wait| wait.for_leader != is_leader)?;
+        let other = if is_leader { link.opened.learner.address } else { link.opened.leader.address };
+        wait.silence.as_ref().filter(|silence| silence.amid_repeats > 0).map(|_| (at, other))
+    });
+    if let Some((from, to)) = from_other.filter(|_| facts.group.len() == 1) {
+        let why = format!("{from} sent the same bytes again and again, though {to} could be heard meanwhile");
+        return Some((Cause::NetworkCut, Some(Suspect::OneWay(from, to)), why));
+    }
+    let is_one_way = facts.group.len() == 1 && is_heard && !is_both;
     let suspect = if is_one_way { Suspect::OneWay(sender, target) } else { facts.path() };
     let why = format!(
         "{sender} sent the same bytes {} times and {target} acknowledged none of them; a dead host looks the same",
@@ -219,10 +230,17 @@ fn is_backing_off(first: Mark, last: Mark, repeats: u32) -> bool {
     last.at.since(first.at) >= RTO_MIN.times(i64::from(repeats.saturating_sub(1)))
 }
 
-/// *The network loses*: much is sent again, and there is progress between.
+/// *The network loses*: much was being sent again when the wait began, and there was progress between.
+fn path_was_losing(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+    loss(facts, facts.all_waits().map(|wait| wait.before))
+}
+
+/// The same while something was waited for that others overtook.
 fn path_loses(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
-    // During a wait for bytes one side brings nothing new by definition: there, what went before tells.
-    let sums = facts.all_waits().flat_map(|wait| [wait.before, wait.activity]);
+    loss(facts, facts.all_waits().map(|wait| wait.activity))
+}
+
+fn loss(facts: &Facts<'_>, sums: impl Iterator<Item = Sum>) -> Option<(Cause, Option<Suspect>, String)> {
     let (again, fresh) = sums
         // Progress: both sides brought something new.
         .filter(|sum| sum.fresh.iter().all(|count| *count > 0))

@@ -160,8 +160,17 @@ fn stall(
     }
 }
 
-/// What ended the incident: the link's own end if any of its waits ran into it.
+/// What ended the incident: the link's own end if any of its waits ran into it, or all but did: what
+/// comes in the very moment of the closing comes too late.
 fn outcome(group: &[Incident<'_>]) -> Outcome {
+    const MOMENT: Span = Span::from_millis(100);
+    let too_late = group.iter().filter_map(|incident| incident.link.closed.map(|closed| (incident, closed)));
+    if let Some((_, closed)) = too_late
+        .into_iter()
+        .find(|(incident, closed)| closed.at >= incident.end && closed.at.since(incident.end) <= MOMENT)
+    {
+        return if closed.by_leader { Outcome::ClosedByLeader } else { Outcome::ClosedByLearner };
+    }
     let waits = group.iter().flat_map(|incident| incident.waits.iter().map(move |wait| (incident, wait)));
     match waits.max_by_key(|(_, wait)| (wait.ended == Ended::Closed, wait.end)) {
         Some((incident, wait)) if wait.ended == Ended::Closed => {

@@ -26,6 +26,8 @@ const WAITS_KEPT: usize = 64;
 
 /// The end of a wait that is not looked at when it is told what went on during it: what ends it does.
 const EDGE: Span = Span::from_millis(500);
+/// How far before a wait it is looked for what had gone on.
+const BEFORE: Span = Span::from_millis(5_000);
 /// How long after a close the other side may go on without having heard of it.
 const UNHEARD: Span = Span::from_millis(1_000);
 
@@ -177,6 +179,8 @@ pub struct LinkTrack {
     /// Since when the leader times this learner: its ACK of NEWLEADER.
     armed_at: Option<Timestamp>,
     is_up_to_date: bool,
+    /// The number behind the first FIN, which acknowledges it.
+    fin_end: Option<u32>,
     is_close_heard: bool,
     is_reopened: bool,
 }
@@ -205,6 +209,7 @@ impl LinkTrack {
             after_close: None,
             close_repeats: 0,
             close_repeats_answered: 0,
+            fin_end: None,
             is_close_heard: false,
             is_reopened: false,
             last_close_repeat: None,
@@ -279,6 +284,9 @@ impl LinkTrack {
             });
             return;
         }
+        if segment.flags.has(Flags::FIN) {
+            self.fin_end.get_or_insert(segment.seq.wrapping_add(segment.len).wrapping_add(1));
+        }
         // What ends the link is the end of a silence, not a part of it.
         if segment.flags.has(Flags::FIN | Flags::RST) && !is_fresh {
             return;
@@ -308,10 +316,23 @@ impl LinkTrack {
             }
             return;
         }
-        self.is_close_heard |= seen.acked_more || seen.segment.flags.has(Flags::FIN | Flags::RST);
+        self.is_close_heard |= match self.fin_end {
+            Some(end) => {
+                seen.segment.flags.has(Flags::ACK) && seen.segment.ack.wrapping_sub(end).cast_signed() >= 0
+            }
+            None => seen.acked_more,
+        };
         self.after_close.get_or_insert(mark);
+        let is_late = mark.at.since(closed.at) >= UNHEARD;
+        if !self.is_close_heard && is_late && seen.segment.flags.has(Flags::FIN | Flags::RST) {
+            // It gave up by itself, without having heard.
+            let by_leader = !seen.direction.is_to_leader();
+            let reset = seen.segment.flags.has(Flags::RST);
+            self.reopen();
+            return self.close(Closed { at: mark.at, by_leader, reset, place: mark.place });
+        }
         let goes_on = seen.new_bytes > 0 || seen.fate == Fate::Again;
-        if !self.is_close_heard && goes_on && mark.at.since(closed.at) >= UNHEARD {
+        if !self.is_close_heard && goes_on && is_late {
             self.reopen();
         }
     }
@@ -391,7 +412,7 @@ impl LinkTrack {
             to,
             silence: Some(reading.silence),
             activity: self.went_on(start, at.minus(EDGE)),
-            before: self.went_on(start.minus(len), start),
+            before: self.went_on(start.minus(BEFORE.min(len)), start),
         };
         self.remember(wait);
     }
@@ -531,7 +552,7 @@ impl LinkTrack {
         self.note_worst(Deadline::Ack, len, start);
         if len >= REMEMBERED {
             let activity = self.went_on(start, end.minus(EDGE));
-            let before = self.went_on(start.minus(len), start);
+            let before = self.went_on(start.minus(BEFORE.min(len)), start);
             let wait = Wait {
                 deadline: Deadline::Ack,
                 start,

@@ -31,7 +31,7 @@ use link::LinkTrack;
 use samples::Samples;
 use server::Servers;
 use std::net::IpAddr;
-use vantage::Vantage;
+use vantage::{Vantage, Vantages};
 
 /// Links kept for the report; beyond, the oldest that are over are let go.
 const LINKS_MOST: usize = 65_536;
@@ -75,6 +75,7 @@ pub struct Tracker {
     last_at: Option<Timestamp>,
     links_refused: u64,
     vantage: Vantage,
+    vantages: Vantages,
 }
 
 impl Tracker {
@@ -106,12 +107,13 @@ impl Tracker {
         Settings { tick_ms, tick_from, sync_limit, sync_limit_from, init_limit, init_limit_from }
     }
 
-    /// The report, but for its input; `last` is the time of the capture's last frame.
+    /// The report, but for its input; `ends` are the times of the files' last frames.
     #[must_use]
-    pub fn finish(mut self, last: Option<Timestamp>) -> Report {
-        let end = last.or(self.last_at).unwrap_or_default();
+    pub fn finish(mut self, ends: &[Option<Timestamp>]) -> Report {
+        let end = ends.iter().copied().flatten().max().or(self.last_at).unwrap_or_default();
         for link in &mut self.links {
-            link.finish(end);
+            let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
+            link.finish(self.vantages.end_for(leader, learner, ends).unwrap_or(end));
             self.servers.reached(link.opened.leader.address, link.last_proposed);
             self.servers.reached(link.opened.learner.address, link.last_acked);
             if let Some(sid) = link.learner_sid {
@@ -262,6 +264,8 @@ impl Observer for Tracker {
 
     #[inline]
     fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
+        let segment = seen.segment;
+        self.vantages.pair(segment.place.file, segment.src.address, segment.dst.address);
         if let Some(link) = self.link(slot) {
             link.segment(seen);
         }
@@ -358,6 +362,7 @@ impl Observer for Tracker {
         self.last_at = self.last_at.max(Some(seen.at));
         let src = seen.src.address;
         self.vantage.pair(src, seen.dst.address);
+        self.vantages.pair(seen.place.file, src, seen.dst.address);
         match &seen.message {
             ElectionMessage::Hello(hello) => self.servers.is_called(src, hello.sid()),
             ElectionMessage::Notification(notification) => {

@@ -1,6 +1,7 @@
 //! Where the capture was taken: the host that all its connections have in common.
 
 use crate::address::Address;
+use crate::time::Timestamp;
 
 /// The hosts that every connection so far had as an end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,51 @@ impl Vantage {
             [Some(host), None] | [None, Some(host)] => Some(host),
             _ => None,
         }
+    }
+}
+
+/// Frames of a file that are looked at to tell where it was taken.
+const SAMPLES: u32 = 2_048;
+/// Files told apart; of later ones it stays open where they were taken.
+const FILES_MOST: usize = 4_096;
+
+/// Where each file of the input was taken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Vantages {
+    files: Vec<(Vantage, u32)>,
+}
+
+impl Vantages {
+    /// Notes that two hosts talked in a file.
+    #[inline]
+    pub(super) fn pair(&mut self, file: u32, a: Address, b: Address) {
+        match self.files.get_mut(file as usize) {
+            Some((_, samples)) if *samples >= SAMPLES => {}
+            Some((vantage, samples)) => {
+                *samples += 1;
+                vantage.pair(a, b);
+            }
+            None => self.enter(file, a, b),
+        }
+    }
+
+    #[cold]
+    fn enter(&mut self, file: u32, a: Address, b: Address) {
+        let index = file as usize;
+        if index < FILES_MOST {
+            self.files.resize(index + 1, (Vantage::default(), 0));
+            self.pair(file, a, b);
+        }
+    }
+
+    /// When the last capture ends that sees what two hosts say to each other: `ends` are the files' ends.
+    /// A file from a third host's interface goes on without seeing anything of them.
+    pub(super) fn end_for(&self, a: Address, b: Address, ends: &[Option<Timestamp>]) -> Option<Timestamp> {
+        let sees = |file: usize| {
+            let host = self.files.get(file).and_then(|(vantage, _)| vantage.host());
+            host.is_none_or(|host| host == a || host == b)
+        };
+        ends.iter().enumerate().filter(|(file, _)| sees(*file)).filter_map(|(_, end)| *end).max()
     }
 }
 

@@ -50,10 +50,10 @@ impl Checks {
             if let Some(last) = self.last(packet.kind) {
                 *last = None;
             }
-            return self.suspicions.retain(|suspicion| suspicion.kind != packet.kind);
+            return self.suspicions.retain(|suspicion| suspicion.kind != numbering(packet.kind));
         };
         if packet.inferred {
-            return self.explain(packet.kind, zxid);
+            return self.explain(numbering(packet.kind), zxid);
         }
         match (packet.direction, packet.kind) {
             (Direction::ToLearner, PacketType::Proposal | PacketType::Inform) => {
@@ -141,7 +141,7 @@ impl Checks {
         }
         let what = format!("{} {zxid} follows {last}", packet.kind);
         self.suspicions.push(Suspicion {
-            kind: packet.kind,
+            kind: numbering(packet.kind),
             direction: packet.direction,
             skipped,
             found: 0,
@@ -193,6 +193,16 @@ impl Checks {
         let suspicions = std::mem::take(&mut self.suspicions);
         violations.extend(suspicions.into_iter().filter(|s| is_explained(s.direction)).map(|s| s.violation));
         violations
+    }
+}
+
+/// The type whose numbering a packet takes part in: an observer's INFORMs go on where the PROPOSALs of
+/// its history end.
+const fn numbering(kind: PacketType) -> PacketType {
+    match kind {
+        PacketType::Inform => PacketType::Proposal,
+        PacketType::CommitAndActivate => PacketType::Commit,
+        other => other,
     }
 }
 

@@ -117,7 +117,7 @@ pub struct Wait {
     pub silence: Option<Silence>,
     /// What else went on on the link.
     pub activity: Sum,
-    /// What had gone on for as long before.
+    /// What had gone on for as long before, at most five seconds.
     pub before: Sum,
 }
 
