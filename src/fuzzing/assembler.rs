@@ -21,7 +21,8 @@ struct Model {
     sent: BTreeMap<u64, Vec<(u32, Option<u8>)>>,
     /// One past the last byte that was delivered or called missing.
     next: u64,
-    missing: u64,
+    /// A byte that was sent and called missing.
+    lost: Option<u64>,
 }
 
 impl Sink for Model {
@@ -41,9 +42,8 @@ impl Sink for Model {
         assert!(len > 0);
         assert_eq!(offset, self.next, "gaps come in stream order");
         let sent = self.sent.range(offset..offset + len).next();
-        assert!(sent.is_none(), "byte {:?} was sent and called missing", sent.map(|(at, _)| at));
+        self.lost = self.lost.or(sent.map(|(at, _)| *at));
         self.next += len;
-        self.missing += len;
     }
 }
 
@@ -56,21 +56,31 @@ struct Run {
     frame: u32,
     /// Sequence number of the stream's first byte.
     first_seq: u32,
+    /// Segments outside the window that were sent.
+    far: u64,
 }
 
 /// Operations on one direction of a connection: data at any place, any length, any cut; ACKs of any
 /// number; time that passes or runs back; bare sequence numbers.
 ///
 /// Holds: chunks and gaps follow each other without overlap; every byte delivered was sent, by the frame
-/// that it is said to come from; no byte that was sent is called missing; what lies outside the window
+/// that it is said to come from; no byte that was sent is called missing, but where a segment that
+/// waited was refuted and counted out of the window, which ends the run; what lies outside the window
 /// changes nothing; no more waits than the limit; at the end every byte sent was delivered.
 pub fn assembler(data: &[u8]) {
     let mut input = Input(data);
     let Some(first_seq) = input.u32() else { return };
     let limits = Limits { held_segments: HELD_SEGMENTS, ..Limits::default() };
     let now = Timestamp::from_parts(1_795_248_000, 0);
-    let mut run =
-        Run { connection: Connection::new(now), model: Model::default(), limits, now, frame: 0, first_seq };
+    let mut run = Run {
+        connection: Connection::new(now),
+        model: Model::default(),
+        limits,
+        now,
+        frame: 0,
+        first_seq,
+        far: 0,
+    };
     run.push(Flags::SYN, first_seq.wrapping_sub(1), &[], 0);
     let mut end = 0;
     while let Some(operation) = input.byte() {
@@ -91,10 +101,16 @@ pub fn assembler(data: &[u8]) {
             6 => run.pass(i64::from(number.cast_signed())),
             _ => run.anywhere(number, operation),
         }
+        if run.has_stray() {
+            return;
+        }
         assert!(run.connection.half(Side::A).held() <= HELD_SEGMENTS);
         assert_eq!(run.connection.half(Side::A).delivered(), run.model.next);
     }
     run.connection.finish(run.now, &mut run.model);
+    if run.has_stray() {
+        return;
+    }
     assert_eq!(run.connection.half(Side::A).held(), 0);
     assert!(run.model.next >= end, "bytes from {} to {end} never came", run.model.next);
     let last = run.model.sent.keys().next_back().copied();
@@ -102,6 +118,18 @@ pub fn assembler(data: &[u8]) {
 }
 
 impl Run {
+    /// Whether reassembly took a segment in and refuted it later, against the other side's ACKs. Where it
+    /// did not, no byte that was sent may be lost.
+    fn has_stray(&self) -> bool {
+        let has_stray = self.connection.half(Side::A).counts.out_of_window > self.far;
+        assert!(
+            has_stray || self.model.lost.is_none(),
+            "byte {:?} was sent and called missing",
+            self.model.lost
+        );
+        has_stray
+    }
+
     fn data(&mut self, offset: u64, seen: &[u8], len: u32) {
         let number = self.frame + 1;
         for at in 0..u64::from(len) {
@@ -145,6 +173,7 @@ impl Run {
         let before = (self.model.next, self.connection.half(Side::A).held());
         let fate = self.push(Flags::ACK, expected.wrapping_add(ahead), &[0xee; 40], 40);
         if let Verdict::Part(fate) = fate {
+            self.far += 1;
             assert_eq!(fate, Fate::OutOfWindow, "{ahead:#x} ahead");
         }
         assert_eq!((self.model.next, self.connection.half(Side::A).held()), before);
