@@ -117,7 +117,12 @@ impl ElectionFramer {
                 return len;
             }
         };
-        let n = (total - self.passed).min(len);
+        // A length that shows only now, smaller than what was taken for its front, is none.
+        let Some(left) = total.checked_sub(self.passed).filter(|left| *left > 0) else {
+            self.give_up(seen, len);
+            return len;
+        };
+        let n = left.min(len);
         let captured = usize::try_from(n).unwrap_or(usize::MAX).min(seen.len());
         let is_whole = self.kept.len() as u64 == self.passed;
         if is_whole {

@@ -32,8 +32,11 @@ const EARLY: i64 = 8;
 /// States behind one item, and steps to them, before a group of spans is given up.
 const STATES_MAX: usize = 256;
 const STEPS_MAX: usize = 4_096;
-/// Different readings of one span that are followed.
-const READINGS_MAX: usize = 256;
+/// Different readings of one span that are followed; with more the group is given up, since what they
+/// have in common would not be known.
+const READINGS_MAX: usize = 1_024;
+/// The longest span that is read; no flush of a learner or a leader comes near it.
+const SPAN_MAX: u64 = 16 * 1024 * 1024;
 /// The largest span whose unknown sizes are tried from the usual ones.
 const USUAL_LEN_MAX: u64 = 16 * 1024;
 
@@ -263,11 +266,17 @@ impl Search<'_> {
         let mut steps = Vec::new();
         let item = self.items.get(at)?;
         for (from, state) in states.iter().enumerate() {
+            if matches!(item, Item::Span(span) if span.len > SPAN_MAX) {
+                return None;
+            }
             let readings = match item {
                 Item::Span(span) if self.is_to_leader => self.readings_to_leader(at, span, &state.known),
                 Item::Span(span) => self.readings_to_learner(at, span, &state.known),
                 Item::Seen { .. } => vec![Reading::default()],
             };
+            if readings.len() >= READINGS_MAX {
+                return None;
+            }
             for reading in readings {
                 let Some(known) = self.behind(item, &state.known, &reading) else { continue };
                 let to = next.iter().position(|other| other.known == known).unwrap_or_else(|| {
@@ -339,7 +348,9 @@ impl Search<'_> {
                     let most = match history_end {
                         _ if last.epoch() == zxid.epoch() => steps(last, *zxid).saturating_sub(1),
                         // An epoch's numbering ends with the history that led up to it.
-                        Some(end) if last.epoch() == end.epoch() => steps(last, end) + (zxid.counter() - 1),
+                        Some(end) if last.epoch() == end.epoch() => {
+                            steps(last, end).saturating_add(zxid.counter() - 1)
+                        }
                         _ => break,
                     };
                     return Left { least: if is_only_span { most } else { 0 }, most };
@@ -450,7 +461,8 @@ impl Search<'_> {
                             }
                         } else if let Some(spare) = room.checked_sub(free) {
                             let most = u32::try_from(spare / SMALL).unwrap_or(u32::MAX);
-                            (commits.least..=commits_max.min(most)).map(reading).for_each(&mut *add);
+                            let each = (commits.least..=commits_max.min(most)).take(READINGS_MAX);
+                            each.map(reading).for_each(&mut *add);
                         }
                     }
                 }
@@ -479,6 +491,9 @@ impl Search<'_> {
                 (rest >= REQUEST_MIN, Reading { requests: 1, ..base }),
                 (rest == REVALIDATE_REQUEST, Reading { revalidates: 1, ..base }),
             ];
+            if readings.len() >= READINGS_MAX {
+                break;
+            }
             readings.extend(
                 options
                     .into_iter()
