@@ -46,7 +46,7 @@ impl Event {
         };
         let named = match kind {
             Kind::Goodbye => line.text,
-            _ => line.thread,
+            _ => line.thread.strip_prefix("LearnerHandler-").unwrap_or(""),
         };
         Some(Self {
             stamp: line.stamp,
@@ -115,6 +115,7 @@ fn kind(text: &str) -> Option<Kind> {
         _ if starts("New election. My id") => Kind::ElectionBegun,
         // The first PROPOSAL of each phase always says so; it is harmless.
         _ if starts("Got zxid ") => (!text.ends_with("expected 0x1")).then_some(Kind::ZxidGap)?,
+        _ if starts("Starting quorum peer") => Kind::Started,
         _ if starts("Detected pause in JVM") => Kind::Pause,
         _ if text.contains("Unreasonable length") => Kind::UnreasonableLength,
         _ => return None,
@@ -222,6 +223,8 @@ mod tests {
             shown("LearnerHandler-/fd00:0:0:0:0:0:0:1:45744:LearnerHandler@7", failed),
             "[fd00::1]:45744"
         );
+        let own = "QuorumPeer[myid=3]/[0:0:0:0:0:0:0:0]:2181:Follower@90";
+        assert_eq!(event(own, "Exception when following the leader").unwrap().peer, None);
         assert_eq!(shown("main", "******* GOODBYE sid:1 /10.0.0.1:45744 ********"), "10.0.0.1:45744");
     }
 

@@ -2,6 +2,8 @@
 
 use super::event::Event;
 use super::line::{self, Stamp};
+use crate::report::log::Kind;
+use crate::time::Span;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 
@@ -11,6 +13,11 @@ const LINE_MOST: u64 = 16 << 10;
 const EVENTS_MOST: usize = 50_000;
 /// Lines read of a file; what lies beyond is not, and the file says so.
 const LINES_MOST: u64 = 1 << 30;
+
+/// Events behind which the learner is named that the leader was about to close.
+const NAMED_WITHIN: usize = 6;
+/// And how long after.
+const SOON: Span = Span::from_millis(1_000);
 
 /// What a log holds.
 #[derive(Clone, Debug, Default)]
@@ -75,11 +82,30 @@ impl Contents {
         self.last = Some(line.stamp);
         if let Some(event) = Event::of(&line) {
             *open = event.wants_exception();
+            self.name_the_late(&event);
             if self.events.len() >= EVENTS_MOST {
                 self.events.pop_front();
                 self.dropped += 1;
             }
             self.events.push_back(event);
+        }
+    }
+}
+
+impl Contents {
+    /// A leader that closes for a PROPOSAL's ACK names the learner only in the lines that follow.
+    fn name_the_late(&mut self, event: &Event) {
+        if !matches!(event.kind, Kind::Closing | Kind::Goodbye) {
+            return;
+        }
+        let recent = self.events.iter_mut().rev().take(NAMED_WITHIN);
+        let is_nameless = |late: &&mut Event| {
+            late.kind == Kind::TransactionTimeout && late.peer.is_none() && late.peer_sid.is_none()
+        };
+        if let Some(late) =
+            recent.filter(|late| event.stamp.wall.since(late.stamp.wall) <= SOON).find(is_nameless)
+        {
+            (late.peer, late.peer_sid) = (event.peer, event.peer_sid);
         }
     }
 }
@@ -109,7 +135,6 @@ fn line(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<Option<bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::log::Kind;
 
     #[test]
     fn an_exception_belongs_to_the_line_above_it() {

@@ -37,6 +37,7 @@ pub(super) fn tie(report: &mut Report, placed: &[Placed<'_>]) {
 struct Scope<'a> {
     subject: Address,
     links: Vec<&'a Link>,
+    others: Vec<&'a Link>,
     from: Timestamp,
     to: Timestamp,
     subject_to: Timestamp,
@@ -54,9 +55,11 @@ impl<'a> Scope<'a> {
         let election = stall.election.and_then(|index| report.elections.get(index)).map(|election| {
             (election.start.minus(AFTERMATH), election.end.unwrap_or(election.start).plus(limit))
         });
+        let (links, others) = report.links.iter().partition(|link| stall.links.contains(&link.id));
         Self {
             subject: stall.subject,
-            links: report.links.iter().filter(|link| stall.links.contains(&link.id)).collect(),
+            links,
+            others,
             from: stall.start.minus(limit),
             to,
             subject_to: back.map(|link| link.opened.plus(AFTERMATH)).min().unwrap_or(to).max(to),
@@ -70,7 +73,10 @@ impl<'a> Scope<'a> {
 
     fn holds(&self, line: &Placed<'_>) -> bool {
         if let Some(peer) = line.event.peer {
-            // A line about a connection: of this stall's links, or one that came in their place.
+            // A line about a connection: one of this stall's, or one that the capture does not show.
+            if self.others.iter().any(|link| link.learner == peer) {
+                return false;
+            }
             return self.links.iter().any(|link| link.learner.address == peer.address) && line.at <= self.to;
         }
         let in_election = self.election.is_some_and(|(from, to)| from <= line.at && line.at <= to);

@@ -14,6 +14,10 @@ const NEAR: Span = Span::from_millis(2_000);
 /// A line that much later was written by a process that could not write before.
 const LATE: Span = Span::from_millis(1_000);
 
+/// Why a leader closes.
+const REASONS: [Kind; 4] =
+    [Kind::TransactionTimeout, Kind::ReadTimeout, Kind::LostQuorum, Kind::UnreasonableLength];
+
 /// Says of each stall what the logs say to it.
 pub(super) fn say(report: &mut Report) {
     let words: Vec<_> = report.stalls.iter().map(|stall| Case::of(stall, report).words()).collect();
@@ -78,43 +82,31 @@ impl<'a> Case<'a> {
     fn leaders_close(&self) -> Option<LogWord> {
         let leader = self.leader().filter(|_| self.stall.outcome == Outcome::ClosedByLeader)?;
         let end = self.stall.end?;
-        let near = |line: &&LogLine| is_near(line.at, end);
-        let reasons =
-            [Kind::TransactionTimeout, Kind::ReadTimeout, Kind::LostQuorum, Kind::UnreasonableLength];
-        let reason = reasons
-            .into_iter()
-            .find_map(|kind| self.lines(leader).filter(near).find(|line| line.kind == kind));
         let name = self.name(leader);
+        let lines = || self.lines(leader).filter(|line| self.is_about(line.at, end));
+        let is_so = |line: &&LogLine| match line.kind {
+            Kind::ReadTimeout => self.waited(Deadline::LeaderRead) || self.waited(Deadline::Init),
+            Kind::TransactionTimeout => self.waited(Deadline::Ack),
+            _ => false,
+        };
+        let reason = lines().find(is_so).or_else(|| lines().find(|line| REASONS.contains(&line.kind)));
         if let Some(line) = reason {
-            let is_so = match line.kind {
-                Kind::ReadTimeout => self.waited(Deadline::LeaderRead) || self.waited(Deadline::Init),
-                Kind::TransactionTimeout => self.waited(Deadline::Ack),
-                _ => false,
-            };
-            let what = if is_so {
-                format!("the leader {name} closed for the reason that the wire shows, {}", told(line))
-            } else {
-                format!(
-                    "the leader {name} gives another reason than the deadline that the wire shows, {}",
-                    told(line)
-                )
-            };
+            let is_so = is_so(&line);
+            let why = if is_so { "for the reason" } else { "for another reason than the one" };
+            let what = format!(
+                "the leader {name} closed {why} that the wire shows{}, {}",
+                early(line, end),
+                told(line)
+            );
             return Some(LogWord { agrees: Some(is_so), at: Some(line.at), what });
         }
-        let parting = self
-            .lines(leader)
-            .filter(near)
-            .find(|line| matches!(line.kind, Kind::Goodbye | Kind::HandlerFailed | Kind::Closing));
-        if let Some(line) = parting {
+        let parting = [Kind::HandlerFailed, Kind::Goodbye, Kind::Closing];
+        if let Some(line) = lines().find(|line| parting.contains(&line.kind)) {
             let what =
                 format!("the leader {name} parted from the learner and names no deadline, {}", told(line));
             return Some(LogWord { agrees: None, at: Some(line.at), what });
         }
-        self.covers(leader).then(|| LogWord {
-            agrees: Some(false),
-            at: None,
-            what: format!("the log of the leader {name} says nothing of the close that the wire shows"),
-        })
+        self.covers(leader).then(|| self.silence(&format!("the leader {name}")))
     }
 
     /// Learners closed: do they say so?
@@ -122,34 +114,64 @@ impl<'a> Case<'a> {
         if self.stall.outcome != Outcome::ClosedByLearner {
             return None;
         }
-        let closes = self.links.iter().filter_map(|link| Some((link.learner.address, link.closed?.at)));
-        let mut first: Option<&LogLine> = None;
+        let mut first = None;
         let mut agree = Vec::new();
         let mut silent = Vec::new();
-        for (learner, closed) in closes {
+        for (learner, closed) in
+            self.links.iter().filter_map(|link| Some((link.learner.address, link.closed?.at)))
+        {
             let reason = self.lines(learner).find(|line| {
-                matches!(line.kind, Kind::ReadTimeout | Kind::LearnerFailed) && is_near(line.at, closed)
+                matches!(line.kind, Kind::ReadTimeout | Kind::LearnerFailed) && self.is_about(line.at, closed)
             });
             match reason {
                 Some(line) => {
-                    first = first.or(Some(line));
+                    first = first.or(Some((line, closed)));
                     agree.push(self.name(learner));
                 }
                 None if self.covers(learner) => silent.push(self.name(learner)),
                 None => {}
             }
         }
-        if let Some(line) = first {
-            let is_timeout = line.kind == Kind::ReadTimeout;
-            let is_so = is_timeout && (self.waited(Deadline::LearnerRead) || self.waited(Deadline::Init));
-            let what = format!("{} gave the leader up, {}", agree.join(", "), told(line));
-            return Some(LogWord { agrees: is_so.then_some(true), at: Some(line.at), what });
+        match first {
+            Some((line, closed)) => Some(self.given_up(&agree.join(", "), line, closed)),
+            None => (!silent.is_empty()).then(|| self.silence(&silent.join(", "))),
         }
-        (!silent.is_empty()).then(|| LogWord {
-            agrees: Some(false),
-            at: None,
-            what: format!("the log of {} says nothing of the close that the wire shows", silent.join(", ")),
-        })
+    }
+
+    /// Learners that say that they gave their leader up.
+    fn given_up(&self, who: &str, line: &LogLine, closed: Timestamp) -> LogWord {
+        let is_timeout = line.kind == Kind::ReadTimeout;
+        let is_so = is_timeout && (self.waited(Deadline::LearnerRead) || self.waited(Deadline::Init));
+        let mut what = format!("{who} gave the leader up{}, {}", early(line, closed), told(line));
+        if is_timeout && !is_so {
+            what.push_str(
+                "; the leader's bytes of that time are in the capture, so they got lost or came late",
+            );
+        }
+        LogWord { agrees: is_so.then_some(true), at: Some(line.at), what }
+    }
+
+    /// A log in which the close is missing. A RST may come from a kernel alone.
+    fn silence(&self, whose: &str) -> LogWord {
+        let begun =
+            self.stall.log.iter().find(|line| line.kind == Kind::Started && line.at > self.stall.start);
+        if let Some(line) = begun {
+            let what = format!("the log of {whose} breaks off and begins anew: the process was gone");
+            return LogWord { agrees: None, at: Some(line.at), what };
+        }
+        let is_reset = self.links.iter().filter_map(|link| link.closed).any(|closed| closed.reset);
+        let (agrees, why) = if is_reset {
+            (None, "; it was a RST, which a kernel sends by itself for a process that is gone")
+        } else {
+            (Some(false), "")
+        };
+        let what = format!("the log of {whose} says nothing of the close that the wire shows{why}");
+        LogWord { agrees, at: None, what }
+    }
+
+    /// Whether a line may be about a close: one that a cut network held back is logged before it is seen.
+    fn is_about(&self, at: Timestamp, closed: Timestamp) -> bool {
+        at >= self.stall.start && at <= closed.plus(NEAR)
     }
 
     /// Nothing was closed: ZooKeeper says nothing of a wait that ends in time.
@@ -193,6 +215,9 @@ impl<'a> Case<'a> {
                      time too: the process stood still"
                 ),
             ),
+            Cause::SyncSlow => {
+                (None, format!("{name} had an fsync of {took} ms, which may be part of why it took so long"))
+            }
             Cause::Unknown => {
                 (None, format!("{name} had an fsync of {took} ms, which the wire does not decide on"))
             }
@@ -222,7 +247,7 @@ impl<'a> Case<'a> {
         let end = self.stall.end.filter(|_| self.stall.outcome != Outcome::Recovered)?;
         let subject = self.stall.subject;
         let noticed = self.lines(subject).find(|line| {
-            matches!(line.kind, Kind::ReadTimeout | Kind::LearnerFailed | Kind::LostQuorum) && line.at > end
+            matches!(line.kind, Kind::ReadTimeout | Kind::LearnerFailed) && line.at > self.stall.start
         })?;
         let late = noticed.at.since(end);
         (late > LATE).then(|| LogWord {
@@ -250,8 +275,10 @@ impl<'a> Case<'a> {
     }
 }
 
-fn is_near(at: Timestamp, end: Timestamp) -> bool {
-    at.since(end).nanos().abs() <= NEAR.nanos()
+/// How long before it was seen a close was logged, where that is worth a word.
+fn early(line: &LogLine, closed: Timestamp) -> String {
+    let span = closed.since(line.at);
+    if span > NEAR { format!(", {span} before the close was seen") } else { String::new() }
 }
 
 /// The line's own words, in quotes.

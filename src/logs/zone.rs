@@ -23,8 +23,14 @@ const DIFFERENCE_MOST: i64 = 120 * SECOND;
 const DIFFERENCE_LOOSE: i64 = 5 * SECOND;
 /// How near the pairs of one distance lie to each other.
 const WITHIN: i64 = SECOND;
+/// Pairs of a window that are looked at: more prove no more.
+const WINDOW_MOST: usize = 256;
 /// Pairs compared; a real capture has some hundred.
 const PAIRS_MOST: usize = 200_000;
+
+/// What happens within that time of each other is one occasion: a leader that stood still writes all its
+/// lines late, and by the same.
+const OCCASION: i64 = 10 * SECOND;
 
 /// The distance that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,14 +41,27 @@ pub(super) struct Found {
     pub(super) difference: Span,
     /// Lines that agree on it.
     pub(super) matched: u64,
-    /// How many of them name their connection.
-    named: u64,
+    /// On how many occasions.
+    occasions: usize,
+    /// Whether one of the lines names its connection.
+    is_named: bool,
 }
 
 impl Found {
     /// Whether so much agrees that times may be moved by the difference.
     pub(super) const fn is_sure(&self) -> bool {
-        self.matched >= 2 && self.named >= 1 || self.matched >= 4
+        self.occasions >= 2 && self.matched >= 2
+    }
+
+    const fn is_near(&self) -> bool {
+        self.difference.nanos().abs() <= WITHIN
+    }
+
+    /// The larger, the more credible.
+    fn weight(&self) -> (usize, bool, bool, u64, i64, i64) {
+        let far = i64::from(self.offset_s).abs();
+        let lines = self.matched.min(4);
+        (self.occasions, self.is_near(), self.is_named, lines, -far, -self.difference.nanos().abs())
     }
 }
 
@@ -51,6 +70,7 @@ impl Found {
 struct Pair {
     ahead: i64,
     line: usize,
+    wire: Timestamp,
     names_it: bool,
 }
 
@@ -79,6 +99,7 @@ pub(super) fn find(
         pairs.extend(same(event, server, report).map(|(wire, names_it)| Pair {
             ahead: at.since(wire).nanos(),
             line,
+            wire,
             names_it,
         }));
         if pairs.len() >= PAIRS_MOST {
@@ -122,43 +143,36 @@ fn same<'a>(
     by_name.chain(by_link).chain(by_role.map(|span| (span.from, false)))
 }
 
-/// The window of [`WITHIN`] that holds most lines, those that name their connection twice.
+/// The window of [`WITHIN`] that says most.
 fn best(pairs: &[Pair]) -> Option<Found> {
-    let mut best: Option<(i64, Found)> = None;
-    for (start, first) in pairs.iter().enumerate() {
-        let rest = pairs.get(start..).unwrap_or_default();
-        let window = rest.partition_point(|pair| pair.ahead - first.ahead <= WITHIN);
-        let Some(found) = rest.get(..window).and_then(found) else { continue };
-        let score = i64::try_from(found.matched + found.named).unwrap_or(i64::MAX);
-        let key = |score: i64, found: &Found| {
-            let far = i64::from(found.offset_s).abs();
-            (score, -far, -found.difference.nanos().abs())
-        };
-        if best.as_ref().is_none_or(|(top, held)| key(score, &found) > key(*top, held)) {
-            best = Some((score, found));
-        }
-    }
-    best.map(|(_, found)| found).filter(is_credible)
+    let windows = pairs.iter().enumerate().filter_map(|(start, first)| {
+        let rest = pairs.get(start..)?;
+        let end = rest.partition_point(|pair| pair.ahead - first.ahead <= WITHIN);
+        found(rest.get(..end.min(WINDOW_MOST))?)
+    });
+    windows.filter(is_credible).max_by_key(Found::weight)
 }
 
 /// One line that may have been written at any election proves no zone.
 const fn is_credible(found: &Found) -> bool {
-    let is_near = found.difference.nanos().abs() <= DIFFERENCE_LOOSE;
-    let is_at_home = found.offset_s == 0 && is_near;
-    is_at_home || found.matched >= 2 && is_near || found.named >= 1 && is_near || found.named >= 2
+    let is_at_home = found.offset_s == 0 && found.is_near();
+    let is_tight = found.difference.nanos().abs() <= DIFFERENCE_LOOSE;
+    is_at_home || is_tight && (found.is_named || found.matched >= 2) || found.is_named && found.occasions >= 2
 }
 
 fn found(window: &[Pair]) -> Option<Found> {
-    // More lines than these prove no more.
-    let window = window.get(..window.len().min(256)).unwrap_or(window);
     let middle = window.get(window.len() / 2)?;
-    let mut lines: Vec<_> = window.iter().map(|pair| (pair.line, !pair.names_it)).collect();
+    let mut lines: Vec<_> = window.iter().map(|pair| pair.line).collect();
     lines.sort_unstable();
-    lines.dedup_by_key(|(line, _)| *line);
+    lines.dedup();
+    let mut times: Vec<_> = window.iter().map(|pair| pair.wire).collect();
+    times.sort_unstable();
+    times.dedup_by(|next, held| next.since(*held).nanos() <= OCCASION);
     Some(Found {
         offset_s: i32::try_from(middle.quarters() * QUARTER / SECOND).ok()?,
         difference: Span::from_nanos(middle.difference()),
         matched: lines.len() as u64,
-        named: lines.iter().filter(|(_, is_loose)| !is_loose).count() as u64,
+        occasions: times.len(),
+        is_named: window.iter().any(|pair| pair.names_it),
     })
 }

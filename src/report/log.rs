@@ -13,6 +13,8 @@ pub enum Kind {
     TransactionTimeout,
     /// A leader was left by its quorum.
     LostQuorum,
+    /// The process began.
+    Started,
     /// `JvmPauseMonitor` saw the process stand still.
     Pause,
     /// A packet was longer than `jute.maxbuffer`.
@@ -51,6 +53,7 @@ impl Kind {
             Self::ReadTimeout => "read_timeout",
             Self::TransactionTimeout => "transaction_timeout",
             Self::LostQuorum => "lost_quorum",
+            Self::Started => "started",
             Self::Pause => "pause",
             Self::UnreasonableLength => "unreasonable_length",
             Self::Fsync => "fsync",
@@ -75,6 +78,7 @@ impl Kind {
             Self::ReadTimeout
             | Self::TransactionTimeout
             | Self::LostQuorum
+            | Self::Started
             | Self::Pause
             | Self::UnreasonableLength => 0,
             Self::Fsync | Self::LearnerFailed | Self::HandlerFailed => 1,
