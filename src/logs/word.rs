@@ -245,7 +245,8 @@ impl<'a> Case<'a> {
     /// The subject noticed the close only when it ran, or heard, again.
     fn noticed_late(&self) -> Option<LogWord> {
         let end = self.stall.end.filter(|_| self.stall.outcome != Outcome::Recovered)?;
-        let subject = self.stall.subject;
+        // A leader that was away may fail as a follower later, which is another matter.
+        let subject = Some(self.stall.subject).filter(|subject| self.leader() != Some(*subject))?;
         let noticed = self.lines(subject).find(|line| {
             matches!(line.kind, Kind::ReadTimeout | Kind::LearnerFailed) && line.at > self.stall.start
         })?;
