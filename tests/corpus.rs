@@ -50,15 +50,6 @@ fn no_crash_comes_back() {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-/// What is known and not yet mended, each with a line in `fuzz/open/README.md`. Fails once something
-/// there holds: then that moves to `fuzz/crashes`.
-#[test]
-#[ignore = "known findings; run it to see which still stand"]
-fn open_findings_still_stand() {
-    let (count, failed) = replay("open");
-    assert_eq!(failed.len(), count, "some hold now: move them to fuzz/crashes; these do not: {failed:#?}");
-}
-
 #[test]
 fn every_target_has_its_program_and_its_corpus() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");

@@ -1,5 +1,6 @@
 //! The arguments, and the help that teaches them.
 
+use super::logs::{self, LogArg};
 use super::zone;
 use crate::report::selection::ServerChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -29,6 +30,8 @@ Examples:
       What happened in ten minutes of the servers' own clocks.
   ssh zk1 tcpdump -i eth0 -s 96 -w - 'tcp port 2888 or tcp port 3888' | qscope replay -
       From another host; the report comes when the capture ends.
+  qscope replay --log zk1=/tmp/zk1.log.gz --log 5=zookeeper.out --log-tz Europe/Berlin DIR
+      With the servers' own logs: what they say to each stall, and where the wire knows better.
   qscope replay --format json --fail-on-stall DIR > report.json || alert
       For programs.";
 
@@ -138,6 +141,20 @@ pub(super) struct ReplayArgs {
     /// initLimit in ticks.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) init_limit: Option<u32>,
+
+    /// A server's own log, to be set beside what the wire shows; may be repeated.
+    ///
+    /// Lines as log4j and logback print them with ZooKeeper's defaults, plain or gzip. Those that belong
+    /// to a stall are shown in it, with whether they agree. NAME is a server's name, sid or address;
+    /// without it the server is found from [myid:N] in the lines. Example: --log zk1=zk1.log.gz
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = logs::argument)]
+    pub(super) log: Vec<LogArg>,
+
+    /// The zone of the logs' times: a name like Europe/Berlin, local, or UTC.
+    ///
+    /// Where it is not given it is found: closes and elections in the logs are looked for on the wire.
+    #[arg(long, value_name = "ZONE", value_parser = zone::zone, requires = "log")]
+    pub(super) log_tz: Option<TimeZone>,
 
     /// List waits that reached this share of a deadline, though they did not pass it.
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]

@@ -7,6 +7,7 @@ mod args;
 mod config;
 mod dump;
 mod exit;
+mod logs;
 mod progress;
 mod reading;
 mod replay;

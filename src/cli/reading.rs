@@ -143,6 +143,7 @@ impl Passed {
             last: self.last,
             ignored: named.filter(|(_, count)| *count > 0).collect(),
             skipped: skipped.to_vec(),
+            logs: Vec::new(),
             files,
         }
     }

@@ -8,6 +8,7 @@ use super::reading::{Passed, Reading};
 use super::zone::{self, Fold};
 use crate::capture::{Options, Replay};
 use crate::dissect::{Dissector, Settings};
+use crate::logs;
 use crate::report::clock::{Digits, WallClock};
 use crate::report::model::Report;
 use crate::report::selection::{Selection, ServerChoice};
@@ -24,6 +25,10 @@ const CONNECTIONS: &str = "connections";
 pub(super) fn run(args: &ReplayArgs) -> Result<Outcome, Failure> {
     let asked = Asked::of(&args.input)?;
     let mut report = read(args, &asked)?;
+    if !args.log.is_empty() {
+        let logs = super::logs::read(&args.log, &asked.config, &report)?;
+        logs::apply(&mut report, &logs, args.log_tz.as_ref());
+    }
     asked.selection.apply(&mut report);
     if let Some(choice) = &asked.selection.server {
         check_choice(choice, &asked.config, &report)?;

@@ -157,6 +157,8 @@ fn stall(
         suspect: None,
         evidence: Vec::new(),
         notes: Vec::new(),
+        log: Vec::new(),
+        log_says: Vec::new(),
     }
 }
 

@@ -180,17 +180,25 @@ pub fn link(data: &[u8]) {
     }
 }
 
-/// Where the whole was read to the last byte, so is any segmentation of it, as the same.
+/// Where the whole was read to the last byte, and to the end of what it began, so is any segmentation of
+/// it, as the same. A packet or snapshot that never ends is let go where whole packets fill segments in
+/// its stead, and that is a matter of segments.
 fn same_records(whole: &(Log, ByteSums), other: &(Log, ByteSums)) {
     if whole.1.unframed > 0 {
         return;
     }
     let is_read = |log: &Log| {
-        log.totals.is_none_or(|totals| {
-            totals.protection != Protection::Tls
-                && [totals.losses.to_leader, totals.losses.to_learner] == [0, 0]
-                && totals.bytes.to_leader.unframed + totals.bytes.to_learner.unframed == 0
-        })
+        let is_ended = |packet: &SeenPacket| {
+            packet.size.is_none_or(|size| packet.seen.len() as u64 + packet.cut == size)
+        };
+        let is_ended =
+            log.packets.iter().all(is_ended) && log.snapshots.iter().all(|(_, is_complete)| *is_complete);
+        is_ended
+            && log.totals.is_none_or(|totals| {
+                totals.protection != Protection::Tls
+                    && [totals.losses.to_leader, totals.losses.to_learner] == [0, 0]
+                    && totals.bytes.to_leader.unframed + totals.bytes.to_learner.unframed == 0
+            })
     };
     if is_read(&whole.0) {
         assert_eq!(other.0.packets, whole.0.packets);

@@ -7,6 +7,7 @@ use crate::address::{Address, Endpoint};
 use crate::dissect::{PerDirection, Protection};
 use crate::frame::FrameRef;
 use crate::proto::{PacketType, Sid, Zxid};
+use crate::report::log::{LogFile, LogLine, LogWord};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -54,6 +55,8 @@ pub struct Input {
     pub ignored: BTreeMap<&'static str, u64>,
     /// Files of the directories given that are no captures.
     pub skipped: Vec<String>,
+    /// The servers' own logs.
+    pub logs: Vec<LogFile>,
 }
 
 /// Where a setting came from.
@@ -478,6 +481,10 @@ pub struct Stall {
     pub evidence: Vec<Evidence>,
     /// What a reader should know beside: what would have decided, what else was going on.
     pub notes: Vec<String>,
+    /// Lines of the servers' own logs that belong to it, in order of time.
+    pub log: Vec<LogLine>,
+    /// Where the logs agree with the wire, and where they do not.
+    pub log_says: Vec<LogWord>,
 }
 
 /// A wait that came near a deadline.

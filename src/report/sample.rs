@@ -106,6 +106,7 @@ fn input() -> Input {
         last: Some(at(74_743)),
         ignored: [("duplicate", 12), ("not_tcp", 4)].into(),
         skipped: vec!["/captures/notes.txt".to_owned()],
+        logs: Vec::new(),
     }
 }
 
@@ -202,6 +203,8 @@ fn stall() -> Stall {
                      seconds; afterwards it answered in a burst"
                 .to_owned(),
         ],
+        log: Vec::new(),
+        log_says: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Stalls, near misses, elections and violations.
 
 use super::Context;
+use super::log::{LogLineView, LogWordView};
 use crate::frame::FrameRef;
 use crate::report::model::{Election, Evidence, NearMiss, Stall, Suspect, Violation};
 use crate::time::Timestamp;
@@ -23,6 +24,8 @@ pub(super) struct StallView<'a> {
     /// Index into the report's elections, of the one that followed.
     election: Option<usize>,
     notes: &'a [String],
+    log: Vec<LogLineView<'a>>,
+    log_says: Vec<LogWordView<'a>>,
 }
 
 impl<'a> StallView<'a> {
@@ -42,6 +45,8 @@ impl<'a> StallView<'a> {
             evidence: stall.evidence.iter().map(|evidence| EvidenceView::of(evidence, ctx)).collect(),
             election: stall.election,
             notes: &stall.notes,
+            log: stall.log.iter().map(|line| LogLineView::of(line, ctx)).collect(),
+            log_says: stall.log_says.iter().map(|word| LogWordView::of(word, ctx)).collect(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What was read, what was reckoned with, and the servers.
 
 use super::Context;
+use super::log::LogFileView;
 use crate::capture::FileInfo;
 use crate::report::model::{Input, RoleSpan, Server, Settings};
 use serde::Serialize;
@@ -17,6 +18,7 @@ pub(super) struct InputView<'a> {
     last: Option<String>,
     ignored: &'a BTreeMap<&'static str, u64>,
     skipped: &'a [String],
+    logs: Vec<LogFileView<'a>>,
 }
 
 impl<'a> InputView<'a> {
@@ -31,6 +33,7 @@ impl<'a> InputView<'a> {
             last: ctx.maybe(input.last),
             ignored: &input.ignored,
             skipped: &input.skipped,
+            logs: input.logs.iter().map(|log| LogFileView::of(log, ctx)).collect(),
         }
     }
 }

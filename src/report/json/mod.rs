@@ -7,6 +7,7 @@
 mod event;
 mod input;
 mod link;
+mod log;
 
 use super::clock::{Digits, rfc3339};
 use super::escape;

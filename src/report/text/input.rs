@@ -17,6 +17,7 @@ pub(super) fn write(page: &mut Page<'_>) {
     page.heading("READ", "");
     frames(page);
     files(page);
+    super::log::files(page, LABEL);
     links(page);
     limits(page);
     page.heading("RECKONED WITH", "");

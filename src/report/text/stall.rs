@@ -109,6 +109,7 @@ fn full(page: &mut Page<'_>, stall: &Stall) {
         page.labelled(4, "suspect", LABEL, &suspect);
     }
     evidence(page, stall);
+    super::log::of_stall(page, stall, LABEL);
     if let Some(election) = stall.election.and_then(|index| page.report.elections.get(index)) {
         let then = format!("an election: {}", self::election(page, election));
         page.labelled(4, "then", LABEL, &then);

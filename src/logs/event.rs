@@ -1,0 +1,243 @@
+//! Lines that matter, and what they tell of.
+//!
+//! The texts are those of ZooKeeper 3.4 to 3.9: `apache/zookeeper: zookeeper-server/.../server/quorum/`
+//! `Leader`, `LearnerHandler`, `Learner`, `Follower`, `Observer`, `QuorumPeer`, `FastLeaderElection`, and
+//! `.../server/persistence/FileTxnLog`, `.../server/util/JvmPauseMonitor`. The class that logs changed
+//! between versions, so the text alone is matched.
+
+use super::line::{Line, Stamp, number_after};
+use crate::address::{Address, Endpoint};
+use crate::report::log::{Kind, Level};
+use std::net::IpAddr;
+
+/// Characters of a line's text that are kept, and as many of its exception.
+const TEXT_MOST: usize = 400;
+
+/// Something that a log tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When, as written.
+    pub stamp: Stamp,
+    /// How bad.
+    pub level: Level,
+    /// What.
+    pub kind: Kind,
+    /// The other end, where it is named.
+    pub peer: Option<Endpoint>,
+    /// The other server's id, where it is named.
+    pub peer_sid: Option<i64>,
+    /// How long it took, where that is named.
+    pub took_ms: Option<u64>,
+    /// The text, with the exception below it.
+    pub text: String,
+}
+
+impl Event {
+    /// What a line tells of, if that matters.
+    #[must_use]
+    pub fn of(line: &Line<'_>) -> Option<Self> {
+        let kind = kind(line.text)?;
+        let took_ms = match kind {
+            Kind::Fsync | Kind::ElectionTook => {
+                number_after(line.text, "took ").or_else(|| number_after(line.text, "TOOK - "))
+            }
+            Kind::Pause => number_after(line.text, "approximately "),
+            _ => None,
+        };
+        let named = match kind {
+            Kind::Goodbye => line.text,
+            _ => line.thread.strip_prefix("LearnerHandler-").unwrap_or(""),
+        };
+        Some(Self {
+            stamp: line.stamp,
+            level: line.level,
+            kind,
+            peer: endpoint(named),
+            peer_sid: number_after(line.text, "to learner ")
+                .or_else(|| number_after(line.text, "GOODBYE sid:")),
+            took_ms: took_ms.map(i64::unsigned_abs),
+            text: shortened(line.text).to_owned(),
+        })
+    }
+
+    /// Whether an exception below it is part of it.
+    #[must_use]
+    pub const fn wants_exception(&self) -> bool {
+        matches!(self.kind, Kind::LearnerFailed | Kind::HandlerFailed | Kind::ConnectFailed | Kind::Shutdown)
+    }
+
+    /// Takes the exception's first line.
+    pub fn exception(&mut self, exception: &str) {
+        let text = self.text.trim_end_matches([':', ' ']).len();
+        self.text.truncate(text);
+        self.text.push_str(": ");
+        self.text.push_str(shortened(exception));
+        if exception.contains("Read timed out") {
+            self.kind = Kind::ReadTimeout;
+        } else if exception.contains("Unreasonable length") {
+            self.kind = Kind::UnreasonableLength;
+        } else if self.kind == Kind::Shutdown && is_loss_of_quorum(exception) {
+            self.kind = Kind::LostQuorum;
+        }
+    }
+}
+
+fn kind(text: &str) -> Option<Kind> {
+    let starts = |begin: &str| text.starts_with(begin);
+    Some(match text {
+        "LOOKING" | "FOLLOWING" | "LEADING" | "OBSERVING" => Kind::State,
+        _ if text.contains("GOODBYE ") => Kind::Goodbye,
+        _ if starts("Synchronously closing socket to learner") => Kind::Closing,
+        _ if text.contains("due to transaction timeout") => Kind::TransactionTimeout,
+        _ if starts("fsync-ing the write ahead log") => Kind::Fsync,
+        _ if starts("Exception when following the leader")
+            || starts("Exception when observing the leader") =>
+        {
+            if text.contains("Read timed out") {
+                Kind::ReadTimeout
+            } else {
+                Kind::LearnerFailed
+            }
+        }
+        _ if starts("Unexpected exception in LearnerHandler")
+            || starts("Unexpected exception causing shutdown while sock still open") =>
+        {
+            Kind::HandlerFailed
+        }
+        _ if starts("Unexpected exception, tries=") => Kind::ConnectFailed,
+        _ if starts("Unexpected exception, connectToLeader exceeded") => Kind::ConnectFailed,
+        _ if starts("Unexpected exception, retries exceeded") => Kind::ConnectFailed,
+        _ if starts("Unexpected exception, initLimit exceeded") => Kind::ConnectFailed,
+        _ if is_loss_of_quorum(text) => Kind::LostQuorum,
+        _ if starts("Shutdown called") || text == "shutdown called" => Kind::Shutdown,
+        _ if starts("Disconnected from leader") => Kind::Disconnected,
+        _ if text.contains("LEADER ELECTION TOOK") => Kind::ElectionTook,
+        _ if starts("New election. My id") => Kind::ElectionBegun,
+        // The first PROPOSAL of each phase always says so; it is harmless.
+        _ if starts("Got zxid ") => (!text.ends_with("expected 0x1")).then_some(Kind::ZxidGap)?,
+        _ if starts("Starting quorum peer") => Kind::Started,
+        _ if starts("Detected pause in JVM") => Kind::Pause,
+        _ if text.contains("Unreasonable length") => Kind::UnreasonableLength,
+        _ => return None,
+    })
+}
+
+/// The reasons of a leader's shutdown; `Only N followers` is that of 3.4.5 and before.
+fn is_loss_of_quorum(text: &str) -> bool {
+    text.contains("Not sufficient followers synced")
+        || text.contains("Only ") && text.contains(" followers, need ")
+}
+
+/// The endpoint behind the last `/`: `LearnerHandler-/10.0.0.1:45744:LearnerHandler@737`,
+/// `/0:0:0:0:0:0:0:1:45744`, `/[::1]:45744`, `host/10.0.0.1:45744`.
+fn endpoint(text: &str) -> Option<Endpoint> {
+    let rest = text.rsplit_once('/')?.1;
+    let end = rest.find(|c: char| !(c.is_ascii_hexdigit() || ".:[]%".contains(c))).unwrap_or(rest.len());
+    // The class's name behind the endpoint may begin with what looks like a digit.
+    let mut rest = rest.get(..end)?;
+    loop {
+        let (host, port) = rest.rsplit_once(':')?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let bare = bare.split('%').next().unwrap_or(bare);
+        if let (Ok(ip), Ok(port)) = (bare.parse::<IpAddr>(), port.parse()) {
+            return Some(Endpoint { address: Address::from(ip), port });
+        }
+        rest = host;
+    }
+}
+
+/// At most [`TEXT_MOST`] characters.
+fn shortened(text: &str) -> &str {
+    let text = text.trim();
+    text.char_indices().nth(TEXT_MOST).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::super::line;
+    use super::*;
+
+    fn event(thread: &str, text: &str) -> Option<Event> {
+        Event::of(
+            &line::parse(&format!("2026-11-21 08:02:42,493 [myid:5] - WARN  [{thread}] - {text}")).unwrap(),
+        )
+    }
+
+    fn shown(thread: &str, text: &str) -> String {
+        event(thread, text).unwrap().peer.unwrap().to_string()
+    }
+
+    #[test]
+    fn texts_of_each_version_are_known() {
+        for (text, kind) in [
+            ("******* GOODBYE sid:3 /10.0.0.1:45744 ********", Kind::Goodbye),
+            ("Synchronously closing socket to learner 1.", Kind::Closing),
+            ("Closing connection to peer due to transaction timeout.", Kind::TransactionTimeout),
+            ("Exception when observing the leader", Kind::LearnerFailed),
+            ("Unexpected exception causing shutdown while sock still open", Kind::HandlerFailed),
+            ("Unexpected exception, tries=0, connecting to /10.255.0.103:2888", Kind::ConnectFailed),
+            ("Shutdown called", Kind::Shutdown),
+            ("shutdown called", Kind::Shutdown),
+            (
+                "Shutdown called. For the reason Not sufficient followers synced, only synced with sids: [ [2] ]",
+                Kind::LostQuorum,
+            ),
+            ("Only 1 followers, need 1", Kind::LostQuorum),
+            ("LOOKING", Kind::State),
+            ("FOLLOWING - LEADER ELECTION TOOK - 121 MS", Kind::ElectionTook),
+            ("New election. My id =  1, proposed zxid=0x0", Kind::ElectionBegun),
+            ("Got zxid 0x100000535 expected 0x100000530", Kind::ZxidGap),
+        ] {
+            assert_eq!(event("main:A@1", text).map(|event| event.kind), Some(kind), "{text}");
+        }
+        for text in
+            ["Unexpected exception", "Got zxid 0x100000535 expected 0x1", "LOOKING around", "Shutting down"]
+        {
+            assert_eq!(event("main:A@1", text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_and_peers_are_read() {
+        let took = |text: &str| event("SyncThread:1:FileTxnLog@394", text).unwrap().took_ms;
+        assert_eq!(
+            took("fsync-ing the write ahead log in SyncThread:1 took 15006ms which will"),
+            Some(15_006)
+        );
+        assert_eq!(took("LEADING - LEADER ELECTION TOOK - 229"), Some(229));
+        assert_eq!(
+            took("Detected pause in JVM or host machine (eg GC): pause of approximately 5123ms"),
+            Some(5_123)
+        );
+        let failed = "Unexpected exception in LearnerHandler: ";
+        assert_eq!(
+            shown("LearnerHandler-/10.255.0.101:45744:LearnerHandler@737", failed),
+            "10.255.0.101:45744"
+        );
+        assert_eq!(
+            shown("LearnerHandler-/[fd00:0:0:0:0:0:0:1]:45744:LearnerHandler@7", failed),
+            "[fd00::1]:45744"
+        );
+        assert_eq!(
+            shown("LearnerHandler-/fd00:0:0:0:0:0:0:1:45744:LearnerHandler@7", failed),
+            "[fd00::1]:45744"
+        );
+        let own = "QuorumPeer[myid=3]/[0:0:0:0:0:0:0:0]:2181:Follower@90";
+        assert_eq!(event(own, "Exception when following the leader").unwrap().peer, None);
+        assert_eq!(shown("main", "******* GOODBYE sid:1 /10.0.0.1:45744 ********"), "10.0.0.1:45744");
+    }
+
+    #[test]
+    fn an_exception_says_more() {
+        let mut event =
+            event("LearnerHandler-/10.0.0.1:4:LearnerHandler@7", "Unexpected exception in LearnerHandler: ")
+                .unwrap();
+        event.exception("java.net.SocketTimeoutException: Read timed out");
+        assert_eq!(event.kind, Kind::ReadTimeout);
+        assert_eq!(
+            event.text,
+            "Unexpected exception in LearnerHandler: java.net.SocketTimeoutException: Read timed out"
+        );
+    }
+}

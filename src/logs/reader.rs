@@ -1,0 +1,162 @@
+//! A log as a stream of bytes to what matters in it, in bounded memory.
+
+use super::event::Event;
+use super::line::{self, Stamp};
+use crate::report::log::Kind;
+use crate::time::Span;
+use std::collections::VecDeque;
+use std::io::{self, BufRead, Read};
+
+/// Bytes of a line that are looked at; what is longer is cut, and counted.
+const LINE_MOST: u64 = 16 << 10;
+/// Events kept of a file; beyond, the oldest are let go, and counted.
+const EVENTS_MOST: usize = 50_000;
+/// Lines read of a file; what lies beyond is not, and the file says so.
+const LINES_MOST: u64 = 1 << 30;
+
+/// Events behind which the learner is named that the leader was about to close.
+const NAMED_WITHIN: usize = 6;
+/// And how long after.
+const SOON: Span = Span::from_millis(1_000);
+
+/// What a log holds.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// Events, in the file's order.
+    pub events: VecDeque<Event>,
+    /// Lines that have a time.
+    pub lines: u64,
+    /// The server's id, where the lines name it.
+    pub sid: Option<i64>,
+    /// The first time.
+    pub first: Option<Stamp>,
+    /// The last one.
+    pub last: Option<Stamp>,
+    /// Lines that were cut.
+    pub cut: u64,
+    /// Events let go.
+    pub dropped: u64,
+    /// What stopped the reading.
+    pub problem: Option<String>,
+}
+
+/// Reads a log to its end, or as far as it goes.
+pub fn read(mut input: impl BufRead) -> Contents {
+    let mut contents = Contents::default();
+    let mut bytes = Vec::new();
+    let mut open = false;
+    for _ in 0..LINES_MOST {
+        bytes.clear();
+        match line(&mut input, &mut bytes) {
+            Ok(None) => return contents,
+            Ok(Some(is_whole)) => contents.cut += u64::from(!is_whole),
+            Err(error) => {
+                contents.problem = Some(error.to_string());
+                return contents;
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        contents.take(text.trim_end(), &mut open);
+    }
+    contents.problem = Some(format!("more than {LINES_MOST} lines"));
+    contents
+}
+
+impl Contents {
+    /// Takes a line; `open` says whether the last event still waits for its exception.
+    fn take(&mut self, text: &str, open: &mut bool) {
+        let Some(line) = line::parse(text) else {
+            if *open
+                && !text.is_empty()
+                && let Some(event) = self.events.back_mut()
+            {
+                event.exception(text);
+                *open = false;
+            }
+            return;
+        };
+        *open = false;
+        self.lines += 1;
+        self.sid = self.sid.or(line.sid);
+        self.first.get_or_insert(line.stamp);
+        self.last = Some(line.stamp);
+        if let Some(event) = Event::of(&line) {
+            *open = event.wants_exception();
+            self.name_the_late(&event);
+            if self.events.len() >= EVENTS_MOST {
+                self.events.pop_front();
+                self.dropped += 1;
+            }
+            self.events.push_back(event);
+        }
+    }
+}
+
+impl Contents {
+    /// A leader that closes for a PROPOSAL's ACK names the learner only in the lines that follow.
+    fn name_the_late(&mut self, event: &Event) {
+        if !matches!(event.kind, Kind::Closing | Kind::Goodbye) {
+            return;
+        }
+        let recent = self.events.iter_mut().rev().take(NAMED_WITHIN);
+        let is_nameless = |late: &&mut Event| {
+            late.kind == Kind::TransactionTimeout && late.peer.is_none() && late.peer_sid.is_none()
+        };
+        if let Some(late) =
+            recent.filter(|late| event.stamp.wall.since(late.stamp.wall) <= SOON).find(is_nameless)
+        {
+            (late.peer, late.peer_sid) = (event.peer, event.peer_sid);
+        }
+    }
+}
+
+/// Reads a line without its end; whether all of it was kept, `None` at the end.
+fn line(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<Option<bool>> {
+    if input.by_ref().take(LINE_MOST).read_until(b'\n', bytes)? == 0 {
+        return Ok(None);
+    }
+    if bytes.last() == Some(&b'\n') || (bytes.len() as u64) < LINE_MOST {
+        return Ok(Some(true));
+    }
+    loop {
+        let buffer = input.fill_buf()?;
+        let len = buffer.len();
+        match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(at) => {
+                input.consume(at + 1);
+                return Ok(Some(false));
+            }
+            None if len == 0 => return Ok(Some(false)),
+            None => input.consume(len),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exception_belongs_to_the_line_above_it() {
+        let text = "2026-11-21 08:02:42,493 [myid:5] - ERROR [LearnerHandler-/10.0.0.1:4:LearnerHandler@7] - \
+                    Unexpected exception in LearnerHandler: \n\
+                    java.net.SocketTimeoutException: Read timed out\n\
+                    \tat a.b.C(D.java:1)\n\
+                    2026-11-21 08:02:42,494 [myid:5] - INFO  [main:A@1] - Shutdown called\n\
+                    java.lang.Exception: shutdown Leader! reason: Not sufficient followers synced, only\n\
+                    2026-11-21 08:02:42,495 [myid:5] - INFO  [main:A@1] - LOOKING\n";
+        let contents = read(text.as_bytes());
+        let kinds: Vec<_> = contents.events.iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, [Kind::ReadTimeout, Kind::LostQuorum, Kind::State]);
+        assert_eq!((contents.lines, contents.sid, contents.cut), (3, Some(5), 0));
+    }
+
+    #[test]
+    fn long_lines_are_cut_and_bytes_need_not_be_text() {
+        let mut bytes = b"2026-11-21 08:02:42,493 [myid:5] - INFO  [main:A@1] - x".to_vec();
+        bytes.resize(100_000, 0xff);
+        bytes.extend(b"\n2026-11-21 08:02:42,495 [myid:5] - INFO  [main:A@1] - LOOKING");
+        let contents = read(bytes.as_slice());
+        assert_eq!((contents.lines, contents.cut, contents.events.len()), (2, 1, 1));
+    }
+}

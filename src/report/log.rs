@@ -1,0 +1,214 @@
+//! What the servers' own logs add to the report: the files, the lines tied to a stall, and where they
+//! agree with the wire or do not.
+
+use crate::address::{Address, Endpoint};
+use crate::time::Timestamp;
+
+/// What a log line tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A read came to its timeout: the other side said nothing for the whole limit.
+    ReadTimeout,
+    /// The leader waited too long for the ACK of a PROPOSAL.
+    TransactionTimeout,
+    /// A leader was left by its quorum.
+    LostQuorum,
+    /// The process began.
+    Started,
+    /// `JvmPauseMonitor` saw the process stand still.
+    Pause,
+    /// A packet was longer than `jute.maxbuffer`.
+    UnreasonableLength,
+    /// A write to the transaction log took long.
+    Fsync,
+    /// A learner's part ended with an exception.
+    LearnerFailed,
+    /// The leader's part for one learner ended with an exception.
+    HandlerFailed,
+    /// The leader has parted from a learner.
+    Goodbye,
+    /// A PROPOSAL did not follow the one before.
+    ZxidGap,
+    /// A leader or a learner ended its service.
+    Shutdown,
+    /// The leader closes a connection to a learner.
+    Closing,
+    /// A learner has parted from its leader.
+    Disconnected,
+    /// A server began to look for a leader.
+    ElectionBegun,
+    /// A server has found one.
+    ElectionTook,
+    /// A server is LOOKING, FOLLOWING, LEADING or OBSERVING.
+    State,
+    /// A learner could not connect to its leader.
+    ConnectFailed,
+}
+
+impl Kind {
+    /// Its name in the report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReadTimeout => "read_timeout",
+            Self::TransactionTimeout => "transaction_timeout",
+            Self::LostQuorum => "lost_quorum",
+            Self::Started => "started",
+            Self::Pause => "pause",
+            Self::UnreasonableLength => "unreasonable_length",
+            Self::Fsync => "fsync",
+            Self::LearnerFailed => "learner_failed",
+            Self::HandlerFailed => "handler_failed",
+            Self::Goodbye => "goodbye",
+            Self::ZxidGap => "zxid_gap",
+            Self::Shutdown => "shutdown",
+            Self::Closing => "closing",
+            Self::Disconnected => "disconnected",
+            Self::ElectionBegun => "election_begun",
+            Self::ElectionTook => "election_took",
+            Self::State => "state",
+            Self::ConnectFailed => "connect_failed",
+        }
+    }
+
+    /// How much it tells of a stall: 0 the most.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::ReadTimeout
+            | Self::TransactionTimeout
+            | Self::LostQuorum
+            | Self::Started
+            | Self::Pause
+            | Self::UnreasonableLength => 0,
+            Self::Fsync | Self::LearnerFailed | Self::HandlerFailed => 1,
+            Self::Goodbye | Self::ZxidGap | Self::Shutdown => 2,
+            Self::Closing | Self::Disconnected | Self::ElectionBegun | Self::ElectionTook | Self::State => 3,
+            Self::ConnectFailed => 4,
+        }
+    }
+
+    /// Whether it belongs to an election.
+    #[must_use]
+    pub const fn is_of_election(self) -> bool {
+        matches!(
+            self,
+            Self::ElectionBegun | Self::ElectionTook | Self::State | Self::LostQuorum | Self::Shutdown
+        )
+    }
+}
+
+/// A log line's level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// TRACE or DEBUG.
+    Debug,
+    /// INFO.
+    Info,
+    /// WARN.
+    Warn,
+    /// ERROR or FATAL.
+    Error,
+}
+
+impl Level {
+    /// As log4j spells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// A log line tied to a stall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Whose; `None` where that could not be found out.
+    pub server: Option<Address>,
+    /// When, by the capture's clock as far as the difference is known.
+    pub at: Timestamp,
+    /// Its level.
+    pub level: Level,
+    /// What it tells of.
+    pub kind: Kind,
+    /// How long that took, where it says so.
+    pub took_ms: Option<u64>,
+    /// The connection's other end, where it names it.
+    pub peer: Option<Endpoint>,
+    /// What it says, with the exception below it.
+    pub text: String,
+}
+
+/// What the logs say to what the wire shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogWord {
+    /// Whether they agree; `None` where they only add something, or say nothing.
+    pub agrees: Option<bool>,
+    /// The time of the line it is about.
+    pub at: Option<Timestamp>,
+    /// A sentence.
+    pub what: String,
+}
+
+/// From where a log's time zone is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ZoneFrom {
+    /// `--log-tz`.
+    Option,
+    /// The lines name it.
+    Lines,
+    /// What the log tells was found on the wire.
+    Wire,
+    /// Another log given beside it.
+    OtherLogs,
+    /// From nowhere: UTC.
+    #[default]
+    Default,
+}
+
+impl ZoneFrom {
+    /// Its name in the report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Option => "option",
+            Self::Lines => "lines",
+            Self::Wire => "wire",
+            Self::OtherLogs => "other_logs",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// A log that was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogFile {
+    /// Its path.
+    pub path: String,
+    /// Whose it is.
+    pub server: Option<Address>,
+    /// Lines in it that have a time.
+    pub lines: u64,
+    /// Those that tell of something that matters here.
+    pub events: u64,
+    /// Time of its first line.
+    pub first: Option<Timestamp>,
+    /// Time of its last.
+    pub last: Option<Timestamp>,
+    /// From where its zone is known.
+    pub zone_from: ZoneFrom,
+    /// The zone's distance from UTC at the last line, in seconds.
+    pub offset_s: i32,
+    /// Lines that were found on the wire.
+    pub matched: u64,
+    /// By how much its clock is ahead of the capture's; what a close takes to be logged is part of it.
+    pub difference_ms: Option<i64>,
+    /// Whether its times were moved by that difference, since it was too large to pass over.
+    pub is_moved: bool,
+    /// What stopped the reading of it.
+    pub problem: Option<String>,
+}
