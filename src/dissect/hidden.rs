@@ -14,7 +14,6 @@
 use super::framer::HiddenSpan;
 use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
-use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Smallest PROPOSAL or INFORM on the wire.
@@ -184,13 +183,57 @@ impl Solved {
 }
 
 /// Reads the spans of a stream to a learner.
-pub(super) fn read_to_learner(known: &Known, items: &[Item], facts: &Facts<'_>) -> Option<Solved> {
-    Search { items, facts, is_to_leader: false, sums: RefCell::default() }.solve(known)
+pub(super) fn read_to_learner(
+    known: &Known,
+    items: &[Item],
+    facts: &Facts<'_>,
+    room: &mut Room,
+) -> Option<Solved> {
+    Search { items, facts, is_to_leader: false, room }.solve(known)
 }
 
 /// Reads the spans of a stream to the leader.
-pub(super) fn read_to_leader(known: &Known, items: &[Item], facts: &Facts<'_>) -> Option<Solved> {
-    Search { items, facts, is_to_leader: true, sums: RefCell::default() }.solve(known)
+pub(super) fn read_to_leader(
+    known: &Known,
+    items: &[Item],
+    facts: &Facts<'_>,
+    room: &mut Room,
+) -> Option<Solved> {
+    Search { items, facts, is_to_leader: true, room }.solve(known)
+}
+
+/// The memory that searches work in, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    /// The states of all layers, one layer behind the other.
+    states: Vec<State>,
+    /// Where each layer begins in `states`; one more than there are items.
+    layers: Vec<usize>,
+    /// The steps over all items.
+    steps: Vec<Step>,
+    /// Where the steps over each item begin in `steps`; one more than there are items.
+    over: Vec<usize>,
+    /// The ways to read one span.
+    readings: Vec<Reading>,
+    /// What [`sums_of`] gave, by count and most: many states ask for the same.
+    sums: Vec<Sums>,
+    /// What a former [`Solved`] held its answers in.
+    spare: Vec<SpanSolved>,
+}
+
+impl Room {
+    /// Takes back what a result was held in.
+    pub(super) fn reuse(&mut self, solved: Solved) {
+        self.spare = solved.spans;
+    }
+
+    fn clear(&mut self) {
+        self.states.clear();
+        self.layers.clear();
+        self.steps.clear();
+        self.over.clear();
+        self.sums.clear();
+    }
 }
 
 /// How many packets of a numbered type a span can hold.
@@ -207,8 +250,17 @@ struct State {
     /// The least and the most of each type that the ways to this state have read.
     least: Reading,
     most: Reading,
+    /// Whether a way that leads to the end has come here.
+    is_reached: bool,
     /// Whether a way leads from here to the end.
     is_viable: bool,
+}
+
+impl State {
+    fn new(known: Known) -> Self {
+        let zero = Reading::default();
+        Self { known, least: zero, most: zero, is_reached: false, is_viable: false }
+    }
 }
 
 /// A step from one state to one of the next layer, over one item.
@@ -217,6 +269,7 @@ struct Step {
     from: usize,
     to: usize,
     reading: Reading,
+    is_viable: bool,
 }
 
 /// A count, the most, and the lengths that so many PROPOSALs can have.
@@ -229,29 +282,26 @@ struct Search<'a> {
     items: &'a [Item],
     facts: &'a Facts<'a>,
     is_to_leader: bool,
-    /// What [`sums_of`] gave, by count and most: many states ask for the same.
-    sums: RefCell<Vec<Sums>>,
+    room: &'a mut Room,
 }
 
 impl Search<'_> {
     /// What all readings have in common; `None` where there is none, or too many states.
-    fn solve(&self, known: &Known) -> Option<Solved> {
-        let zero = Reading::default();
-        let first = State { known: *known, least: zero, most: zero, is_viable: false };
-        let mut layers = vec![vec![first]];
-        let mut steps: Vec<Vec<Step>> = Vec::with_capacity(self.items.len());
+    fn solve(&mut self, known: &Known) -> Option<Solved> {
+        self.room.clear();
+        self.room.states.push(State::new(*known));
+        self.room.layers.push(0);
+        self.room.over.push(0);
         for at in 0..self.items.len() {
-            let (states, taken) = self.advance(at, layers.last()?)?;
-            layers.push(states);
-            steps.push(taken);
+            self.advance(at)?;
         }
-        mark_viable(&mut layers, &mut steps);
-        sum_up(&mut layers, &steps);
-        self.judge(&layers, &steps)
+        self.mark_viable();
+        self.sum_up();
+        self.judge()
     }
 
-    fn sums(&self, usual: &[u32], count: u64, most: u64) -> Rc<[u64]> {
-        let mut known = self.sums.borrow_mut();
+    fn sums(&mut self, usual: &[u32], count: u64, most: u64) -> Rc<[u64]> {
+        let known = &mut self.room.sums;
         if let Some((_, _, sums)) = known.iter().find(|(c, m, _)| (*c, *m) == (count, most)) {
             return Rc::clone(sums);
         }
@@ -260,37 +310,75 @@ impl Search<'_> {
         sums
     }
 
-    /// The layer behind an item; `None` where it is empty or grows too large.
-    fn advance(&self, at: usize, states: &[State]) -> Option<(Vec<State>, Vec<Step>)> {
-        let mut next: Vec<State> = Vec::new();
-        let mut steps = Vec::new();
-        let item = self.items.get(at)?;
-        for (from, state) in states.iter().enumerate() {
-            if matches!(item, Item::Span(span) if span.len > SPAN_MAX) {
-                return None;
+    /// Makes the layer behind an item; `None` where it is empty or grows too large.
+    fn advance(&mut self, at: usize) -> Option<()> {
+        let item = *self.items.get(at)?;
+        if matches!(item, Item::Span(span) if span.len > SPAN_MAX) {
+            return None;
+        }
+        let layer = self.room.states.len();
+        let first = *self.room.layers.last()?;
+        let mut readings = std::mem::take(&mut self.room.readings);
+        for from in first..layer {
+            let known = self.room.states.get(from)?.known;
+            readings.clear();
+            match &item {
+                Item::Span(span) if self.is_to_leader => {
+                    self.readings_to_leader(at, span, &known, &mut readings);
+                }
+                Item::Span(span) => self.readings_to_learner(at, span, &known, &mut readings),
+                Item::Seen { .. } => readings.push(Reading::default()),
             }
-            let readings = match item {
-                Item::Span(span) if self.is_to_leader => self.readings_to_leader(at, span, &state.known),
-                Item::Span(span) => self.readings_to_learner(at, span, &state.known),
-                Item::Seen { .. } => vec![Reading::default()],
-            };
             if readings.len() >= READINGS_MAX {
                 return None;
             }
-            for reading in readings {
-                let Some(known) = self.behind(item, &state.known, &reading) else { continue };
-                let to = next.iter().position(|other| other.known == known).unwrap_or_else(|| {
-                    let zero = Reading::default();
-                    next.push(State { known, least: zero, most: zero, is_viable: false });
-                    next.len() - 1
-                });
-                steps.push(Step { from, to, reading });
-                if next.len() > STATES_MAX || steps.len() > STEPS_MAX {
+            for &reading in &readings {
+                let Some(known) = self.behind(&item, &known, &reading) else { continue };
+                let states = &mut self.room.states;
+                let same = states.get(layer..)?.iter().position(|other| other.known == known);
+                let to = same.map_or(states.len(), |place| layer + place);
+                if same.is_none() {
+                    states.push(State::new(known));
+                }
+                self.room.steps.push(Step { from, to, reading, is_viable: false });
+                let taken = self.room.steps.len() - self.room.over.last()?;
+                if self.room.states.len() - layer > STATES_MAX || taken > STEPS_MAX {
                     return None;
                 }
             }
         }
-        (!next.is_empty()).then_some((next, steps))
+        self.room.readings = readings;
+        self.room.layers.push(layer);
+        self.room.over.push(self.room.steps.len());
+        (self.room.states.len() > layer).then_some(())
+    }
+
+    /// Marks the states and steps from which a way leads to the end.
+    fn mark_viable(&mut self) {
+        let Room { states, layers, steps, .. } = &mut *self.room;
+        let ends = layers.last().copied().unwrap_or(0);
+        states.iter_mut().skip(ends).for_each(|state| state.is_viable = true);
+        for step in steps.iter_mut().rev() {
+            step.is_viable = states.get(step.to).is_some_and(|state| state.is_viable);
+            if step.is_viable
+                && let Some(state) = states.get_mut(step.from)
+            {
+                state.is_viable = true;
+            }
+        }
+    }
+
+    /// Sums up, along viable steps, the least and the most of each type.
+    fn sum_up(&mut self) {
+        let Room { states, steps, .. } = &mut *self.room;
+        for step in steps.iter().filter(|step| step.is_viable) {
+            let Some(from) = states.get(step.from) else { continue };
+            let (least, most) = (from.least.plus(step.reading), from.most.plus(step.reading));
+            let Some(to) = states.get_mut(step.to) else { continue };
+            to.least = if to.is_reached { to.least.common(least) } else { least };
+            to.most = if to.is_reached { to.most.either(most) } else { most };
+            to.is_reached = true;
+        }
     }
 
     fn behind(&self, item: &Item, known: &Known, reading: &Reading) -> Option<Known> {
@@ -308,17 +396,21 @@ impl Search<'_> {
     }
 
     /// What the viable ways agree on.
-    fn judge(&self, layers: &[Vec<State>], steps: &[Vec<Step>]) -> Option<Solved> {
-        let ends = layers.last()?;
+    fn judge(&mut self) -> Option<Solved> {
+        let ends = self.room.states.get(*self.room.layers.last()?..)?;
         let least = ends.iter().map(|state| state.least).reduce(Reading::common)?;
         let most = ends.iter().map(|state| state.most).reduce(Reading::either)?;
-        let mut solved = Solved { spans: Vec::new(), anywhere: least, is_complete: least == most };
-        for (item, steps) in self.items.iter().zip(steps) {
+        let mut spans = std::mem::take(&mut self.room.spare);
+        spans.clear();
+        let mut solved = Solved { spans, anywhere: least, is_complete: least == most };
+        for (item, over) in self.items.iter().zip(self.room.over.windows(2)) {
+            let &[from, to] = over else { return None };
             if !matches!(item, Item::Span(_)) {
                 continue;
             }
-            let least = steps.iter().map(|step| step.reading).reduce(Reading::common)?;
-            let most = steps.iter().map(|step| step.reading).reduce(Reading::either)?;
+            let steps = self.room.steps.get(from..to)?.iter().filter(|step| step.is_viable);
+            let least = steps.clone().map(|step| step.reading).reduce(Reading::common)?;
+            let most = steps.map(|step| step.reading).reduce(Reading::either)?;
             solved.anywhere = solved.anywhere.minus(least);
             solved.spans.push(SpanSolved {
                 reading: least,
@@ -362,8 +454,13 @@ impl Search<'_> {
     }
 
     /// All ways in which packets to a learner can fill a span.
-    fn readings_to_learner(&self, at: usize, span: &HiddenSpan, known: &Known) -> Vec<Reading> {
-        let mut readings = Vec::new();
+    fn readings_to_learner(
+        &mut self,
+        at: usize,
+        span: &HiddenSpan,
+        known: &Known,
+        readings: &mut Vec<Reading>,
+    ) {
         let behind = at + 1;
         let proposals = self.left(known.proposal, known.history_end, behind, is_main);
         let mut commits = self.left(known.commit, known.history_end, behind, is_commit);
@@ -416,7 +513,6 @@ impl Search<'_> {
                 _ => self.fill_small(span, known, (sized, unsized_count), (main, commits), &mut add),
             }
         }
-        readings
     }
 
     /// Fills what PROPOSALs leave of a span with COMMITs, PINGs and the rarer small ones.
@@ -472,13 +568,12 @@ impl Search<'_> {
 
     /// All ways in which packets to the leader can fill a span: ACKs, and behind them at most one of
     /// what a learner flushes at once.
-    fn readings_to_leader(&self, at: usize, span: &HiddenSpan, known: &Known) -> Vec<Reading> {
+    fn readings_to_leader(&self, at: usize, span: &HiddenSpan, known: &Known, readings: &mut Vec<Reading>) {
         let left = self.left(known.ack, None, at + 1, |kind| kind == PacketType::Ack);
         let most = if left.most == u32::MAX { known.acks_possible() } else { left.most };
         let hint = span.glimpse().map(|glimpse| glimpse.kind);
         let fits = u32::try_from(span.len / SMALL).unwrap_or(u32::MAX);
         let may_answer = (self.facts.may_answer_ping)(span.at);
-        let mut readings = Vec::new();
         for main in left.least..=fits.min(most) {
             let rest = span.len - u64::from(main) * SMALL;
             let base = Reading { main, ..Reading::default() };
@@ -501,7 +596,6 @@ impl Search<'_> {
                     .map(|(_, reading)| reading),
             );
         }
-        readings
     }
 }
 
@@ -628,44 +722,6 @@ fn sums_of(usual: &[u32], count: u64, most: u64) -> Vec<u64> {
     }
     lengths.retain(|sum| *sum <= most);
     lengths
-}
-
-/// Marks the states from which a way leads to the end, and drops the steps that lead nowhere.
-fn mark_viable(layers: &mut [Vec<State>], steps: &mut [Vec<Step>]) {
-    if let Some(ends) = layers.last_mut() {
-        ends.iter_mut().for_each(|state| state.is_viable = true);
-    }
-    for (at, steps) in steps.iter_mut().enumerate().rev() {
-        let (before, behind) = layers.split_at_mut(at + 1);
-        let (Some(from), Some(to)) = (before.last_mut(), behind.first()) else { return };
-        steps.retain(|step| {
-            let is_viable = to.get(step.to).is_some_and(|state| state.is_viable);
-            if is_viable && let Some(state) = from.get_mut(step.from) {
-                state.is_viable = true;
-            }
-            is_viable
-        });
-    }
-}
-
-/// Sums up, along viable steps, the least and the most of each type.
-fn sum_up(layers: &mut [Vec<State>], steps: &[Vec<Step>]) {
-    for (at, steps) in steps.iter().enumerate() {
-        let (before, behind) = layers.split_at_mut(at + 1);
-        let (Some(from), Some(to)) = (before.last(), behind.first_mut()) else { return };
-        let mut is_reached = vec![false; to.len()];
-        for step in steps {
-            let (Some(from), Some(to), Some(is_reached)) =
-                (from.get(step.from), to.get_mut(step.to), is_reached.get_mut(step.to))
-            else {
-                continue;
-            };
-            let (least, most) = (from.least.plus(step.reading), from.most.plus(step.reading));
-            to.least = if *is_reached { to.least.common(least) } else { least };
-            to.most = if *is_reached { to.most.either(most) } else { most };
-            *is_reached = true;
-        }
-    }
 }
 
 /// Whether `next` can be the zxid behind `last`: one more, or the first of a later epoch. The same

@@ -7,27 +7,25 @@
 use crate::report::model::Quantiles;
 use hdrhistogram::Histogram;
 
-/// Values kept one by one before a histogram takes over.
+/// Values kept one by one before a histogram takes them, together: that costs a fraction of taking each
+/// where it comes up, among everything else that the cache holds.
 const FEW: usize = 512;
 /// The longest duration that is told exactly: one hour.
 const MOST_US: u64 = 3_600_000_000;
 
 /// Durations of one kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Samples {
-    store: Store,
+    /// The last ones, not yet in the histogram.
+    few: Vec<Short>,
+    /// All the others, where there were too many.
+    many: Option<Box<Histogram<u32>>>,
+    /// Nothing more will come: what is shown is all that is kept.
+    sealed: Option<Box<(u64, Option<Quantiles>)>>,
     /// The least and the most, exactly.
     ends: Option<(u64, u64)>,
     /// Durations beyond the most that is told exactly.
     pub clamped: u64,
-}
-
-#[derive(Clone, Debug)]
-enum Store {
-    Few(Vec<Short>),
-    Many(Box<Histogram<u32>>),
-    /// Nothing more will come: only what is shown is kept.
-    Sealed(Box<(u64, Option<Quantiles>)>),
 }
 
 /// A duration to three digits in two bytes: 11 bits of mantissa, the first of them implied from 2048
@@ -57,12 +55,6 @@ impl Short {
     }
 }
 
-impl Default for Samples {
-    fn default() -> Self {
-        Self { store: Store::Few(Vec::new()), ends: None, clamped: 0 }
-    }
-}
-
 impl Samples {
     /// Adds a duration in microseconds.
     #[inline]
@@ -70,41 +62,36 @@ impl Samples {
         self.clamped += u64::from(us > MOST_US);
         let us = us.min(MOST_US);
         self.ends = Some(self.ends.map_or((us, us), |(least, most)| (least.min(us), most.max(us))));
-        match &mut self.store {
-            Store::Few(values) if values.len() < FEW => {
-                values.push(Short::of(us));
-            }
-            Store::Few(_) => self.promote(us),
-            Store::Many(histogram) => histogram.saturating_record(us.max(1)),
-            Store::Sealed(_) => {}
+        if self.few.len() >= FEW {
+            self.drain();
         }
+        self.few.push(Short::of(us));
     }
 
     /// Lets the single values go: nothing more will come.
     pub fn seal(&mut self) {
         let sealed = (self.count(), self.quantiles());
-        self.store = Store::Sealed(Box::new(sealed));
+        (self.few, self.many) = (Vec::new(), None);
+        self.sealed = Some(Box::new(sealed));
     }
 
+    /// Moves the single values to the histogram.
     #[cold]
-    fn promote(&mut self, us: u64) {
-        let Store::Few(values) = &mut self.store else { return };
-        // Three digits from 1 µs up to an hour: bounds that are always valid.
-        let Ok(mut histogram) = Histogram::new_with_bounds(1, MOST_US, 3) else { return };
-        for value in values.drain(..) {
-            histogram.saturating_record(value.us().max(1));
+    fn drain(&mut self) {
+        let many = self.many.take().or_else(histogram);
+        let Some(mut many) = many else { return };
+        for value in self.few.drain(..) {
+            many.saturating_record(value.us().max(1));
         }
-        histogram.saturating_record(us.max(1));
-        self.store = Store::Many(Box::new(histogram));
+        self.many = Some(many);
     }
 
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        match &self.store {
-            Store::Few(values) => values.len() as u64,
-            Store::Many(histogram) => histogram.len(),
-            Store::Sealed(sealed) => sealed.0,
+        match &self.sealed {
+            Some(sealed) => sealed.0,
+            None => self.few.len() as u64 + self.many.as_ref().map_or(0, |many| many.len()),
         }
     }
 
@@ -112,28 +99,31 @@ impl Samples {
     #[must_use]
     pub fn quantiles(&self) -> Option<Quantiles> {
         let (min, max) = self.ends?;
-        match &self.store {
-            Store::Sealed(sealed) => sealed.1,
-            Store::Few(values) => {
-                let mut sorted = values.clone();
-                sorted.sort_unstable();
-                let at = |permille: usize| {
-                    let rank = (sorted.len() * permille).div_ceil(1000).max(1);
-                    sorted.get(rank - 1).copied().map_or(0, Short::us)
-                };
-                Some(Quantiles { min, p50: at(500), p90: at(900), p99: at(990), p999: at(999), max })
-            }
-            // A histogram answers with the upper end of a bucket, which may lie beyond the most.
-            Store::Many(histogram) => Some(Quantiles {
-                min,
-                p50: histogram.value_at_quantile(0.5).clamp(min, max),
-                p90: histogram.value_at_quantile(0.9).clamp(min, max),
-                p99: histogram.value_at_quantile(0.99).clamp(min, max),
-                p999: histogram.value_at_quantile(0.999).clamp(min, max),
-                max,
-            }),
+        if let Some(sealed) = &self.sealed {
+            return sealed.1;
         }
+        let Some(many) = &self.many else {
+            let mut sorted = self.few.clone();
+            sorted.sort_unstable();
+            let at = |permille: usize| {
+                let rank = (sorted.len() * permille).div_ceil(1000).max(1);
+                sorted.get(rank - 1).copied().map_or(0, Short::us)
+            };
+            return Some(Quantiles { min, p50: at(500), p90: at(900), p99: at(990), p999: at(999), max });
+        };
+        let mut all = many.clone();
+        for value in &self.few {
+            all.saturating_record(value.us().max(1));
+        }
+        // A histogram answers with the upper end of a bucket, which may lie beyond the most.
+        let at = |quantile| all.value_at_quantile(quantile).clamp(min, max);
+        Some(Quantiles { min, p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max })
     }
+}
+
+/// An empty one, for three digits from 1 µs up to an hour: bounds that are always valid.
+fn histogram() -> Option<Box<Histogram<u32>>> {
+    Histogram::new_with_bounds(1, MOST_US, 3).ok().map(Box::new)
 }
 
 #[cfg(test)]
