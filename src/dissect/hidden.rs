@@ -207,6 +207,8 @@ pub(super) fn read_to_leader(
 pub(super) struct Room {
     /// The states of all layers, one layer behind the other.
     states: Vec<State>,
+    /// [`Known::digest`] of each, to find a state among many.
+    digests: Vec<u64>,
     /// Where each layer begins in `states`; one more than there are items.
     layers: Vec<usize>,
     /// The steps over all items.
@@ -227,8 +229,26 @@ impl Room {
         self.spare = solved.spans;
     }
 
+    /// The place of a state among those from `layer` on; a new one is added.
+    fn enter(&mut self, layer: usize, known: Known) -> usize {
+        let digest = known.digest();
+        let Self { states, digests, .. } = self;
+        let mut from = layer;
+        while let Some(at) = digests.iter().skip(from).position(|other| *other == digest) {
+            let place = from + at;
+            if states.get(place).is_some_and(|state| state.known == known) {
+                return place;
+            }
+            from = place + 1;
+        }
+        states.push(State::new(known));
+        digests.push(digest);
+        states.len() - 1
+    }
+
     fn clear(&mut self) {
         self.states.clear();
+        self.digests.clear();
         self.layers.clear();
         self.steps.clear();
         self.over.clear();
@@ -241,6 +261,42 @@ impl Room {
 struct Left {
     least: u32,
     most: u32,
+}
+
+impl Left {
+    /// As many as there may be.
+    const ANY: Self = Self { least: 0, most: u32::MAX };
+}
+
+/// The packet of a numbered type that is seen first behind a span.
+#[derive(Clone, Copy, Debug)]
+struct Next {
+    zxid: Zxid,
+    /// Whether no other span comes between.
+    is_only_span: bool,
+}
+
+impl Next {
+    /// How many packets of its type are hidden in the span before it: as many as lie between the last
+    /// one and it, all of them if no other span comes between.
+    fn left(self, last: Option<Zxid>, history_end: Option<Zxid>) -> Option<Left> {
+        let (zxid, last) = (self.zxid, last?);
+        let steps = |from: Zxid, to: Zxid| to.counter().saturating_sub(from.counter());
+        let most = match history_end {
+            _ if last.epoch() == zxid.epoch() => steps(last, zxid).saturating_sub(1),
+            // An epoch's numbering ends with the history that led up to it.
+            Some(end) if last.epoch() == end.epoch() => steps(last, end).saturating_add(zxid.counter() - 1),
+            _ => return None,
+        };
+        Some(Left { least: if self.is_only_span { most } else { 0 }, most })
+    }
+}
+
+/// What is seen behind a span, the same for all states before it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Behind {
+    main: Option<Next>,
+    commit: Option<Next>,
 }
 
 /// What is supposed up to some item: one of the ways to read everything before it.
@@ -289,7 +345,7 @@ impl Search<'_> {
     /// What all readings have in common; `None` where there is none, or too many states.
     fn solve(&mut self, known: &Known) -> Option<Solved> {
         self.room.clear();
-        self.room.states.push(State::new(*known));
+        self.room.enter(0, *known);
         self.room.layers.push(0);
         self.room.over.push(0);
         for at in 0..self.items.len() {
@@ -318,15 +374,22 @@ impl Search<'_> {
         }
         let layer = self.room.states.len();
         let first = *self.room.layers.last()?;
+        let behind = match item {
+            Item::Span(_) if self.is_to_leader => {
+                Behind { main: self.next(at, |kind| kind == PacketType::Ack), commit: None }
+            }
+            Item::Span(_) => Behind { main: self.next(at, is_main), commit: self.next(at, is_commit) },
+            Item::Seen { .. } => Behind::default(),
+        };
         let mut readings = std::mem::take(&mut self.room.readings);
         for from in first..layer {
             let known = self.room.states.get(from)?.known;
             readings.clear();
             match &item {
                 Item::Span(span) if self.is_to_leader => {
-                    self.readings_to_leader(at, span, &known, &mut readings);
+                    self.readings_to_leader(behind, span, &known, &mut readings);
                 }
-                Item::Span(span) => self.readings_to_learner(at, span, &known, &mut readings),
+                Item::Span(span) => self.readings_to_learner(at, behind, span, &known, &mut readings),
                 Item::Seen { .. } => readings.push(Reading::default()),
             }
             if readings.len() >= READINGS_MAX {
@@ -334,12 +397,7 @@ impl Search<'_> {
             }
             for &reading in &readings {
                 let Some(known) = self.behind(&item, &known, &reading) else { continue };
-                let states = &mut self.room.states;
-                let same = states.get(layer..)?.iter().position(|other| other.known == known);
-                let to = same.map_or(states.len(), |place| layer + place);
-                if same.is_none() {
-                    states.push(State::new(known));
-                }
+                let to = self.room.enter(layer, known);
                 self.room.steps.push(Step { from, to, reading, is_viable: false });
                 let taken = self.room.steps.len() - self.room.over.last()?;
                 if self.room.states.len() - layer > STATES_MAX || taken > STEPS_MAX {
@@ -421,50 +479,34 @@ impl Search<'_> {
         Some(solved)
     }
 
-    /// How many packets of a numbered type are hidden in the span before item `from`: as many as lie
-    /// between the last one and the next that is seen, all of them if no other span comes between.
-    fn left(
-        &self,
-        last: Option<Zxid>,
-        history_end: Option<Zxid>,
-        from: usize,
-        is_it: impl Fn(PacketType) -> bool,
-    ) -> Left {
+    /// The next packet of a numbered type that is seen behind item `at`.
+    fn next(&self, at: usize, is_it: impl Fn(PacketType) -> bool) -> Option<Next> {
         let mut is_only_span = true;
-        for item in self.items.iter().skip(from) {
+        for item in self.items.iter().skip(at + 1) {
             match item {
                 Item::Span(_) => is_only_span = false,
                 Item::Seen { kind, zxid, .. } if is_it(*kind) && zxid.counter() != 0 => {
-                    let Some(last) = last else { break };
-                    let steps = |from: Zxid, to: Zxid| to.counter().saturating_sub(from.counter());
-                    let most = match history_end {
-                        _ if last.epoch() == zxid.epoch() => steps(last, *zxid).saturating_sub(1),
-                        // An epoch's numbering ends with the history that led up to it.
-                        Some(end) if last.epoch() == end.epoch() => {
-                            steps(last, end).saturating_add(zxid.counter() - 1)
-                        }
-                        _ => break,
-                    };
-                    return Left { least: if is_only_span { most } else { 0 }, most };
+                    return Some(Next { zxid: *zxid, is_only_span });
                 }
                 Item::Seen { .. } => {}
             }
         }
-        Left { least: 0, most: u32::MAX }
+        None
     }
 
     /// All ways in which packets to a learner can fill a span.
     fn readings_to_learner(
         &mut self,
         at: usize,
+        behind: Behind,
         span: &HiddenSpan,
         known: &Known,
         readings: &mut Vec<Reading>,
     ) {
-        let behind = at + 1;
-        let proposals = self.left(known.proposal, known.history_end, behind, is_main);
-        let mut commits = self.left(known.commit, known.history_end, behind, is_commit);
-        if let Some(Item::Seen { kind, zxid, .. }) = self.items.get(behind)
+        let left = |next: Option<Next>, last| next.and_then(|next| next.left(last, known.history_end));
+        let proposals = left(behind.main, known.proposal).unwrap_or(Left::ANY);
+        let mut commits = left(behind.commit, known.commit).unwrap_or(Left::ANY);
+        if let Some(Item::Seen { kind, zxid, .. }) = self.items.get(at + 1)
             && is_main(*kind)
             && let Some(last) = known.commit.filter(|_| known.is_history(*zxid))
         {
@@ -472,13 +514,14 @@ impl Search<'_> {
             commits = Left { least: exact, most: exact };
         }
         if let Some(Item::Seen { kind: PacketType::NewLeader | PacketType::UpToDate, .. }) =
-            self.items.get(behind)
+            self.items.get(at + 1)
             && let (Some(last), Some(end)) = (known.commit, known.history_end)
             && last.epoch() == end.epoch()
         {
             commits.least = commits.least.max(end.counter().saturating_sub(last.counter()));
         }
         let hint = span.glimpse().map(|glimpse| glimpse.kind);
+        let has_only_small = !known.awaits_newleader && self.facts.revalidates_open == 0;
         let fits = u32::try_from(span.len / PROPOSAL_MIN).unwrap_or(u32::MAX);
         let mut sized = 0u64;
         let mut unsized_count = 0u64;
@@ -497,6 +540,10 @@ impl Search<'_> {
             if main < proposals.least {
                 continue;
             }
+            // What is not a PROPOSAL has 20 bytes then.
+            if has_only_small && unsized_count == 0 && !(span.len - sized).is_multiple_of(SMALL) {
+                continue;
+            }
             let commits = Left { least: commits.least.max(known.commits_due(main)), ..commits };
             let mut add = |reading: Reading| {
                 let reading = Reading { main, ..reading };
@@ -507,6 +554,9 @@ impl Search<'_> {
             match self.facts.usual {
                 Some(usual) if unsized_count > 0 => {
                     for &sum in self.sums(usual, unsized_count, span.len - sized).iter() {
+                        if has_only_small && !(span.len - sized - sum).is_multiple_of(SMALL) {
+                            continue;
+                        }
                         self.fill_small(span, known, (sized + sum, 0), (main, commits), &mut add);
                     }
                 }
@@ -568,9 +618,16 @@ impl Search<'_> {
 
     /// All ways in which packets to the leader can fill a span: ACKs, and behind them at most one of
     /// what a learner flushes at once.
-    fn readings_to_leader(&self, at: usize, span: &HiddenSpan, known: &Known, readings: &mut Vec<Reading>) {
-        let left = self.left(known.ack, None, at + 1, |kind| kind == PacketType::Ack);
-        let most = if left.most == u32::MAX { known.acks_possible() } else { left.most };
+    fn readings_to_leader(
+        &self,
+        behind: Behind,
+        span: &HiddenSpan,
+        known: &Known,
+        readings: &mut Vec<Reading>,
+    ) {
+        let left = behind.main.and_then(|next| next.left(known.ack, None));
+        let left = left.unwrap_or_else(|| Left { most: known.acks_possible(), ..Left::ANY });
+        let most = left.most;
         let hint = span.glimpse().map(|glimpse| glimpse.kind);
         let fits = u32::try_from(span.len / SMALL).unwrap_or(u32::MAX);
         let may_answer = (self.facts.may_answer_ping)(span.at);
@@ -617,6 +674,16 @@ impl Reading {
 }
 
 impl Known {
+    /// A number that differs, as a rule, where any of what a reading changes does.
+    fn digest(&self) -> u64 {
+        const K: u64 = 0x9e37_79b9_7f4a_7c15;
+        let zxid = |zxid: Option<Zxid>| zxid.map_or(u64::MAX, |zxid| zxid.0);
+        let ping = self.ping_at.map_or(u64::MAX, |at| at.nanos().cast_unsigned());
+        let waits = u64::from(self.awaits_newleader) | u64::from(self.awaits_uptodate) << 1;
+        let mixed = zxid(self.proposal).wrapping_mul(K) ^ zxid(self.commit).rotate_left(32);
+        (mixed.wrapping_mul(K) ^ zxid(self.ack).rotate_left(16) ^ ping).wrapping_mul(K) ^ waits
+    }
+
     fn is_history(&self, zxid: Zxid) -> bool {
         self.history_end.is_some_and(|end| zxid <= end && zxid.epoch() == end.epoch())
     }
