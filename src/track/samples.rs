@@ -107,7 +107,7 @@ impl Samples {
             sorted.sort_unstable();
             let at = |permille: usize| {
                 let rank = (sorted.len() * permille).div_ceil(1000).max(1);
-                sorted.get(rank - 1).copied().map_or(0, Short::us)
+                sorted.get(rank - 1).copied().map_or(0, Short::us).clamp(min, max)
             };
             return Some(Quantiles { min, p50: at(500), p90: at(900), p99: at(990), p999: at(999), max });
         };
@@ -159,6 +159,17 @@ mod tests {
         for (a, b) in [(few.p50, many.p50), (few.p90, many.p90), (few.p99, many.p99), (few.max, many.max)] {
             assert!(a.abs_diff(b) * 1000 <= a, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn no_quantile_lies_outside_of_what_there_was() {
+        let mut one = Samples::default();
+        one.record(9_044);
+        let quantiles = one.quantiles().unwrap();
+        assert_eq!(
+            (quantiles.min, quantiles.p50, quantiles.p999, quantiles.max),
+            (9_044, 9_044, 9_044, 9_044)
+        );
     }
 
     #[test]
