@@ -42,16 +42,18 @@ pub struct TypeCounts {
 const UNKNOWN_MOST: usize = 64;
 
 impl TypeCounts {
+    /// Counts a packet; false for one type too many.
     #[inline]
-    fn add(&mut self, kind: PacketType) {
+    fn add(&mut self, kind: PacketType) -> bool {
         let number = kind.number();
         match usize::try_from(number).ok().and_then(|index| self.known.get_mut(index)) {
             Some(count) => *count += 1,
             None if self.unknown.len() < UNKNOWN_MOST || self.unknown.contains_key(&number) => {
                 *self.unknown.entry(number).or_default() += 1;
             }
-            None => {}
+            None => return false,
         }
+        true
     }
 
     /// Types with their counts, those above 0.
@@ -64,6 +66,17 @@ impl TypeCounts {
             .map(|(number, count)| (PacketType::from_number(number), count))
             .collect()
     }
+}
+
+/// How often a limit made a link forget something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// PINGs, and answers to some, that waited for their other half.
+    pub pings: u64,
+    /// Waits, the shortest ones.
+    pub waits: u64,
+    /// Packets of unknown types beyond those that are told apart.
+    pub types: u64,
 }
 
 /// What is waited for in one direction: the next new bytes.
@@ -159,6 +172,8 @@ pub struct LinkTrack {
     pub worst: [Option<(Span, Timestamp)>; 4],
     /// Everything known at the end.
     pub totals: Option<LinkTotals>,
+    /// What limits made it forget.
+    pub forgotten: Forgotten,
     /// The most client sessions named in one PING.
     pub sessions: u64,
     /// The highest zxid that the leader proposed on it, and that the learner acknowledged.
@@ -223,6 +238,7 @@ impl LinkTrack {
             waits: Vec::new(),
             worst: [None; 4],
             totals: None,
+            forgotten: Forgotten::default(),
             sessions: 0,
             last_proposed: None,
             last_acked: None,
@@ -436,6 +452,7 @@ impl LinkTrack {
             let shortest = (0..self.waits.len()).min_by_key(|&i| self.waits.get(i).map(Wait::len));
             if let Some(shortest) = shortest {
                 self.waits.swap_remove(shortest);
+                self.forgotten.waits += 1;
             }
         }
         self.waits.push(wait);
@@ -445,7 +462,7 @@ impl LinkTrack {
     #[inline]
     pub fn packet(&mut self, packet: &PacketSeen<'_>) {
         let counts = if packet.inferred { &mut self.inferred } else { &mut self.records };
-        counts.of_mut(packet.direction).add(packet.kind);
+        self.forgotten.types += u64::from(!counts.of_mut(packet.direction).add(packet.kind));
         self.checks.packet(self.id, packet);
         match (packet.direction, packet.kind) {
             (Direction::ToLearner, PacketType::Proposal) => self.proposal(packet),
@@ -574,6 +591,7 @@ impl LinkTrack {
         self.last_ping_at = Some(packet.at);
         if self.pings.len() >= PINGS_MOST {
             self.pings.pop_front();
+            self.forgotten.pings += 1;
             self.pings_unanswered += u64::from(self.is_up_to_date);
         }
         let ping = SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed };
@@ -627,6 +645,7 @@ impl LinkTrack {
         let Some(index) = self.pings.iter().position(is_it) else {
             if self.loose_pongs.len() >= PINGS_MOST {
                 self.loose_pongs.pop_front();
+                self.forgotten.pings += 1;
             }
             self.loose_pongs.push_back(SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed });
             return;
@@ -635,6 +654,7 @@ impl LinkTrack {
             if let Some(ping) = self.pings.pop_front() {
                 if self.skipped.len() >= PINGS_MOST {
                     self.skipped.pop_front();
+                    self.forgotten.pings += 1;
                     self.pings_unanswered += 1;
                 }
                 self.skipped.push_back(ping);
@@ -699,6 +719,12 @@ impl LinkTrack {
     /// A snapshot of the synchronisation has ended.
     pub const fn snapshot(&mut self, snapshot: &SnapshotSeen) {
         self.phases.sync_bytes = Some(snapshot.bytes);
+    }
+
+    /// Breaks of the rules, certain or suspected, beyond those that are kept.
+    #[must_use]
+    pub const fn violations_forgotten(&self) -> u64 {
+        self.checks.forgotten
     }
 
     /// What the link showed that a healthy one never does.
