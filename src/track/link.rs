@@ -6,7 +6,7 @@ use super::samples::Samples;
 use super::violation::Checks;
 use super::wait::{Ended, Mark, REMEMBERED, Silence, Wait};
 use crate::dissect::{
-    Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
+    Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen,
 };
 use crate::frame::FrameRef;
 use crate::packet::Flags;
@@ -172,6 +172,8 @@ pub struct LinkTrack {
     pub worst: [Option<(Span, Timestamp)>; 4],
     /// Everything known at the end.
     pub totals: Option<LinkTotals>,
+    /// Whether a packet was recognised on it.
+    pub is_recognised: bool,
     /// What limits made it forget.
     pub forgotten: Forgotten,
     /// The most client sessions named in one PING.
@@ -238,13 +240,14 @@ impl LinkTrack {
             waits: Vec::new(),
             worst: [None; 4],
             totals: None,
+            is_recognised: false,
             forgotten: Forgotten::default(),
             sessions: 0,
             last_proposed: None,
             last_acked: None,
             rtt: PerDirection::default(),
             reading: PerDirection { to_leader: reading(leader_read), to_learner: reading(learner_read) },
-            activity: Some(Activity::default()),
+            activity: None,
             usual_ping: Usual::default(),
             checks: Checks::default(),
             pings: VecDeque::new(),
@@ -719,6 +722,31 @@ impl LinkTrack {
     /// A snapshot of the synchronisation has ended.
     pub const fn snapshot(&mut self, snapshot: &SnapshotSeen) {
         self.phases.sync_bytes = Some(snapshot.bytes);
+    }
+
+    /// A packet was recognised on it. What goes on is noted from here on: of strangers nobody asks.
+    pub fn recognise(&mut self) {
+        self.is_recognised = true;
+        self.activity = Some(Activity::default());
+    }
+
+    /// Whether it is a link for all that is known: a packet was recognised, or nothing was captured that
+    /// would contradict it, all of its payload being encrypted or cut. Anybody may speak to these ports.
+    #[must_use]
+    pub fn may_be_link(&self) -> bool {
+        self.is_recognised
+            || self.totals.is_some_and(|totals| {
+                let sums = [totals.bytes.to_leader, totals.bytes.to_learner];
+                let is_unread = sums.iter().all(|sums| sums.unframed == 0);
+                let is_any = self.opened.picked_up || sums.iter().any(|sums| sums.stream() > 0);
+                totals.protection != Protection::None || is_unread && is_any
+            })
+    }
+
+    /// Forgets who waited for whom: where no packet was recognised, nobody knows.
+    pub fn forget_waits(&mut self) {
+        self.waits = Vec::new();
+        self.worst = [None; 4];
     }
 
     /// Breaks of the rules, certain or suspected, beyond those that are kept.
