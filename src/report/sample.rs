@@ -1,9 +1,9 @@
 //! A small report, made by hand, in which everything occurs at least once.
 
 use super::model::{
-    Cause, Closed, Deadline, Election, Evidence, Headroom, Input, Link, NearMiss, Origin, Outcome, Phases,
-    Quantiles, Report, Role, RoleSpan, RoundTrips, Server, Settings, Stall, Suspect, Sync, TcpCounts,
-    Violation,
+    Cause, Closed, Deadline, Election, End, Evidence, Headroom, Input, KnownBy, Link, NearMiss, Origin,
+    Outcome, Phases, Quantiles, Report, Role, RoleSpan, RoundTrips, Server, Settings, Stall, Suspect, Sync,
+    TcpCounts, Vantage, Violation,
 };
 use crate::address::{Address, Endpoint};
 use crate::capture::{Compression, FileInfo};
@@ -69,6 +69,7 @@ pub(crate) fn report() -> Report {
             what: "COMMIT 0x200000005 after 0x200000003".to_owned(),
         }],
         limits_hit: [("connections", 3)].into(),
+        clocks: Vec::new(),
     }
 }
 
@@ -176,6 +177,10 @@ fn link(id: u32, learner: u32) -> Link {
         bytes: PerDirection { to_leader: bytes, to_learner: bytes },
         losses: PerDirection { to_leader: 0, to_learner: 1 },
         sessions: 30,
+        vantage: Vantage { end: End::Leader, known_by: Some(KnownBy::Connections) },
+        seen_from: vec![address(3)],
+        one_way: PerDirection::default(),
+        lost_on_the_way: PerDirection::default(),
     }
 }
 

@@ -1,12 +1,15 @@
 //! One link: its phases, its round trips, its waits.
 
 use super::activity::{Activity, Sum};
+use super::counts::TypeCounts;
+use super::ends::{Ends, Passage};
 use super::flight::{Answered, InFlight};
 use super::samples::Samples;
+use super::usual::Usual;
 use super::violation::Checks;
 use super::wait::{Ended, Mark, REMEMBERED, Silence, Wait};
 use crate::dissect::{
-    Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
+    Crossed, Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
 };
 use crate::frame::FrameRef;
 use crate::packet::Flags;
@@ -15,12 +18,14 @@ use crate::proto::{LearnerInfo, PacketType, Sid, Zxid};
 use crate::report::model::{Closed, Deadline, Phases, Role, Sync, Violation};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// PINGs without an answer that are remembered.
 const PINGS_MOST: usize = 64;
 /// Waits remembered per link; beyond, the shortest are let go.
 const WAITS_MOST: usize = 4_096;
+/// Files remembered per link.
+const FILES_MOST: usize = 64;
 /// Waits kept of a link that is over.
 const WAITS_KEPT: usize = 64;
 
@@ -30,41 +35,6 @@ const EDGE: Span = Span::from_millis(500);
 const BEFORE: Span = Span::from_millis(5_000);
 /// How long after a close the other side may go on without having heard of it.
 const UNHEARD: Span = Span::from_millis(1_000);
-
-/// Counts by packet type: the numbers of the protocol, with all unknown ones apart.
-#[derive(Clone, Debug, Default)]
-pub struct TypeCounts {
-    known: [u64; 20],
-    unknown: BTreeMap<i32, u64>,
-}
-
-/// Unknown types told apart per link and direction.
-const UNKNOWN_MOST: usize = 64;
-
-impl TypeCounts {
-    #[inline]
-    fn add(&mut self, kind: PacketType) {
-        let number = kind.number();
-        match usize::try_from(number).ok().and_then(|index| self.known.get_mut(index)) {
-            Some(count) => *count += 1,
-            None if self.unknown.len() < UNKNOWN_MOST || self.unknown.contains_key(&number) => {
-                *self.unknown.entry(number).or_default() += 1;
-            }
-            None => {}
-        }
-    }
-
-    /// Types with their counts, those above 0.
-    #[must_use]
-    pub fn map(&self) -> BTreeMap<PacketType, u64> {
-        let known = (0..).zip(self.known);
-        known
-            .filter(|(_, count)| *count > 0)
-            .chain(self.unknown.iter().map(|(number, count)| (*number, *count)))
-            .map(|(number, count)| (PacketType::from_number(number), count))
-            .collect()
-    }
-}
 
 /// What is waited for in one direction: the next new bytes.
 #[derive(Clone, Debug)]
@@ -81,28 +51,6 @@ struct KernelRtt {
     timed: Option<(u32, Timestamp)>,
     samples: Samples,
     usual: Usual,
-}
-
-/// What a duration usually is on this link: a slow average that outliers hardly move.
-#[derive(Clone, Copy, Debug, Default)]
-struct Usual {
-    /// In microseconds, times 16.
-    average: u64,
-}
-
-impl Usual {
-    /// Delayed ACKs, 40 ms on Linux, are no lateness.
-    const DELAYED_ACK_US: u64 = 40_000;
-
-    /// Whether a duration is late: beyond ten times the usual one and a delayed ACK. What is late does
-    /// not count towards the usual.
-    fn is_late(&mut self, us: u64) -> bool {
-        if self.average > 0 && us > Self::DELAYED_ACK_US + self.average / 16 * 10 {
-            return true;
-        }
-        self.average = if self.average == 0 { us * 16 } else { self.average - self.average / 16 + us }.max(1);
-        false
-    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -161,6 +109,13 @@ pub struct LinkTrack {
     pub totals: Option<LinkTotals>,
     /// The most client sessions named in one PING.
     pub sessions: u64,
+    /// What its two ends show together, where both were captured.
+    pub ends: Option<Box<Ends>>,
+    /// The files that hold frames of it, at most [`FILES_MOST`].
+    pub files: Vec<u32>,
+    last_file: Option<u32>,
+    /// Time to live of the first frame of each direction; 0 while there was none.
+    pub ttl: PerDirection<u8>,
     /// The highest zxid that the leader proposed on it, and that the learner acknowledged.
     pub last_proposed: Option<Zxid>,
     /// See `last_proposed`.
@@ -224,6 +179,10 @@ impl LinkTrack {
             worst: [None; 4],
             totals: None,
             sessions: 0,
+            ends: None,
+            files: Vec::new(),
+            last_file: None,
+            ttl: PerDirection::default(),
             last_proposed: None,
             last_acked: None,
             rtt: PerDirection::default(),
@@ -270,6 +229,11 @@ impl LinkTrack {
             }
         }
         self.time_kernel(seen, is_fresh, is_again);
+        self.of_file(segment.place.file);
+        let ttl = self.ttl.of_mut(seen.direction);
+        if *ttl == 0 {
+            *ttl = segment.ttl;
+        }
         if let Some(closed) = self.closed {
             self.behind_close(&closed, seen, mark);
             return;
@@ -291,15 +255,69 @@ impl LinkTrack {
         if segment.flags.has(Flags::FIN | Flags::RST) && !is_fresh {
             return;
         }
-        if is_fresh {
+        // What the learner waits for is told by its own capture.
+        let tells = |direction: Direction| direction.is_to_leader() || !seen.is_of_two;
+        if tells(seen.direction) {
+            self.came(seen, mark);
+        }
+        if tells(seen.direction.other()) {
+            self.other_came(seen, mark);
+        }
+    }
+
+    /// A frame of the direction that is waited for.
+    #[inline]
+    fn came(&mut self, seen: &SegmentSeen<'_>, mark: Mark) {
+        if seen.new_bytes > 0 {
             self.heard(seen.direction, mark);
         } else {
             let silence = &mut self.reading.of_mut(seen.direction).silence;
-            silence.quiet_frame(mark, segment.window, seen.acked_more, is_again);
+            silence.quiet_frame(mark, seen.segment.window, seen.acked_more, seen.fate == Fate::Again);
         }
-        let other = self.reading.of_mut(seen.direction.other());
-        if segment.len > 0 || is_fresh {
-            other.silence.other_frame(mark, is_fresh, is_again.then_some(segment.seq));
+    }
+
+    /// A frame of the side that waits.
+    #[inline]
+    fn other_came(&mut self, seen: &SegmentSeen<'_>, mark: Mark) {
+        let is_fresh = seen.new_bytes > 0;
+        if seen.segment.len > 0 || is_fresh {
+            let again = (seen.fate == Fate::Again).then_some(seen.segment.seq);
+            let silence = &mut self.reading.of_mut(seen.direction.other()).silence;
+            silence.other_frame(mark, is_fresh, again);
+        }
+    }
+
+    /// A frame as the learner's capture shows it, where the leader's runs too.
+    pub fn at_learner(&mut self, seen: &SegmentSeen<'_>) {
+        self.ends.get_or_insert_default();
+        self.of_file(seen.segment.place.file);
+        let mark = Mark { place: seen.segment.place, at: seen.segment.at };
+        if self.reading.to_learner.is_over {
+            return;
+        }
+        let is_end = seen.segment.flags.has(Flags::FIN | Flags::RST);
+        if is_end && seen.new_bytes == 0 {
+            self.reading.to_learner.is_over = true;
+            self.end_wait(Direction::ToLearner, mark.at, Ended::Closed, Some(mark.place));
+        } else if seen.direction.is_to_leader() {
+            self.other_came(seen, mark);
+        } else {
+            self.came(seen, mark);
+        }
+    }
+
+    /// What became of a segment on its way.
+    pub fn crossed(&mut self, crossed: &Crossed) {
+        self.ends.get_or_insert_default().crossed(crossed, &mut self.waits);
+    }
+
+    #[inline]
+    fn of_file(&mut self, file: u32) {
+        if self.last_file != Some(file) {
+            self.last_file = Some(file);
+            if self.files.len() < FILES_MOST && !self.files.contains(&file) {
+                self.files.push(file);
+            }
         }
     }
 
@@ -340,13 +358,14 @@ impl LinkTrack {
     /// The other side has not heard of the close: seen from there the link goes on. (A capture from both
     /// ends shows the last words of a host that nobody hears any more.)
     fn reopen(&mut self) {
-        self.waits.retain(|wait| wait.ended != Ended::Closed);
+        // What the learner waited for its own capture knows.
+        let is_of_two = self.ends.is_some();
+        self.waits.retain(|wait| wait.ended != Ended::Closed || wait.for_leader && is_of_two);
         self.closed = None;
         self.after_close = None;
         self.is_reopened = true;
-        for direction in [Direction::ToLeader, Direction::ToLearner] {
-            self.reading.of_mut(direction).is_over = false;
-        }
+        self.reading.to_leader.is_over = false;
+        self.reading.to_learner.is_over &= is_of_two;
     }
 
     #[inline]
@@ -412,9 +431,14 @@ impl LinkTrack {
             to,
             silence: Some(reading.silence),
             activity: self.went_on(start, at.minus(EDGE)),
+            crossed: self.crossed_between(start, at),
             before: self.went_on(start.minus(BEFORE.min(len)), start),
         };
         self.remember(wait);
+    }
+
+    fn crossed_between(&self, from: Timestamp, to: Timestamp) -> PerDirection<Passage> {
+        self.ends.as_ref().map(|ends| ends.sum(from, to)).unwrap_or_default()
     }
 
     /// What went on on the link in a stretch of time.
@@ -563,6 +587,7 @@ impl LinkTrack {
                 to,
                 silence: None,
                 activity,
+                crossed: self.crossed_between(start, end),
                 before,
             };
             self.remember(wait);
@@ -723,6 +748,10 @@ impl LinkTrack {
 
     fn end_waits(&mut self, at: Timestamp, ended: Ended, to: Option<FrameRef>) {
         for direction in [Direction::ToLeader, Direction::ToLearner] {
+            // The learner may not have heard of it yet.
+            if !direction.is_to_leader() && self.ends.is_some() && ended == Ended::Closed && to.is_some() {
+                continue;
+            }
             if !std::mem::replace(&mut self.reading.of_mut(direction).is_over, true) {
                 self.end_wait(direction, at, ended, to);
             }
@@ -734,8 +763,14 @@ impl LinkTrack {
 
     /// The capture, or what it holds of the link, is over.
     pub fn finish(&mut self, at: Timestamp) {
-        if self.closed.is_none() {
-            self.end_waits(at, Ended::CaptureEnd, None);
+        match self.closed {
+            None => self.end_waits(at, Ended::CaptureEnd, None),
+            Some(closed) if !self.reading.to_learner.is_over && self.ends.is_some() => {
+                self.reading.to_learner.is_over = true;
+                let end = closed.at.max(self.reading.to_learner.last.at);
+                self.end_wait(Direction::ToLearner, end, Ended::Closed, Some(closed.place));
+            }
+            Some(_) => {}
         }
         self.flight.finish();
         self.pings_unanswered += (self.pings.len() + self.skipped.len()) as u64;
@@ -758,6 +793,9 @@ impl LinkTrack {
         }
         self.waits.shrink_to_fit();
         self.activity = None;
+        if let Some(ends) = &mut self.ends {
+            ends.seal();
+        }
         self.flight = self.flight.over();
         self.pings = VecDeque::new();
         self.skipped = VecDeque::new();

@@ -4,11 +4,15 @@
 
 pub mod activity;
 mod beat;
+pub mod counts;
 mod election;
+pub mod ends;
 pub mod flight;
 pub mod link;
+mod place;
 pub mod samples;
 mod server;
+mod usual;
 mod vantage;
 mod violation;
 pub mod wait;
@@ -16,22 +20,24 @@ pub mod wait;
 use crate::address::Address;
 use crate::diagnose;
 use crate::dissect::{
-    AuthSeen, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer, PacketSeen,
-    PerDirection, SegmentSeen, SnapshotSeen,
+    AuthSeen, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
 };
 use crate::proto::{PacketType, ServerState, Sid, config, quorum::Head};
+use crate::report;
 use crate::report::model::{
     Closed, Deadline, Headroom, Link, Origin, Report, Role, RoundTrips, Settings, TcpCounts,
 };
 use crate::stream::{Closing, HalfCounts, Slot};
 use crate::time::{Span, Timestamp};
+use crate::vantage::Vantage;
 use beat::Beat;
 use election::Elections;
 use link::LinkTrack;
 use samples::Samples;
 use server::Servers;
 use std::net::IpAddr;
-use vantage::{Vantage, Vantages};
+use vantage::Vantages;
 
 /// Links kept for the report; beyond, the oldest that are over are let go.
 const LINKS_MOST: usize = 65_536;
@@ -60,6 +66,8 @@ pub struct Options {
     pub warn_at_percent: u32,
     /// Servers that a configuration names.
     pub servers: Vec<NamedServer>,
+    /// The hosts that the files were taken at, by their index, as far as that is known beforehand.
+    pub hosts: Vec<Option<Address>>,
 }
 
 /// The trackers of a capture.
@@ -129,7 +137,7 @@ impl Tracker {
         let near_misses = diagnose::near_misses(&self.links, &settings, self.options.warn_at_percent);
         let mut report = Report {
             settings,
-            links: self.links.iter().map(|link| shown(link, &settings)).collect(),
+            links: self.links.iter().map(|link| self.shown(link, &settings)).collect(),
             stalls: found,
             near_misses,
             elections,
@@ -149,6 +157,10 @@ impl Tracker {
             link.learner_sid = link.learner_sid.or_else(|| server.and_then(|server| server.sid));
         }
         report
+    }
+
+    fn shown(&self, link: &LinkTrack, settings: &Settings) -> Link {
+        shown(link, settings, place::of(link, &self.vantages, &self.options.hosts))
     }
 
     /// Learns ids and addresses from a configuration on the wire.
@@ -171,7 +183,11 @@ fn name_of(named: &[NamedServer], address: Address, sid: Option<Sid>) -> (Option
 }
 
 /// A link as the report shows it.
-fn shown(link: &LinkTrack, settings: &Settings) -> Link {
+fn shown(
+    link: &LinkTrack,
+    settings: &Settings,
+    (vantage, seen_from): (report::model::Vantage, Vec<Address>),
+) -> Link {
     let round_trips = |samples: &Samples, unanswered| RoundTrips {
         count: samples.count(),
         unanswered,
@@ -185,6 +201,10 @@ fn shown(link: &LinkTrack, settings: &Settings) -> Link {
         };
         Headroom { limit_ms, worst_ms: worst.map(|(len, _)| len.millis()), at: worst.map(|(_, at)| at) }
     });
+    let both_ends = |value: fn(&ends::Ends, Direction) -> RoundTrips| PerDirection {
+        to_leader: link.ends.as_ref().map(|ends| value(ends, Direction::ToLeader)),
+        to_learner: link.ends.as_ref().map(|ends| value(ends, Direction::ToLearner)),
+    };
     let totals = link.totals;
     let tcp = |counts: HalfCounts| TcpCounts {
         retransmits: counts.retransmits,
@@ -234,6 +254,16 @@ fn shown(link: &LinkTrack, settings: &Settings) -> Link {
         bytes: totals.map(|totals| totals.bytes).unwrap_or_default(),
         losses: totals.map(|totals| totals.losses).unwrap_or_default(),
         sessions: link.sessions,
+        vantage,
+        seen_from,
+        one_way: both_ends(|ends, direction| {
+            let samples = ends.one_way.of(direction);
+            RoundTrips { count: samples.count(), unanswered: 0, quantiles: samples.quantiles() }
+        }),
+        lost_on_the_way: PerDirection {
+            to_leader: link.ends.as_ref().map(|ends| ends.lost.to_leader),
+            to_learner: link.ends.as_ref().map(|ends| ends.lost.to_learner),
+        },
     }
 }
 
@@ -312,6 +342,20 @@ impl Observer for Tracker {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn at_learner(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
+        let segment = seen.segment;
+        self.vantages.pair(segment.place.file, segment.src.address, segment.dst.address);
+        if let Some(link) = self.link(slot) {
+            link.at_learner(seen);
+        }
+    }
+
+    fn crossed(&mut self, slot: Slot, crossed: &Crossed) {
+        if let Some(link) = self.link(slot) {
+            link.crossed(crossed);
         }
     }
 
