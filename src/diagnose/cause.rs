@@ -144,11 +144,6 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// How many links are in it.
-    pub(super) const fn group_len(&self) -> usize {
-        self.group.len()
-    }
-
     /// The network between the two; of a leader cut off from all its learners, the first of these paths.
     pub(super) const fn path(&self) -> Suspect {
         Suspect::Path(self.subject, self.other)
@@ -238,7 +233,8 @@ fn path_is_cut(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
         let other = if is_leader { link.opened.learner.address } else { link.opened.leader.address };
         wait.silence.as_ref().filter(|silence| silence.amid_repeats > 0).map(|_| (at, other))
     });
-    if let Some((from, to)) = from_other.filter(|_| facts.group.len() == 1) {
+    if let Some((from, to)) = from_other.filter(|(from, _)| facts.group.len() == 1 || *from == facts.subject)
+    {
         let why = format!("{from} sent the same bytes again and again, though {to} could be heard meanwhile");
         return Some((Cause::NetworkCut, Some(Suspect::OneWay(from, to)), why));
     }

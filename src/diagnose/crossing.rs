@@ -82,7 +82,7 @@ fn one_way(
     let other = passage.of(cut.other());
     let is_open =
         other.arrived > 0 || other.arrived_at_end > 0 && other.lost == 0 || facts.hears(cut.other());
-    if facts.group_len() == 1 && is_open { Suspect::OneWay(from, to) } else { facts.path() }
+    if is_open { Suspect::OneWay(from, to) } else { facts.path() }
 }
 
 /// The first segment of each direction that is lost.

@@ -10,6 +10,7 @@ use crate::report::model::{Deadline, Election, NearMiss, Outcome, Settings, Stal
 use crate::time::{Span, Timestamp};
 use crate::track::link::LinkTrack;
 use crate::track::wait::{Ended, Wait};
+use std::collections::BTreeSet;
 
 /// Near misses that are listed.
 const NEAR_MISSES_MOST: usize = 100;
@@ -106,13 +107,18 @@ fn gather<'a>(first: Incident<'a>, others: &mut Vec<Incident<'a>>, links: &[Link
     let is_same = |other: &Incident<'_>| {
         other.link.opened.leader.address == leader && other.is_for_leader() && other.overlaps(&first)
     };
-    let waiting = 1 + others.iter().filter(|other| is_same(other)).count();
+    // Learners, not links: one that comes back in the middle of it has two.
+    let waiting: BTreeSet<Address> = std::iter::once(&first)
+        .chain(others.iter().filter(|other| is_same(other)))
+        .map(|incident| incident.link.opened.learner.address)
+        .collect();
     let open = links.iter().filter(|link| {
         link.opened.leader.address == leader
             && link.opened.at < first.start
             && link.closed.is_none_or(|closed| closed.at > first.start)
     });
-    if waiting < 2 || waiting < open.count() {
+    let open: BTreeSet<Address> = open.map(|link| link.opened.learner.address).collect();
+    if waiting.len() < 2 || waiting.len() < open.len() {
         return vec![first];
     }
     let (same, rest): (Vec<_>, Vec<_>) = std::mem::take(others).into_iter().partition(is_same);
