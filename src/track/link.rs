@@ -229,6 +229,11 @@ impl LinkTrack {
             }
         }
         self.time_kernel(seen, is_fresh, is_again);
+        if self.last_file.is_none() && !self.opened.picked_up {
+            // Nobody waits on a connection that is still being made.
+            self.reading.to_leader.last = mark;
+            self.reading.to_learner.last = mark;
+        }
         self.of_file(segment.place.file);
         let ttl = self.ttl.of_mut(seen.direction);
         if *ttl == 0 {
