@@ -51,7 +51,8 @@ impl Estimate {
     /// Whether the two clocks may be the same, as far as can be seen.
     #[must_use]
     pub fn agrees(&self) -> bool {
-        self.clock.drift == 0.0 && self.clock.offset.nanos().abs() <= self.uncertainty.nanos()
+        self.clock.drift == 0.0
+            && self.clock.offset.nanos().unsigned_abs() <= self.uncertainty.nanos().unsigned_abs()
     }
 }
 
@@ -65,8 +66,8 @@ pub fn separation(points: &mut [Point]) -> Option<Span> {
     let mut apart: Vec<i64> = points
         .windows(2)
         .filter_map(|pair| match pair {
-            [a, b] if a.is_outward && !b.is_outward => Some(b.ahead.nanos() - a.ahead.nanos()),
-            [a, b] if !a.is_outward && b.is_outward => Some(a.ahead.nanos() - b.ahead.nanos()),
+            [a, b] if a.is_outward && !b.is_outward => Some(b.ahead.nanos().saturating_sub(a.ahead.nanos())),
+            [a, b] if !a.is_outward && b.is_outward => Some(a.ahead.nanos().saturating_sub(b.ahead.nanos())),
             _ => None,
         })
         .collect();
@@ -76,7 +77,7 @@ pub fn separation(points: &mut [Point]) -> Option<Span> {
 /// Whether a separation is that of two captures of one place.
 #[must_use]
 pub const fn is_one_place(separation: Span) -> bool {
-    separation.nanos().abs() <= SAME_PLACE.nanos()
+    separation.nanos().unsigned_abs() <= SAME_PLACE.nanos().unsigned_abs()
 }
 
 /// Estimates the difference of two clocks; `None` where the points do not tell.
@@ -147,7 +148,7 @@ const fn nanos(span: Span) -> f64 {
 fn stretches(points: &[Point], anchor: Timestamp, base: Span, drift: f64) -> Vec<Stretch> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
     let count = (points.len() / IN_STRETCH).clamp(1, STRETCHES);
-    let length = last.at.since(first.at).nanos() / i64::try_from(count).unwrap_or(1) + 1;
+    let length = (last.at.since(first.at).nanos() / i64::try_from(count).unwrap_or(1)).saturating_add(1);
     let mut found = Vec::new();
     for stretch in points.chunk_by(|a, b| {
         let of = |point: &Point| point.at.since(first.at).nanos() / length;

@@ -15,6 +15,7 @@ use crate::capture::{Clock, Replay};
 use crate::time::Span;
 use estimate::{Estimate, Point};
 use sample::Sample;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// Files looked at for segments that others hold too.
@@ -139,6 +140,14 @@ impl Host {
             [None, None] => Self::Unknown,
         }
     }
+
+    fn may_be(self, host: Address) -> bool {
+        match self {
+            Self::At(only) => only == host,
+            Self::OneOf(a, b) => a == host || b == host,
+            Self::Unknown => false,
+        }
+    }
 }
 
 fn is_one_host(hosts: &BTreeMap<u32, Host>) -> bool {
@@ -186,7 +195,7 @@ fn points(reference: &Sample, other: &Sample, near: Address, far: Address) -> Ve
 }
 
 /// Files that show only two hosts: at which of them each was taken follows from which end saw segments
-/// of one direction earlier. Files of a rotation that share nothing with others go with their like.
+/// of one direction earlier.
 fn resolve(samples: &[Sample], hosts: &mut BTreeMap<u32, Host>) {
     for (index, sample) in samples.iter().enumerate() {
         let Some(Host::OneOf(a, b)) = hosts.get(&sample.file).copied() else { continue };
@@ -206,22 +215,18 @@ fn resolve(samples: &[Sample], hosts: &mut BTreeMap<u32, Host>) {
             hosts.insert(sample.file, Host::At(host));
         }
     }
+    // Of the rest, each goes with the host that more of the others may be of.
     let settled: Vec<(u32, Host)> = hosts
         .iter()
         .filter_map(|(file, host)| {
             let Host::OneOf(a, b) = *host else { return None };
-            let is_at = |end: Address| hosts.values().any(|other| *other == Host::At(end));
-            // With captures of one end only, those that do not say are of the other, or of that one: open.
-            let alike: Vec<Address> = samples
-                .iter()
-                .filter(|sample| Host::of(sample.vantage.candidates()) == *host)
-                .filter_map(|sample| match hosts.get(&sample.file) {
-                    Some(Host::At(place)) => Some(*place),
-                    _ => None,
-                })
-                .collect();
-            let first = alike.first().copied().filter(|first| alike.iter().all(|place| place == first))?;
-            (is_at(a) || is_at(b)).then_some((*file, Host::At(first)))
+            let like = |end: Address| hosts.values().filter(|other| other.may_be(end)).count();
+            let place = match like(a).cmp(&like(b)) {
+                Ordering::Less => b,
+                Ordering::Greater => a,
+                Ordering::Equal => return None,
+            };
+            Some((*file, Host::At(place)))
         })
         .collect();
     hosts.extend(settled);

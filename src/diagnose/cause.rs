@@ -162,7 +162,9 @@ impl<'a> Facts<'a> {
             };
             evidence.push(Evidence { place: longest.from, at: longest.start, what });
             if let Some(to) = longest.to {
+                let is_end = incident.link.closed.is_some_and(|closed| closed.at == longest.end);
                 let what = match (longest.ended, longest.deadline) {
+                    (Ended::Closed, _) if !is_end => "the FIN is sent for the last time".to_owned(),
                     (Ended::Closed, _) => format!("the link is closed, {} later", longest.len()),
                     (_, Deadline::Ack) => format!("its ACK, {} later", longest.len()),
                     _ => format!("the next new bytes, {} later", longest.len()),
@@ -229,9 +231,13 @@ fn path_is_cut(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
     // Taken at one end, the capture shows of the other only what arrives: with that, one way is open.
     let from_other = facts.vantage.and_then(|at| {
         let is_leader = at == link.opened.leader.address;
-        let wait = facts.all_waits().find(|wait| wait.for_leader != is_leader)?;
         let other = if is_leader { link.opened.learner.address } else { link.opened.leader.address };
-        wait.silence.as_ref().filter(|silence| silence.amid_repeats > 0).map(|_| (at, other))
+        facts
+            .all_waits()
+            .filter(|wait| wait.for_leader != is_leader)
+            .filter_map(|wait| wait.silence.as_ref())
+            .find(|silence| silence.amid_repeats > 0)
+            .map(|_| (at, other))
     });
     if let Some((from, to)) = from_other.filter(|(from, _)| facts.group.len() == 1 || *from == facts.subject)
     {
@@ -283,7 +289,10 @@ fn close_is_unanswered(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, Str
     let incident = facts.group.iter().find(|incident| {
         let link = incident.link;
         link.close_repeats >= 3
-            && link.closed.is_some_and(|closed| incident.waits.iter().any(|wait| wait.end == closed.at))
+            && incident.waits.iter().any(|wait| {
+                link.closed.is_some_and(|closed| wait.end == closed.at)
+                    || link.last_close_repeat.is_some_and(|last| wait.end == last.at)
+            })
     })?;
     let why = format!(
         "the FIN that ends the link was sent {} times before anything came back; a dead host looks the same",

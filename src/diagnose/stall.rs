@@ -4,11 +4,12 @@
 //! follow each other within a limit, are one incident; a leader that goes quiet towards all its
 //! learners is one incident with all links named.
 
-use super::cause;
+use super::{cause, context};
 use crate::address::Address;
-use crate::report::model::{Deadline, Election, NearMiss, Outcome, Settings, Stall};
+use crate::report::model::{Context, Deadline, Election, NearMiss, Outcome, Settings, Stall};
 use crate::time::{Span, Timestamp};
 use crate::track::link::LinkTrack;
+use crate::track::timeline::Timeline;
 use crate::track::wait::{Ended, Wait};
 use std::collections::BTreeSet;
 
@@ -55,6 +56,7 @@ pub fn stalls(
     links: &[LinkTrack],
     settings: &Settings,
     elections: &[Election],
+    timeline: &Timeline,
     vantage: Option<Address>,
     capture_end: Timestamp,
 ) -> Vec<Stall> {
@@ -69,6 +71,7 @@ pub fn stalls(
         let verdict = cause::judge(&group, stall.subject, vantage, settings);
         (stall.cause, stall.suspect) = (verdict.cause, verdict.suspect);
         (stall.evidence, stall.notes) = (verdict.evidence, verdict.notes);
+        stall.context = context::of(&stall, links, timeline, elections, capture_end);
         stalls.push(stall);
     }
     stalls.sort_by_key(|stall| stall.start);
@@ -82,6 +85,10 @@ pub fn stalls(
 fn incidents_of<'a>(link: &'a LinkTrack, settings: &Settings) -> Vec<Incident<'a>> {
     let mut over: Vec<&Wait> =
         link.waits.iter().filter(|wait| wait.len() > limit(wait.deadline, settings)).collect();
+    // Who waits is at the other end of the capture, and nothing here shows what it does then.
+    if over.iter().all(|wait| wait.ended != Ended::Closed) {
+        over.extend(link.unheard.as_deref().filter(|wait| wait.len() > limit(wait.deadline, settings)));
+    }
     over.sort_by_key(|wait| (wait.start, wait.end));
     let together = limit(Deadline::LeaderRead, settings);
     let mut incidents: Vec<Incident<'a>> = Vec::new();
@@ -163,6 +170,7 @@ fn stall(
         suspect: None,
         evidence: Vec::new(),
         notes: Vec::new(),
+        context: Context::default(),
         log: Vec::new(),
         log_says: Vec::new(),
     }

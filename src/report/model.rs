@@ -578,10 +578,50 @@ pub struct Stall {
     pub evidence: Vec<Evidence>,
     /// What a reader should know beside: what would have decided, what else was going on.
     pub notes: Vec<String>,
+    /// What else was going on.
+    pub context: Context,
     /// Lines of the servers' own logs that belong to it, in order of time.
     pub log: Vec<LogLine>,
     /// Where the logs agree with the wire, and where they do not.
     pub log_says: Vec<LogWord>,
+}
+
+/// The state of the ensemble around a stall.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// PROPOSALs a second in the ten seconds before, on the link that shows most of them; `None` where the
+    /// capture has no such time.
+    pub writes_per_s_before: Option<f64>,
+    /// The same while it lasted.
+    pub writes_per_s_during: Option<f64>,
+    /// The longest PROPOSAL on the wire in that time, in bytes.
+    pub largest_proposal_bytes: Option<u64>,
+    /// PROPOSALs that waited for this learner's ACK, at most, when one of its waits ended.
+    pub proposals_in_flight: Option<u64>,
+    /// The leader's learners.
+    pub learners: Vec<LearnerLoad>,
+    /// Links on which a snapshot was under way.
+    pub snapshots: Vec<u32>,
+    /// Whether an election was under way.
+    pub is_election: bool,
+    /// Other links of the two hosts on which segments were sent again meanwhile, and how many.
+    pub resent_elsewhere: Vec<(u32, u64)>,
+}
+
+/// What a learner has to answer for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LearnerLoad {
+    /// The learner.
+    pub learner: Address,
+    /// Its link.
+    pub link: u32,
+    /// Client sessions in its pings, at most.
+    pub sessions: u64,
+    /// The longest of its pings, in bytes of data.
+    pub ping_bytes: u64,
+    /// Sessions of a ping whose ids have a hash that another one has too; `None` where no ping with sessions
+    /// was captured whole.
+    pub hash_collisions: Option<u64>,
 }
 
 /// A wait that came near a deadline.

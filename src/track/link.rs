@@ -1,15 +1,18 @@
 //! One link: its phases, its round trips, its waits.
 
+mod at_learner;
+mod ping;
+
 use super::activity::{Activity, Sum};
 use super::counts::TypeCounts;
-use super::ends::{Ends, Passage};
+use super::ends::Ends;
 use super::flight::{Answered, InFlight};
 use super::samples::Samples;
 use super::usual::Usual;
 use super::violation::Checks;
 use super::wait::{Ended, Mark, REMEMBERED, Silence, Wait};
 use crate::dissect::{
-    Crossed, Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
+    Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
 };
 use crate::frame::FrameRef;
 use crate::packet::Flags;
@@ -85,6 +88,9 @@ pub struct LinkTrack {
     pub close_repeats: u32,
     /// How often although there had been an answer: it did not arrive.
     pub close_repeats_answered: u32,
+    /// The wait of the other side, which hears nothing of a close: from the last new bytes to the last
+    /// repetition of the FIN.
+    pub unheard: Option<Box<Wait>>,
     /// The last time that it was.
     pub last_close_repeat: Option<Mark>,
     /// Packets by type, seen.
@@ -109,6 +115,10 @@ pub struct LinkTrack {
     pub totals: Option<LinkTotals>,
     /// The most client sessions named in one PING.
     pub sessions: u64,
+    /// The longest data of one PING's answer, in bytes.
+    pub ping_bytes: u64,
+    /// Sessions of one that share their hash with another; `None` where none was captured whole.
+    pub hash_collisions: Option<u64>,
     /// What its two ends show together, where both were captured.
     pub ends: Option<Box<Ends>>,
     /// The files that hold frames of it, at most [`FILES_MOST`].
@@ -166,6 +176,7 @@ impl LinkTrack {
             close_repeats_answered: 0,
             fin_end: None,
             is_close_heard: false,
+            unheard: None,
             is_reopened: false,
             last_close_repeat: None,
             records: PerDirection::default(),
@@ -179,6 +190,8 @@ impl LinkTrack {
             worst: [None; 4],
             totals: None,
             sessions: 0,
+            ping_bytes: 0,
+            hash_collisions: None,
             ends: None,
             files: Vec::new(),
             last_file: None,
@@ -290,30 +303,6 @@ impl LinkTrack {
             let silence = &mut self.reading.of_mut(seen.direction.other()).silence;
             silence.other_frame(mark, is_fresh, again);
         }
-    }
-
-    /// A frame as the learner's capture shows it, where the leader's runs too.
-    pub fn at_learner(&mut self, seen: &SegmentSeen<'_>) {
-        self.ends.get_or_insert_default();
-        self.of_file(seen.segment.place.file);
-        let mark = Mark { place: seen.segment.place, at: seen.segment.at };
-        if self.reading.to_learner.is_over {
-            return;
-        }
-        let is_end = seen.segment.flags.has(Flags::FIN | Flags::RST);
-        if is_end && seen.new_bytes == 0 {
-            self.reading.to_learner.is_over = true;
-            self.end_wait(Direction::ToLearner, mark.at, Ended::Closed, Some(mark.place));
-        } else if seen.direction.is_to_leader() {
-            self.other_came(seen, mark);
-        } else {
-            self.came(seen, mark);
-        }
-    }
-
-    /// What became of a segment on its way.
-    pub fn crossed(&mut self, crossed: &Crossed) {
-        self.ends.get_or_insert_default().crossed(crossed, &mut self.waits);
     }
 
     #[inline]
@@ -437,13 +426,10 @@ impl LinkTrack {
             silence: Some(reading.silence),
             activity: self.went_on(start, at.minus(EDGE)),
             crossed: self.crossed_between(start, at),
+            in_flight: self.flight.waiting(),
             before: self.went_on(start.minus(BEFORE.min(len)), start),
         };
         self.remember(wait);
-    }
-
-    fn crossed_between(&self, from: Timestamp, to: Timestamp) -> PerDirection<Passage> {
-        self.ends.as_ref().map(|ends| ends.sum(from, to)).unwrap_or_default()
     }
 
     /// What went on on the link in a stretch of time.
@@ -492,6 +478,12 @@ impl LinkTrack {
             (Direction::ToLeader, PacketType::Request | PacketType::Revalidate) => self.serves(packet.at),
             _ => self.handshake(packet),
         }
+    }
+
+    /// Whether the learner was brought up to date.
+    #[must_use]
+    pub const fn serves_now(&self) -> bool {
+        self.is_up_to_date
     }
 
     /// Only a learner that was told UPTODATE answers PINGs and forwards requests.
@@ -593,97 +585,10 @@ impl LinkTrack {
                 silence: None,
                 activity,
                 crossed: self.crossed_between(start, end),
+                in_flight: self.flight.waiting(),
                 before,
             };
             self.remember(wait);
-        }
-    }
-
-    fn leader_ping(&mut self, packet: &PacketSeen<'_>) {
-        self.set_epoch(packet);
-        self.last_ping_at = Some(packet.at);
-        if self.pings.len() >= PINGS_MOST {
-            self.pings.pop_front();
-            self.pings_unanswered += u64::from(self.is_up_to_date);
-        }
-        let ping = SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed };
-        if !packet.inferred {
-            self.pings.push_back(ping);
-            return;
-        }
-        // An inferred one comes late: its answer may have come by already.
-        if let Some(index) = self.loose_pongs.iter().position(|pong| pong.at >= ping.at) {
-            if let Some(pong) = self.loose_pongs.remove(index)
-                && ping.counts
-            {
-                self.ping.record(pong.at.since(ping.at).micros());
-            }
-        } else {
-            let index = self.pings.partition_point(|other| other.at <= ping.at);
-            self.pings.insert(index, ping);
-        }
-    }
-
-    /// A PING's answer echoes its zxid; answers come in order.
-    fn pong(&mut self, packet: &PacketSeen<'_>) {
-        let is_first = !self.is_up_to_date;
-        self.serves(packet.at);
-        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at)) {
-            counts.pongs = counts.pongs.saturating_add(1);
-        }
-        if let Some(Body::Ping(sessions)) =
-            packet.head().filter(|head| head.data_len > 0).and_then(|head| body(&head, packet))
-        {
-            self.sessions = self.sessions.max(sessions.len() as u64);
-        } else if let Some(len) = packet.data_len {
-            self.sessions = self.sessions.max(u64::try_from(len / 12).unwrap_or(0));
-        }
-        let is_it = |ping: &SentPing| {
-            ping.at <= packet.at && (ping.zxid == packet.zxid || ping.zxid.is_none() || packet.zxid.is_none())
-        };
-        if is_first {
-            // What the leader sent before UPTODATE is consumed and never answered.
-            let answered = self.pings.iter().rposition(is_it).unwrap_or(self.pings.len());
-            self.pings.drain(..answered);
-        }
-        if packet.inferred
-            && let Some(index) = self.skipped.iter().rposition(is_it)
-        {
-            if let Some(ping) = self.skipped.remove(index) {
-                self.ping_answered(&ping, packet);
-            }
-            return;
-        }
-        let Some(index) = self.pings.iter().position(is_it) else {
-            if self.loose_pongs.len() >= PINGS_MOST {
-                self.loose_pongs.pop_front();
-            }
-            self.loose_pongs.push_back(SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed });
-            return;
-        };
-        for _ in 0..index {
-            if let Some(ping) = self.pings.pop_front() {
-                if self.skipped.len() >= PINGS_MOST {
-                    self.skipped.pop_front();
-                    self.pings_unanswered += 1;
-                }
-                self.skipped.push_back(ping);
-            }
-        }
-        if let Some(ping) = self.pings.pop_front() {
-            self.ping_answered(&ping, packet);
-        }
-    }
-
-    fn ping_answered(&mut self, ping: &SentPing, packet: &PacketSeen<'_>) {
-        if ping.counts && packet.timed {
-            let us = packet.at.since(ping.at).micros();
-            self.ping.record(us);
-            if self.usual_ping.is_late(us)
-                && let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at))
-            {
-                counts.late_pongs = counts.late_pongs.saturating_add(1);
-            }
         }
     }
 
@@ -777,10 +682,37 @@ impl LinkTrack {
             }
             Some(_) => {}
         }
+        self.note_unheard();
         self.flight.finish();
         self.pings_unanswered += (self.pings.len() + self.skipped.len()) as u64;
         self.pings.clear();
         self.skipped.clear();
+    }
+
+    /// Where a close was never answered, the other side still waits: its own deadline runs on.
+    fn note_unheard(&mut self) {
+        let Some((closed, last)) = self.closed.zip(self.last_close_repeat) else { return };
+        let direction = if closed.by_leader { Direction::ToLearner } else { Direction::ToLeader };
+        let is_answered = self.after_close.is_some_and(|mark| mark.at <= last.at);
+        if is_answered || self.close_repeats_answered > 0 || self.ends.is_some() {
+            return;
+        }
+        let reading = self.reading.of(direction);
+        let start = reading.last.at;
+        self.unheard = Some(Box::new(Wait {
+            deadline: reading.deadline,
+            start,
+            end: last.at,
+            ended: Ended::Closed,
+            for_leader: closed.by_leader,
+            from: reading.last.place,
+            to: Some(last.place),
+            silence: Some(reading.silence),
+            activity: self.went_on(start, last.at),
+            crossed: PerDirection::default(),
+            in_flight: self.flight.waiting(),
+            before: self.went_on(start.minus(BEFORE), start),
+        }));
     }
 
     /// The link is over and closed: lets go of all that no report shows. `near` is the shortest wait

@@ -12,6 +12,8 @@ pub mod link;
 mod place;
 pub mod samples;
 mod server;
+mod session;
+pub mod timeline;
 mod usual;
 mod vantage;
 mod violation;
@@ -28,7 +30,7 @@ use crate::report;
 use crate::report::model::{
     Closed, Deadline, Headroom, Link, Origin, Report, Role, RoundTrips, Settings, TcpCounts,
 };
-use crate::stream::{Closing, HalfCounts, Slot};
+use crate::stream::{Closing, Fate, HalfCounts, Slot};
 use crate::time::{Span, Timestamp};
 use crate::vantage::Vantage;
 use beat::Beat;
@@ -37,6 +39,7 @@ use link::LinkTrack;
 use samples::Samples;
 use server::Servers;
 use std::net::IpAddr;
+use timeline::Timeline;
 use vantage::Vantages;
 
 /// Links kept for the report; beyond, the oldest that are over are let go.
@@ -84,6 +87,7 @@ pub struct Tracker {
     links_refused: u64,
     vantage: Vantage,
     vantages: Vantages,
+    timeline: Timeline,
 }
 
 impl Tracker {
@@ -133,7 +137,8 @@ impl Tracker {
         let settings = self.settings();
         let servers = &self.servers;
         let elections = std::mem::take(&mut self.elections).finish(|address| servers.sid(address));
-        let found = diagnose::stalls(&self.links, &settings, &elections, self.vantage.host(), end);
+        let found =
+            diagnose::stalls(&self.links, &settings, &elections, &self.timeline, self.vantage.host(), end);
         let near_misses = diagnose::near_misses(&self.links, &settings, self.options.warn_at_percent);
         let mut report = Report {
             settings,
@@ -160,7 +165,29 @@ impl Tracker {
     }
 
     fn shown(&self, link: &LinkTrack, settings: &Settings) -> Link {
-        shown(link, settings, place::of(link, &self.vantages, &self.options.hosts))
+        shown(link, settings, place::of(link, &self.vantages, self.vantage.host(), &self.options.hosts))
+    }
+
+    #[cold]
+    fn resent(&mut self, link: u32, at: Timestamp) {
+        self.timeline.resent(link, at);
+        self.prune_timeline();
+    }
+
+    /// Keeps the timeline within its bounds; looked at when something rare happens.
+    fn prune_timeline(&mut self) {
+        if !self.timeline.is_full() {
+            return;
+        }
+        let least = Span::from_millis(self.settings().stall_limit_ms().cast_signed());
+        let waits: Vec<_> = self
+            .links
+            .iter()
+            .flat_map(|link| &link.waits)
+            .filter(|wait| wait.len() >= least)
+            .map(|wait| (wait.start, wait.end))
+            .collect();
+        self.timeline.prune(&waits);
     }
 
     /// Learns ids and addresses from a configuration on the wire.
@@ -296,8 +323,11 @@ impl Observer for Tracker {
     fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
         self.vantages.pair(segment.place.file, segment.src.address, segment.dst.address);
-        if let Some(link) = self.link(slot) {
-            link.segment(seen);
+        let Some(link) = self.link(slot) else { return };
+        link.segment(seen);
+        let id = link.id;
+        if seen.fate == Fate::Again {
+            self.resent(id, segment.at);
         }
     }
 
@@ -306,13 +336,16 @@ impl Observer for Tracker {
         let Some(link) = self.link(slot) else { return };
         let last_ping = link.last_ping_at();
         link.packet(packet);
-        let opened = link.opened;
+        let (id, opened, serves) = (link.id, link.opened, link.serves_now());
         let (leader, learner) = (opened.leader.address, opened.learner.address);
         match packet.kind {
+            // What a learner is sent to catch up was written earlier.
+            PacketType::Proposal if serves => self.timeline.write(id, packet.at, packet.size),
             PacketType::Ping if !packet.direction.is_to_leader() && !packet.inferred => {
                 if let Some(last) = last_ping {
                     self.beat.add(packet.at.since(last));
                 }
+                self.prune_timeline();
             }
             PacketType::FollowerInfo | PacketType::ObserverInfo => {
                 let is_follower = packet.kind == PacketType::FollowerInfo;

@@ -14,11 +14,12 @@ const FASTER: u64 = 4;
 /// What hosts send their frames with; each router takes one off.
 const FRESH_TTLS: [u8; 3] = [64, 128, 255];
 
-/// Where a link was seen from, and the hosts whose captures show it. `hosts` are those of the files as far
-/// as they are known beforehand.
+/// Where a link was seen from, and the hosts whose captures show it. `all` is the host that every connection
+/// has as an end; `hosts` are those of the files as far as they are known beforehand.
 pub(super) fn of(
     link: &LinkTrack,
     vantages: &Vantages,
+    all: Option<Address>,
     hosts: &[Option<Address>],
 ) -> (Vantage, Vec<Address>) {
     let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
@@ -27,7 +28,7 @@ pub(super) fn of(
     let mut known_by = KnownBy::Connections;
     for file in &link.files {
         let told = hosts.get(*file as usize).copied().flatten();
-        let own = vantages.host(*file);
+        let own = vantages.host(*file).or(if told.is_none() { all } else { None });
         is_between &= vantages.is_between(*file);
         if own.is_none() && told.is_some() {
             known_by = KnownBy::OtherCapture;

@@ -121,6 +121,8 @@ pub struct Wait {
     pub activity: Sum,
     /// What became of segments on their way, where both ends were captured.
     pub crossed: PerDirection<Passage>,
+    /// PROPOSALs that waited for their ACK when it ended.
+    pub in_flight: u32,
     /// What had gone on for as long before, at most five seconds.
     pub before: Sum,
 }

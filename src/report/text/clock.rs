@@ -36,10 +36,7 @@ pub(super) fn clocks(page: &mut Page<'_>, label: usize) {
     }
     if let Some(within) = agree.iter().map(|(_, within)| *within).max() {
         let names: Vec<_> = agree.into_iter().take(HOSTS).map(|(name, _)| name).collect();
-        lines.insert(
-            0,
-            format!("{}: the same as {reference}'s within {}", names.join(", "), micros(within)),
-        );
+        lines.insert(0, format!("{}: the same as {reference}'s within {}", names.join(", "), micros(within)));
     }
     let more = lines.len().saturating_sub(HOSTS);
     lines.truncate(HOSTS);

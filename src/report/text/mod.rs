@@ -5,6 +5,7 @@
 //! long they are. Nothing that came off the wire is written but through [`escape`](super::escape).
 
 mod clock;
+mod context;
 mod event;
 mod input;
 mod link;
