@@ -26,7 +26,9 @@ use crate::time::{Span, Timestamp};
 use crossing::Crossing;
 use election::ElectionFramer;
 use framer::Framer;
+use hidden::Room;
 use link::{LinkState, Outlet, Sizes};
+use std::collections::BTreeMap;
 
 /// Segments of a connection on unknown ports that are looked at before it is left alone.
 const PROBES_MAX: u8 = 8;
@@ -89,6 +91,8 @@ struct Flow {
     connection: Connection,
     kind: Kind,
     first: crate::frame::FrameRef,
+    /// What its waiting segments take of [`Dissector::held_bytes`].
+    held_bytes: usize,
 }
 
 /// Counts of what passed.
@@ -100,6 +104,8 @@ pub struct Counts {
     pub other_port: u64,
     /// Byte sums of the election connections.
     pub election_bytes: ByteSums,
+    /// How often a stream had to let go of waiting segments because all streams together held too much.
+    pub held_bytes_hit: u64,
 }
 
 /// The dissector: all connections of a capture.
@@ -110,9 +116,12 @@ pub struct Dissector {
     table: Table,
     flows: Vec<Option<Flow>>,
     sizes: Sizes,
+    room: Room,
     sweep: u32,
     sweep_at: usize,
     last_at: Timestamp,
+    /// Bytes of memory that waiting segments take.
+    held_bytes: usize,
     /// What passed so far.
     pub counts: Counts,
 }
@@ -127,17 +136,20 @@ impl Dissector {
             settings,
             flows: Vec::new(),
             sizes: Sizes::new(),
+            room: Room::default(),
             sweep: 0,
             sweep_at: 0,
             last_at: Timestamp::MIN,
+            held_bytes: 0,
             counts: Counts::default(),
         }
     }
 
-    /// How many connections were let go because the table was full.
+    /// Which limits were reached, and how often.
     #[must_use]
-    pub const fn evicted(&self) -> u64 {
-        self.table.evicted
+    pub fn limits_hit(&self) -> BTreeMap<&'static str, u64> {
+        let counts = [("connections", self.table.evicted), ("held_bytes", self.counts.held_bytes_hit)];
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     /// No frame comes any more of these files, by their index in the input.
@@ -165,15 +177,22 @@ impl Dissector {
             self.sweep(segment.at, observer);
         }
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
-        let mut out = Outlet { observer, sizes: &mut self.sizes, slot };
+        let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
         if self.has_ends
             && let Some(outcome) =
                 flow.cross(side, segment, &mut self.settings.hosts, &self.settings.limits, &mut out)
         {
             self.counts.duplicates += u64::from(matches!(outcome, Outcome::Copy));
+            if flow.connection.is_holding() || flow.held_bytes > 0 {
+                self.weigh(slot, segment.at, observer);
+            }
             return outcome.ignored();
         }
-        match flow.push(&key, side, segment, &self.settings.limits, &mut out) {
+        let outcome = flow.push(&key, side, segment, &self.settings.limits, &mut out);
+        if flow.connection.is_holding() || flow.held_bytes > 0 {
+            self.weigh(slot, segment.at, observer);
+        }
+        match outcome {
             Outcome::Taken => None,
             Outcome::Copy => {
                 self.counts.duplicates += 1;
@@ -187,11 +206,25 @@ impl Dissector {
                 self.let_go(slot, segment.at, observer);
                 self.enter(slot, &key, side, segment);
                 let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
-                let mut out = Outlet { observer, sizes: &mut self.sizes, slot };
+                let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
                 flow.push(&key, side, segment, &self.settings.limits, &mut out);
                 None
             }
         }
+    }
+
+    /// Takes account of what a flow holds; where all hold too much, it is this one that lets go.
+    #[cold]
+    fn weigh<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
+        let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return };
+        let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
+        let others = self.held_bytes - flow.held_bytes;
+        while others + flow.connection.held_bytes() > self.settings.limits.held_bytes {
+            self.counts.held_bytes_hit += 1;
+            flow.push_out(now, &mut out);
+        }
+        flow.held_bytes = flow.connection.held_bytes();
+        self.held_bytes = others + flow.held_bytes;
     }
 
     /// Lets time pass without a segment, so that what only time decides is decided.
@@ -200,7 +233,7 @@ impl Dissector {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
             let slot = Slot(index as u32);
             if let Some(flow) = flow {
-                let mut out = Outlet { observer, sizes: &mut self.sizes, slot };
+                let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
                 flow.settle(now, &self.settings.limits, &mut out);
             }
         }
@@ -231,7 +264,8 @@ impl Dissector {
             }
             (false, false) => Kind::Undecided(0),
         };
-        let flow = Flow { connection: Connection::new(segment.at), kind, first: segment.place };
+        let flow =
+            Flow { connection: Connection::new(segment.at), kind, first: segment.place, held_bytes: 0 };
         if self.flows.len() <= slot.index() {
             self.flows.resize_with(slot.index() + 1, || None);
         }
@@ -244,7 +278,8 @@ impl Dissector {
     /// Ends a connection and forgets it; its slot keeps its key.
     fn let_go<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
         let Some(mut flow) = self.flows.get_mut(slot.index()).and_then(Option::take) else { return };
-        let mut out = Outlet { observer, sizes: &mut self.sizes, slot };
+        self.held_bytes -= flow.held_bytes;
+        let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
         let sums = flow.finish(now, &self.settings.hosts, &mut out);
         let total = &mut self.counts.election_bytes;
         total.decoded += sums.decoded;
@@ -262,12 +297,19 @@ impl Dissector {
             return;
         }
         self.sweep_at = (self.sweep_at + 1) % self.flows.len();
+        #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
+        let slot = Slot(self.sweep_at as u32);
+        let Some(Some(flow)) = self.flows.get_mut(self.sweep_at) else { return };
+        if flow.held_bytes > 0 {
+            // What waits on a connection that fell silent waits no longer than on any other.
+            let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
+            flow.settle(now, &self.settings.limits, &mut out);
+            self.weigh(slot, now, observer);
+        }
         let Some(Some(flow)) = self.flows.get(self.sweep_at) else { return };
         let idle = now.since(flow.connection.last_at);
         let is_over = flow.connection.done && idle > LINGER || !flow.matters() && idle > FORGET;
         if is_over {
-            #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
-            let slot = Slot(self.sweep_at as u32);
             self.let_go(slot, now, observer);
             self.table.remove(slot);
         }
@@ -318,7 +360,7 @@ impl Flow {
         if let Kind::Undecided(probes) = self.kind {
             self.decide(key, side, probes, segment);
         }
-        let Self { connection, kind, first } = self;
+        let Self { connection, kind, first, .. } = self;
         match kind {
             Kind::Quorum(link) => link.push(connection, *first, side, segment, limits, out),
             Kind::Election(framers) => {
@@ -367,7 +409,17 @@ impl Flow {
             Kind::Election(framers) => {
                 self.connection.settle(now, limits, &mut ElectionSink { framers, observer: out.observer });
             }
-            Kind::Undecided(_) | Kind::Other => {}
+            Kind::Undecided(_) | Kind::Other => self.connection.settle(now, limits, &mut Nowhere),
+        }
+    }
+
+    fn push_out<O: Observer>(&mut self, now: Timestamp, out: &mut Outlet<'_, O>) {
+        match &mut self.kind {
+            Kind::Quorum(link) => self.connection.push_out(now, &mut LinkSink { link, out }),
+            Kind::Election(framers) => {
+                self.connection.push_out(now, &mut ElectionSink { framers, observer: out.observer });
+            }
+            Kind::Undecided(_) | Kind::Other => self.connection.push_out(now, &mut Nowhere),
         }
     }
 

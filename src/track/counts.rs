@@ -14,16 +14,18 @@ pub struct TypeCounts {
 const UNKNOWN_MOST: usize = 64;
 
 impl TypeCounts {
+    /// Counts a packet; false for one type too many.
     #[inline]
-    pub(super) fn add(&mut self, kind: PacketType) {
+    pub(super) fn add(&mut self, kind: PacketType) -> bool {
         let number = kind.number();
         match usize::try_from(number).ok().and_then(|index| self.known.get_mut(index)) {
             Some(count) => *count += 1,
             None if self.unknown.len() < UNKNOWN_MOST || self.unknown.contains_key(&number) => {
                 *self.unknown.entry(number).or_default() += 1;
             }
-            None => {}
+            None => return false,
         }
+        true
     }
 
     /// Types with their counts, those above 0.

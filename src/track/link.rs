@@ -39,6 +39,17 @@ const BEFORE: Span = Span::from_millis(5_000);
 /// How long after a close the other side may go on without having heard of it.
 const UNHEARD: Span = Span::from_millis(1_000);
 
+/// How often a limit made a link forget something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// PINGs, and answers to some, that waited for their other half.
+    pub pings: u64,
+    /// Waits, the shortest ones.
+    pub waits: u64,
+    /// Packets of unknown types beyond those that are told apart.
+    pub types: u64,
+}
+
 /// What is waited for in one direction: the next new bytes.
 #[derive(Clone, Debug)]
 struct Reading {
@@ -113,6 +124,8 @@ pub struct LinkTrack {
     pub worst: [Option<(Span, Timestamp)>; 4],
     /// Everything known at the end.
     pub totals: Option<LinkTotals>,
+    /// What limits made it forget.
+    pub forgotten: Forgotten,
     /// The most client sessions named in one PING.
     pub sessions: u64,
     /// The longest data of one PING's answer, in bytes.
@@ -189,6 +202,7 @@ impl LinkTrack {
             waits: Vec::new(),
             worst: [None; 4],
             totals: None,
+            forgotten: Forgotten::default(),
             sessions: 0,
             ping_bytes: 0,
             hash_collisions: None,
@@ -451,6 +465,7 @@ impl LinkTrack {
             let shortest = (0..self.waits.len()).min_by_key(|&i| self.waits.get(i).map(Wait::len));
             if let Some(shortest) = shortest {
                 self.waits.swap_remove(shortest);
+                self.forgotten.waits += 1;
             }
         }
         self.waits.push(wait);
@@ -460,7 +475,7 @@ impl LinkTrack {
     #[inline]
     pub fn packet(&mut self, packet: &PacketSeen<'_>) {
         let counts = if packet.inferred { &mut self.inferred } else { &mut self.records };
-        counts.of_mut(packet.direction).add(packet.kind);
+        self.forgotten.types += u64::from(!counts.of_mut(packet.direction).add(packet.kind));
         self.checks.packet(self.id, packet);
         match (packet.direction, packet.kind) {
             (Direction::ToLearner, PacketType::Proposal) => self.proposal(packet),
@@ -636,10 +651,16 @@ impl LinkTrack {
         self.phases.sync_bytes = Some(snapshot.bytes);
     }
 
+    /// Breaks of the rules, certain or suspected, beyond those that are kept.
+    #[must_use]
+    pub const fn violations_forgotten(&self) -> u64 {
+        self.checks.forgotten
+    }
+
     /// What the link showed that a healthy one never does.
     pub fn violations(&mut self) -> Vec<Violation> {
         let bytes = self.totals.map(|totals| totals.bytes).unwrap_or_default();
-        self.checks.finish(&bytes)
+        self.checks.finish(self.id, &bytes)
     }
 
     /// Bytes are missing in the capture: a silence up to here proves nothing.

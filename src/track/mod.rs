@@ -38,6 +38,7 @@ use election::Elections;
 use link::LinkTrack;
 use samples::Samples;
 use server::Servers;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use timeline::Timeline;
 use vantage::Vantages;
@@ -136,6 +137,7 @@ impl Tracker {
         violations.sort_by_key(|violation| violation.at);
         let settings = self.settings();
         let servers = &self.servers;
+        let elections_forgotten = self.elections.evicted;
         let elections = std::mem::take(&mut self.elections).finish(|address| servers.sid(address));
         let found =
             diagnose::stalls(&self.links, &settings, &elections, &self.timeline, self.vantage.host(), end);
@@ -149,12 +151,7 @@ impl Tracker {
             violations,
             ..Report::default()
         };
-        if self.links_refused > 0 {
-            report.limits_hit.insert("links", self.links_refused);
-        }
-        if self.servers.refused > 0 {
-            report.limits_hit.insert("servers", self.servers.refused);
-        }
+        report.limits_hit = self.limits_hit(elections_forgotten);
         let named = &self.options.servers;
         report.servers = self.servers.finish(|address, sid| name_of(named, address, sid));
         for link in &mut report.links {
@@ -188,6 +185,29 @@ impl Tracker {
             .map(|wait| (wait.start, wait.end))
             .collect();
         self.timeline.prune(&waits);
+    }
+
+    /// Which limits were reached, and how often.
+    fn limits_hit(&self, elections: u64) -> BTreeMap<&'static str, u64> {
+        let sum = |count: fn(&LinkTrack) -> u64| self.links.iter().map(count).sum();
+        let pushed_out =
+            |totals: &LinkTotals| totals.tcp.to_leader.pushed_out + totals.tcp.to_learner.pushed_out;
+        let counts: [(_, u64); 10] = [
+            ("links", self.links_refused),
+            ("servers", self.servers.refused),
+            ("roles", self.servers.roles_refused),
+            ("elections", elections),
+            (
+                "held_segments",
+                self.links.iter().filter_map(|link| link.totals.as_ref()).map(pushed_out).sum(),
+            ),
+            ("proposals_in_flight", sum(|link| link.flight.evicted)),
+            ("pings", sum(|link| link.forgotten.pings)),
+            ("waits", sum(|link| link.forgotten.waits)),
+            ("unknown_types", sum(|link| link.forgotten.types)),
+            ("violations", sum(LinkTrack::violations_forgotten)),
+        ];
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     /// Learns ids and addresses from a configuration on the wire.
@@ -459,3 +479,6 @@ impl Observer for Tracker {
 
     fn auth(&mut self, _auth: &AuthSeen) {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ impl LinkTrack {
         self.last_ping_at = Some(packet.at);
         if self.pings.len() >= PINGS_MOST {
             self.pings.pop_front();
+            self.forgotten.pings += 1;
             self.pings_unanswered += u64::from(self.is_up_to_date);
         }
         let ping = SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed };
@@ -58,6 +59,7 @@ impl LinkTrack {
         let Some(index) = self.pings.iter().position(is_it) else {
             if self.loose_pongs.len() >= PINGS_MOST {
                 self.loose_pongs.pop_front();
+                self.forgotten.pings += 1;
             }
             self.loose_pongs.push_back(SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed });
             return;
@@ -66,6 +68,7 @@ impl LinkTrack {
             if let Some(ping) = self.pings.pop_front() {
                 if self.skipped.len() >= PINGS_MOST {
                     self.skipped.pop_front();
+                    self.forgotten.pings += 1;
                     self.pings_unanswered += 1;
                 }
                 self.skipped.push_back(ping);
