@@ -111,7 +111,7 @@ pub fn estimate(points: &mut [Point]) -> Option<Estimate> {
     let with = fit(points, anchor, base, drift)?;
     let without = fit(points, anchor, base, 0.0)?;
     // A drift that explains nothing is none.
-    let bent = (drift.abs() * nanos(length) / 2.0) as i64;
+    let bent = whole(drift.abs() * nanos(length) / 2.0);
     Some(if bent > with.uncertainty.nanos() { with } else { without })
 }
 
@@ -130,11 +130,11 @@ fn fit(points: &[Point], anchor: Timestamp, base: Span, drift: f64) -> Option<Es
     let mut widths: Vec<f64> = stretches.iter().map(|stretch| stretch.half_width.abs()).collect();
     let half_width = middle_of(&mut widths)?;
     let farthest = middles.iter().map(|middle| (middle - offset).abs()).fold(half_width, f64::max);
-    let offset = Span::from_nanos(base.nanos().saturating_add(offset.round() as i64));
+    let offset = Span::from_nanos(base.nanos().saturating_add(whole(offset)));
     Some(Estimate {
         clock: Clock { anchor, offset, drift },
         // Stamps have whole microseconds.
-        uncertainty: Span::from_nanos((farthest.ceil() as i64).max(1_000)),
+        uncertainty: Span::from_nanos(whole(farthest).max(1_000)),
         matched: points.len(),
     })
 }
@@ -142,6 +142,12 @@ fn fit(points: &[Point], anchor: Timestamp, base: Span, drift: f64) -> Option<Es
 #[expect(clippy::cast_precision_loss, reason = "some nanoseconds of some hours do not matter")]
 const fn nanos(span: Span) -> f64 {
     span.nanos() as f64
+}
+
+/// The nearest whole number of nanoseconds.
+#[expect(clippy::cast_possible_truncation, reason = "saturates")]
+fn whole(nanos: f64) -> i64 {
+    nanos.round() as i64
 }
 
 /// Cuts the time into stretches of equal length; those with both directions say something.

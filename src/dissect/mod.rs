@@ -179,8 +179,7 @@ impl Dissector {
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
         let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
         if self.has_ends
-            && let Some(outcome) =
-                flow.cross(side, segment, &mut self.settings.hosts, &self.settings.limits, &mut out)
+            && let Some(outcome) = flow.cross(side, segment, &mut self.settings, &mut out)
         {
             self.counts.duplicates += u64::from(matches!(outcome, Outcome::Copy));
             if flow.connection.is_holding() || flow.held_bytes > 0 {
@@ -430,13 +429,12 @@ impl Flow {
         &mut self,
         side: Side,
         segment: &Segment<'_>,
-        hosts: &mut Hosts,
-        limits: &Limits,
+        settings: &mut Settings,
         out: &mut Outlet<'_, O>,
     ) -> Option<Outcome> {
-        let host = hosts.saw(segment.place.file, segment.at)?;
+        let host = settings.hosts.saw(segment.place.file, segment.at)?;
         let Kind::Quorum(link) = &mut self.kind else { return None };
-        link.cross(&mut self.connection, host, side, segment, hosts, limits, out)
+        link.cross(&mut self.connection, host, side, segment, settings, out)
     }
 
     const fn matters(&self) -> bool {
@@ -568,8 +566,7 @@ impl Link {
         host: Address,
         side: Side,
         segment: &Segment<'_>,
-        hosts: &Hosts,
-        limits: &Limits,
+        Settings { hosts, limits, .. }: &Settings,
         out: &mut Outlet<'_, O>,
     ) -> Option<Outcome> {
         let (leader, learner) = (self.state.leader.address, self.state.learner.address);

@@ -134,7 +134,7 @@ pub struct LinkTrack {
     pub hash_collisions: Option<u64>,
     /// What its two ends show together, where both were captured.
     pub ends: Option<Box<Ends>>,
-    /// The files that hold frames of it, at most [`FILES_MOST`].
+    /// The files that hold frames of it, at most 64.
     pub files: Vec<u32>,
     last_file: Option<u32>,
     /// Time to live of the first frame of each direction; 0 while there was none.
