@@ -10,6 +10,7 @@ mod event;
 mod framer;
 mod hidden;
 mod link;
+mod span;
 
 pub use crossing::Hosts;
 pub use event::{
