@@ -3,4 +3,4 @@
 mod cause;
 mod stall;
 
-pub use stall::{near_misses, stalls};
+pub use stall::{election_after, limit, near_misses, stalls};

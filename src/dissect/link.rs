@@ -34,7 +34,7 @@ pub(super) struct Outlet<'a, O> {
 
 /// Sizes of PROPOSALs by leader and zxid, as any link showed them: every follower of a leader is sent
 /// the same bytes. A fixed table in which the newer entry wins.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sizes {
     entries: Box<[SizeEntry]>,
     newleader: Option<(u32, u64)>,

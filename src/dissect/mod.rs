@@ -52,7 +52,7 @@ impl Default for Settings {
 }
 
 /// A connection that joins a leader and a learner.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Link {
     leader_side: Side,
     state: LinkState,
@@ -63,7 +63,7 @@ struct Link {
     picked_up: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Kind {
     Undecided(u8),
     Quorum(Box<Link>),
@@ -71,7 +71,7 @@ enum Kind {
     Other,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Flow {
     connection: Connection,
     kind: Kind,
@@ -90,7 +90,7 @@ pub struct Counts {
 }
 
 /// The dissector: all connections of a capture.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Dissector {
     settings: Settings,
     table: Table,

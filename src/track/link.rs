@@ -1,5 +1,9 @@
 //! One link: its phases, its round trips, its waits.
 
+mod running;
+
+pub use running::{AsOf, Pending};
+
 use super::activity::{Activity, Sum};
 use super::flight::{Answered, InFlight};
 use super::samples::Samples;
@@ -155,6 +159,8 @@ pub struct LinkTrack {
     pub flight: InFlight,
     /// Waits worth remembering.
     pub waits: Vec<Wait>,
+    /// How many waits there were that were worth remembering.
+    pub waits_noted: u64,
     /// The longest wait for each deadline, in the order of [`Deadline::ALL`].
     pub worst: [Option<(Span, Timestamp)>; 4],
     /// Everything known at the end.
@@ -221,6 +227,7 @@ impl LinkTrack {
             commit: Samples::default(),
             flight: InFlight::default(),
             waits: Vec::new(),
+            waits_noted: 0,
             worst: [None; 4],
             totals: None,
             sessions: 0,
@@ -432,6 +439,7 @@ impl LinkTrack {
     }
 
     fn remember(&mut self, wait: Wait) {
+        self.waits_noted += 1;
         if self.waits.len() >= WAITS_MOST {
             let shortest = (0..self.waits.len()).min_by_key(|&i| self.waits.get(i).map(Wait::len));
             if let Some(shortest) = shortest {

@@ -8,6 +8,7 @@ mod election;
 pub mod flight;
 pub mod link;
 pub mod samples;
+mod running;
 mod server;
 mod vantage;
 mod violation;
@@ -63,7 +64,7 @@ pub struct Options {
 }
 
 /// The trackers of a capture.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tracker {
     options: Options,
     links: Vec<LinkTrack>,
@@ -73,7 +74,9 @@ pub struct Tracker {
     elections: Elections,
     beat: Beat,
     last_at: Option<Timestamp>,
+    links_seen: u32,
     links_refused: u64,
+    past: running::Past,
     vantage: Vantage,
     vantages: Vantages,
 }
@@ -124,6 +127,7 @@ impl Tracker {
         violations.sort_by_key(|violation| violation.at);
         let settings = self.settings();
         let servers = &self.servers;
+        let elections_let_go = self.elections.evicted;
         let elections = std::mem::take(&mut self.elections).finish(|address| servers.sid(address));
         let found = diagnose::stalls(&self.links, &settings, &elections, self.vantage.host(), end);
         let near_misses = diagnose::near_misses(&self.links, &settings, self.options.warn_at_percent);
@@ -139,10 +143,14 @@ impl Tracker {
         if self.links_refused > 0 {
             report.limits_hit.insert("links", self.links_refused);
         }
-        if self.servers.refused > 0 {
-            report.limits_hit.insert("servers", self.servers.refused);
-        }
+        let hit = [
+            ("servers", self.servers.refused),
+            ("roles", self.servers.roles_let_go),
+            ("elections", elections_let_go),
+        ];
+        report.limits_hit.extend(hit.into_iter().filter(|(_, count)| *count > 0));
         let named = &self.options.servers;
+        self.past.add_to(&mut report);
         report.servers = self.servers.finish(|address, sid| name_of(named, address, sid));
         for link in &mut report.links {
             let server = report.servers.iter().find(|server| server.address == link.learner.address);
@@ -168,6 +176,13 @@ fn name_of(named: &[NamedServer], address: Address, sid: Option<Sid>) -> (Option
     let by_address = named.iter().find(|server| server.address.map(Address::from) == Some(address));
     let found = by_address.or_else(|| named.iter().find(|server| Some(server.sid) == sid));
     (found.map(|server| server.sid), found.map(|server| server.name.clone()))
+}
+
+/// What a server is called where there is one line for it.
+fn shown_name(named: &[NamedServer], address: Address, sid: Option<Sid>) -> String {
+    let (found, name) = name_of(named, address, sid);
+    let by_sid = || sid.or(found).map(|sid| format!("server.{sid}"));
+    name.or_else(by_sid).unwrap_or_else(|| address.to_string())
 }
 
 /// A link as the report shows it.
@@ -243,14 +258,15 @@ impl Observer for Tracker {
             self.links_refused += 1;
             return;
         }
+        self.links_seen = self.links_seen.saturating_add(1);
+        self.links.push(LinkTrack::new(self.links_seen, opened));
         #[expect(clippy::cast_possible_truncation, reason = "bounded by LINKS_MOST")]
-        let id = self.links.len() as u32 + 1;
-        self.links.push(LinkTrack::new(id, opened));
+        let place_and_one = self.links.len() as u32;
         if self.slots.len() <= slot.index() {
             self.slots.resize(slot.index() + 1, 0);
         }
         if let Some(place) = self.slots.get_mut(slot.index()) {
-            *place = id;
+            *place = place_and_one;
         }
         let (leader, learner) = (opened.leader.address, opened.learner.address);
         self.vantage.pair(leader, learner);

@@ -20,6 +20,8 @@ pub struct Samples {
     ends: Option<(u64, u64)>,
     /// Durations beyond the most that is told exactly.
     pub clamped: u64,
+    /// Those of the window before, where there are windows.
+    before: Option<Box<Self>>,
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +61,7 @@ impl Short {
 
 impl Default for Samples {
     fn default() -> Self {
-        Self { store: Store::Few(Vec::new()), ends: None, clamped: 0 }
+        Self { store: Store::Few(Vec::new()), ends: None, clamped: 0, before: None }
     }
 }
 
@@ -83,7 +85,46 @@ impl Samples {
     /// Lets the single values go: nothing more will come.
     pub fn seal(&mut self) {
         let sealed = (self.count(), self.quantiles());
+        self.before = None;
         self.store = Store::Sealed(Box::new(sealed));
+    }
+
+    /// Begins a new window. What is told is that of the window and the one before it.
+    pub fn rotate(&mut self) {
+        if matches!(self.store, Store::Sealed(_)) {
+            return;
+        }
+        self.before = None;
+        let before = std::mem::take(self);
+        self.before = (before.ends.is_some()).then(|| Box::new(before));
+    }
+
+    /// This window and the one before it as one.
+    fn both(&self, before: &Self) -> Self {
+        let mut both = before.histogram();
+        if let (Some(both), Some(own)) = (&mut both, self.histogram()) {
+            // The same bounds on both sides: nothing is refused.
+            let _ = both.add(own);
+        }
+        let ends = match (before.ends, self.ends) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (one, other) => one.or(other),
+        };
+        let store = both.map_or(Store::Few(Vec::new()), |both| Store::Many(Box::new(both)));
+        Self { store, ends, clamped: 0, before: None }
+    }
+
+    /// The values as a histogram, whatever they are kept as.
+    fn histogram(&self) -> Option<Histogram<u32>> {
+        match &self.store {
+            Store::Few(values) => {
+                let mut histogram = Histogram::new_with_bounds(1, MOST_US, 3).ok()?;
+                values.iter().for_each(|value| histogram.saturating_record(value.us().max(1)));
+                Some(histogram)
+            }
+            Store::Many(histogram) => Some((**histogram).clone()),
+            Store::Sealed(_) => None,
+        }
     }
 
     #[cold]
@@ -101,7 +142,8 @@ impl Samples {
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        match &self.store {
+        let before = self.before.as_ref().map_or(0, |before| before.count());
+        before + match &self.store {
             Store::Few(values) => values.len() as u64,
             Store::Many(histogram) => histogram.len(),
             Store::Sealed(sealed) => sealed.0,
@@ -111,6 +153,9 @@ impl Samples {
     /// Values at the quantiles that reports show; `None` where there are no values.
     #[must_use]
     pub fn quantiles(&self) -> Option<Quantiles> {
+        if let Some(before) = &self.before {
+            return self.both(before).quantiles();
+        }
         let (min, max) = self.ends?;
         match &self.store {
             Store::Sealed(sealed) => sealed.1,
@@ -169,6 +214,20 @@ mod tests {
         for (a, b) in [(few.p50, many.p50), (few.p90, many.p90), (few.p99, many.p99), (few.max, many.max)] {
             assert!(a.abs_diff(b) * 1000 <= a, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn a_window_is_told_with_the_one_before_it() {
+        let mut samples = Samples::default();
+        (1..=1000).for_each(|us| samples.record(us));
+        samples.rotate();
+        (1..=3).for_each(|i| samples.record(i * 10_000));
+        let both = samples.quantiles().unwrap();
+        assert_eq!((samples.count(), both.min, both.max), (1003, 1, 30_000));
+        samples.rotate();
+        assert_eq!((samples.count(), samples.quantiles().unwrap().min), (3, 10_000));
+        samples.rotate();
+        assert_eq!((samples.count(), samples.quantiles()), (0, None));
     }
 
     #[test]

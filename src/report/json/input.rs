@@ -19,6 +19,8 @@ pub(super) struct InputView<'a> {
     ignored: &'a BTreeMap<&'static str, u64>,
     skipped: &'a [String],
     logs: Vec<LogFileView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<serde_json::Value>,
 }
 
 impl<'a> InputView<'a> {
@@ -34,6 +36,7 @@ impl<'a> InputView<'a> {
             ignored: &input.ignored,
             skipped: &input.skipped,
             logs: input.logs.iter().map(|log| LogFileView::of(log, ctx)).collect(),
+            live: input.live.as_ref().map(super::live::input),
         }
     }
 }

@@ -1,0 +1,211 @@
+//! A capture that goes on: what its trackers can be asked at any time, and what they let go of.
+//!
+//! A finished capture is asked once, by [`Tracker::finish`]. One that runs for months is asked which waits
+//! are under way, which stalls there are by now, and for a report of everything so far; and it gives up
+//! its links that are over, of which the stalls stay.
+
+use super::link::{AsOf, LinkTrack, Pending};
+use super::{Tracker, shown_name};
+use crate::address::Address;
+use crate::diagnose;
+use crate::proto::Sid;
+use crate::report::model::{Election, NearMiss, Outcome, Report, Stall, Violation};
+use crate::time::{Span, Timestamp};
+
+/// Stalls kept of links that were let go; beyond, the oldest are let go too.
+const STALLS_MOST: usize = 1_024;
+/// Violations and near misses kept of links that were let go.
+const OTHERS_MOST: usize = 256;
+
+/// What is left of links that were let go.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Past {
+    stalls: Vec<Stall>,
+    violations: Vec<Violation>,
+    near_misses: Vec<NearMiss>,
+    /// Links let go.
+    links: u64,
+    /// Stalls, violations and near misses let go with them.
+    forgotten: u64,
+}
+
+impl Past {
+    /// Adds what is left to a report of what is still held.
+    pub(super) fn add_to(self, report: &mut Report) {
+        if self.links == 0 {
+            return;
+        }
+        let limit_ms = report.settings.stall_limit_ms();
+        for mut stall in self.stalls {
+            let last = stall.end.unwrap_or(stall.start);
+            stall.election = diagnose::election_after(&report.elections, stall.start, last, limit_ms);
+            report.stalls.push(stall);
+        }
+        report.stalls.sort_by_key(|stall| stall.start);
+        for (id, stall) in (1..).zip(&mut report.stalls) {
+            stall.id = id;
+        }
+        report.violations.extend(self.violations);
+        report.violations.sort_by_key(|violation| violation.at);
+        report.near_misses.extend(self.near_misses);
+        report.near_misses.sort_by_key(|miss| std::cmp::Reverse(miss.wait_ms * 1000 / miss.limit_ms.max(1)));
+        report.limits_hit.insert("links_let_go", self.links);
+        if self.forgotten > 0 {
+            report.limits_hit.insert("stalls_let_go", self.forgotten);
+        }
+    }
+
+    fn trim(&mut self) {
+        let mut over = self.stalls.len().saturating_sub(STALLS_MOST);
+        self.forgotten += over as u64;
+        self.stalls.drain(..over);
+        over = self.violations.len().saturating_sub(OTHERS_MOST);
+        self.forgotten += over as u64;
+        self.violations.drain(..over);
+        over = self.near_misses.len().saturating_sub(OTHERS_MOST);
+        self.forgotten += over as u64;
+        self.near_misses.drain(..over);
+    }
+}
+
+impl Tracker {
+    /// The links held, in order of their first frames.
+    #[must_use]
+    pub fn links(&self) -> &[LinkTrack] {
+        &self.links
+    }
+
+    /// A link by its number.
+    #[must_use]
+    pub fn link_by_id(&self, id: u32) -> Option<&LinkTrack> {
+        let index = self.links.binary_search_by_key(&id, |link| link.id).ok()?;
+        self.links.get(index)
+    }
+
+    /// What a server is called: its name, else `server.N`, else its address.
+    #[must_use]
+    pub fn name(&self, address: Address) -> String {
+        shown_name(&self.options.servers, address, self.servers.sid(address))
+    }
+
+    /// The address of a server, where both are known.
+    #[must_use]
+    pub fn address_of(&self, sid: Sid) -> Option<Address> {
+        self.servers.address(sid)
+    }
+
+    /// How many elections there were by now, and the last one.
+    #[must_use]
+    pub fn last_election(&self) -> (u64, Option<Election>) {
+        self.elections.last()
+    }
+
+    /// The elections by now, in order.
+    #[must_use]
+    pub fn elections(&self) -> Vec<Election> {
+        self.elections.clone().finish(|address| self.servers.sid(address))
+    }
+
+    /// The waits under way, of all links.
+    pub fn pending(&self) -> impl Iterator<Item = Pending> + '_ {
+        self.links.iter().flat_map(LinkTrack::pending)
+    }
+
+    /// The stalls that were not over before `since`, as they stand at `now`; what goes on has the outcome
+    /// [`Outcome::Open`].
+    ///
+    /// Links of a leader that falls silent pass their limits one after another, within half a tick. So
+    /// that they are one stall from the first on, all is judged as though every silence lasted one tick
+    /// longer; a stall is told only once one of its waits has passed its limit.
+    #[must_use]
+    pub fn stalls_at(&mut self, now: Timestamp, since: Timestamp) -> Vec<Stall> {
+        let settings = self.settings();
+        let ahead = Span::from_millis(i64::from(settings.tick_ms));
+        let as_of = AsOf { now, later: now.plus(ahead), since };
+        let age = |wait: &Pending| now.since(wait.start);
+        let is_over = |wait: &Pending| age(wait) > diagnose::limit(wait.deadline, &settings);
+        let is_due = |wait: &Pending| {
+            age(wait).nanos() > diagnose::limit(wait.deadline, &settings).nanos() - ahead.nanos()
+        };
+        let links: Vec<_> = self
+            .links
+            .iter_mut()
+            .filter(|link| link.closed.is_none_or(|closed| closed.at >= since))
+            .map(|link| link.so_far(as_of, is_due))
+            .collect();
+        let elections = self.elections();
+        let mut stalls = diagnose::stalls(&links, &settings, &elections, self.vantage.host(), now);
+        stalls.retain(|stall| {
+            let mut links = stall.links.iter().filter_map(|id| self.link_by_id(*id));
+            stall.outcome != Outcome::Open || links.any(|link| link.pending().any(|wait| is_over(&wait)))
+        });
+        stalls
+    }
+
+    /// The report, but for its input, as though the capture ended at `end`; the tracking goes on. Pass a
+    /// copy of the dissector, finished into a copy of this: see [`Tracker::finish`].
+    #[must_use]
+    pub fn report_at(&self, end: Timestamp) -> Report {
+        self.clone().finish(&[Some(end)])
+    }
+
+    /// Lets the oldest links that are over go, until `most` are held; their stalls stay. Answers how many
+    /// went. `now` is the present.
+    pub fn let_go(&mut self, most: usize, now: Timestamp) -> usize {
+        let Some(excess) = self.links.len().checked_sub(most).filter(|excess| *excess > 0) else { return 0 };
+        let mut is_going: Vec<bool> = self.links.iter().map(|link| link.totals.is_some()).collect();
+        let mut left = excess;
+        for is_going in &mut is_going {
+            *is_going = *is_going && left > 0;
+            left -= usize::from(*is_going);
+        }
+        if left == excess {
+            return 0;
+        }
+        self.keep_stalls(&is_going, now);
+        self.remove(&is_going);
+        self.past.links += (excess - left) as u64;
+        excess - left
+    }
+
+    /// Notes what the links that go have to tell.
+    fn keep_stalls(&mut self, is_going: &[bool], now: Timestamp) {
+        let settings = self.settings();
+        let going: Vec<u32> =
+            self.links.iter().zip(is_going).filter(|(_, is)| **is).map(|(link, _)| link.id).collect();
+        let is_gone = |id: &u32| going.binary_search(id).is_ok();
+        let stalls = diagnose::stalls(&self.links, &settings, &[], self.vantage.host(), now);
+        self.past.stalls.extend(stalls.into_iter().filter(|stall| stall.links.iter().all(is_gone)));
+        let near = diagnose::near_misses(&self.links, &settings, self.options.warn_at_percent);
+        self.past.near_misses.extend(near.into_iter().filter(|miss| is_gone(&miss.link)));
+        for link in self.links.iter_mut().filter(|link| is_gone(&link.id)) {
+            self.past.violations.extend(link.violations());
+        }
+        self.past.trim();
+    }
+
+    /// Removes links, and numbers the slots of the others anew.
+    fn remove(&mut self, is_going: &[bool]) {
+        let mut places = Vec::with_capacity(is_going.len());
+        let mut next = 0;
+        for is_going in is_going {
+            next += u32::from(!is_going);
+            places.push(if *is_going { 0 } else { next });
+        }
+        for slot in &mut self.slots {
+            *slot = slot.checked_sub(1).and_then(|old| places.get(old as usize).copied()).unwrap_or(0);
+        }
+        let mut going = is_going.iter();
+        self.links.retain(|_| !going.next().copied().unwrap_or(false));
+    }
+
+    /// Begins a new window of the links' figures: [`LinkTrack::rotate`].
+    pub fn rotate(&mut self) {
+        let settings = self.settings();
+        let percent = u64::from(self.options.warn_at_percent.clamp(1, 100));
+        let near = settings.stall_limit_ms().min(settings.init_limit_ms()) * percent / 100;
+        for link in &mut self.links {
+            link.rotate(Span::from_millis(near.cast_signed()));
+        }
+    }
+}
