@@ -1,1 +1,340 @@
-fn main(){}
+//! `qscope live` end to end: captures of `testdata` sent over a wire that the tests make, and watched.
+//!
+//! Each test has a network namespace of its own with a pair of virtual interfaces. Where none may be made
+//! the tests are skipped, and say so.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod common;
+
+use common::{list, testdata};
+use quorumscope::capture::{Batch, Options, Replay};
+use quorumscope::frame::LinkType;
+use quorumscope::pcapfile::{ByteOrder, pcapng};
+use quorumscope::time::{Span, Timestamp};
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The interface that is sent on, and the one that is watched.
+const ENDS: [&str; 2] = ["qs-sent", "qs-seen"];
+/// How much faster than it was the capture is sent.
+const SPEED: i64 = 5;
+/// tickTime of the capture, at that speed.
+const TICK_MS: &str = "400";
+
+/// A network namespace with two ends of a wire, gone when the test is.
+struct Wire {
+    namespace: String,
+}
+
+impl Wire {
+    /// Makes one; `None`, loudly, where that is not permitted.
+    fn new(name: &str) -> Option<Self> {
+        let wire = Self { namespace: format!("qscope-{name}-{}", std::process::id()) };
+        let made = ip(&["netns", "add", &wire.namespace])
+            && wire.ip(&["link", "add", ENDS[0], "type", "veth", "peer", "name", ENDS[1]])
+            && ENDS.iter().all(|end| wire.ip(&["link", "set", end, "mtu", "65535", "up"]));
+        if made {
+            return Some(wire);
+        }
+        // Past the test harness, which keeps what tests print to itself.
+        let _ = writeln!(
+            std::io::stderr(),
+            "\n!!! SKIPPED: {name}: no network namespace can be made here: run as root, with iproute2"
+        );
+        None
+    }
+
+    fn ip(&self, args: &[&str]) -> bool {
+        ip(&[&["-n", self.namespace.as_str()], args].concat())
+    }
+
+    /// A command that runs inside.
+    fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace]).arg(program.as_ref()).stdin(Stdio::null());
+        command
+    }
+
+    /// Sends captures of a folder from one end, `SPEED` times as fast; what was sent stands in `copy`.
+    fn send(&self, folder: &str, copy: &Path) -> Child {
+        self.command(std::env::current_exe().unwrap())
+            .args(["--exact", "sender", "--ignored", "--nocapture"])
+            .env("QSCOPE_SEND", testdata().join(folder))
+            .env("QSCOPE_SENT", copy)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Watches the other end.
+    fn watch(&self, args: &[&str]) -> Watched {
+        let mut child = self
+            .command(env!("CARGO_BIN_EXE_qscope"))
+            .args(["live", "-i", ENDS[1], "--format", "json", "-s", "96", "--tick-time", TICK_MS])
+            .args(["--sync-limit", "5", "--init-limit", "10"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let (lines_in, lines) = channel();
+        thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                if lines_in.send((since_1970(), line)).is_err() {
+                    return;
+                }
+            }
+        });
+        let watched = Watched { child, lines };
+        watched.next("start", Duration::from_secs(10));
+        watched
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        ip(&["netns", "delete", &self.namespace]);
+    }
+}
+
+fn ip(args: &[&str]) -> bool {
+    let done = Command::new("ip")
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    done.is_ok_and(|status| status.success())
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+}
+
+/// A `qscope live` that runs.
+struct Watched {
+    child: Child,
+    lines: Receiver<(Duration, String)>,
+}
+
+impl Watched {
+    /// The next line of a kind, and when it came.
+    fn next(&self, event: &str, patience: Duration) -> (Duration, Value) {
+        let until = Instant::now() + patience;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok((at, line)) => {
+                    let value: Value = serde_json::from_str(&line).unwrap();
+                    assert_eq!(value["schema"], "quorumscope.live/1");
+                    if value["event"] == event {
+                        return (at, value);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("no {event} within {patience:?}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("no {event} before the end"),
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// Ends it as Ctrl-C does; its report.
+    fn end(mut self) -> Value {
+        self.signal("-INT");
+        let (_, report) = self.next("report", Duration::from_secs(10));
+        assert!(self.child.wait().unwrap().success());
+        report["report"].clone()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Seconds since 1970 of a time in an event.
+fn seconds(time: &Value) -> f64 {
+    let time: jiff::Timestamp = time.as_str().unwrap().parse().unwrap();
+    time.as_duration().as_secs_f64()
+}
+
+/// No test: what [`Wire::send`] runs.
+#[test]
+#[ignore = "a helper that the others run"]
+fn sender() {
+    let Some(folder) = std::env::var_os("QSCOPE_SEND") else { return };
+    let mut replay = Replay::open(&[PathBuf::from(folder)], &Options::default()).unwrap();
+    let device = pcap::Capture::from_device(ENDS[0]).unwrap();
+    let mut wire = device.open().unwrap();
+    let mut copy = File::create(std::env::var_os("QSCOPE_SENT").unwrap()).unwrap();
+    let encoder = pcapng::Encoder { order: ByteOrder::Little };
+    let mut out = Vec::new();
+    encoder.section("", &mut out);
+    encoder.interface(1, 96, &mut out);
+    let mut batch = Batch::new();
+    let mut first = None;
+    let began = Instant::now();
+    while replay.fill(&mut batch) {
+        for mut frame in batch.frames() {
+            assert_eq!(frame.link, LinkType::Ethernet);
+            let first = *first.get_or_insert(frame.at);
+            let after = frame.at.since(first).over(SPEED);
+            frame.at = Timestamp::from_parts(1_700_000_000, 0).plus(after);
+            encoder.frame(0, &frame, "", &mut out);
+            copy.write_all(&out).unwrap();
+            out.clear();
+            wait_until(began, after);
+            // What was cut away comes as zeros, and is cut away again.
+            let mut whole = frame.data.to_vec();
+            whole.resize(frame.orig_len as usize, 0);
+            wire.sendpacket(whole).unwrap();
+        }
+    }
+}
+
+fn wait_until(began: Instant, after: Span) {
+    let due = began + Duration::from_micros(after.micros());
+    thread::sleep(due.saturating_duration_since(Instant::now()));
+}
+
+/// What of a link does not depend on the clock it was seen by.
+fn link(link: &Value) -> Value {
+    let keys = [
+        "id",
+        "leader",
+        "learner",
+        "learner_sid",
+        "role",
+        "epoch",
+        "sync",
+        "picked_up",
+        "records",
+        "inferred",
+    ];
+    let mut shown: Vec<_> = keys.iter().map(|key| link[key].clone()).collect();
+    shown.extend([
+        link["closed_by"].clone(),
+        link["close"].clone(),
+        link["bytes"].clone(),
+        link["losses"].clone(),
+    ]);
+    shown.into()
+}
+
+fn stall(stall: &Value) -> Value {
+    let keys = ["links", "subject", "deadlines", "limit_ms", "outcome", "cause", "suspect"];
+    keys.iter().map(|key| stall[key].clone()).collect::<Vec<_>>().into()
+}
+
+#[test]
+fn the_wire_gives_the_report_of_the_file() {
+    let Some(wire) = Wire::new("report") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("sent.pcapng");
+    let watched = wire.watch(&[]);
+    let mut sender = wire.send("freeze-follower", &copy);
+    let (came, told) = watched.next("stall", Duration::from_secs(30));
+    assert_eq!(told["subject"]["address"], "10.255.0.101");
+    assert_eq!(told["stall"]["cause"], "process_stalled");
+    let passed = seconds(&told["stall"]["start"]) + 2.0;
+    let late = came.as_secs_f64() - passed;
+    eprintln!("told {:.1} ms after the limit", late * 1e3);
+    assert!((-0.01..0.25).contains(&late), "told {late} s after the limit");
+    let (_, over) = watched.next("stall_over", Duration::from_secs(10));
+    assert_eq!(over["stall"]["outcome"], "closed_by_leader");
+    watched.signal("-USR1");
+    let (_, so_far) = watched.next("report", Duration::from_secs(10));
+    assert_eq!(list(&so_far["report"], "stalls").len(), 1);
+    assert!(sender.wait().unwrap().success());
+    thread::sleep(Duration::from_millis(300));
+    let live = watched.end();
+    let file = Command::new(env!("CARGO_BIN_EXE_qscope"))
+        .args([
+            "replay",
+            "--format",
+            "json",
+            "--tick-time",
+            TICK_MS,
+            "--sync-limit",
+            "5",
+            "--init-limit",
+            "10",
+        ])
+        .arg(&copy)
+        .output()
+        .unwrap();
+    let file: Value = serde_json::from_slice(&file.stdout).unwrap();
+    for key in ["frames", "captured_bytes", "wire_bytes", "cut_frames", "ignored"] {
+        assert_eq!(live["input"][key], file["input"][key], "{key}");
+    }
+    assert_eq!(live["input"]["live"]["received"]["dropped_here"], 0);
+    let each = |report: &Value, key, view: fn(&Value) -> Value| {
+        list(report, key).iter().map(view).collect::<Vec<_>>()
+    };
+    assert_eq!(each(&live, "links", link), each(&file, "links", link));
+    assert_eq!(each(&live, "stalls", stall), each(&file, "stalls", stall));
+    let lasted = |report: &Value| report["stalls"][0]["duration_ms"].as_u64().unwrap();
+    assert!(lasted(&live).abs_diff(lasted(&file)) < 100, "{} {}", lasted(&live), lasted(&file));
+    assert_eq!(list(&live, "elections").len(), list(&file, "elections").len());
+    assert_eq!(list(&live, "violations").len(), list(&file, "violations").len());
+}
+
+#[test]
+fn a_stall_is_told_though_nothing_comes_any_more() {
+    let Some(wire) = Wire::new("silence") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let watched = wire.watch(&["--warn-at", "60"]);
+    let mut sender = wire.send("freeze-follower", &folder.path().join("sent.pcapng"));
+    // The follower is frozen 31.1 s after the capture's start.
+    thread::sleep(Duration::from_millis(31_100 / SPEED.unsigned_abs() + 600));
+    sender.kill().unwrap();
+    sender.wait().unwrap();
+    let (_, warning) = watched.next("warning", Duration::from_secs(3));
+    assert!((1_200..1_450).contains(&warning["wait_ms"].as_u64().unwrap()), "{warning}");
+    let (came, told) = watched.next("stall", Duration::from_secs(3));
+    let late = came.as_secs_f64() - seconds(&told["stall"]["start"]) - 2.0;
+    eprintln!("told {:.1} ms after the limit", late * 1e3);
+    assert!((-0.01..0.25).contains(&late), "told {late} s after the limit");
+    let report = watched.end();
+    assert_eq!(report["stalls"][0]["outcome"], "open");
+}
+
+#[test]
+fn what_does_not_work_is_said_in_a_sentence() {
+    let live = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_qscope")).arg("live").args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = live(&["-i", "qs-nowhere"]);
+    assert!(said.contains("qscope live -D") || said.contains("setcap"), "{said}");
+    let said = live(&["-i", "lo", "-Z", "no-such-user"]);
+    assert!(said.contains("getent passwd") || said.contains("sudo"), "{said}");
+    assert!(live(&[]).contains("--interface"));
+    let Some(wire) = Wire::new("errors") else { return };
+    let said = wire
+        .command(env!("CARGO_BIN_EXE_qscope"))
+        .args(["live", "-i", ENDS[1], "--filter", "no such filter"])
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&said.stderr).starts_with("qscope: --filter: "), "{said:?}");
+    let watched = wire.watch(&[]);
+    assert!(wire.ip(&["link", "delete", ENDS[1]]));
+    let (_, problem) = watched.next("problem", Duration::from_secs(5));
+    assert!(problem["what"].as_str().unwrap().contains("ip link"), "{problem}");
+    watched.next("report", Duration::from_secs(5));
+}

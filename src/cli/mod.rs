@@ -7,6 +7,11 @@ mod args;
 mod config;
 mod dump;
 mod exit;
+#[cfg(feature = "live")]
+mod live;
+#[cfg(not(feature = "live"))]
+#[path = "without_live.rs"]
+mod live;
 mod logs;
 mod progress;
 mod reading;
@@ -32,6 +37,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Outcome {
     let result = match &cli.command {
         Command::Replay(args) => replay::run(args),
         Command::Dump(args) => dump::run(args),
+        Command::Live(args) => live::run(args),
     };
     result.unwrap_or_else(|failure| failure.report())
 }

@@ -19,7 +19,7 @@ use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 /// Name of the counter of connections that were let go to keep to `--max-connections`.
-const CONNECTIONS: &str = "connections";
+pub(super) const CONNECTIONS: &str = "connections";
 
 /// Reads everything and writes the report.
 pub(super) fn run(args: &ReplayArgs) -> Result<Outcome, Failure> {
@@ -71,6 +71,11 @@ impl Asked {
 
     /// A dissector for the ports in use.
     pub(super) fn dissector(&self, args: &InputArgs) -> Dissector {
+        Dissector::new(self.settings(args))
+    }
+
+    /// The ports in use, and the limits of reassembly.
+    pub(super) fn settings(&self, args: &InputArgs) -> Settings {
         let customary = Settings::default();
         let mut settings = Settings {
             quorum_ports: ports(&args.quorum_port, customary.quorum_ports),
@@ -79,7 +84,7 @@ impl Asked {
         };
         settings.quorum_ports.extend(&self.config.quorum_ports);
         settings.election_ports.extend(&self.config.election_ports);
-        Dissector::new(settings)
+        settings
     }
 
     fn tracker(&self, args: &ReplayArgs) -> Tracker {
@@ -179,7 +184,7 @@ fn write(report: &Report, args: &ReplayArgs, asked: &Asked) -> Result<(), Failur
 }
 
 /// Whether to write colours: on a terminal that can, unless asked otherwise (<https://no-color.org>).
-fn is_coloured(color: Color) -> bool {
+pub(super) fn is_coloured(color: Color) -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     match color {
         Color::Always => true,

@@ -4,6 +4,10 @@
 //! deadline, a stall, its end. It asks no clock; whoever drives it passes the present. What drives it
 //! lies behind the feature `live`: an interface, signals, rights, and the clock.
 
+#[cfg(feature = "live")]
+pub mod interface;
+#[cfg(feature = "live")]
+pub mod rights;
 mod watch;
 
 pub use watch::Watch;

@@ -122,7 +122,14 @@ impl Watch {
     }
 
     /// Looks at one link's waits.
-    fn link(&mut self, link: &LinkTrack, tracker: &Tracker, settings: &Settings, now: Timestamp, found: &mut Found) {
+    fn link(
+        &mut self,
+        link: &LinkTrack,
+        tracker: &Tracker,
+        settings: &Settings,
+        now: Timestamp,
+        found: &mut Found,
+    ) {
         let is_told = self.told.iter().any(|told| !told.is_over && told.stall.links.contains(&link.id));
         let seen = self.seen.entry(link.id).or_default();
         if seen.waits_noted != link.waits_noted {
@@ -153,7 +160,8 @@ impl Watch {
                 let place = seen.warned.get_mut(usize::from(wait.for_leader));
                 if let Some(place) = place.filter(|place| place.is_none()) {
                     *place = Some(Warned { deadline: wait.deadline, start: wait.start });
-                    let warning = near_wait(link, tracker, settings, wait.for_leader, wait.deadline, wait.start, age);
+                    let warning =
+                        near_wait(link, tracker, settings, wait.for_leader, wait.deadline, wait.start, age);
                     found.tell(now, What::Warning(warning));
                 }
             }
@@ -179,8 +187,7 @@ impl Watch {
     fn note_ends(&mut self, tracker: &Tracker, settings: &Settings, now: Timestamp) {
         for told in self.told.iter_mut().filter(|told| !told.is_over) {
             let goes_on = told.stall.links.iter().filter_map(|id| tracker.link_by_id(*id)).any(|link| {
-                link.pending()
-                    .any(|wait| now.since(wait.start) > diagnose::limit(wait.deadline, settings))
+                link.pending().any(|wait| now.since(wait.start) > diagnose::limit(wait.deadline, settings))
             });
             told.quiet_since = if goes_on { None } else { told.quiet_since.or(Some(now)) };
         }

@@ -142,13 +142,6 @@ impl Tracker {
         stalls
     }
 
-    /// The report, but for its input, as though the capture ended at `end`; the tracking goes on. Pass a
-    /// copy of the dissector, finished into a copy of this: see [`Tracker::finish`].
-    #[must_use]
-    pub fn report_at(&self, end: Timestamp) -> Report {
-        self.clone().finish(&[Some(end)])
-    }
-
     /// Lets the oldest links that are over go, until `most` are held; their stalls stay. Answers how many
     /// went. `now` is the present.
     pub fn let_go(&mut self, most: usize, now: Timestamp) -> usize {

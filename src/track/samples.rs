@@ -143,11 +143,12 @@ impl Samples {
     #[must_use]
     pub fn count(&self) -> u64 {
         let before = self.before.as_ref().map_or(0, |before| before.count());
-        before + match &self.store {
-            Store::Few(values) => values.len() as u64,
-            Store::Many(histogram) => histogram.len(),
-            Store::Sealed(sealed) => sealed.0,
-        }
+        before
+            + match &self.store {
+                Store::Few(values) => values.len() as u64,
+                Store::Many(histogram) => histogram.len(),
+                Store::Sealed(sealed) => sealed.0,
+            }
     }
 
     /// Values at the quantiles that reports show; `None` where there are no values.

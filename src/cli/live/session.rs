@@ -1,0 +1,194 @@
+//! What is done with frames and with time, wherever they come from.
+//!
+//! It asks no clock: the present is the latest of the frames' times and of what it is told. So a file
+//! gives the same announcements as the wire it was taken from.
+
+use super::output::Output;
+use crate::capture::{Batch, FileInfo};
+use crate::cli::exit::Failure;
+use crate::cli::reading::Passed;
+use crate::dissect::{Dissector, Settings};
+use crate::frame::LinkType;
+use crate::live::Watch;
+use crate::report::live::{Event, LiveInput, Received, What};
+use crate::report::model::Report;
+use crate::time::{Span, Timestamp};
+use crate::track::{self, Tracker};
+
+/// How often links that are over are looked for, to be let go.
+const LET_GO_EVERY: Span = Span::from_millis(1_000);
+
+/// What is kept for the report.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    /// Links.
+    pub(super) links: usize,
+    /// How far back round trips reach.
+    pub(super) window: Span,
+}
+
+/// A watch under way.
+pub(super) struct Session {
+    dissector: Dissector,
+    tracker: Tracker,
+    watch: Watch,
+    passed: Passed,
+    files: Vec<FileInfo>,
+    live: LiveInput,
+    kept: Kept,
+    output: Output,
+    now: Timestamp,
+    looked_at: Timestamp,
+    let_go_at: Timestamp,
+    window_from: Timestamp,
+    drops_told: u64,
+}
+
+impl Session {
+    pub(super) fn new(settings: Settings, options: track::Options, kept: Kept, output: Output) -> Self {
+        let watch = Watch::new(options.warn_at_percent);
+        Self {
+            dissector: Dissector::new(settings),
+            tracker: Tracker::new(options),
+            watch,
+            passed: Passed::new(None),
+            files: Vec::new(),
+            live: LiveInput { source: String::new(), received: None, behind_ms: None },
+            kept,
+            output,
+            now: Timestamp::MIN,
+            looked_at: Timestamp::MIN,
+            let_go_at: Timestamp::MIN,
+            window_from: Timestamp::MIN,
+            drops_told: 0,
+        }
+    }
+
+    /// Says where frames will come from.
+    pub(super) fn reads(&mut self, name: &str, link: LinkType, snaplen: u32, nanos: bool) {
+        name.clone_into(&mut self.live.source);
+        self.files.push(FileInfo {
+            path: name.to_owned(),
+            link_type: Some(link),
+            snaplen: Some(snaplen),
+            nanos,
+            ..FileInfo::default()
+        });
+    }
+
+    /// Tells that watching begins.
+    pub(super) fn start(&mut self, at: Timestamp, filter: &str) -> Result<(), Failure> {
+        self.now = at;
+        self.window_from = at;
+        let source = self.live.source.clone();
+        self.tell(What::Start { source, filter: filter.to_owned() })
+    }
+
+    /// Takes frames.
+    pub(super) fn batch(&mut self, batch: &Batch) -> Result<(), Failure> {
+        self.passed.batch(batch, &mut self.dissector, &mut self.tracker);
+        for frame in batch.frames() {
+            let Some(file) = self.files.get_mut(frame.place.file as usize) else { continue };
+            let (captured, wire) = (frame.data.len() as u64, u64::from(frame.orig_len));
+            file.frames += 1;
+            file.captured_bytes += captured;
+            file.wire_bytes += wire;
+            file.cut_frames += u64::from(captured < wire);
+            file.first.get_or_insert(frame.at);
+            file.last = file.last.max(Some(frame.at));
+        }
+        self.time(self.passed.last.unwrap_or(self.now));
+        Ok(())
+    }
+
+    /// Lets time pass up to here.
+    pub(super) fn time(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    /// When there may be something to tell although no frame comes.
+    pub(super) const fn next_due(&self) -> Timestamp {
+        self.watch.next_due()
+    }
+
+    /// Whether it is time to look: a deadline passes, or so much time has passed.
+    pub(super) fn is_due(&self, tick: Span) -> bool {
+        self.now >= self.watch.next_due() || self.now.since(self.looked_at) >= tick
+    }
+
+    /// Looks at what time has decided, and tells it.
+    pub(super) fn look(&mut self) -> Result<(), Failure> {
+        self.looked_at = self.now;
+        self.dissector.tick(self.now, &mut self.tracker);
+        for event in self.watch.look(&mut self.tracker, self.now) {
+            self.output.event(&event)?;
+        }
+        if self.now.since(self.let_go_at) >= LET_GO_EVERY {
+            self.let_go_at = self.now;
+            self.tracker.let_go(self.kept.links, self.now);
+        }
+        if self.now.since(self.window_from) >= self.kept.window {
+            self.window_from = self.now;
+            self.tracker.rotate();
+        }
+        Ok(())
+    }
+
+    /// Notes what the capture got by now.
+    pub(super) fn received(&mut self, received: Received) {
+        self.live.received = Some(received);
+    }
+
+    /// Tells drops, if there are new ones.
+    pub(super) fn tell_drops(&mut self) -> Result<(), Failure> {
+        let Some(all) = self.live.received else { return Ok(()) };
+        let since = all.dropped() - self.drops_told;
+        if since == 0 {
+            return Ok(());
+        }
+        self.drops_told = all.dropped();
+        self.tell(What::Drops { since, all })
+    }
+
+    /// Tells what does not work.
+    pub(super) fn problem(&mut self, what: &str) -> Result<(), Failure> {
+        self.tell(What::Problem(what.to_owned()))
+    }
+
+    fn tell(&mut self, what: What) -> Result<(), Failure> {
+        Ok(self.output.event(&Event { at: self.now, what })?)
+    }
+
+    /// Writes the report so far; the watching goes on.
+    pub(super) fn report(&self) -> Result<(), Failure> {
+        let mut dissector = self.dissector.clone();
+        let mut tracker = self.tracker.clone();
+        dissector.finish(&mut tracker);
+        let report = self.whole(tracker, &dissector);
+        Ok(self.output.report(self.now, &report)?)
+    }
+
+    /// Ends the watching: what is left to tell, and the report.
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        self.dissector.tick(self.now, &mut self.tracker);
+        for event in self.watch.finish(&mut self.tracker, self.now) {
+            self.output.event(&event)?;
+        }
+        self.tell_drops()?;
+        self.dissector.finish(&mut self.tracker);
+        let tracker = std::mem::take(&mut self.tracker);
+        let report = self.whole(tracker, &self.dissector);
+        Ok(self.output.report(self.now, &report)?)
+    }
+
+    /// The report of trackers whose dissector has ended.
+    fn whole(&self, tracker: Tracker, dissector: &Dissector) -> Report {
+        let mut report = tracker.finish(&[Some(self.now)]);
+        report.input = self.passed.input(&self.files, &[]);
+        report.input.live = Some(self.live.clone());
+        if dissector.evicted() > 0 {
+            report.limits_hit.insert(crate::cli::replay::CONNECTIONS, dissector.evicted());
+        }
+        report
+    }
+}
