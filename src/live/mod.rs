@@ -7,6 +7,8 @@
 #[cfg(feature = "live")]
 pub mod interface;
 #[cfg(feature = "live")]
+pub mod recorder;
+#[cfg(feature = "live")]
 pub mod rights;
 mod watch;
 

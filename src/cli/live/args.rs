@@ -92,6 +92,26 @@ pub(in crate::cli) struct LiveArgs {
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
     pub(super) window: Duration,
 
+    /// Keep the last frames in memory, and write them to this folder when a stall is told.
+    #[arg(long, value_name = "DIR")]
+    pub(super) record: Option<PathBuf>,
+
+    /// A recording begins this long before the announcement.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, requires = "record")]
+    pub(super) before: Duration,
+
+    /// And ends this long after it.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, requires = "record")]
+    pub(super) after: Duration,
+
+    /// Frames held in memory for it, in MB; beyond, the oldest are let go.
+    #[arg(long, value_name = "MB", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4_096), requires = "record")]
+    pub(super) max_mb: u16,
+
+    /// Recordings kept in the folder; beyond, the oldest are removed.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..), requires = "record")]
+    pub(super) keep: u16,
+
     /// Links held for the report; beyond, the oldest that are over are let go, but for their stalls.
     #[arg(long, value_name = "N", default_value_t = 4_096, value_parser = links)]
     pub(super) max_links: usize,

@@ -14,6 +14,7 @@ use super::exit::{Failure, Outcome};
 use super::replay::Asked;
 use crate::dissect::Settings;
 use crate::live::interface::{self, Capturing, Opened, Over, now};
+use crate::live::recorder::{self, Recorder};
 use crate::live::rights;
 use crate::time::{Span, Timestamp};
 use crate::track;
@@ -58,8 +59,14 @@ pub(super) fn run(args: &LiveArgs) -> Result<Outcome, Failure> {
         promiscuous: !args.no_promiscuous,
     };
     let opened = interface::open(&wanted).map_err(Failure::wrong)?;
+    if let Some((folder, becomes)) = args.record.as_ref().zip(becomes.as_ref()) {
+        becomes.makes_folder(folder).map_err(|what| Failure::wrong(format!("--record: {what}")))?;
+    }
     rights::drop_to(becomes.as_ref()).map_err(Failure::wrong)?;
     let mut session = session(args, &asked, settings, &opened, &name);
+    if let Some(settings) = recording(args) {
+        session.records(Recorder::new(settings).map_err(Failure::wrong)?);
+    }
     session.start(now(), &wanted.filter)?;
     let capturing = Capturing::start(opened, name).map_err(Failure::wrong)?;
     let outcome = watch(&mut session, &capturing, &signals);
@@ -84,6 +91,18 @@ fn session(args: &LiveArgs, asked: &Asked, settings: Settings, opened: &Opened, 
     let mut session = Session::new(settings, options(args, &asked.config), kept, output);
     session.reads(name, opened.link_type, args.snaplen, opened.nanos);
     session
+}
+
+/// What is recorded, if anything.
+fn recording(args: &LiveArgs) -> Option<recorder::Settings> {
+    Some(recorder::Settings {
+        folder: args.record.clone()?,
+        before: span(args.before),
+        after: span(args.after),
+        most_bytes: usize::from(args.max_mb) * 1_000_000,
+        keep: usize::from(args.keep),
+        snaplen: args.snaplen,
+    })
 }
 
 /// What the trackers are told.

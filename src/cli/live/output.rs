@@ -9,6 +9,7 @@ use crate::report::model::Report;
 use crate::report::selection::Selection;
 use crate::report::{json, text};
 use crate::time::Timestamp;
+use jiff::tz::TimeZone;
 use std::io::{self, Write};
 
 /// Where it is told.
@@ -43,6 +44,17 @@ impl Output {
             Self::Json(lines) => lines.event(event, &mut out)?,
         }
         out.flush()
+    }
+
+    /// What an announcement says, without its time.
+    pub(super) fn sentence(&self, event: &Event) -> String {
+        match self {
+            Self::Text { lines, .. } => lines.sentence(&event.what),
+            Self::Json(json) => {
+                let clock = WallClock { zone: TimeZone::UTC, digits: json.digits };
+                text::live::Lines { clock, is_coloured: false }.sentence(&event.what)
+            }
+        }
     }
 
     /// Writes a report.

@@ -10,6 +10,7 @@ use crate::cli::reading::Passed;
 use crate::dissect::{Dissector, Settings};
 use crate::frame::LinkType;
 use crate::live::Watch;
+use crate::live::recorder::Recorder;
 use crate::report::live::{Event, LiveInput, Received, What};
 use crate::report::model::Report;
 use crate::time::{Span, Timestamp};
@@ -37,6 +38,7 @@ pub(super) struct Session {
     live: LiveInput,
     kept: Kept,
     output: Output,
+    recorder: Option<Recorder>,
     now: Timestamp,
     looked_at: Timestamp,
     let_go_at: Timestamp,
@@ -56,6 +58,7 @@ impl Session {
             live: LiveInput { source: String::new(), received: None, behind_ms: None },
             kept,
             output,
+            recorder: None,
             now: Timestamp::MIN,
             looked_at: Timestamp::MIN,
             let_go_at: Timestamp::MIN,
@@ -88,6 +91,9 @@ impl Session {
     pub(super) fn batch(&mut self, batch: &Batch) -> Result<(), Failure> {
         self.passed.batch(batch, &mut self.dissector, &mut self.tracker);
         for frame in batch.frames() {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.frame(&frame);
+            }
             let Some(file) = self.files.get_mut(frame.place.file as usize) else { continue };
             let (captured, wire) = (frame.data.len() as u64, u64::from(frame.orig_len));
             file.frames += 1;
@@ -120,8 +126,10 @@ impl Session {
     pub(super) fn look(&mut self) -> Result<(), Failure> {
         self.looked_at = self.now;
         self.dissector.tick(self.now, &mut self.tracker);
-        for event in self.watch.look(&mut self.tracker, self.now) {
-            self.output.event(&event)?;
+        let events = self.watch.look(&mut self.tracker, self.now);
+        self.announce(&events)?;
+        if let Some(what) = self.recorder.as_mut().and_then(|recorder| recorder.time(self.now)) {
+            self.tell(what)?;
         }
         if self.now.since(self.let_go_at) >= LET_GO_EVERY {
             self.let_go_at = self.now;
@@ -155,6 +163,24 @@ impl Session {
         self.tell(What::Problem(what.to_owned()))
     }
 
+    /// Writes announcements; stalls go to the recorder too.
+    fn announce(&mut self, events: &[Event]) -> Result<(), Failure> {
+        for event in events {
+            self.output.event(event)?;
+            let Some(recorder) = &mut self.recorder else { continue };
+            if let What::Stall(news) | What::StallOver(news) = &event.what {
+                let is_over = matches!(event.what, What::StallOver(_));
+                recorder.stall(event.at, &news.stall, self.output.sentence(event), is_over);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the last frames, and writes them when a stall is told.
+    pub(super) fn records(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
+    }
+
     fn tell(&mut self, what: What) -> Result<(), Failure> {
         Ok(self.output.event(&Event { at: self.now, what })?)
     }
@@ -171,8 +197,10 @@ impl Session {
     /// Ends the watching: what is left to tell, and the report.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         self.dissector.tick(self.now, &mut self.tracker);
-        for event in self.watch.finish(&mut self.tracker, self.now) {
-            self.output.event(&event)?;
+        let events = self.watch.finish(&mut self.tracker, self.now);
+        self.announce(&events)?;
+        for what in self.recorder.as_mut().map(Recorder::finish).unwrap_or_default() {
+            self.tell(what)?;
         }
         self.tell_drops()?;
         self.dissector.finish(&mut self.tracker);

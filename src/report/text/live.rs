@@ -35,7 +35,9 @@ impl Lines {
         writeln!(out, "{} {word} {sentence}", self.clock.full(event.at))
     }
 
-    fn sentence(&self, what: &What) -> String {
+    /// What happened, as a sentence that is not yet safe to show.
+    #[must_use]
+    pub fn sentence(&self, what: &What) -> String {
         match what {
             What::Start { source, filter } if filter.is_empty() => format!("watching {source}"),
             What::Start { source, filter } => format!("watching {source}: {filter}"),
