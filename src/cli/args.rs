@@ -145,6 +145,10 @@ pub(super) struct ReplayArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) init_limit: Option<u32>,
 
+    /// Write the frames around every stall as pcapng, with what they show as comments.
+    #[arg(long, value_name = "OUT.pcapng")]
+    pub(super) annotate: Option<PathBuf>,
+
     /// A server's own log, to be set beside what the wire shows; may be repeated.
     ///
     /// Lines as log4j and logback print them with ZooKeeper's defaults, plain or gzip. Those that belong

@@ -3,6 +3,7 @@
 //! Threads, signals, the terminal and the clock are known here and nowhere else. Results go to standard
 //! output, everything else to standard error.
 
+mod annotate;
 mod args;
 mod config;
 mod dump;

@@ -33,6 +33,9 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Outcome, Failure> {
     if let Some(choice) = &asked.selection.server {
         check_choice(choice, &asked.config, &report)?;
     }
+    if let Some(path) = &args.annotate {
+        super::annotate::write(&report, args, path)?;
+    }
     write(&report, args, &asked)?;
     let is_bad = args.fail_on_stall && !report.stalls.is_empty();
     Ok(if is_bad { Outcome::StallsFound } else { Outcome::Done })

@@ -14,7 +14,6 @@
 use super::framer::HiddenSpan;
 use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
-use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Smallest PROPOSAL or INFORM on the wire.
@@ -184,13 +183,77 @@ impl Solved {
 }
 
 /// Reads the spans of a stream to a learner.
-pub(super) fn read_to_learner(known: &Known, items: &[Item], facts: &Facts<'_>) -> Option<Solved> {
-    Search { items, facts, is_to_leader: false, sums: RefCell::default() }.solve(known)
+pub(super) fn read_to_learner(
+    known: &Known,
+    items: &[Item],
+    facts: &Facts<'_>,
+    room: &mut Room,
+) -> Option<Solved> {
+    Search { items, facts, is_to_leader: false, room }.solve(known)
 }
 
 /// Reads the spans of a stream to the leader.
-pub(super) fn read_to_leader(known: &Known, items: &[Item], facts: &Facts<'_>) -> Option<Solved> {
-    Search { items, facts, is_to_leader: true, sums: RefCell::default() }.solve(known)
+pub(super) fn read_to_leader(
+    known: &Known,
+    items: &[Item],
+    facts: &Facts<'_>,
+    room: &mut Room,
+) -> Option<Solved> {
+    Search { items, facts, is_to_leader: true, room }.solve(known)
+}
+
+/// The memory that searches work in, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    /// The states of all layers, one layer behind the other.
+    states: Vec<State>,
+    /// [`Known::digest`] of each, to find a state among many.
+    digests: Vec<u64>,
+    /// Where each layer begins in `states`; one more than there are items.
+    layers: Vec<usize>,
+    /// The steps over all items.
+    steps: Vec<Step>,
+    /// Where the steps over each item begin in `steps`; one more than there are items.
+    over: Vec<usize>,
+    /// The ways to read one span.
+    readings: Vec<Reading>,
+    /// What [`sums_of`] gave, by count and most: many states ask for the same.
+    sums: Vec<Sums>,
+    /// What a former [`Solved`] held its answers in.
+    spare: Vec<SpanSolved>,
+}
+
+impl Room {
+    /// Takes back what a result was held in.
+    pub(super) fn reuse(&mut self, solved: Solved) {
+        self.spare = solved.spans;
+    }
+
+    /// The place of a state among those from `layer` on; a new one is added.
+    fn enter(&mut self, layer: usize, known: Known) -> usize {
+        let digest = known.digest();
+        let Self { states, digests, .. } = self;
+        let mut from = layer;
+        while let Some(at) = digests.iter().skip(from).position(|other| *other == digest) {
+            let place = from + at;
+            if states.get(place).is_some_and(|state| state.known == known) {
+                return place;
+            }
+            from = place + 1;
+        }
+        states.push(State::new(known));
+        digests.push(digest);
+        states.len() - 1
+    }
+
+    fn clear(&mut self) {
+        self.states.clear();
+        self.digests.clear();
+        self.layers.clear();
+        self.steps.clear();
+        self.over.clear();
+        self.sums.clear();
+    }
 }
 
 /// How many packets of a numbered type a span can hold.
@@ -200,6 +263,42 @@ struct Left {
     most: u32,
 }
 
+impl Left {
+    /// As many as there may be.
+    const ANY: Self = Self { least: 0, most: u32::MAX };
+}
+
+/// The packet of a numbered type that is seen first behind a span.
+#[derive(Clone, Copy, Debug)]
+struct Next {
+    zxid: Zxid,
+    /// Whether no other span comes between.
+    is_only_span: bool,
+}
+
+impl Next {
+    /// How many packets of its type are hidden in the span before it: as many as lie between the last
+    /// one and it, all of them if no other span comes between.
+    fn left(self, last: Option<Zxid>, history_end: Option<Zxid>) -> Option<Left> {
+        let (zxid, last) = (self.zxid, last?);
+        let steps = |from: Zxid, to: Zxid| to.counter().saturating_sub(from.counter());
+        let most = match history_end {
+            _ if last.epoch() == zxid.epoch() => steps(last, zxid).saturating_sub(1),
+            // An epoch's numbering ends with the history that led up to it.
+            Some(end) if last.epoch() == end.epoch() => steps(last, end).saturating_add(zxid.counter() - 1),
+            _ => return None,
+        };
+        Some(Left { least: if self.is_only_span { most } else { 0 }, most })
+    }
+}
+
+/// What is seen behind a span, the same for all states before it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Behind {
+    main: Option<Next>,
+    commit: Option<Next>,
+}
+
 /// What is supposed up to some item: one of the ways to read everything before it.
 #[derive(Clone, Copy, Debug)]
 struct State {
@@ -207,8 +306,17 @@ struct State {
     /// The least and the most of each type that the ways to this state have read.
     least: Reading,
     most: Reading,
+    /// Whether a way that leads to the end has come here.
+    is_reached: bool,
     /// Whether a way leads from here to the end.
     is_viable: bool,
+}
+
+impl State {
+    fn new(known: Known) -> Self {
+        let zero = Reading::default();
+        Self { known, least: zero, most: zero, is_reached: false, is_viable: false }
+    }
 }
 
 /// A step from one state to one of the next layer, over one item.
@@ -217,6 +325,7 @@ struct Step {
     from: usize,
     to: usize,
     reading: Reading,
+    is_viable: bool,
 }
 
 /// A count, the most, and the lengths that so many PROPOSALs can have.
@@ -229,29 +338,26 @@ struct Search<'a> {
     items: &'a [Item],
     facts: &'a Facts<'a>,
     is_to_leader: bool,
-    /// What [`sums_of`] gave, by count and most: many states ask for the same.
-    sums: RefCell<Vec<Sums>>,
+    room: &'a mut Room,
 }
 
 impl Search<'_> {
     /// What all readings have in common; `None` where there is none, or too many states.
-    fn solve(&self, known: &Known) -> Option<Solved> {
-        let zero = Reading::default();
-        let first = State { known: *known, least: zero, most: zero, is_viable: false };
-        let mut layers = vec![vec![first]];
-        let mut steps: Vec<Vec<Step>> = Vec::with_capacity(self.items.len());
+    fn solve(&mut self, known: &Known) -> Option<Solved> {
+        self.room.clear();
+        self.room.enter(0, *known);
+        self.room.layers.push(0);
+        self.room.over.push(0);
         for at in 0..self.items.len() {
-            let (states, taken) = self.advance(at, layers.last()?)?;
-            layers.push(states);
-            steps.push(taken);
+            self.advance(at)?;
         }
-        mark_viable(&mut layers, &mut steps);
-        sum_up(&mut layers, &steps);
-        self.judge(&layers, &steps)
+        self.mark_viable();
+        self.sum_up();
+        self.judge()
     }
 
-    fn sums(&self, usual: &[u32], count: u64, most: u64) -> Rc<[u64]> {
-        let mut known = self.sums.borrow_mut();
+    fn sums(&mut self, usual: &[u32], count: u64, most: u64) -> Rc<[u64]> {
+        let known = &mut self.room.sums;
         if let Some((_, _, sums)) = known.iter().find(|(c, m, _)| (*c, *m) == (count, most)) {
             return Rc::clone(sums);
         }
@@ -260,37 +366,77 @@ impl Search<'_> {
         sums
     }
 
-    /// The layer behind an item; `None` where it is empty or grows too large.
-    fn advance(&self, at: usize, states: &[State]) -> Option<(Vec<State>, Vec<Step>)> {
-        let mut next: Vec<State> = Vec::new();
-        let mut steps = Vec::new();
-        let item = self.items.get(at)?;
-        for (from, state) in states.iter().enumerate() {
-            if matches!(item, Item::Span(span) if span.len > SPAN_MAX) {
-                return None;
+    /// Makes the layer behind an item; `None` where it is empty or grows too large.
+    fn advance(&mut self, at: usize) -> Option<()> {
+        let item = *self.items.get(at)?;
+        if matches!(item, Item::Span(span) if span.len > SPAN_MAX) {
+            return None;
+        }
+        let layer = self.room.states.len();
+        let first = *self.room.layers.last()?;
+        let behind = match item {
+            Item::Span(_) if self.is_to_leader => {
+                Behind { main: self.next(at, |kind| kind == PacketType::Ack), commit: None }
             }
-            let readings = match item {
-                Item::Span(span) if self.is_to_leader => self.readings_to_leader(at, span, &state.known),
-                Item::Span(span) => self.readings_to_learner(at, span, &state.known),
-                Item::Seen { .. } => vec![Reading::default()],
-            };
+            Item::Span(_) => Behind { main: self.next(at, is_main), commit: self.next(at, is_commit) },
+            Item::Seen { .. } => Behind::default(),
+        };
+        let mut readings = std::mem::take(&mut self.room.readings);
+        for from in first..layer {
+            let known = self.room.states.get(from)?.known;
+            readings.clear();
+            match &item {
+                Item::Span(span) if self.is_to_leader => {
+                    self.readings_to_leader(behind, span, &known, &mut readings);
+                }
+                Item::Span(span) => self.readings_to_learner(at, behind, span, &known, &mut readings),
+                Item::Seen { .. } => readings.push(Reading::default()),
+            }
             if readings.len() >= READINGS_MAX {
                 return None;
             }
-            for reading in readings {
-                let Some(known) = self.behind(item, &state.known, &reading) else { continue };
-                let to = next.iter().position(|other| other.known == known).unwrap_or_else(|| {
-                    let zero = Reading::default();
-                    next.push(State { known, least: zero, most: zero, is_viable: false });
-                    next.len() - 1
-                });
-                steps.push(Step { from, to, reading });
-                if next.len() > STATES_MAX || steps.len() > STEPS_MAX {
+            for &reading in &readings {
+                let Some(known) = self.behind(&item, &known, &reading) else { continue };
+                let to = self.room.enter(layer, known);
+                self.room.steps.push(Step { from, to, reading, is_viable: false });
+                let taken = self.room.steps.len() - self.room.over.last()?;
+                if self.room.states.len() - layer > STATES_MAX || taken > STEPS_MAX {
                     return None;
                 }
             }
         }
-        (!next.is_empty()).then_some((next, steps))
+        self.room.readings = readings;
+        self.room.layers.push(layer);
+        self.room.over.push(self.room.steps.len());
+        (self.room.states.len() > layer).then_some(())
+    }
+
+    /// Marks the states and steps from which a way leads to the end.
+    fn mark_viable(&mut self) {
+        let Room { states, layers, steps, .. } = &mut *self.room;
+        let ends = layers.last().copied().unwrap_or(0);
+        states.iter_mut().skip(ends).for_each(|state| state.is_viable = true);
+        for step in steps.iter_mut().rev() {
+            step.is_viable = states.get(step.to).is_some_and(|state| state.is_viable);
+            if step.is_viable
+                && let Some(state) = states.get_mut(step.from)
+            {
+                state.is_viable = true;
+            }
+        }
+    }
+
+    /// Sums up, along viable steps, the least and the most of each type.
+    fn sum_up(&mut self) {
+        let Room { states, steps, .. } = &mut *self.room;
+        for step in steps.iter().filter(|step| step.is_viable) {
+            let Some(from) = states.get(step.from) else { continue };
+            let (least, most) = (from.least.plus(step.reading), from.most.plus(step.reading));
+            let Some(to) = states.get_mut(step.to) else { continue };
+            to.least = if to.is_reached { to.least.common(least) } else { least };
+            to.most = if to.is_reached { to.most.either(most) } else { most };
+            to.is_reached = true;
+        }
     }
 
     fn behind(&self, item: &Item, known: &Known, reading: &Reading) -> Option<Known> {
@@ -308,17 +454,21 @@ impl Search<'_> {
     }
 
     /// What the viable ways agree on.
-    fn judge(&self, layers: &[Vec<State>], steps: &[Vec<Step>]) -> Option<Solved> {
-        let ends = layers.last()?;
+    fn judge(&mut self) -> Option<Solved> {
+        let ends = self.room.states.get(*self.room.layers.last()?..)?;
         let least = ends.iter().map(|state| state.least).reduce(Reading::common)?;
         let most = ends.iter().map(|state| state.most).reduce(Reading::either)?;
-        let mut solved = Solved { spans: Vec::new(), anywhere: least, is_complete: least == most };
-        for (item, steps) in self.items.iter().zip(steps) {
+        let mut spans = std::mem::take(&mut self.room.spare);
+        spans.clear();
+        let mut solved = Solved { spans, anywhere: least, is_complete: least == most };
+        for (item, over) in self.items.iter().zip(self.room.over.windows(2)) {
+            let &[from, to] = over else { return None };
             if !matches!(item, Item::Span(_)) {
                 continue;
             }
-            let least = steps.iter().map(|step| step.reading).reduce(Reading::common)?;
-            let most = steps.iter().map(|step| step.reading).reduce(Reading::either)?;
+            let steps = self.room.steps.get(from..to)?.iter().filter(|step| step.is_viable);
+            let least = steps.clone().map(|step| step.reading).reduce(Reading::common)?;
+            let most = steps.map(|step| step.reading).reduce(Reading::either)?;
             solved.anywhere = solved.anywhere.minus(least);
             solved.spans.push(SpanSolved {
                 reading: least,
@@ -329,45 +479,34 @@ impl Search<'_> {
         Some(solved)
     }
 
-    /// How many packets of a numbered type are hidden in the span before item `from`: as many as lie
-    /// between the last one and the next that is seen, all of them if no other span comes between.
-    fn left(
-        &self,
-        last: Option<Zxid>,
-        history_end: Option<Zxid>,
-        from: usize,
-        is_it: impl Fn(PacketType) -> bool,
-    ) -> Left {
+    /// The next packet of a numbered type that is seen behind item `at`.
+    fn next(&self, at: usize, is_it: impl Fn(PacketType) -> bool) -> Option<Next> {
         let mut is_only_span = true;
-        for item in self.items.iter().skip(from) {
+        for item in self.items.iter().skip(at + 1) {
             match item {
                 Item::Span(_) => is_only_span = false,
                 Item::Seen { kind, zxid, .. } if is_it(*kind) && zxid.counter() != 0 => {
-                    let Some(last) = last else { break };
-                    let steps = |from: Zxid, to: Zxid| to.counter().saturating_sub(from.counter());
-                    let most = match history_end {
-                        _ if last.epoch() == zxid.epoch() => steps(last, *zxid).saturating_sub(1),
-                        // An epoch's numbering ends with the history that led up to it.
-                        Some(end) if last.epoch() == end.epoch() => {
-                            steps(last, end).saturating_add(zxid.counter() - 1)
-                        }
-                        _ => break,
-                    };
-                    return Left { least: if is_only_span { most } else { 0 }, most };
+                    return Some(Next { zxid: *zxid, is_only_span });
                 }
                 Item::Seen { .. } => {}
             }
         }
-        Left { least: 0, most: u32::MAX }
+        None
     }
 
     /// All ways in which packets to a learner can fill a span.
-    fn readings_to_learner(&self, at: usize, span: &HiddenSpan, known: &Known) -> Vec<Reading> {
-        let mut readings = Vec::new();
-        let behind = at + 1;
-        let proposals = self.left(known.proposal, known.history_end, behind, is_main);
-        let mut commits = self.left(known.commit, known.history_end, behind, is_commit);
-        if let Some(Item::Seen { kind, zxid, .. }) = self.items.get(behind)
+    fn readings_to_learner(
+        &mut self,
+        at: usize,
+        behind: Behind,
+        span: &HiddenSpan,
+        known: &Known,
+        readings: &mut Vec<Reading>,
+    ) {
+        let left = |next: Option<Next>, last| next.and_then(|next| next.left(last, known.history_end));
+        let proposals = left(behind.main, known.proposal).unwrap_or(Left::ANY);
+        let mut commits = left(behind.commit, known.commit).unwrap_or(Left::ANY);
+        if let Some(Item::Seen { kind, zxid, .. }) = self.items.get(at + 1)
             && is_main(*kind)
             && let Some(last) = known.commit.filter(|_| known.is_history(*zxid))
         {
@@ -375,13 +514,14 @@ impl Search<'_> {
             commits = Left { least: exact, most: exact };
         }
         if let Some(Item::Seen { kind: PacketType::NewLeader | PacketType::UpToDate, .. }) =
-            self.items.get(behind)
+            self.items.get(at + 1)
             && let (Some(last), Some(end)) = (known.commit, known.history_end)
             && last.epoch() == end.epoch()
         {
             commits.least = commits.least.max(end.counter().saturating_sub(last.counter()));
         }
         let hint = span.glimpse().map(|glimpse| glimpse.kind);
+        let has_only_small = !known.awaits_newleader && self.facts.revalidates_open == 0;
         let fits = u32::try_from(span.len / PROPOSAL_MIN).unwrap_or(u32::MAX);
         let mut sized = 0u64;
         let mut unsized_count = 0u64;
@@ -400,6 +540,10 @@ impl Search<'_> {
             if main < proposals.least {
                 continue;
             }
+            // What is not a PROPOSAL has 20 bytes then.
+            if has_only_small && unsized_count == 0 && !(span.len - sized).is_multiple_of(SMALL) {
+                continue;
+            }
             let commits = Left { least: commits.least.max(known.commits_due(main)), ..commits };
             let mut add = |reading: Reading| {
                 let reading = Reading { main, ..reading };
@@ -410,13 +554,15 @@ impl Search<'_> {
             match self.facts.usual {
                 Some(usual) if unsized_count > 0 => {
                     for &sum in self.sums(usual, unsized_count, span.len - sized).iter() {
+                        if has_only_small && !(span.len - sized - sum).is_multiple_of(SMALL) {
+                            continue;
+                        }
                         self.fill_small(span, known, (sized + sum, 0), (main, commits), &mut add);
                     }
                 }
                 _ => self.fill_small(span, known, (sized, unsized_count), (main, commits), &mut add),
             }
         }
-        readings
     }
 
     /// Fills what PROPOSALs leave of a span with COMMITs, PINGs and the rarer small ones.
@@ -472,13 +618,19 @@ impl Search<'_> {
 
     /// All ways in which packets to the leader can fill a span: ACKs, and behind them at most one of
     /// what a learner flushes at once.
-    fn readings_to_leader(&self, at: usize, span: &HiddenSpan, known: &Known) -> Vec<Reading> {
-        let left = self.left(known.ack, None, at + 1, |kind| kind == PacketType::Ack);
-        let most = if left.most == u32::MAX { known.acks_possible() } else { left.most };
+    fn readings_to_leader(
+        &self,
+        behind: Behind,
+        span: &HiddenSpan,
+        known: &Known,
+        readings: &mut Vec<Reading>,
+    ) {
+        let left = behind.main.and_then(|next| next.left(known.ack, None));
+        let left = left.unwrap_or_else(|| Left { most: known.acks_possible(), ..Left::ANY });
+        let most = left.most;
         let hint = span.glimpse().map(|glimpse| glimpse.kind);
         let fits = u32::try_from(span.len / SMALL).unwrap_or(u32::MAX);
         let may_answer = (self.facts.may_answer_ping)(span.at);
-        let mut readings = Vec::new();
         for main in left.least..=fits.min(most) {
             let rest = span.len - u64::from(main) * SMALL;
             let base = Reading { main, ..Reading::default() };
@@ -501,7 +653,6 @@ impl Search<'_> {
                     .map(|(_, reading)| reading),
             );
         }
-        readings
     }
 }
 
@@ -523,6 +674,16 @@ impl Reading {
 }
 
 impl Known {
+    /// A number that differs, as a rule, where any of what a reading changes does.
+    fn digest(&self) -> u64 {
+        const K: u64 = 0x9e37_79b9_7f4a_7c15;
+        let zxid = |zxid: Option<Zxid>| zxid.map_or(u64::MAX, |zxid| zxid.0);
+        let ping = self.ping_at.map_or(u64::MAX, |at| at.nanos().cast_unsigned());
+        let waits = u64::from(self.awaits_newleader) | u64::from(self.awaits_uptodate) << 1;
+        let mixed = zxid(self.proposal).wrapping_mul(K) ^ zxid(self.commit).rotate_left(32);
+        (mixed.wrapping_mul(K) ^ zxid(self.ack).rotate_left(16) ^ ping).wrapping_mul(K) ^ waits
+    }
+
     fn is_history(&self, zxid: Zxid) -> bool {
         self.history_end.is_some_and(|end| zxid <= end && zxid.epoch() == end.epoch())
     }
@@ -628,44 +789,6 @@ fn sums_of(usual: &[u32], count: u64, most: u64) -> Vec<u64> {
     }
     lengths.retain(|sum| *sum <= most);
     lengths
-}
-
-/// Marks the states from which a way leads to the end, and drops the steps that lead nowhere.
-fn mark_viable(layers: &mut [Vec<State>], steps: &mut [Vec<Step>]) {
-    if let Some(ends) = layers.last_mut() {
-        ends.iter_mut().for_each(|state| state.is_viable = true);
-    }
-    for (at, steps) in steps.iter_mut().enumerate().rev() {
-        let (before, behind) = layers.split_at_mut(at + 1);
-        let (Some(from), Some(to)) = (before.last_mut(), behind.first()) else { return };
-        steps.retain(|step| {
-            let is_viable = to.get(step.to).is_some_and(|state| state.is_viable);
-            if is_viable && let Some(state) = from.get_mut(step.from) {
-                state.is_viable = true;
-            }
-            is_viable
-        });
-    }
-}
-
-/// Sums up, along viable steps, the least and the most of each type.
-fn sum_up(layers: &mut [Vec<State>], steps: &[Vec<Step>]) {
-    for (at, steps) in steps.iter().enumerate() {
-        let (before, behind) = layers.split_at_mut(at + 1);
-        let (Some(from), Some(to)) = (before.last(), behind.first_mut()) else { return };
-        let mut is_reached = vec![false; to.len()];
-        for step in steps {
-            let (Some(from), Some(to), Some(is_reached)) =
-                (from.get(step.from), to.get_mut(step.to), is_reached.get_mut(step.to))
-            else {
-                continue;
-            };
-            let (least, most) = (from.least.plus(step.reading), from.most.plus(step.reading));
-            to.least = if *is_reached { to.least.common(least) } else { least };
-            to.most = if *is_reached { to.most.either(most) } else { most };
-            *is_reached = true;
-        }
-    }
 }
 
 /// Whether `next` can be the zxid behind `last`: one more, or the first of a later epoch. The same

@@ -2,7 +2,7 @@
 
 use super::event::{AuthSeen, ByteSums, Direction, Observer, PacketSeen, PerDirection, Protection};
 use super::framer::HiddenSpan;
-use super::hidden::{Facts, Item, Known, Reading, Solved, SpanSolved, read_to_leader, read_to_learner};
+use super::hidden::{Facts, Item, Known, Reading, Room, Solved, SpanSolved, read_to_leader, read_to_learner};
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
 use crate::proto::quorum::{Glimpse, Head, fixed_data_len};
@@ -12,6 +12,8 @@ use crate::time::{Span, Timestamp};
 
 /// Packets and spans that may wait for a reading; beyond, the oldest reading is given up.
 const ITEMS_MAX: usize = 512;
+/// Items whose memory a link keeps for the next group.
+const ITEMS_SPARE: usize = 32;
 /// Spans read together at most.
 const SPANS_MAX: usize = 48;
 /// PINGs remembered until they are answered.
@@ -29,6 +31,7 @@ const BELIEVED_MAX: u32 = jute::DEFAULT_LIMIT;
 pub(super) struct Outlet<'a, O> {
     pub(super) observer: &'a mut O,
     pub(super) sizes: &'a mut Sizes,
+    pub(super) room: &'a mut Room,
     pub(super) slot: Slot,
 }
 
@@ -121,7 +124,7 @@ struct SentPing {
 }
 
 /// Packets and spans that wait for a reading, in one direction.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Pending {
     known: Known,
     items: Vec<Item>,
@@ -157,6 +160,8 @@ pub(super) struct LinkState {
     /// Lengths of authinfo seen behind REQUESTs.
     authinfo: [u16; 4],
     pending: PerDirection<Option<Box<Pending>>>,
+    /// What the last group of each direction was held in, empty.
+    spare: PerDirection<Option<Box<Pending>>>,
     /// Bytes of spans, once they are read or given up.
     pub(super) sums: PerDirection<ByteSums>,
 }
@@ -185,6 +190,7 @@ impl LinkState {
             newleader_maybe_passed: false,
             authinfo: [0; 4],
             pending: PerDirection { to_leader: None, to_learner: None },
+            spare: PerDirection { to_leader: None, to_learner: None },
             sums: PerDirection::default(),
         }
     }
@@ -557,15 +563,11 @@ impl LinkState {
             Direction::ToLeader => !self.is_observer,
         };
         let fits_commit = direction == Direction::ToLearner && (!self.is_observer || known.awaits_newleader);
+        let spare = self.spare.of_mut(direction);
         let pending = self.pending.of_mut(direction).get_or_insert_with(|| {
-            Box::new(Pending {
-                known,
-                items: Vec::new(),
-                spans: 0,
-                needs_main: false,
-                needs_commit: false,
-                needs_ping: false,
-            })
+            let mut pending = spare.take().unwrap_or_default();
+            *pending = Pending { known, items: std::mem::take(&mut pending.items), ..Pending::default() };
+            pending
         });
         pending.items.push(Item::Span(span));
         pending.spans += 1;
@@ -645,7 +647,7 @@ impl LinkState {
         let newleader_size =
             out.sizes.newleader.filter(|(tag, _)| *tag == self.leader_tag).map(|(_, size)| size);
         let lacks_size = std::cell::Cell::new(false);
-        let solve = |sizes: &Sizes, usual: Option<&[u32]>| {
+        let solve = |sizes: &Sizes, usual: Option<&[u32]>, room: &mut Room| {
             let size_of = |zxid| {
                 let size = sizes.size(self.leader_tag, zxid);
                 lacks_size.set(lacks_size.get() || size.is_none());
@@ -663,16 +665,16 @@ impl LinkState {
             match direction {
                 // Not a packet was seen: nothing says that it is quorum's at all.
                 _ if !self.has_packets => None,
-                Direction::ToLearner => read_to_learner(&pending.known, &pending.items, &facts),
-                Direction::ToLeader => read_to_leader(&pending.known, &pending.items, &facts),
+                Direction::ToLearner => read_to_learner(&pending.known, &pending.items, &facts, room),
+                Direction::ToLeader => read_to_leader(&pending.known, &pending.items, &facts, room),
             }
         };
-        let mut solved = solve(out.sizes, None);
+        let mut solved = solve(out.sizes, None, out.room);
         if lacks_size.get() && solved.as_ref().is_none_or(|solved| !solved.is_certain()) {
             out.sizes.count_usual(self.leader_tag);
             let usual = out.sizes.usual(self.leader_tag);
             if !usual.is_empty() {
-                solved = solve(out.sizes, Some(usual)).filter(Solved::is_certain).or(solved);
+                solved = solve(out.sizes, Some(usual), out.room).filter(Solved::is_certain).or(solved);
             }
         }
         let is_done = solved.as_ref().is_some_and(|solved| solved.is_complete);
@@ -690,6 +692,14 @@ impl LinkState {
             }
         }
         self.report(direction, &pending, solved.as_ref(), out);
+        if let Some(solved) = solved {
+            out.room.reuse(solved);
+        }
+        // The next group finds the memory of this one, unless that was large.
+        if pending.items.capacity() <= ITEMS_SPARE {
+            pending.items.clear();
+            *self.spare.of_mut(direction) = Some(pending);
+        }
     }
 
     /// Hands on what was proved of a group of spans.

@@ -22,6 +22,7 @@ use crate::stream::{Chunk, Connection, FlowKey, Found, Limits, Side, Sink, Slot,
 use crate::time::{Span, Timestamp};
 use election::ElectionFramer;
 use framer::Framer;
+use hidden::Room;
 use link::{LinkState, Outlet, Sizes};
 
 /// Segments of a connection on unknown ports that are looked at before it is left alone.
@@ -96,6 +97,7 @@ pub struct Dissector {
     table: Table,
     flows: Vec<Option<Flow>>,
     sizes: Sizes,
+    room: Room,
     sweep: u32,
     sweep_at: usize,
     last_at: Timestamp,
@@ -112,6 +114,7 @@ impl Dissector {
             settings,
             flows: Vec::new(),
             sizes: Sizes::new(),
+            room: Room::default(),
             sweep: 0,
             sweep_at: 0,
             last_at: Timestamp::MIN,
@@ -143,7 +146,7 @@ impl Dissector {
             self.sweep(segment.at, observer);
         }
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
-        let mut out = Outlet { observer, sizes: &mut self.sizes, slot };
+        let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
         match flow.push(&key, side, segment, &self.settings.limits, &mut out) {
             Outcome::Taken => None,
             Outcome::Copy => {
@@ -158,7 +161,7 @@ impl Dissector {
                 self.let_go(slot, segment.at, observer);
                 self.enter(slot, &key, side, segment);
                 let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
-                let mut out = Outlet { observer, sizes: &mut self.sizes, slot };
+                let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
                 flow.push(&key, side, segment, &self.settings.limits, &mut out);
                 None
             }
@@ -171,7 +174,7 @@ impl Dissector {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
             let slot = Slot(index as u32);
             if let Some(flow) = flow {
-                let mut out = Outlet { observer, sizes: &mut self.sizes, slot };
+                let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
                 flow.settle(now, &self.settings.limits, &mut out);
             }
         }
@@ -215,7 +218,7 @@ impl Dissector {
     /// Ends a connection and forgets it; its slot keeps its key.
     fn let_go<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
         let Some(mut flow) = self.flows.get_mut(slot.index()).and_then(Option::take) else { return };
-        let mut out = Outlet { observer, sizes: &mut self.sizes, slot };
+        let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
         let sums = flow.finish(now, &mut out);
         let total = &mut self.counts.election_bytes;
         total.decoded += sums.decoded;

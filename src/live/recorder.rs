@@ -86,7 +86,7 @@ impl Recorder {
             let folder = settings.folder.display();
             format!("--record {folder}: {error}: 'chown' gives it to the user that qscope runs as (-Z)")
         };
-        create(&probe).map_err(wrong)?;
+        fs::create_dir_all(&settings.folder).and_then(|()| create(&probe)).map_err(wrong)?;
         fs::remove_file(&probe).map_err(wrong)?;
         Ok(Self {
             settings,
@@ -181,7 +181,12 @@ impl Recorder {
         let Some(due) = self.due.take() else { return };
         self.turn();
         let cut_at = self.cut_at.filter(|cut_at| *cut_at >= due.from);
-        let job = Job { batches: self.ring.iter().cloned().collect(), due, cut_at, settings: self.settings.clone() };
+        let job = Job {
+            batches: self.ring.iter().cloned().collect(),
+            due,
+            cut_at,
+            settings: self.settings.clone(),
+        };
         let thread = thread::Builder::new().name("record".to_owned()).spawn(move || job.run());
         self.writing = thread.ok();
     }

@@ -3,7 +3,7 @@
 //! [`text`](super::text::live) writes each as a line for people, [`json`](super::json::live) as an object
 //! per line.
 
-use super::model::{Deadline, Election, Stall};
+use super::model::{Deadline, Election, Report, Stall};
 use crate::address::Address;
 use crate::time::Timestamp;
 
@@ -48,6 +48,31 @@ pub struct StallNews {
     pub leads: bool,
     /// By how much the limit had passed when it was announced.
     pub past_limit_ms: u64,
+}
+
+impl Report {
+    /// A stall of this report as it is told, with the names that the report has.
+    #[must_use]
+    pub fn news(&self, stall: &Stall) -> StallNews {
+        let named = |address| {
+            let server = self.servers.iter().find(|server| server.address == address);
+            let by_sid = || server.and_then(|server| server.sid).map(|sid| format!("server.{sid}"));
+            let name = server.and_then(|server| server.name.clone()).or_else(by_sid);
+            Named { address, name: name.unwrap_or_else(|| address.to_string()) }
+        };
+        let mut leads = false;
+        let mut others: Vec<Named> = Vec::new();
+        for link in self.links.iter().filter(|link| stall.links.contains(&link.id)) {
+            let is_leader = link.leader.address == stall.subject;
+            leads |= is_leader;
+            let other = if is_leader { link.learner.address } else { link.leader.address };
+            if others.iter().all(|named| named.address != other) {
+                others.push(named(other));
+            }
+        }
+        let past_limit_ms = stall.duration_ms.saturating_sub(stall.limit_ms);
+        StallNews { subject: named(stall.subject), others, leads, past_limit_ms, stall: stall.clone() }
+    }
 }
 
 /// What the capture got and did not get, all from its beginning on.

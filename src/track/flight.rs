@@ -60,6 +60,8 @@ pub struct Answered {
 pub struct InFlight {
     entries: VecDeque<Entry>,
     loose: VecDeque<Loose>,
+    /// The highest zxid that was ever loose: a PROPOSAL beyond it has no answer yet.
+    loose_last: Option<Zxid>,
     last_ack: Option<Zxid>,
     last_commit: Option<Zxid>,
     /// Entries that were let go because there were too many.
@@ -81,7 +83,9 @@ impl InFlight {
         mut answered: impl FnMut(Answered),
     ) {
         let mut entry = Entry { zxid, at, place, counts, is_acked: false, is_committed: false };
-        while let Some(index) = self.loose.iter().position(|loose| loose.zxid == zxid) {
+        while Some(zxid) <= self.loose_last
+            && let Some(index) = self.loose.iter().position(|loose| loose.zxid == zxid)
+        {
             let Some(loose) = self.loose.remove(index) else { break };
             if loose.is_ack {
                 entry.is_acked = true;
@@ -123,6 +127,7 @@ impl InFlight {
                 if self.loose.len() >= LOOSE_MOST {
                     self.loose.pop_front();
                 }
+                self.loose_last = self.loose_last.max(Some(zxid));
                 self.loose.push_back(Loose { zxid, at, place, is_ack, counts });
             }
             return None;

@@ -712,7 +712,7 @@ impl LinkTrack {
     /// What the link showed that a healthy one never does.
     pub fn violations(&mut self) -> Vec<Violation> {
         let bytes = self.totals.map(|totals| totals.bytes).unwrap_or_default();
-        self.checks.finish(&bytes)
+        self.checks.finish(self.id, &bytes)
     }
 
     /// Bytes are missing in the capture: a silence up to here proves nothing.

@@ -7,29 +7,27 @@
 use crate::report::model::Quantiles;
 use hdrhistogram::Histogram;
 
-/// Values kept one by one before a histogram takes over.
+/// Values kept one by one before a histogram takes them, together: that costs a fraction of taking each
+/// where it comes up, among everything else that the cache holds.
 const FEW: usize = 512;
 /// The longest duration that is told exactly: one hour.
 const MOST_US: u64 = 3_600_000_000;
 
 /// Durations of one kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Samples {
-    store: Store,
+    /// The last ones, not yet in the histogram.
+    few: Vec<Short>,
+    /// All the others, where there were too many.
+    many: Option<Box<Histogram<u32>>>,
+    /// Nothing more will come: what is shown is all that is kept.
+    sealed: Option<Box<(u64, Option<Quantiles>)>>,
     /// The least and the most, exactly.
     ends: Option<(u64, u64)>,
     /// Durations beyond the most that is told exactly.
     pub clamped: u64,
     /// Those of the window before, where there are windows.
     before: Option<Box<Self>>,
-}
-
-#[derive(Clone, Debug)]
-enum Store {
-    Few(Vec<Short>),
-    Many(Box<Histogram<u32>>),
-    /// Nothing more will come: only what is shown is kept.
-    Sealed(Box<(u64, Option<Quantiles>)>),
 }
 
 /// A duration to three digits in two bytes: 11 bits of mantissa, the first of them implied from 2048
@@ -59,12 +57,6 @@ impl Short {
     }
 }
 
-impl Default for Samples {
-    fn default() -> Self {
-        Self { store: Store::Few(Vec::new()), ends: None, clamped: 0, before: None }
-    }
-}
-
 impl Samples {
     /// Adds a duration in microseconds.
     #[inline]
@@ -72,83 +64,70 @@ impl Samples {
         self.clamped += u64::from(us > MOST_US);
         let us = us.min(MOST_US);
         self.ends = Some(self.ends.map_or((us, us), |(least, most)| (least.min(us), most.max(us))));
-        match &mut self.store {
-            Store::Few(values) if values.len() < FEW => {
-                values.push(Short::of(us));
-            }
-            Store::Few(_) => self.promote(us),
-            Store::Many(histogram) => histogram.saturating_record(us.max(1)),
-            Store::Sealed(_) => {}
+        if self.few.len() >= FEW {
+            self.drain();
         }
+        self.few.push(Short::of(us));
     }
 
     /// Lets the single values go: nothing more will come.
     pub fn seal(&mut self) {
         let sealed = (self.count(), self.quantiles());
         self.before = None;
-        self.store = Store::Sealed(Box::new(sealed));
+        (self.few, self.many) = (Vec::new(), None);
+        self.sealed = Some(Box::new(sealed));
     }
 
     /// Begins a new window. What is told is that of the window and the one before it.
     pub fn rotate(&mut self) {
-        if matches!(self.store, Store::Sealed(_)) {
+        if self.sealed.is_some() {
             return;
         }
         self.before = None;
         let before = std::mem::take(self);
-        self.before = (before.ends.is_some()).then(|| Box::new(before));
+        self.before = before.ends.is_some().then(|| Box::new(before));
     }
 
     /// This window and the one before it as one.
     fn both(&self, before: &Self) -> Self {
-        let mut both = before.histogram();
-        if let (Some(both), Some(own)) = (&mut both, self.histogram()) {
-            // The same bounds on both sides: nothing is refused.
-            let _ = both.add(own);
+        let mut many = before.many.clone().or_else(histogram);
+        if let Some(many) = &mut many {
+            if let Some(own) = &self.many {
+                // The same bounds on both sides: nothing is refused.
+                let _ = many.add(&**own);
+            }
+            for value in before.few.iter().chain(&self.few) {
+                many.saturating_record(value.us().max(1));
+            }
         }
         let ends = match (before.ends, self.ends) {
             (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
             (one, other) => one.or(other),
         };
-        let store = both.map_or(Store::Few(Vec::new()), |both| Store::Many(Box::new(both)));
-        Self { store, ends, clamped: 0, before: None }
+        Self { many, ends, ..Self::default() }
     }
 
-    /// The values as a histogram, whatever they are kept as.
-    fn histogram(&self) -> Option<Histogram<u32>> {
-        match &self.store {
-            Store::Few(values) => {
-                let mut histogram = Histogram::new_with_bounds(1, MOST_US, 3).ok()?;
-                values.iter().for_each(|value| histogram.saturating_record(value.us().max(1)));
-                Some(histogram)
-            }
-            Store::Many(histogram) => Some((**histogram).clone()),
-            Store::Sealed(_) => None,
-        }
-    }
-
+    /// Moves the single values to the histogram.
     #[cold]
-    fn promote(&mut self, us: u64) {
-        let Store::Few(values) = &mut self.store else { return };
-        // Three digits from 1 µs up to an hour: bounds that are always valid.
-        let Ok(mut histogram) = Histogram::new_with_bounds(1, MOST_US, 3) else { return };
-        for value in values.drain(..) {
-            histogram.saturating_record(value.us().max(1));
+    fn drain(&mut self) {
+        let many = self.many.take().or_else(histogram);
+        let Some(mut many) = many else { return };
+        for value in self.few.drain(..) {
+            many.saturating_record(value.us().max(1));
         }
-        histogram.saturating_record(us.max(1));
-        self.store = Store::Many(Box::new(histogram));
+        self.many = Some(many);
     }
 
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        let before = self.before.as_ref().map_or(0, |before| before.count());
-        before
-            + match &self.store {
-                Store::Few(values) => values.len() as u64,
-                Store::Many(histogram) => histogram.len(),
-                Store::Sealed(sealed) => sealed.0,
+        match &self.sealed {
+            Some(sealed) => sealed.0,
+            None => {
+                let before = self.before.as_ref().map_or(0, |before| before.count());
+                before + self.few.len() as u64 + self.many.as_ref().map_or(0, |many| many.len())
             }
+        }
     }
 
     /// Values at the quantiles that reports show; `None` where there are no values.
@@ -158,28 +137,31 @@ impl Samples {
             return self.both(before).quantiles();
         }
         let (min, max) = self.ends?;
-        match &self.store {
-            Store::Sealed(sealed) => sealed.1,
-            Store::Few(values) => {
-                let mut sorted = values.clone();
-                sorted.sort_unstable();
-                let at = |permille: usize| {
-                    let rank = (sorted.len() * permille).div_ceil(1000).max(1);
-                    sorted.get(rank - 1).copied().map_or(0, Short::us)
-                };
-                Some(Quantiles { min, p50: at(500), p90: at(900), p99: at(990), p999: at(999), max })
-            }
-            // A histogram answers with the upper end of a bucket, which may lie beyond the most.
-            Store::Many(histogram) => Some(Quantiles {
-                min,
-                p50: histogram.value_at_quantile(0.5).clamp(min, max),
-                p90: histogram.value_at_quantile(0.9).clamp(min, max),
-                p99: histogram.value_at_quantile(0.99).clamp(min, max),
-                p999: histogram.value_at_quantile(0.999).clamp(min, max),
-                max,
-            }),
+        if let Some(sealed) = &self.sealed {
+            return sealed.1;
         }
+        let Some(many) = &self.many else {
+            let mut sorted = self.few.clone();
+            sorted.sort_unstable();
+            let at = |permille: usize| {
+                let rank = (sorted.len() * permille).div_ceil(1000).max(1);
+                sorted.get(rank - 1).copied().map_or(0, Short::us).clamp(min, max)
+            };
+            return Some(Quantiles { min, p50: at(500), p90: at(900), p99: at(990), p999: at(999), max });
+        };
+        let mut all = many.clone();
+        for value in &self.few {
+            all.saturating_record(value.us().max(1));
+        }
+        // A histogram answers with the upper end of a bucket, which may lie beyond the most.
+        let at = |quantile| all.value_at_quantile(quantile).clamp(min, max);
+        Some(Quantiles { min, p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max })
     }
+}
+
+/// An empty one, for three digits from 1 µs up to an hour: bounds that are always valid.
+fn histogram() -> Option<Box<Histogram<u32>>> {
+    Histogram::new_with_bounds(1, MOST_US, 3).ok().map(Box::new)
 }
 
 #[cfg(test)]
@@ -215,6 +197,17 @@ mod tests {
         for (a, b) in [(few.p50, many.p50), (few.p90, many.p90), (few.p99, many.p99), (few.max, many.max)] {
             assert!(a.abs_diff(b) * 1000 <= a, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn no_quantile_lies_outside_of_what_there_was() {
+        let mut one = Samples::default();
+        one.record(9_044);
+        let quantiles = one.quantiles().unwrap();
+        assert_eq!(
+            (quantiles.min, quantiles.p50, quantiles.p999, quantiles.max),
+            (9_044, 9_044, 9_044, 9_044)
+        );
     }
 
     #[test]

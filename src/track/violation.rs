@@ -26,7 +26,21 @@ struct Suspicion {
     skipped: (Zxid, Zxid),
     /// How many of them have turned up.
     found: u64,
-    violation: Violation,
+    rule: &'static str,
+    /// The packet, and the one it follows.
+    packet: (PacketType, Zxid),
+    last: Zxid,
+    at: Timestamp,
+    place: FrameRef,
+}
+
+impl Suspicion {
+    /// The violation that it is, of link `link`, where nothing has explained it.
+    fn violation(&self, link: u32) -> Violation {
+        let (kind, zxid) = self.packet;
+        let what = format!("{kind} {zxid} follows {}", self.last);
+        Violation { link, at: self.at, place: self.place, rule: self.rule, what }
+    }
 }
 
 /// The checks of one link.
@@ -59,15 +73,15 @@ impl Checks {
             (Direction::ToLearner, PacketType::Proposal | PacketType::Inform) => {
                 self.embedded(link, packet, zxid);
                 let last = self.proposal.replace(zxid);
-                self.number(link, packet, zxid, last);
+                self.number(packet, zxid, last);
             }
             (Direction::ToLearner, PacketType::Commit | PacketType::CommitAndActivate) => {
                 let last = self.commit.replace(zxid);
-                self.number(link, packet, zxid, last);
+                self.number(packet, zxid, last);
             }
             (Direction::ToLeader, PacketType::Ack) if zxid.counter() != 0 => {
                 let last = self.ack.replace(zxid);
-                self.number(link, packet, zxid, last);
+                self.number(packet, zxid, last);
             }
             (Direction::ToLeader, PacketType::Ack) => {
                 self.has_acked_newleader |= Some(zxid) == self.newleader
@@ -119,7 +133,7 @@ impl Checks {
     }
 
     /// A zxid against the last one of its numbering.
-    fn number(&mut self, link: u32, packet: &PacketSeen<'_>, zxid: Zxid, last: Option<Zxid>) {
+    fn number(&mut self, packet: &PacketSeen<'_>, zxid: Zxid, last: Option<Zxid>) {
         let Some(last) = last else { return };
         // The same again is let pass: leaders repeat one for a learner that joins meanwhile.
         if zxid == last.plus(1) || zxid == last || zxid.epoch() != last.epoch() {
@@ -139,13 +153,16 @@ impl Checks {
             // The oldest is the likeliest to have been explained.
             self.suspicions.remove(0);
         }
-        let what = format!("{} {zxid} follows {last}", packet.kind);
         self.suspicions.push(Suspicion {
             kind: numbering(packet.kind),
             direction: packet.direction,
             skipped,
             found: 0,
-            violation: violation(link, packet, rule, what),
+            rule,
+            packet: (packet.kind, zxid),
+            last,
+            at: packet.at,
+            place: packet.place,
         });
     }
 
@@ -184,14 +201,15 @@ impl Checks {
     }
 
     /// What is left of the suspicions when the link is over.
-    pub(super) fn finish(&mut self, bytes: &PerDirection<ByteSums>) -> Vec<Violation> {
+    pub(super) fn finish(&mut self, link: u32, bytes: &PerDirection<ByteSums>) -> Vec<Violation> {
         let is_explained = |direction| {
             let sums = bytes.of(direction);
             sums.unframed == 0 && sums.missing == 0 && sums.cut_unframed == 0
         };
         let mut violations = std::mem::take(&mut self.certain);
         let suspicions = std::mem::take(&mut self.suspicions);
-        violations.extend(suspicions.into_iter().filter(|s| is_explained(s.direction)).map(|s| s.violation));
+        let left = suspicions.iter().filter(|suspicion| is_explained(suspicion.direction));
+        violations.extend(left.map(|suspicion| suspicion.violation(link)));
         violations
     }
 }
