@@ -14,8 +14,9 @@ use quorumscope::frame::LinkType;
 use quorumscope::pcapfile::{ByteOrder, pcapng};
 use quorumscope::time::{Span, Timestamp};
 use serde_json::Value;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -76,14 +77,19 @@ impl Wire {
 
     /// Watches the other end.
     fn watch(&self, args: &[&str]) -> Watched {
-        let mut child = self
-            .command(env!("CARGO_BIN_EXE_qscope"))
+        let mut command = self.command(env!("CARGO_BIN_EXE_qscope"));
+        command
             .args(["live", "-i", ENDS[1], "--format", "json", "-s", "96", "--tick-time", TICK_MS])
             .args(["--sync-limit", "5", "--init-limit", "10"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .args(args);
+        Watched::of(command)
+    }
+}
+
+impl Watched {
+    /// Runs it, and waits until it watches.
+    fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let (lines_in, lines) = channel();
         thread::spawn(move || {
@@ -93,7 +99,7 @@ impl Wire {
                 }
             }
         });
-        let watched = Watched { child, lines };
+        let watched = Self { child, is_ending: false, lines };
         watched.next("start", Duration::from_secs(10));
         watched
     }
@@ -122,6 +128,7 @@ fn since_1970() -> Duration {
 /// A `qscope live` that runs.
 struct Watched {
     child: Child,
+    is_ending: bool,
     lines: Receiver<(Duration, String)>,
 }
 
@@ -145,6 +152,12 @@ impl Watched {
         }
     }
 
+    /// Ends it as Ctrl-C does; more is told before its report.
+    fn interrupt(&mut self) {
+        self.is_ending = true;
+        self.signal("-INT");
+    }
+
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
@@ -152,7 +165,10 @@ impl Watched {
 
     /// Ends it as Ctrl-C does; its report.
     fn end(mut self) -> Value {
-        self.signal("-INT");
+        // A second one would end it at once.
+        if !std::mem::replace(&mut self.is_ending, true) {
+            self.signal("-INT");
+        }
         let (_, report) = self.next("report", Duration::from_secs(10));
         assert!(self.child.wait().unwrap().success());
         report["report"].clone()
@@ -212,32 +228,35 @@ fn wait_until(began: Instant, after: Span) {
 }
 
 /// What of a link does not depend on the clock it was seen by.
-fn link(link: &Value) -> Value {
-    let keys = [
-        "id",
-        "leader",
-        "learner",
-        "learner_sid",
-        "role",
-        "epoch",
-        "sync",
-        "picked_up",
-        "records",
-        "inferred",
-    ];
-    let mut shown: Vec<_> = keys.iter().map(|key| link[key].clone()).collect();
-    shown.extend([
-        link["closed_by"].clone(),
-        link["close"].clone(),
-        link["bytes"].clone(),
-        link["losses"].clone(),
-    ]);
-    shown.into()
-}
+const OF_LINK: [&str; 14] = [
+    "id",
+    "leader",
+    "learner",
+    "learner_sid",
+    "role",
+    "epoch",
+    "sync",
+    "picked_up",
+    "closed_by",
+    "close",
+    "bytes",
+    "records",
+    "inferred",
+    "losses",
+];
 
-fn stall(stall: &Value) -> Value {
-    let keys = ["links", "subject", "deadlines", "limit_ms", "outcome", "cause", "suspect"];
-    keys.iter().map(|key| stall[key].clone()).collect::<Vec<_>>().into()
+/// The same of a stall.
+const OF_STALL: [&str; 7] = ["links", "subject", "deadlines", "limit_ms", "outcome", "cause", "suspect"];
+
+/// Two reports hold the same, as far as these keys say it.
+fn same(live: &Value, file: &Value, key: &str, parts: &[&str]) {
+    let (live, file) = (list(live, key), list(file, key));
+    assert_eq!(live.len(), file.len(), "{key}");
+    for (live, file) in live.iter().zip(file) {
+        for part in parts {
+            assert_eq!(live[part], file[part], "{key} {}: {part}", file["id"]);
+        }
+    }
 }
 
 #[test]
@@ -245,7 +264,14 @@ fn the_wire_gives_the_report_of_the_file() {
     let Some(wire) = Wire::new("report") else { return };
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("sent.pcapng");
-    let watched = wire.watch(&[]);
+    // Whoever it becomes has to get there.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let recordings = folder.path().join("recordings");
+    let mut watched =
+        wire.watch(&["--record", recordings.to_str().unwrap(), "--before", "60s", "--after", "60s"]);
+    let status = fs::read_to_string(format!("/proc/{}/status", watched.child.id())).unwrap();
+    assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+    assert!(!status.contains("Uid:\t0\t"), "{status}");
     let mut sender = wire.send("freeze-follower", &copy);
     let (came, told) = watched.next("stall", Duration::from_secs(30));
     assert_eq!(told["subject"]["address"], "10.255.0.101");
@@ -261,8 +287,34 @@ fn the_wire_gives_the_report_of_the_file() {
     assert_eq!(list(&so_far["report"], "stalls").len(), 1);
     assert!(sender.wait().unwrap().success());
     thread::sleep(Duration::from_millis(300));
+    watched.interrupt();
+    // What was recorded is all that came, and is written now.
+    let (_, recording) = watched.next("recording", Duration::from_secs(10));
     let live = watched.end();
-    let file = Command::new(env!("CARGO_BIN_EXE_qscope"))
+    let seen = check_recording(&recording, &recordings);
+    // The very frames with their very times.
+    let file = replay(&seen);
+    same(&live, &file, "links", &OF_LINK);
+    same(&live, &file, "links", &["opened", "closed", "round_trips", "phases", "sessions", "tcp"]);
+    same(&live, &file, "stalls", &OF_STALL);
+    same(&live, &file, "stalls", &["start", "end", "duration_ms"]);
+    same(&live, &file, "elections", &["start", "end", "epoch", "leader_sid", "by", "rounds", "votes"]);
+    same(&live, &file, "violations", &["link", "rule", "frame"]);
+    // What was sent, with the times at which it was to be.
+    let file = replay(&copy);
+    for key in ["frames", "captured_bytes", "wire_bytes", "cut_frames", "ignored"] {
+        assert_eq!(live["input"][key], file["input"][key], "{key}");
+    }
+    assert_eq!(live["input"]["live"]["received"]["dropped_here"], 0);
+    same(&live, &file, "links", &["leader", "learner", "role", "sync", "closed_by", "close"]);
+    same(&live, &file, "stalls", &OF_STALL);
+    let lasted = |report: &Value| report["stalls"][0]["duration_ms"].as_u64().unwrap();
+    assert!(lasted(&live).abs_diff(lasted(&file)) < 100, "{} {}", lasted(&live), lasted(&file));
+}
+
+/// The report of a file at the speed of the tests.
+fn replay(path: &Path) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_qscope"))
         .args([
             "replay",
             "--format",
@@ -274,23 +326,56 @@ fn the_wire_gives_the_report_of_the_file() {
             "--init-limit",
             "10",
         ])
-        .arg(&copy)
+        .arg(path)
         .output()
         .unwrap();
-    let file: Value = serde_json::from_slice(&file.stdout).unwrap();
-    for key in ["frames", "captured_bytes", "wire_bytes", "cut_frames", "ignored"] {
-        assert_eq!(live["input"][key], file["input"][key], "{key}");
-    }
-    assert_eq!(live["input"]["live"]["received"]["dropped_here"], 0);
-    let each = |report: &Value, key, view: fn(&Value) -> Value| {
-        list(report, key).iter().map(view).collect::<Vec<_>>()
-    };
-    assert_eq!(each(&live, "links", link), each(&file, "links", link));
-    assert_eq!(each(&live, "stalls", stall), each(&file, "stalls", stall));
-    let lasted = |report: &Value| report["stalls"][0]["duration_ms"].as_u64().unwrap();
-    assert!(lasted(&live).abs_diff(lasted(&file)) < 100, "{} {}", lasted(&live), lasted(&file));
-    assert_eq!(list(&live, "elections").len(), list(&file, "elections").len());
-    assert_eq!(list(&live, "violations").len(), list(&file, "violations").len());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A recording holds the stall, its verdict, and its evidence's sentences.
+fn check_recording(told: &Value, folder: &Path) -> PathBuf {
+    let path = PathBuf::from(told["path"].as_str().unwrap());
+    assert_eq!(path.parent(), Some(folder));
+    let bytes = fs::read(&path).unwrap();
+    let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(has("stall #1 server.1 quiet towards its leader server.5"));
+    assert!(has("the leader closed the link"), "the verdict is that of the end");
+    assert!(has("stall #1: the last new bytes from 10.255.0.101"));
+    let frames = Replay::open(&[path.clone()], &Options::default()).map(|mut replay| {
+        let (mut batch, mut frames) = (Batch::new(), 0);
+        while replay.fill(&mut batch) {
+            frames += batch.len() as u64;
+        }
+        frames
+    });
+    assert_eq!(frames.unwrap(), told["frames"].as_u64().unwrap());
+    assert!(told["frames"].as_u64().unwrap() > 1_000);
+    path
+}
+
+#[test]
+fn a_full_disk_ends_no_watching() {
+    let Some(wire) = Wire::new("disk") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    // `ip netns exec` gives a mount namespace of its own.
+    let script = format!(
+        "mount -t tmpfs -o size=16k none {0} && exec {1} live -i {2} --format json --tick-time 200 --warn-at 100 \
+         --record {0} --after 1s -Z root",
+        disk.display(),
+        env!("CARGO_BIN_EXE_qscope"),
+        ENDS[1]
+    );
+    let mut command = wire.command("sh");
+    command.args(["-c", &script]);
+    let watched = Watched::of(command);
+    let mut sender = wire.send("freeze-follower", &folder.path().join("sent.pcapng"));
+    let (_, problem) = watched.next("problem", Duration::from_secs(30));
+    assert!(problem["what"].as_str().unwrap().contains("could not be written"), "{problem}");
+    sender.kill().unwrap();
+    sender.wait().unwrap();
+    assert!(!list(&watched.end(), "stalls").is_empty());
 }
 
 #[test]

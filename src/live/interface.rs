@@ -10,7 +10,7 @@ use crate::frame::{Frame, FrameRef, LinkType};
 use crate::report::live::Received;
 use crate::time::{Span, Timestamp};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use pcap::{Active, Capture, Device, Error, Stat};
+use pcap::{Active, Capture, Device, Error, Precision, Stat};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -27,6 +27,8 @@ const NAP: Duration = Duration::from_millis(2);
 const BEHIND: Duration = Duration::from_millis(50);
 /// How often the kernel is asked what it dropped.
 const COUNT_EVERY: Duration = Duration::from_millis(500);
+/// Whether the kernel gives nanoseconds to those who ask.
+const NANOS: bool = cfg!(target_os = "linux");
 /// What has just arrived may not be readable yet.
 const ARRIVING: Span = Span::from_millis(1);
 
@@ -66,6 +68,7 @@ pub fn open(asked: &Asked) -> Result<Opened, String> {
         .promisc(asked.promiscuous && asked.interface != "any")
         .snaplen(i32::try_from(asked.snaplen).unwrap_or(i32::MAX))
         .buffer_size(buffer)
+        .precision(if NANOS { Precision::Nano } else { Precision::Micro })
         .immediate_mode(true);
     let capture = capture.open().map_err(|error| wrong(&error))?;
     let mut capture = capture.setnonblock().map_err(|error| wrong(&error))?;
@@ -77,7 +80,7 @@ pub fn open(asked: &Asked) -> Result<Opened, String> {
     if let LinkType::Other(number) = link_type {
         return Err(format!("{}: frames of link type {number} cannot be read here", asked.interface));
     }
-    Ok(Opened { capture, link_type, nanos: false })
+    Ok(Opened { capture, link_type, nanos: NANOS })
 }
 
 /// The interfaces, as `tcpdump -D` lists them: number, name, state and addresses.
@@ -278,8 +281,8 @@ impl Round {
                 return;
             };
             let header = packet.header;
-            let micros = header.ts.tv_usec.max(0).unsigned_abs();
-            let nanos = u32::try_from(micros.saturating_mul(1_000)).unwrap_or(0);
+            let part = header.ts.tv_usec.max(0).unsigned_abs();
+            let nanos = u32::try_from(if NANOS { part } else { part.saturating_mul(1_000) }).unwrap_or(0);
             batch.add(&Frame {
                 at: Timestamp::from_parts(header.ts.tv_sec, nanos),
                 link,
