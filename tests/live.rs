@@ -341,7 +341,7 @@ fn check_recording(told: &Value, folder: &Path) -> PathBuf {
     assert!(has("stall #1 server.1 quiet towards its leader server.5"));
     assert!(has("the leader closed the link"), "the verdict is that of the end");
     assert!(has("stall #1: the last new bytes from 10.255.0.101"));
-    let frames = Replay::open(&[path.clone()], &Options::default()).map(|mut replay| {
+    let frames = Replay::open(std::slice::from_ref(&path), &Options::default()).map(|mut replay| {
         let (mut batch, mut frames) = (Batch::new(), 0);
         while replay.fill(&mut batch) {
             frames += batch.len() as u64;
@@ -396,6 +396,76 @@ fn a_stall_is_told_though_nothing_comes_any_more() {
     assert!((-0.01..0.25).contains(&late), "told {late} s after the limit");
     let report = watched.end();
     assert_eq!(report["stalls"][0]["outcome"], "open");
+}
+
+/// Writes a capture of `testdata` as a rotation that grows: files of some seconds, packed once they are
+/// over; and all of it to `copy`.
+fn rotate(capture: &str, folder: &Path, copy: &Path) {
+    let encoder = pcapng::Encoder { order: ByteOrder::Little };
+    let mut head = Vec::new();
+    encoder.section("", &mut head);
+    encoder.interface(1, 96, &mut head);
+    let mut copy = File::create(copy).unwrap();
+    copy.write_all(&head).unwrap();
+    let mut replay = Replay::open(&[testdata().join(capture)], &Options::default()).unwrap();
+    let (mut batch, mut first, mut open) = (Batch::new(), None, None::<(u64, PathBuf, File)>);
+    let began = Instant::now();
+    while replay.fill(&mut batch) {
+        for mut frame in batch.frames() {
+            let first = *first.get_or_insert(frame.at);
+            wait_until(began, frame.at.since(first).over(SPEED));
+            let part = began.elapsed().as_secs() / 5;
+            if open.as_ref().is_none_or(|(open, ..)| *open != part) {
+                let path = folder.join(format!("trace-{part}.pcap"));
+                let mut file = File::create(&path).unwrap();
+                file.write_all(&head).unwrap();
+                if let Some((_, old, _)) = open.replace((part, path, file)) {
+                    let packed = File::create(old.with_extension("pcap.gz")).unwrap();
+                    let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+                    packed.write_all(&fs::read(&old).unwrap()).unwrap();
+                    packed.finish().unwrap();
+                    fs::remove_file(&old).unwrap();
+                }
+            }
+            let nanos = i64::try_from(since_1970().as_nanos()).unwrap();
+            frame.at = Timestamp::from_nanos(nanos);
+            let mut bytes = Vec::new();
+            encoder.frame(0, &frame, "", &mut bytes);
+            copy.write_all(&bytes).unwrap();
+            open.as_mut().unwrap().2.write_all(&bytes).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_rotation_is_followed_as_it_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (files, copy) = (folder.path().join("files"), folder.path().join("copy.pcapng"));
+    fs::create_dir(&files).unwrap();
+    fs::write(files.join("older.pcap"), "long over").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qscope"));
+    command.args(["live", "--format", "json", "--tick-time", TICK_MS, "--follow"]).arg(&files);
+    let (writer_files, writer_copy) = (files.clone(), copy.clone());
+    let writer = thread::spawn(move || rotate("freeze-follower", &writer_files, &writer_copy));
+    thread::sleep(Duration::from_millis(300));
+    let watched = Watched::of(command);
+    let (_, notice) = watched.next("notice", Duration::from_secs(5));
+    assert!(notice["what"].as_str().unwrap().ends_with("trace-0.pcap"), "{notice}");
+    let (_, notice) = watched.next("notice", Duration::from_secs(5));
+    assert!(notice["what"].as_str().unwrap().starts_with("1 older file"), "{notice}");
+    let (came, told) = watched.next("stall", Duration::from_secs(30));
+    let late = came.as_secs_f64() - seconds(&told["stall"]["start"]) - 2.0;
+    eprintln!("told {:.1} ms after the limit", late * 1e3);
+    assert!((-0.01..0.5).contains(&late), "told {late} s after the limit");
+    writer.join().unwrap();
+    thread::sleep(Duration::from_millis(500));
+    let live = watched.end();
+    let file = replay(&copy);
+    assert_eq!(list(&live["input"], "files").len(), 3, "{}", live["input"]["files"]);
+    assert_eq!(live["input"]["frames"], file["input"]["frames"]);
+    same(&live, &file, "links", &OF_LINK);
+    same(&live, &file, "stalls", &OF_STALL);
+    same(&live, &file, "stalls", &["start", "end", "duration_ms"]);
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! lies behind the feature `live`: an interface, signals, rights, and the clock.
 
 #[cfg(feature = "live")]
+pub mod follow;
+#[cfg(feature = "live")]
 pub mod interface;
 #[cfg(feature = "live")]
 pub mod recorder;

@@ -21,12 +21,16 @@ Examples:
 #[derive(Args, Debug)]
 pub(in crate::cli) struct LiveArgs {
     /// The interface to watch; any is all of them.
-    #[arg(short, long, value_name = "INTERFACE", required_unless_present_any = ["list_interfaces"])]
+    #[arg(short, long, value_name = "INTERFACE", required_unless_present_any = ["list_interfaces", "follow"])]
     pub(super) interface: Option<String>,
 
     /// List the interfaces and exit.
     #[arg(short = 'D', long)]
     pub(super) list_interfaces: bool,
+
+    /// Rather than an interface, the rotation that a tcpdump writes to this folder, as it grows.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["interface", "filter"])]
+    pub(super) follow: Option<PathBuf>,
 
     /// Of the frames of the ports, only those that this filter takes, in the language of pcap-filter(7).
     #[arg(long, value_name = "FILTER")]

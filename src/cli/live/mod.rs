@@ -4,6 +4,7 @@
 //! they come from; this drives it from an interface.
 
 mod args;
+mod following;
 mod output;
 mod session;
 
@@ -13,9 +14,9 @@ use super::config::{Config, setting_of};
 use super::exit::{Failure, Outcome};
 use super::replay::Asked;
 use crate::dissect::Settings;
-use crate::live::interface::{self, Capturing, Opened, Over, now};
+use crate::live::interface::{self, Capturing, Over, now};
 use crate::live::recorder::{self, Recorder};
-use crate::live::rights;
+use crate::live::rights::{self, Becomes};
 use crate::time::{Span, Timestamp};
 use crate::track;
 use output::Output;
@@ -47,10 +48,22 @@ pub(super) fn run(args: &LiveArgs) -> Result<Outcome, Failure> {
     }
     let input = args.input();
     let asked = Asked::of(&input)?;
-    let signals = Signals::heed().map_err(|error| Failure::wrong(format!("signals: {error}")))?;
-    let becomes = rights::whom(args.user.as_deref()).map_err(Failure::wrong)?;
-    let name = args.interface.clone().unwrap_or_default();
     let settings = asked.settings(&input);
+    let signals = Signals::heed().map_err(|error| Failure::wrong(format!("signals: {error}")))?;
+    match &args.follow {
+        Some(folder) => following::run(args, &asked, settings, &signals, folder),
+        None => capture(args, &asked, settings, &signals),
+    }
+}
+
+/// Watches an interface.
+fn capture(
+    args: &LiveArgs,
+    asked: &Asked,
+    settings: Settings,
+    signals: &Signals,
+) -> Result<Outcome, Failure> {
+    let name = args.interface.clone().unwrap_or_default();
     let wanted = interface::Asked {
         interface: name.clone(),
         filter: filter(&settings, args.filter.as_deref()),
@@ -58,18 +71,15 @@ pub(super) fn run(args: &LiveArgs) -> Result<Outcome, Failure> {
         buffer_mib: args.buffer,
         promiscuous: !args.no_promiscuous,
     };
+    let becomes = rights::whom(args.user.as_deref()).map_err(Failure::wrong)?;
     let opened = interface::open(&wanted).map_err(Failure::wrong)?;
-    if let Some((folder, becomes)) = args.record.as_ref().zip(becomes.as_ref()) {
-        becomes.makes_folder(folder).map_err(|what| Failure::wrong(format!("--record: {what}")))?;
-    }
-    rights::drop_to(becomes.as_ref()).map_err(Failure::wrong)?;
-    let mut session = session(args, &asked, settings, &opened, &name);
-    if let Some(settings) = recording(args) {
-        session.records(Recorder::new(settings).map_err(Failure::wrong)?);
-    }
+    give_up_rights(args, becomes.as_ref())?;
+    let output = Output::new(args, opened.nanos, vec![name.clone()]);
+    let mut session = session(args, asked, settings, output)?;
+    session.reads(&name, opened.link_type, args.snaplen, opened.nanos);
     session.start(now(), &wanted.filter)?;
     let capturing = Capturing::start(opened, name).map_err(Failure::wrong)?;
-    let outcome = watch(&mut session, &capturing, &signals);
+    let outcome = watch(&mut session, &capturing, signals);
     capturing.stop();
     let rest = outcome.and_then(|()| drain(&mut session, &capturing));
     session.received(capturing.received());
@@ -85,12 +95,21 @@ pub(super) fn run(args: &LiveArgs) -> Result<Outcome, Failure> {
     }
 }
 
-fn session(args: &LiveArgs, asked: &Asked, settings: Settings, opened: &Opened, name: &str) -> Session {
+/// From here on no rights are needed.
+fn give_up_rights(args: &LiveArgs, becomes: Option<&Becomes>) -> Result<(), Failure> {
+    if let Some((folder, becomes)) = args.record.as_ref().zip(becomes) {
+        becomes.makes_folder(folder).map_err(|what| Failure::wrong(format!("--record: {what}")))?;
+    }
+    rights::drop_to(becomes).map_err(Failure::wrong)
+}
+
+fn session(args: &LiveArgs, asked: &Asked, settings: Settings, output: Output) -> Result<Session, Failure> {
     let kept = Kept { links: args.max_links, window: span(args.window) };
-    let output = Output::new(args, opened.nanos, name);
     let mut session = Session::new(settings, options(args, &asked.config), kept, output);
-    session.reads(name, opened.link_type, args.snaplen, opened.nanos);
-    session
+    if let Some(settings) = recording(args) {
+        session.records(Recorder::new(settings).map_err(Failure::wrong)?);
+    }
+    Ok(session)
 }
 
 /// What is recorded, if anything.

@@ -19,11 +19,11 @@ pub(super) enum Output {
 }
 
 impl Output {
-    pub(super) fn new(args: &LiveArgs, nanos: bool, source: &str) -> Self {
+    pub(super) fn new(args: &LiveArgs, nanos: bool, sources: Vec<String>) -> Self {
         let digits = Digits::of(nanos);
         let clock = WallClock { zone: args.tz.clone(), digits };
         match args.format {
-            Format::Json => Self::Json(json::live::Lines { digits, files: vec![source.to_owned()] }),
+            Format::Json => Self::Json(json::live::Lines { digits, files: sources }),
             Format::Text => Self::Text {
                 lines: text::live::Lines { clock: clock.clone(), is_coloured: is_coloured(args.color) },
                 style: text::Style {
@@ -33,6 +33,15 @@ impl Output {
                     selection: Selection::default(),
                 },
             },
+        }
+    }
+
+    /// Notes the path of one more file.
+    pub(super) fn file(&mut self, path: &str) {
+        if let Self::Json(lines) = self
+            && lines.files.len() <= super::session::FILES_MOST as usize
+        {
+            lines.files.push(path.to_owned());
         }
     }
 

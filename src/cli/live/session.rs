@@ -19,6 +19,9 @@ use crate::track::{self, Tracker};
 /// How often links that are over are looked for, to be let go.
 const LET_GO_EVERY: Span = Span::from_millis(1_000);
 
+/// Files told apart where a rotation is followed.
+pub(super) const FILES_MOST: u32 = 4_095;
+
 /// What is kept for the report.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
@@ -77,6 +80,29 @@ impl Session {
             nanos,
             ..FileInfo::default()
         });
+    }
+
+    /// Frames will come from one more file; the last entry stands for all beyond `FILES_MOST`.
+    pub(super) fn reads_file(&mut self, path: &str) {
+        if self.files.len() <= FILES_MOST as usize {
+            self.files.push(FileInfo { path: path.to_owned(), nanos: true, ..FileInfo::default() });
+        }
+        self.output.file(path);
+    }
+
+    /// Names where frames come from.
+    pub(super) fn follows(&mut self, folder: &str) {
+        folder.clone_into(&mut self.live.source);
+    }
+
+    /// Notes how far behind the present frames are read.
+    pub(super) const fn behind(&mut self, span: Span) {
+        self.live.behind_ms = Some(span.millis());
+    }
+
+    /// Tells what is worth knowing.
+    pub(super) fn notice(&mut self, what: &str) -> Result<(), Failure> {
+        self.tell(What::Notice(what.to_owned()))
     }
 
     /// Tells that watching begins.
