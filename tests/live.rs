@@ -15,7 +15,8 @@ use quorumscope::pcapfile::{ByteOrder, pcapng};
 use quorumscope::time::{Span, Timestamp};
 use serde_json::Value;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -437,6 +438,38 @@ fn rotate(capture: &str, folder: &Path, copy: &Path) {
     }
 }
 
+/// What is answered to a request.
+fn ask(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn check_metrics(address: SocketAddr) {
+    thread::sleep(Duration::from_millis(3_500));
+    let text = ask(address, "GET /metrics");
+    for part in [
+        "HTTP/1.1 200",
+        "application/openmetrics-text; version=1.0.0",
+        "\nquorumscope_stalls_total{cause=\"process_stalled\"} 1\n",
+        "\nquorumscope_stalls_total{cause=\"disk_slow\"} 0\n",
+        "\nquorumscope_stalls_open 0\n",
+        "\nquorumscope_elections_total 2\n",
+        "\nquorumscope_epoch 1\n",
+        "\nquorumscope_frames_total 8335\n",
+        "\nquorumscope_ping_seconds_bucket{le=\"0.001\",leader=\"server.5\",learner=\"server.1\",role=\"follower\"}",
+        "\nquorumscope_headroom_ratios{leader=\"server.5\",learner=\"server.1\",role=\"follower\",deadline=\"ack\"}",
+        "\n# EOF\n",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    assert!(ask(address, "GET /healthz").ends_with("\r\n\r\nok\n"));
+    assert!(ask(address, "GET /").starts_with("HTTP/1.1 404"));
+    assert!(ask(address, "POST /metrics").starts_with("HTTP/1.1 405"));
+}
+
 #[test]
 fn a_rotation_is_followed_as_it_grows() {
     let folder = tempfile::tempdir().unwrap();
@@ -445,6 +478,8 @@ fn a_rotation_is_followed_as_it_grows() {
     fs::write(files.join("older.pcap"), "long over").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_qscope"));
     command.args(["live", "--format", "json", "--tick-time", TICK_MS, "--follow"]).arg(&files);
+    let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    command.args(["--metrics", &metrics.to_string()]);
     let (writer_files, writer_copy) = (files.clone(), copy.clone());
     let writer = thread::spawn(move || rotate("freeze-follower", &writer_files, &writer_copy));
     thread::sleep(Duration::from_millis(300));
@@ -458,6 +493,7 @@ fn a_rotation_is_followed_as_it_grows() {
     eprintln!("told {:.1} ms after the limit", late * 1e3);
     assert!((-0.01..0.5).contains(&late), "told {late} s after the limit");
     writer.join().unwrap();
+    check_metrics(metrics);
     thread::sleep(Duration::from_millis(500));
     let live = watched.end();
     let file = replay(&copy);

@@ -9,6 +9,10 @@ pub mod follow;
 #[cfg(feature = "live")]
 pub mod interface;
 #[cfg(feature = "live")]
+pub mod metrics;
+#[cfg(feature = "live")]
+pub mod numbers;
+#[cfg(feature = "live")]
 pub mod recorder;
 #[cfg(feature = "live")]
 pub mod rights;

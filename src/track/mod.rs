@@ -76,6 +76,7 @@ pub struct Tracker {
     last_at: Option<Timestamp>,
     links_seen: u32,
     links_refused: u64,
+    missing_bytes: u64,
     past: running::Past,
     vantage: Vantage,
     vantages: Vantages,
@@ -348,7 +349,8 @@ impl Observer for Tracker {
         self.servers.leads_less(opened.leader.address, closing.at);
     }
 
-    fn gap(&mut self, slot: Slot, direction: Direction, _len: u64, at: Timestamp) {
+    fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp) {
+        self.missing_bytes = self.missing_bytes.saturating_add(len);
         if let Some(link) = self.link(slot) {
             link.gap(direction, at);
         }

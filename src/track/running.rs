@@ -100,6 +100,12 @@ impl Tracker {
         self.elections.last()
     }
 
+    /// Bytes of all links' streams by now that lie in frames which the capture lacks.
+    #[must_use]
+    pub const fn missing_bytes(&self) -> u64 {
+        self.missing_bytes
+    }
+
     /// The elections by now, in order.
     #[must_use]
     pub fn elections(&self) -> Vec<Election> {

@@ -107,6 +107,19 @@ impl Samples {
         Self { many, ends, ..Self::default() }
     }
 
+    /// Calls `found` with every duration in microseconds, to three digits, and how often there was one, those
+    /// of the window before too. Nothing once it is sealed.
+    pub fn each(&self, mut found: impl FnMut(u64, u64)) {
+        for samples in [self.before.as_deref(), Some(self)].into_iter().flatten() {
+            for value in &samples.few {
+                found(value.us(), 1);
+            }
+            for step in samples.many.iter().flat_map(|many| many.iter_recorded()) {
+                found(step.value_iterated_to(), u64::from(step.count_at_value()));
+            }
+        }
+    }
+
     /// Moves the single values to the histogram.
     #[cold]
     fn drain(&mut self) {

@@ -4,6 +4,7 @@ use crate::cli::args::{Color, Format, InputArgs};
 use crate::cli::zone;
 use clap::Args;
 use jiff::tz::TimeZone;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -116,6 +117,10 @@ pub(in crate::cli) struct LiveArgs {
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..), requires = "record")]
     pub(super) keep: u16,
 
+    /// Answer GET /metrics (OpenMetrics) and /healthz here: 127.0.0.1:9141, or a port alone on 127.0.0.1.
+    #[arg(long, value_name = "ADDR", value_parser = listening)]
+    pub(super) metrics: Option<SocketAddr>,
+
     /// Links held for the report; beyond, the oldest that are over are let go, but for their stalls.
     #[arg(long, value_name = "N", default_value_t = 4_096, value_parser = links)]
     pub(super) max_links: usize,
@@ -147,6 +152,12 @@ fn links(text: &str) -> Result<usize, String> {
         Ok(number @ 16..=65_536) => Ok(number),
         _ => Err("a number from 16 to 65536".to_owned()),
     }
+}
+
+/// An address and a port, or a port of this host alone.
+fn listening(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse().or_else(|_| format!("127.0.0.1:{text}").parse());
+    address.map_err(|_| "an address and a port such as 127.0.0.1:9141 or [::1]:9141".to_owned())
 }
 
 /// A length of time: a whole number and `s`, `m`, `h` or `d`.

@@ -3,7 +3,7 @@
 use super::args::LiveArgs;
 use super::output::Output;
 use super::session::{FILES_MOST, Session};
-use super::{LONGEST_SLEEP, Signals, TICK, give_up_rights, session};
+use super::{COUNT_EVERY, LONGEST_SLEEP, Signals, TICK, give_up_rights, serve, session};
 use crate::capture::Batch;
 use crate::cli::exit::{Failure, Outcome};
 use crate::cli::replay::Asked;
@@ -35,9 +35,10 @@ pub(super) fn run(
         Some(user) => rights::whom(Some(user)).map_err(Failure::wrong)?,
         None => None,
     };
+    let metrics = serve(args)?;
     give_up_rights(args, becomes.as_ref())?;
     let mut follower = Follower::new(folder, FILES_MOST).map_err(Failure::wrong)?;
-    let mut session = session(args, asked, settings, Output::new(args, true, Vec::new()))?;
+    let mut session = session(args, asked, settings, Output::new(args, true, Vec::new()), metrics)?;
     session.follows(&folder.display().to_string());
     session.start(now(), "")?;
     follow(&mut session, &mut follower, signals)?;
@@ -49,6 +50,7 @@ fn follow(session: &mut Session, follower: &mut Follower, signals: &Signals) -> 
     let mut batch = Batch::new();
     let mut listed_at: Option<Instant> = None;
     let mut is_caught_up = false;
+    let mut counted_at = Instant::now();
     loop {
         batch.clear();
         let step = follower.read(&mut batch, now());
@@ -75,6 +77,10 @@ fn follow(session: &mut Session, follower: &mut Follower, signals: &Signals) -> 
         }
         if session.is_due(TICK) {
             session.look()?;
+        }
+        if counted_at.elapsed() >= COUNT_EVERY {
+            counted_at = Instant::now();
+            session.publish();
         }
         if signals.stop.load(Ordering::Relaxed) {
             return Ok(());

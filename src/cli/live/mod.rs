@@ -15,6 +15,7 @@ use super::exit::{Failure, Outcome};
 use super::replay::Asked;
 use crate::dissect::Settings;
 use crate::live::interface::{self, Capturing, Over, now};
+use crate::live::metrics::Metrics;
 use crate::live::recorder::{self, Recorder};
 use crate::live::rights::{self, Becomes};
 use crate::time::{Span, Timestamp};
@@ -34,6 +35,8 @@ const TICK: Span = Span::from_millis(100);
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 /// Between two looks at a deadline that passes now.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+/// How often numbers are gathered for those who ask.
+const COUNT_EVERY: Duration = Duration::from_secs(2);
 /// Drops are told at most so often.
 const DROPS_EVERY: Duration = Duration::from_secs(10);
 
@@ -72,10 +75,11 @@ fn capture(
         promiscuous: !args.no_promiscuous,
     };
     let becomes = rights::whom(args.user.as_deref()).map_err(Failure::wrong)?;
+    let metrics = serve(args)?;
     let opened = interface::open(&wanted).map_err(Failure::wrong)?;
     give_up_rights(args, becomes.as_ref())?;
     let output = Output::new(args, opened.nanos, vec![name.clone()]);
-    let mut session = session(args, asked, settings, output)?;
+    let mut session = session(args, asked, settings, output, metrics)?;
     session.reads(&name, opened.link_type, args.snaplen, opened.nanos);
     session.start(now(), &wanted.filter)?;
     let capturing = Capturing::start(opened, name).map_err(Failure::wrong)?;
@@ -103,11 +107,25 @@ fn give_up_rights(args: &LiveArgs, becomes: Option<&Becomes>) -> Result<(), Fail
     rights::drop_to(becomes).map_err(Failure::wrong)
 }
 
-fn session(args: &LiveArgs, asked: &Asked, settings: Settings, output: Output) -> Result<Session, Failure> {
+/// Begins to answer those who ask for metrics, while there still is the right to.
+fn serve(args: &LiveArgs) -> Result<Option<Metrics>, Failure> {
+    args.metrics.map(Metrics::serve).transpose().map_err(Failure::wrong)
+}
+
+fn session(
+    args: &LiveArgs,
+    asked: &Asked,
+    settings: Settings,
+    output: Output,
+    metrics: Option<Metrics>,
+) -> Result<Session, Failure> {
     let kept = Kept { links: args.max_links, window: span(args.window) };
     let mut session = Session::new(settings, options(args, &asked.config), kept, output);
     if let Some(settings) = recording(args) {
         session.records(Recorder::new(settings).map_err(Failure::wrong)?);
+    }
+    if let Some(metrics) = metrics {
+        session.publishes(metrics);
     }
     Ok(session)
 }
@@ -137,7 +155,7 @@ fn options(args: &LiveArgs, config: &Config) -> track::Options {
 
 /// Takes frames as they come, and lets time pass where none does.
 fn watch(session: &mut Session, capturing: &Capturing, signals: &Signals) -> Result<(), Failure> {
-    let mut told_at = Instant::now();
+    let (mut told_at, mut counted_at) = (Instant::now(), Instant::now());
     loop {
         let quiet_until = capturing.quiet_until();
         if !take(session, capturing, sleep(session.next_due(), now()))? {
@@ -147,9 +165,13 @@ fn watch(session: &mut Session, capturing: &Capturing, signals: &Signals) -> Res
         if session.is_due(TICK) {
             session.look()?;
         }
+        if counted_at.elapsed() >= COUNT_EVERY {
+            counted_at = Instant::now();
+            session.received(capturing.received());
+            session.publish();
+        }
         if told_at.elapsed() >= DROPS_EVERY {
             told_at = Instant::now();
-            session.received(capturing.received());
             session.tell_drops()?;
         }
         if signals.stop.load(Ordering::Relaxed) {

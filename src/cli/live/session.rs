@@ -10,6 +10,8 @@ use crate::cli::reading::Passed;
 use crate::dissect::{Dissector, Settings};
 use crate::frame::LinkType;
 use crate::live::Watch;
+use crate::live::metrics::Metrics;
+use crate::live::numbers::Numbers;
 use crate::live::recorder::Recorder;
 use crate::report::live::{Event, LiveInput, Received, What};
 use crate::report::model::Report;
@@ -42,6 +44,7 @@ pub(super) struct Session {
     kept: Kept,
     output: Output,
     recorder: Option<Recorder>,
+    metrics: Option<(Metrics, Numbers)>,
     now: Timestamp,
     looked_at: Timestamp,
     let_go_at: Timestamp,
@@ -62,6 +65,7 @@ impl Session {
             kept,
             output,
             recorder: None,
+            metrics: None,
             now: Timestamp::MIN,
             looked_at: Timestamp::MIN,
             let_go_at: Timestamp::MIN,
@@ -163,7 +167,13 @@ impl Session {
         }
         if self.now.since(self.window_from) >= self.kept.window {
             self.window_from = self.now;
+            if let Some((_, numbers)) = &mut self.metrics {
+                numbers.gather(&self.tracker, self.now);
+            }
             self.tracker.rotate();
+            if let Some((_, numbers)) = &mut self.metrics {
+                numbers.begin_anew(&self.tracker);
+            }
         }
         Ok(())
     }
@@ -193,6 +203,9 @@ impl Session {
     fn announce(&mut self, events: &[Event]) -> Result<(), Failure> {
         for event in events {
             self.output.event(event)?;
+            if let (What::StallOver(news), Some((_, numbers))) = (&event.what, &mut self.metrics) {
+                numbers.stall(news.stall.cause);
+            }
             let Some(recorder) = &mut self.recorder else { continue };
             if let What::Stall(news) | What::StallOver(news) = &event.what {
                 let is_over = matches!(event.what, What::StallOver(_));
@@ -200,6 +213,21 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Leaves numbers for whoever asks.
+    pub(super) fn publishes(&mut self, metrics: Metrics) {
+        self.metrics = Some((metrics, Numbers::new()));
+    }
+
+    /// Gathers the numbers of now.
+    pub(super) fn publish(&mut self) {
+        let Some((metrics, numbers)) = &mut self.metrics else { return };
+        numbers.gather(&self.tracker, self.now);
+        numbers.stalls_open = self.watch.open_stalls().count() as u64;
+        numbers.frames = self.files.iter().map(|file| file.frames).sum();
+        numbers.received = self.live.received.unwrap_or_default();
+        metrics.publish(numbers);
     }
 
     /// Keeps the last frames, and writes them when a stall is told.
