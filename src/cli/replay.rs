@@ -18,9 +18,6 @@ use crate::track::{self, Tracker};
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-/// Name of the counter of connections that were let go to keep to `--max-connections`.
-pub(super) const CONNECTIONS: &str = "connections";
-
 /// Reads everything and writes the report.
 pub(super) fn run(args: &ReplayArgs) -> Result<Outcome, Failure> {
     let asked = Asked::of(&args.input)?;
@@ -143,9 +140,7 @@ fn read(args: &ReplayArgs, asked: &Asked) -> Result<Report, Failure> {
     let ends: Vec<_> = replay.files().iter().map(|file| file.last.min(passed.last)).collect();
     let mut report = tracker.finish(&ends);
     report.input = passed.input(replay.files(), replay.skipped());
-    if dissector.evicted() > 0 {
-        report.limits_hit.insert(CONNECTIONS, dissector.evicted());
-    }
+    report.limits_hit.extend(dissector.limits_hit());
     Ok(report)
 }
 

@@ -24,6 +24,7 @@ use election::ElectionFramer;
 use framer::Framer;
 use hidden::Room;
 use link::{LinkState, Outlet, Sizes};
+use std::collections::BTreeMap;
 
 /// Segments of a connection on unknown ports that are looked at before it is left alone.
 const PROBES_MAX: u8 = 8;
@@ -77,6 +78,8 @@ struct Flow {
     connection: Connection,
     kind: Kind,
     first: crate::frame::FrameRef,
+    /// What its waiting segments take of [`Dissector::held_bytes`].
+    held_bytes: usize,
 }
 
 /// Counts of what passed.
@@ -88,6 +91,8 @@ pub struct Counts {
     pub other_port: u64,
     /// Byte sums of the election connections.
     pub election_bytes: ByteSums,
+    /// How often a stream had to let go of waiting segments because all streams together held too much.
+    pub held_bytes_hit: u64,
 }
 
 /// The dissector: all connections of a capture.
@@ -101,6 +106,8 @@ pub struct Dissector {
     sweep: u32,
     sweep_at: usize,
     last_at: Timestamp,
+    /// Bytes of memory that waiting segments take.
+    held_bytes: usize,
     /// What passed so far.
     pub counts: Counts,
 }
@@ -118,14 +125,16 @@ impl Dissector {
             sweep: 0,
             sweep_at: 0,
             last_at: Timestamp::MIN,
+            held_bytes: 0,
             counts: Counts::default(),
         }
     }
 
-    /// How many connections were let go because the table was full.
+    /// Which limits were reached, and how often.
     #[must_use]
-    pub const fn evicted(&self) -> u64 {
-        self.table.evicted
+    pub fn limits_hit(&self) -> BTreeMap<&'static str, u64> {
+        let counts = [("connections", self.table.evicted), ("held_bytes", self.counts.held_bytes_hit)];
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     /// Takes the next segment of the capture.
@@ -147,7 +156,11 @@ impl Dissector {
         }
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
         let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
-        match flow.push(&key, side, segment, &self.settings.limits, &mut out) {
+        let outcome = flow.push(&key, side, segment, &self.settings.limits, &mut out);
+        if flow.connection.is_holding() || flow.held_bytes > 0 {
+            self.weigh(slot, segment.at, observer);
+        }
+        match outcome {
             Outcome::Taken => None,
             Outcome::Copy => {
                 self.counts.duplicates += 1;
@@ -166,6 +179,20 @@ impl Dissector {
                 None
             }
         }
+    }
+
+    /// Takes account of what a flow holds; where all hold too much, it is this one that lets go.
+    #[cold]
+    fn weigh<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
+        let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return };
+        let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
+        let others = self.held_bytes - flow.held_bytes;
+        while others + flow.connection.held_bytes() > self.settings.limits.held_bytes {
+            self.counts.held_bytes_hit += 1;
+            flow.push_out(now, &mut out);
+        }
+        flow.held_bytes = flow.connection.held_bytes();
+        self.held_bytes = others + flow.held_bytes;
     }
 
     /// Lets time pass without a segment, so that what only time decides is decided.
@@ -205,7 +232,8 @@ impl Dissector {
             }
             (false, false) => Kind::Undecided(0),
         };
-        let flow = Flow { connection: Connection::new(segment.at), kind, first: segment.place };
+        let flow =
+            Flow { connection: Connection::new(segment.at), kind, first: segment.place, held_bytes: 0 };
         if self.flows.len() <= slot.index() {
             self.flows.resize_with(slot.index() + 1, || None);
         }
@@ -218,6 +246,7 @@ impl Dissector {
     /// Ends a connection and forgets it; its slot keeps its key.
     fn let_go<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
         let Some(mut flow) = self.flows.get_mut(slot.index()).and_then(Option::take) else { return };
+        self.held_bytes -= flow.held_bytes;
         let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
         let sums = flow.finish(now, &mut out);
         let total = &mut self.counts.election_bytes;
@@ -236,12 +265,19 @@ impl Dissector {
             return;
         }
         self.sweep_at = (self.sweep_at + 1) % self.flows.len();
+        #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
+        let slot = Slot(self.sweep_at as u32);
+        let Some(Some(flow)) = self.flows.get_mut(self.sweep_at) else { return };
+        if flow.held_bytes > 0 {
+            // What waits on a connection that fell silent waits no longer than on any other.
+            let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
+            flow.settle(now, &self.settings.limits, &mut out);
+            self.weigh(slot, now, observer);
+        }
         let Some(Some(flow)) = self.flows.get(self.sweep_at) else { return };
         let idle = now.since(flow.connection.last_at);
         let is_over = flow.connection.done && idle > LINGER || !flow.matters() && idle > FORGET;
         if is_over {
-            #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
-            let slot = Slot(self.sweep_at as u32);
             self.let_go(slot, now, observer);
             self.table.remove(slot);
         }
@@ -291,7 +327,7 @@ impl Flow {
         if let Kind::Undecided(probes) = self.kind {
             self.decide(key, side, probes, segment);
         }
-        let Self { connection, kind, first } = self;
+        let Self { connection, kind, first, .. } = self;
         match kind {
             Kind::Quorum(link) => link.push(connection, *first, side, segment, limits, out),
             Kind::Election(framers) => {
@@ -340,7 +376,17 @@ impl Flow {
             Kind::Election(framers) => {
                 self.connection.settle(now, limits, &mut ElectionSink { framers, observer: out.observer });
             }
-            Kind::Undecided(_) | Kind::Other => {}
+            Kind::Undecided(_) | Kind::Other => self.connection.settle(now, limits, &mut Nowhere),
+        }
+    }
+
+    fn push_out<O: Observer>(&mut self, now: Timestamp, out: &mut Outlet<'_, O>) {
+        match &mut self.kind {
+            Kind::Quorum(link) => self.connection.push_out(now, &mut LinkSink { link, out }),
+            Kind::Election(framers) => {
+                self.connection.push_out(now, &mut ElectionSink { framers, observer: out.observer });
+            }
+            Kind::Undecided(_) | Kind::Other => self.connection.push_out(now, &mut Nowhere),
         }
     }
 

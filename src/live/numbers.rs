@@ -13,7 +13,7 @@ use crate::time::{Span, Timestamp};
 use crate::track::Tracker;
 use crate::track::link::LinkTrack;
 use crate::track::samples::Samples;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Pairs of servers told apart; further ones are counted, and not told.
 pub const PAIRS_MOST: usize = 256;
@@ -151,7 +151,8 @@ impl Numbers {
         for link in tracker.links() {
             self.link(link, tracker, now);
         }
-        self.shown.retain(|id, _| tracker.link_by_id(*id).is_some());
+        let held: HashSet<u32> = tracker.links().map(|link| link.id).collect();
+        self.shown.retain(|id, _| held.contains(id));
         self.elections = tracker.last_election().0;
         self.missing_bytes = tracker.missing_bytes();
     }

@@ -11,7 +11,7 @@ use crate::report::model::{Deadline, Outcome, Settings, Stall};
 use crate::time::{Span, Timestamp};
 use crate::track::Tracker;
 use crate::track::link::{LinkTrack, Pending};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// For so long after its end a stall is not told to be over: the kernel of a host whose process stands
 /// still answers the close within half a second, and that is part of the verdict.
@@ -264,8 +264,9 @@ impl Watch {
 
     /// Lets go of what cannot be told any more.
     fn forget(&mut self, tracker: &Tracker, settings: &Settings, now: Timestamp) {
-        if self.seen.len() > tracker.links().len() {
-            self.seen.retain(|id, _| tracker.link_by_id(*id).is_some());
+        let held: HashSet<u32> = tracker.links().map(|link| link.id).collect();
+        if self.seen.len() > held.len() {
+            self.seen.retain(|id, _| held.contains(id));
         }
         let since = self.since(settings, now);
         self.told.retain(|told| !told.is_over || told.stall.end.unwrap_or(told.stall.start) >= since);

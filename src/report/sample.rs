@@ -68,6 +68,7 @@ pub(crate) fn report() -> Report {
             rule: "commit_order",
             what: "COMMIT 0x200000005 after 0x200000003".to_owned(),
         }],
+        strangers: super::model::Strangers { connections: 2, bytes: 4096 },
         limits_hit: [("connections", 3)].into(),
     }
 }

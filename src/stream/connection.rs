@@ -135,6 +135,25 @@ impl Connection {
         self.b.settle(now, limits, deliver(Side::B, sink));
     }
 
+    /// Whether a segment of either side waits for an earlier one.
+    #[inline]
+    #[must_use]
+    pub const fn is_holding(&self) -> bool {
+        self.a.held() + self.b.held() > 0
+    }
+
+    /// Bytes of memory that waiting segments take.
+    #[must_use]
+    pub const fn held_bytes(&self) -> usize {
+        self.a.held_bytes() + self.b.held_bytes()
+    }
+
+    /// Lets one gap of each side that holds segments be missing, so that fewer wait.
+    pub fn push_out(&mut self, now: Timestamp, sink: &mut impl Sink) {
+        self.a.push_out(now, deliver(Side::A, sink));
+        self.b.push_out(now, deliver(Side::B, sink));
+    }
+
     /// Ends both streams; call once.
     pub fn finish(&mut self, now: Timestamp, sink: &mut impl Sink) {
         self.a.finish(now, deliver(Side::A, sink));

@@ -1,17 +1,17 @@
 //! PROPOSALs on their way: who has acknowledged and who has committed what.
 //!
 //! Entries are in the order of their zxids. What was inferred comes late, so an ACK may be known before
-//! its PROPOSAL is; such ACKs wait in a short list.
+//! its PROPOSAL is; such ACKs and COMMITs wait for it.
 
 use crate::frame::FrameRef;
 use crate::proto::Zxid;
 use crate::time::Timestamp;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// PROPOSALs remembered per link; beyond, the oldest is let go.
 const MOST: usize = 16_384;
-/// ACKs and COMMITs that may wait for their PROPOSAL.
-const LOOSE_MOST: usize = 256;
+/// PROPOSALs that may be known by their answers alone; beyond, the oldest is let go.
+const LOOSE_MOST: usize = 1_024;
 /// How far behind the last ACK and COMMIT an entry without its own is still kept.
 const BEHIND: u64 = 1_024;
 
@@ -32,12 +32,17 @@ pub struct Entry {
 
 /// An answer that came before its PROPOSAL was known.
 #[derive(Clone, Copy, Debug)]
-struct Loose {
-    zxid: Zxid,
+struct Answer {
     at: Timestamp,
     place: FrameRef,
-    is_ack: bool,
     counts: bool,
+}
+
+/// The answers to a PROPOSAL that is not known yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Loose {
+    ack: Option<Answer>,
+    commit: Option<Answer>,
 }
 
 /// What an ACK or a COMMIT answers.
@@ -59,12 +64,10 @@ pub struct Answered {
 #[derive(Clone, Debug, Default)]
 pub struct InFlight {
     entries: VecDeque<Entry>,
-    loose: VecDeque<Loose>,
-    /// The highest zxid that was ever loose: a PROPOSAL beyond it has no answer yet.
-    loose_last: Option<Zxid>,
+    loose: BTreeMap<Zxid, Loose>,
     last_ack: Option<Zxid>,
     last_commit: Option<Zxid>,
-    /// Entries that were let go because there were too many.
+    /// PROPOSALs, and answers without one, that were let go because there were too many.
     pub evicted: u64,
     /// PROPOSALs let go without an ACK though no later one was acknowledged.
     pub unacked: u64,
@@ -83,16 +86,10 @@ impl InFlight {
         mut answered: impl FnMut(Answered),
     ) {
         let mut entry = Entry { zxid, at, place, counts, is_acked: false, is_committed: false };
-        while Some(zxid) <= self.loose_last
-            && let Some(index) = self.loose.iter().position(|loose| loose.zxid == zxid)
-        {
-            let Some(loose) = self.loose.remove(index) else { break };
-            if loose.is_ack {
-                entry.is_acked = true;
-            } else {
-                entry.is_committed = true;
-            }
-            let Loose { at, place, is_ack, counts, .. } = loose;
+        let loose = if self.loose.is_empty() { None } else { self.loose.remove(&zxid) };
+        for (answer, is_ack) in loose.iter().flat_map(|loose| [(loose.ack, true), (loose.commit, false)]) {
+            let Some(Answer { at, place, counts }) = answer else { continue };
+            *(if is_ack { &mut entry.is_acked } else { &mut entry.is_committed }) = true;
             answered(Answered { entry, at, place, is_ack, counts: counts && entry.counts });
         }
         match self.entries.back() {
@@ -124,11 +121,13 @@ impl InFlight {
         *last = (*last).max(Some(zxid));
         let Some(index) = self.find(zxid) else {
             if self.entries.front().is_none_or(|first| first.zxid < zxid) {
-                if self.loose.len() >= LOOSE_MOST {
-                    self.loose.pop_front();
+                let loose = self.loose.entry(zxid).or_default();
+                let place_of = if is_ack { &mut loose.ack } else { &mut loose.commit };
+                place_of.get_or_insert(Answer { at, place, counts });
+                if self.loose.len() > LOOSE_MOST {
+                    self.loose.pop_first();
+                    self.evicted += 1;
                 }
-                self.loose_last = self.loose_last.max(Some(zxid));
-                self.loose.push_back(Loose { zxid, at, place, is_ack, counts });
             }
             return None;
         };

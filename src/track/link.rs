@@ -10,7 +10,7 @@ use super::samples::Samples;
 use super::violation::Checks;
 use super::wait::{Ended, Mark, REMEMBERED, Silence, Wait};
 use crate::dissect::{
-    Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
+    Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen,
 };
 use crate::frame::FrameRef;
 use crate::packet::Flags;
@@ -46,16 +46,18 @@ pub struct TypeCounts {
 const UNKNOWN_MOST: usize = 64;
 
 impl TypeCounts {
+    /// Counts a packet; false for one type too many.
     #[inline]
-    fn add(&mut self, kind: PacketType) {
+    fn add(&mut self, kind: PacketType) -> bool {
         let number = kind.number();
         match usize::try_from(number).ok().and_then(|index| self.known.get_mut(index)) {
             Some(count) => *count += 1,
             None if self.unknown.len() < UNKNOWN_MOST || self.unknown.contains_key(&number) => {
                 *self.unknown.entry(number).or_default() += 1;
             }
-            None => {}
+            None => return false,
         }
+        true
     }
 
     /// Types with their counts, those above 0.
@@ -68,6 +70,17 @@ impl TypeCounts {
             .map(|(number, count)| (PacketType::from_number(number), count))
             .collect()
     }
+}
+
+/// How often a limit made a link forget something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// PINGs, and answers to some, that waited for their other half.
+    pub pings: u64,
+    /// Waits, the shortest ones.
+    pub waits: u64,
+    /// Packets of unknown types beyond those that are told apart.
+    pub types: u64,
 }
 
 /// What is waited for in one direction: the next new bytes.
@@ -165,6 +178,10 @@ pub struct LinkTrack {
     pub worst: [Option<(Span, Timestamp)>; 4],
     /// Everything known at the end.
     pub totals: Option<LinkTotals>,
+    /// Whether a packet was recognised on it.
+    pub is_recognised: bool,
+    /// What limits made it forget.
+    pub forgotten: Forgotten,
     /// The most client sessions named in one PING.
     pub sessions: u64,
     /// The highest zxid that the leader proposed on it, and that the learner acknowledged.
@@ -230,12 +247,14 @@ impl LinkTrack {
             waits_noted: 0,
             worst: [None; 4],
             totals: None,
+            is_recognised: false,
+            forgotten: Forgotten::default(),
             sessions: 0,
             last_proposed: None,
             last_acked: None,
             rtt: PerDirection::default(),
             reading: PerDirection { to_leader: reading(leader_read), to_learner: reading(learner_read) },
-            activity: Some(Activity::default()),
+            activity: None,
             usual_ping: Usual::default(),
             checks: Checks::default(),
             pings: VecDeque::new(),
@@ -444,6 +463,7 @@ impl LinkTrack {
             let shortest = (0..self.waits.len()).min_by_key(|&i| self.waits.get(i).map(Wait::len));
             if let Some(shortest) = shortest {
                 self.waits.swap_remove(shortest);
+                self.forgotten.waits += 1;
             }
         }
         self.waits.push(wait);
@@ -453,7 +473,7 @@ impl LinkTrack {
     #[inline]
     pub fn packet(&mut self, packet: &PacketSeen<'_>) {
         let counts = if packet.inferred { &mut self.inferred } else { &mut self.records };
-        counts.of_mut(packet.direction).add(packet.kind);
+        self.forgotten.types += u64::from(!counts.of_mut(packet.direction).add(packet.kind));
         self.checks.packet(self.id, packet);
         match (packet.direction, packet.kind) {
             (Direction::ToLearner, PacketType::Proposal) => self.proposal(packet),
@@ -582,6 +602,7 @@ impl LinkTrack {
         self.last_ping_at = Some(packet.at);
         if self.pings.len() >= PINGS_MOST {
             self.pings.pop_front();
+            self.forgotten.pings += 1;
             self.pings_unanswered += u64::from(self.is_up_to_date);
         }
         let ping = SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed };
@@ -635,6 +656,7 @@ impl LinkTrack {
         let Some(index) = self.pings.iter().position(is_it) else {
             if self.loose_pongs.len() >= PINGS_MOST {
                 self.loose_pongs.pop_front();
+                self.forgotten.pings += 1;
             }
             self.loose_pongs.push_back(SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed });
             return;
@@ -643,6 +665,7 @@ impl LinkTrack {
             if let Some(ping) = self.pings.pop_front() {
                 if self.skipped.len() >= PINGS_MOST {
                     self.skipped.pop_front();
+                    self.forgotten.pings += 1;
                     self.pings_unanswered += 1;
                 }
                 self.skipped.push_back(ping);
@@ -707,6 +730,37 @@ impl LinkTrack {
     /// A snapshot of the synchronisation has ended.
     pub const fn snapshot(&mut self, snapshot: &SnapshotSeen) {
         self.phases.sync_bytes = Some(snapshot.bytes);
+    }
+
+    /// A packet was recognised on it. What goes on is noted from here on: of strangers nobody asks.
+    pub fn recognise(&mut self) {
+        self.is_recognised = true;
+        self.activity = Some(Activity::default());
+    }
+
+    /// Whether it is a link for all that is known: a packet was recognised, or nothing was captured that
+    /// would contradict it, all of its payload being encrypted or cut. Anybody may speak to these ports.
+    #[must_use]
+    pub fn may_be_link(&self) -> bool {
+        self.is_recognised
+            || self.totals.is_some_and(|totals| {
+                let sums = [totals.bytes.to_leader, totals.bytes.to_learner];
+                let is_unread = sums.iter().all(|sums| sums.unframed == 0);
+                let is_any = self.opened.picked_up || sums.iter().any(|sums| sums.stream() > 0);
+                totals.protection != Protection::None || is_unread && is_any
+            })
+    }
+
+    /// Forgets who waited for whom: where no packet was recognised, nobody knows.
+    pub fn forget_waits(&mut self) {
+        self.waits = Vec::new();
+        self.worst = [None; 4];
+    }
+
+    /// Breaks of the rules, certain or suspected, beyond those that are kept.
+    #[must_use]
+    pub const fn violations_forgotten(&self) -> u64 {
+        self.checks.forgotten
     }
 
     /// What the link showed that a healthy one never does.

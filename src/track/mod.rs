@@ -22,7 +22,7 @@ use crate::dissect::{
 };
 use crate::proto::{PacketType, ServerState, Sid, config, quorum::Head};
 use crate::report::model::{
-    Closed, Deadline, Headroom, Link, Origin, Report, Role, RoundTrips, Settings, TcpCounts,
+    Closed, Deadline, Headroom, Link, Origin, Report, Role, RoundTrips, Settings, Strangers, TcpCounts,
 };
 use crate::stream::{Closing, HalfCounts, Slot};
 use crate::time::{Span, Timestamp};
@@ -31,11 +31,12 @@ use election::Elections;
 use link::LinkTrack;
 use samples::Samples;
 use server::Servers;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use vantage::{Vantage, Vantages};
 
 /// Links kept for the report; beyond, the oldest that are over are let go.
-const LINKS_MOST: usize = 65_536;
+const LINKS_MOST: usize = 16_384;
 
 /// A server that a configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,11 +71,14 @@ pub struct Tracker {
     links: Vec<LinkTrack>,
     /// For each slot, the index of its link and one; 0 where there is none.
     slots: Vec<u32>,
+    /// Places in `links` that were strangers', free again.
+    free: Vec<u32>,
+    links_seen: u32,
+    strangers: Strangers,
     servers: Servers,
     elections: Elections,
     beat: Beat,
     last_at: Option<Timestamp>,
-    links_seen: u32,
     links_refused: u64,
     missing_bytes: u64,
     past: running::Past,
@@ -115,6 +119,7 @@ impl Tracker {
     #[must_use]
     pub fn finish(mut self, ends: &[Option<Timestamp>]) -> Report {
         let end = ends.iter().copied().flatten().max().or(self.last_at).unwrap_or_default();
+        self.part_from_strangers();
         for link in &mut self.links {
             let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
             link.finish(self.vantages.end_for(leader, learner, ends).unwrap_or(end));
@@ -124,11 +129,14 @@ impl Tracker {
                 self.servers.is_called(link.opened.learner.address, sid);
             }
         }
+        for link in self.links.iter_mut().filter(|link| !link.is_recognised) {
+            link.forget_waits();
+        }
         let mut violations: Vec<_> = self.links.iter_mut().flat_map(LinkTrack::violations).collect();
         violations.sort_by_key(|violation| violation.at);
         let settings = self.settings();
         let servers = &self.servers;
-        let elections_let_go = self.elections.evicted;
+        let elections_forgotten = self.elections.evicted;
         let elections = std::mem::take(&mut self.elections).finish(|address| servers.sid(address));
         let found = diagnose::stalls(&self.links, &settings, &elections, self.vantage.host(), end);
         let near_misses = diagnose::near_misses(&self.links, &settings, self.options.warn_at_percent);
@@ -139,17 +147,10 @@ impl Tracker {
             near_misses,
             elections,
             violations,
+            strangers: self.strangers,
             ..Report::default()
         };
-        if self.links_refused > 0 {
-            report.limits_hit.insert("links", self.links_refused);
-        }
-        let hit = [
-            ("servers", self.servers.refused),
-            ("roles", self.servers.roles_let_go),
-            ("elections", elections_let_go),
-        ];
-        report.limits_hit.extend(hit.into_iter().filter(|(_, count)| *count > 0));
+        report.limits_hit = self.limits_hit(elections_forgotten);
         let named = &self.options.servers;
         self.past.add_to(&mut report);
         report.servers = self.servers.finish(|address, sid| name_of(named, address, sid));
@@ -158,6 +159,64 @@ impl Tracker {
             link.learner_sid = link.learner_sid.or_else(|| server.and_then(|server| server.sid));
         }
         report
+    }
+
+    /// A packet shows that a connection is a link: its ends are servers.
+    #[cold]
+    fn recognise(&mut self, index: usize) {
+        let Some(link) = self.links.get_mut(index) else { return };
+        link.recognise();
+        let opened = link.opened;
+        self.welcome(&opened);
+    }
+
+    fn welcome(&mut self, opened: &LinkOpened) {
+        let (leader, learner) = (opened.leader.address, opened.learner.address);
+        self.servers.leads_more(leader);
+        self.servers.seen(learner);
+        if opened.picked_up {
+            self.servers.becomes(leader, Role::Leader, opened.at);
+            self.servers.becomes(learner, Role::Follower, opened.at);
+        }
+    }
+
+    /// Leaves only links: what else spoke to the ports is counted and forgotten.
+    fn part_from_strangers(&mut self) {
+        let mut links = std::mem::take(&mut self.links);
+        links.retain(|link| {
+            if !link.may_be_link() {
+                return false;
+            }
+            if !link.is_recognised {
+                self.welcome(&link.opened);
+            }
+            true
+        });
+        links.sort_by_key(|link| link.id);
+        self.links = links;
+    }
+
+    /// Which limits were reached, and how often.
+    fn limits_hit(&self, elections: u64) -> BTreeMap<&'static str, u64> {
+        let sum = |count: fn(&LinkTrack) -> u64| self.links.iter().map(count).sum();
+        let pushed_out =
+            |totals: &LinkTotals| totals.tcp.to_leader.pushed_out + totals.tcp.to_learner.pushed_out;
+        let counts: [(_, u64); 10] = [
+            ("links", self.links_refused),
+            ("servers", self.servers.refused),
+            ("roles", self.servers.roles_let_go),
+            ("elections", elections),
+            (
+                "held_segments",
+                self.links.iter().filter_map(|link| link.totals.as_ref()).map(pushed_out).sum(),
+            ),
+            ("proposals_in_flight", sum(|link| link.flight.evicted)),
+            ("pings", sum(|link| link.forgotten.pings)),
+            ("waits", sum(|link| link.forgotten.waits)),
+            ("unknown_types", sum(|link| link.forgotten.types)),
+            ("violations", sum(LinkTrack::violations_forgotten)),
+        ];
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     /// Learns ids and addresses from a configuration on the wire.
@@ -255,28 +314,29 @@ fn shown(link: &LinkTrack, settings: &Settings) -> Link {
 
 impl Observer for Tracker {
     fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
-        if self.links.len() >= LINKS_MOST {
-            self.links_refused += 1;
-            return;
+        let id = self.links_seen.saturating_add(1);
+        let place = match self.free.pop() {
+            Some(place) => place as usize,
+            None if self.links.len() < LINKS_MOST => self.links.len(),
+            None => {
+                self.links_refused += 1;
+                return;
+            }
+        };
+        self.links_seen = id;
+        let link = LinkTrack::new(id, opened);
+        match self.links.get_mut(place) {
+            Some(stranger) => *stranger = link,
+            None => self.links.push(link),
         }
-        self.links_seen = self.links_seen.saturating_add(1);
-        self.links.push(LinkTrack::new(self.links_seen, opened));
-        #[expect(clippy::cast_possible_truncation, reason = "bounded by LINKS_MOST")]
-        let place_and_one = self.links.len() as u32;
         if self.slots.len() <= slot.index() {
             self.slots.resize(slot.index() + 1, 0);
         }
-        if let Some(place) = self.slots.get_mut(slot.index()) {
-            *place = place_and_one;
+        if let Some(of_slot) = self.slots.get_mut(slot.index()) {
+            // Bounded by LINKS_MOST.
+            *of_slot = u32::try_from(place + 1).unwrap_or(0);
         }
-        let (leader, learner) = (opened.leader.address, opened.learner.address);
-        self.vantage.pair(leader, learner);
-        self.servers.leads_more(leader);
-        self.servers.seen(learner);
-        if opened.picked_up {
-            self.servers.becomes(leader, Role::Leader, opened.at);
-            self.servers.becomes(learner, Role::Follower, opened.at);
-        }
+        self.vantage.pair(opened.leader.address, opened.learner.address);
     }
 
     #[inline]
@@ -290,7 +350,12 @@ impl Observer for Tracker {
 
     #[inline]
     fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
-        let Some(link) = self.link(slot) else { return };
+        let Some(index) = self.slots.get(slot.index()).and_then(|place| place.checked_sub(1)) else { return };
+        let index = index as usize;
+        if self.links.get(index).is_some_and(|link| !link.is_recognised) {
+            self.recognise(index);
+        }
+        let Some(link) = self.links.get_mut(index) else { return };
         let last_ping = link.last_ping_at();
         link.packet(packet);
         let opened = link.opened;
@@ -342,7 +407,10 @@ impl Observer for Tracker {
         let Some(link) = self.link(slot) else { return };
         let by_leader = direction == Direction::ToLearner;
         link.close(Closed { at: closing.at, by_leader, reset: closing.reset, place: closing.place });
-        let (opened, role) = (link.opened, link.role);
+        let (opened, role, is_recognised) = (link.opened, link.role, link.is_recognised);
+        if !is_recognised {
+            return;
+        }
         if let Some(role) = role {
             self.servers.ceases(opened.learner.address, role, closing.at);
         }
@@ -364,7 +432,11 @@ impl Observer for Tracker {
         let index = self.slots.get(slot.index()).copied().unwrap_or(0).checked_sub(1);
         if let Some(link) = index.and_then(|index| self.links.get_mut(index as usize)) {
             link.totals = Some(*totals);
-            if let Some(closed) = link.closed {
+            if !link.may_be_link() {
+                self.strangers.connections += 1;
+                self.strangers.bytes += totals.bytes.to_leader.stream() + totals.bytes.to_learner.stream();
+                self.free.extend(index);
+            } else if let Some(closed) = link.closed {
                 link.finish(closed.at);
                 servers.reached(link.opened.leader.address, link.last_proposed);
                 servers.reached(link.opened.learner.address, link.last_acked);
@@ -400,3 +472,6 @@ impl Observer for Tracker {
 
     fn auth(&mut self, _auth: &AuthSeen) {}
 }
+
+#[cfg(test)]
+mod tests;

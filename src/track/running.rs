@@ -69,17 +69,15 @@ impl Past {
 }
 
 impl Tracker {
-    /// The links held, in order of their first frames.
-    #[must_use]
-    pub fn links(&self) -> &[LinkTrack] {
-        &self.links
+    /// The links held, in no order: connections on which a packet was recognised.
+    pub fn links(&self) -> impl Iterator<Item = &LinkTrack> {
+        self.links.iter().filter(|link| link.is_recognised)
     }
 
     /// A link by its number.
     #[must_use]
     pub fn link_by_id(&self, id: u32) -> Option<&LinkTrack> {
-        let index = self.links.binary_search_by_key(&id, |link| link.id).ok()?;
-        self.links.get(index)
+        self.links().find(|link| link.id == id)
     }
 
     /// What a server is called: its name, else `server.N`, else its address.
@@ -112,11 +110,6 @@ impl Tracker {
         self.elections.clone().finish(|address| self.servers.sid(address))
     }
 
-    /// The waits under way, of all links.
-    pub fn pending(&self) -> impl Iterator<Item = Pending> + '_ {
-        self.links.iter().flat_map(LinkTrack::pending)
-    }
-
     /// The stalls that were not over before `since`, as they stand at `now`; what goes on has the outcome
     /// [`Outcome::Open`].
     ///
@@ -133,12 +126,13 @@ impl Tracker {
         let is_due = |wait: &Pending| {
             age(wait).nanos() > diagnose::limit(wait.deadline, &settings).nanos() - ahead.nanos()
         };
-        let links: Vec<_> = self
+        let mut links: Vec<_> = self
             .links
             .iter_mut()
-            .filter(|link| link.closed.is_none_or(|closed| closed.at >= since))
+            .filter(|link| link.is_recognised && link.closed.is_none_or(|closed| closed.at >= since))
             .map(|link| link.so_far(as_of, is_due))
             .collect();
+        links.sort_by_key(|link| link.id);
         let elections = self.elections();
         let mut stalls = diagnose::stalls(&links, &settings, &elections, self.vantage.host(), now);
         stalls.retain(|stall| {
@@ -151,28 +145,41 @@ impl Tracker {
     /// Lets the oldest links that are over go, until `most` are held; their stalls stay. Answers how many
     /// went. `now` is the present.
     pub fn let_go(&mut self, most: usize, now: Timestamp) -> usize {
-        let Some(excess) = self.links.len().checked_sub(most).filter(|excess| *excess > 0) else { return 0 };
-        let mut is_going: Vec<bool> = self.links.iter().map(|link| link.totals.is_some()).collect();
-        let mut left = excess;
-        for is_going in &mut is_going {
-            *is_going = *is_going && left > 0;
-            left -= usize::from(*is_going);
+        let held = self.links.len().saturating_sub(self.free.len());
+        let Some(excess) = held.checked_sub(most).filter(|excess| *excess > 0) else { return 0 };
+        let mut is_going = vec![false; self.links.len()];
+        for place in std::mem::take(&mut self.free) {
+            // What strangers left behind goes too.
+            if let Some(is_going) = is_going.get_mut(place as usize) {
+                *is_going = true;
+            }
         }
-        if left == excess {
-            return 0;
+        let is_over = |(index, link): &(usize, &LinkTrack)| {
+            link.totals.is_some() && is_going.get(*index) == Some(&false)
+        };
+        let mut over: Vec<_> =
+            self.links.iter().enumerate().filter(is_over).map(|(index, link)| (link.id, index)).collect();
+        over.sort_unstable();
+        over.truncate(excess);
+        let ids: Vec<u32> = over.iter().map(|(id, _)| *id).collect();
+        self.keep_stalls(&ids, now);
+        for (_, index) in &over {
+            if let Some(is_going) = is_going.get_mut(*index) {
+                *is_going = true;
+            }
         }
-        self.keep_stalls(&is_going, now);
         self.remove(&is_going);
-        self.past.links += (excess - left) as u64;
-        excess - left
+        self.past.links += ids.len() as u64;
+        ids.len()
     }
 
     /// Notes what the links that go have to tell.
-    fn keep_stalls(&mut self, is_going: &[bool], now: Timestamp) {
+    fn keep_stalls(&mut self, going: &[u32], now: Timestamp) {
         let settings = self.settings();
-        let going: Vec<u32> =
-            self.links.iter().zip(is_going).filter(|(_, is)| **is).map(|(link, _)| link.id).collect();
         let is_gone = |id: &u32| going.binary_search(id).is_ok();
+        for link in self.links.iter_mut().filter(|link| !link.is_recognised && is_gone(&link.id)) {
+            link.forget_waits();
+        }
         let stalls = diagnose::stalls(&self.links, &settings, &[], self.vantage.host(), now);
         self.past.stalls.extend(stalls.into_iter().filter(|stall| stall.links.iter().all(is_gone)));
         let near = diagnose::near_misses(&self.links, &settings, self.options.warn_at_percent);

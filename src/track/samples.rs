@@ -1,14 +1,15 @@
-//! Durations of one kind on one link, in microseconds: compact while few, a histogram once many.
+//! Durations of one kind on one link, in microseconds, to three digits.
 //!
-//! Ten thousand links with several kinds each must fit into memory, so a histogram is only made for
-//! those that need one. Three digits are kept either way; what lies beyond an hour is counted as an
-//! hour and told apart.
+//! Ten thousand links with several kinds each must fit into memory, and a histogram with three digits up
+//! to an hour takes 100 KB. What is kept is how often each value came, the values that came and no
+//! others; a histogram is made of that when it is asked for its quantiles. What lies beyond an hour is
+//! counted as an hour and told apart.
 
 use crate::report::model::Quantiles;
 use hdrhistogram::Histogram;
 
-/// Values kept one by one before a histogram takes them, together: that costs a fraction of taking each
-/// where it comes up, among everything else that the cache holds.
+/// Values kept one by one before they are counted, together: that costs a fraction of counting each where
+/// it comes up, among everything else that the cache holds.
 const FEW: usize = 512;
 /// The longest duration that is told exactly: one hour.
 const MOST_US: u64 = 3_600_000_000;
@@ -16,12 +17,14 @@ const MOST_US: u64 = 3_600_000_000;
 /// Durations of one kind.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {
-    /// The last ones, not yet in the histogram.
+    /// The last ones, not yet counted.
     few: Vec<Short>,
-    /// All the others, where there were too many.
-    many: Option<Box<Histogram<u32>>>,
+    /// All the others: each value with how often it came, in order.
+    many: Vec<(Short, u32)>,
+    /// How many there are.
+    count: u64,
     /// Nothing more will come: what is shown is all that is kept.
-    sealed: Option<Box<(u64, Option<Quantiles>)>>,
+    sealed: Option<Box<Quantiles>>,
     /// The least and the most, exactly.
     ends: Option<(u64, u64)>,
     /// Durations beyond the most that is told exactly.
@@ -64,6 +67,7 @@ impl Samples {
         self.clamped += u64::from(us > MOST_US);
         let us = us.min(MOST_US);
         self.ends = Some(self.ends.map_or((us, us), |(least, most)| (least.min(us), most.max(us))));
+        self.count += 1;
         if self.few.len() >= FEW {
             self.drain();
         }
@@ -72,10 +76,10 @@ impl Samples {
 
     /// Lets the single values go: nothing more will come.
     pub fn seal(&mut self) {
-        let sealed = (self.count(), self.quantiles());
-        self.before = None;
-        (self.few, self.many) = (Vec::new(), None);
-        self.sealed = Some(Box::new(sealed));
+        self.sealed = self.quantiles().map(Box::new);
+        self.ends = self.sealed.as_ref().map(|all| (all.min, all.max));
+        self.count = self.count();
+        (self.few, self.many, self.before) = (Vec::new(), Vec::new(), None);
     }
 
     /// Begins a new window. What is told is that of the window and the one before it.
@@ -85,75 +89,64 @@ impl Samples {
         }
         self.before = None;
         let before = std::mem::take(self);
-        self.before = before.ends.is_some().then(|| Box::new(before));
+        self.before = (before.count > 0).then(|| Box::new(before));
     }
 
-    /// This window and the one before it as one.
-    fn both(&self, before: &Self) -> Self {
-        let mut many = before.many.clone().or_else(histogram);
-        if let Some(many) = &mut many {
-            if let Some(own) = &self.many {
-                // The same bounds on both sides: nothing is refused.
-                let _ = many.add(&**own);
-            }
-            for value in before.few.iter().chain(&self.few) {
-                many.saturating_record(value.us().max(1));
-            }
-        }
-        let ends = match (before.ends, self.ends) {
-            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
-            (one, other) => one.or(other),
-        };
-        Self { many, ends, ..Self::default() }
+    /// The values with how often they came, in no order; nothing once it is sealed.
+    fn values(&self) -> impl Iterator<Item = (Short, u32)> {
+        let windows = [self.before.as_deref(), Some(self)].into_iter().flatten();
+        windows.flat_map(|own| {
+            let few = own.few.iter().map(|value| (*value, 1));
+            own.many.iter().copied().chain(few)
+        })
     }
 
     /// Calls `found` with every duration in microseconds, to three digits, and how often there was one, those
     /// of the window before too. Nothing once it is sealed.
     pub fn each(&self, mut found: impl FnMut(u64, u64)) {
-        for samples in [self.before.as_deref(), Some(self)].into_iter().flatten() {
-            for value in &samples.few {
-                found(value.us(), 1);
-            }
-            for step in samples.many.iter().flat_map(|many| many.iter_recorded()) {
-                found(step.value_iterated_to(), u64::from(step.count_at_value()));
-            }
-        }
+        self.values().for_each(|(value, count)| found(value.us(), u64::from(count)));
     }
 
-    /// Moves the single values to the histogram.
+    /// Counts the single values: both lists are in order, so they are merged.
     #[cold]
     fn drain(&mut self) {
-        let many = self.many.take().or_else(histogram);
-        let Some(mut many) = many else { return };
-        for value in self.few.drain(..) {
-            many.saturating_record(value.us().max(1));
+        self.few.sort_unstable();
+        let mut merged = Vec::with_capacity(self.many.len() + 64);
+        let mut many = self.many.iter().copied().peekable();
+        let mut rest = self.few.as_slice();
+        while let Some(&value) = rest.first() {
+            let same = rest.iter().take_while(|other| **other == value).count();
+            rest = rest.get(same..).unwrap_or_default();
+            while let Some(less) = many.next_if(|(other, _)| *other < value) {
+                merged.push(less);
+            }
+            let known = many.next_if(|(other, _)| *other == value).map_or(0, |(_, count)| count);
+            let same = u32::try_from(same).unwrap_or(u32::MAX);
+            merged.push((value, known.saturating_add(same)));
         }
-        self.many = Some(many);
+        merged.extend(many);
+        self.many = merged;
+        self.few.clear();
     }
 
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        match &self.sealed {
-            Some(sealed) => sealed.0,
-            None => {
-                let before = self.before.as_ref().map_or(0, |before| before.count());
-                before + self.few.len() as u64 + self.many.as_ref().map_or(0, |many| many.len())
-            }
-        }
+        self.count + self.before.as_ref().map_or(0, |before| before.count)
     }
 
     /// Values at the quantiles that reports show; `None` where there are no values.
     #[must_use]
     pub fn quantiles(&self) -> Option<Quantiles> {
-        if let Some(before) = &self.before {
-            return self.both(before).quantiles();
-        }
-        let (min, max) = self.ends?;
+        let before = self.before.as_ref().and_then(|before| before.ends);
+        let (min, max) = match (self.ends, before) {
+            (Some((a, b)), Some((c, d))) => (a.min(c), b.max(d)),
+            (one, other) => one.or(other)?,
+        };
         if let Some(sealed) = &self.sealed {
-            return sealed.1;
+            return Some(**sealed);
         }
-        let Some(many) = &self.many else {
+        if self.many.is_empty() && self.before.is_none() {
             let mut sorted = self.few.clone();
             sorted.sort_unstable();
             let at = |permille: usize| {
@@ -161,20 +154,16 @@ impl Samples {
                 sorted.get(rank - 1).copied().map_or(0, Short::us).clamp(min, max)
             };
             return Some(Quantiles { min, p50: at(500), p90: at(900), p99: at(990), p999: at(999), max });
-        };
-        let mut all = many.clone();
-        for value in &self.few {
-            all.saturating_record(value.us().max(1));
+        }
+        // Three digits from 1 µs up to the most there was, at least twice the least: valid bounds.
+        let mut all = Histogram::<u64>::new_with_bounds(1, max.max(2), 3).ok()?;
+        for (value, count) in self.values() {
+            all.saturating_record_n(value.us().max(1), u64::from(count));
         }
         // A histogram answers with the upper end of a bucket, which may lie beyond the most.
         let at = |quantile| all.value_at_quantile(quantile).clamp(min, max);
         Some(Quantiles { min, p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max })
     }
-}
-
-/// An empty one, for three digits from 1 µs up to an hour: bounds that are always valid.
-fn histogram() -> Option<Box<Histogram<u32>>> {
-    Histogram::new_with_bounds(1, MOST_US, 3).ok().map(Box::new)
 }
 
 #[cfg(test)]

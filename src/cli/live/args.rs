@@ -149,8 +149,8 @@ impl LiveArgs {
 
 fn links(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(number @ 16..=65_536) => Ok(number),
-        _ => Err("a number from 16 to 65536".to_owned()),
+        Ok(number @ 16..=16_384) => Ok(number),
+        _ => Err("a number from 16 to 16384".to_owned()),
     }
 }
 

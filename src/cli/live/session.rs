@@ -268,9 +268,7 @@ impl Session {
         let mut report = tracker.finish(&[Some(self.now)]);
         report.input = self.passed.input(&self.files, &[]);
         report.input.live = Some(self.live.clone());
-        if dissector.evicted() > 0 {
-            report.limits_hit.insert(crate::cli::replay::CONNECTIONS, dissector.evicted());
-        }
+        report.limits_hit.extend(dissector.limits_hit());
         report
     }
 }

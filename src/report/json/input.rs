@@ -3,7 +3,7 @@
 use super::Context;
 use super::log::LogFileView;
 use crate::capture::FileInfo;
-use crate::report::model::{Input, RoleSpan, Server, Settings};
+use crate::report::model::{Report, RoleSpan, Server, Settings, Strangers};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -18,13 +18,16 @@ pub(super) struct InputView<'a> {
     last: Option<String>,
     ignored: &'a BTreeMap<&'static str, u64>,
     skipped: &'a [String],
+    strangers: StrangersView,
     logs: Vec<LogFileView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<serde_json::Value>,
 }
 
 impl<'a> InputView<'a> {
-    pub(super) fn of(input: &'a Input, ctx: &Context<'_>) -> Self {
+    pub(super) fn of(report: &'a Report, ctx: &Context<'_>) -> Self {
+        let input = &report.input;
+        let Strangers { connections, bytes } = report.strangers;
         Self {
             files: input.files.iter().map(|file| FileView::of(file, ctx)).collect(),
             frames: input.frames,
@@ -35,10 +38,18 @@ impl<'a> InputView<'a> {
             last: ctx.maybe(input.last),
             ignored: &input.ignored,
             skipped: &input.skipped,
+            strangers: StrangersView { connections, bytes },
             logs: input.logs.iter().map(|log| LogFileView::of(log, ctx)).collect(),
             live: input.live.as_ref().map(super::live::input),
         }
     }
+}
+
+/// Connections to a quorum port in which no packet was recognised.
+#[derive(Serialize)]
+struct StrangersView {
+    connections: u64,
+    bytes: u64,
 }
 
 #[derive(Serialize)]

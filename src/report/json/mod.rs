@@ -54,7 +54,7 @@ impl<'a> ReportView<'a> {
         let ctx = &Context::of(report);
         Self {
             schema: SCHEMA,
-            input: InputView::of(&report.input, ctx),
+            input: InputView::of(report, ctx),
             settings: SettingsView::of(&report.settings),
             servers: report.servers.iter().map(|server| ServerView::of(server, ctx)).collect(),
             links: report.links.iter().map(|link| LinkView::of(link, ctx)).collect(),
