@@ -11,6 +11,8 @@ pub struct Batch {
     pub(super) bytes: Vec<u8>,
     pub(super) filled: usize,
     pub(super) entries: Vec<Entry>,
+    /// Files that have ended.
+    pub(super) over: Vec<u32>,
 }
 
 /// A frame of a batch; `head.start` is an index into the batch's bytes.
@@ -61,10 +63,17 @@ impl Batch {
         self.entries.push(Entry { head, file: place.file });
     }
 
+    /// Files, by their index in the input, of which no frame comes behind this batch.
+    #[must_use]
+    pub fn over(&self) -> &[u32] {
+        &self.over
+    }
+
     /// Forgets all frames and keeps the memory.
     pub fn clear(&mut self) {
         self.filled = 0;
         self.entries.clear();
+        self.over.clear();
     }
 
     /// Bytes held, each frame's record header included, so that empty frames weigh something.

@@ -6,6 +6,7 @@
 //! memory is bounded by the constants in this room, whatever the files' sizes.
 
 mod batch;
+mod clock;
 mod reader;
 mod replay;
 mod rotation;
@@ -16,6 +17,7 @@ use crate::pcapfile::Format;
 use crate::time::Timestamp;
 
 pub use batch::Batch;
+pub use clock::Clock;
 pub use replay::{OpenError, Options, Replay};
 
 /// How a file is packed.

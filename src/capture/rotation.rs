@@ -10,6 +10,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use super::FileInfo;
 use super::batch::Batch;
+use super::clock::Clock;
 use super::reader::Reader;
 use crate::time::Timestamp;
 
@@ -22,6 +23,8 @@ pub(super) struct Waiting {
     pub(super) first: Timestamp,
     /// Its index in the input.
     pub(super) file: u32,
+    /// What sets its times right; `first` is right already.
+    pub(super) clock: Option<Clock>,
     /// Opens it.
     pub(super) open: Box<dyn FnOnce() -> Open + Send>,
     /// Whether it could not be opened when it was due.
@@ -67,18 +70,38 @@ pub(super) struct Rotation {
     open: Vec<Open>,
     most_open: usize,
     target: usize,
+    /// Files that ended while the batch was filled.
+    over: Vec<u32>,
 }
 
 impl Rotation {
     /// A rotation of files in order of their first frames, `file` counting up. At most `most_open`
     /// are open at once, and a batch has about `target` bytes.
     pub(super) fn new(waiting: VecDeque<Waiting>, most_open: usize, target: usize) -> Self {
-        Self { waiting, open: Vec::new(), most_open: most_open.max(1), target }
+        Self { waiting, open: Vec::new(), most_open: most_open.max(1), target, over: Vec::new() }
+    }
+
+    /// Sets the times of files right, by their index, and puts them in order anew. Call it before the
+    /// first of them is read.
+    pub(super) fn set_clocks(&mut self, clocks: &[Option<Clock>]) {
+        for waiting in &mut self.waiting {
+            if let Some(Some(clock)) = clocks.get(waiting.file as usize) {
+                waiting.clock = Some(*clock);
+                waiting.first = clock.correct(waiting.first);
+            }
+        }
+        self.waiting.make_contiguous().sort_by_key(|waiting| (waiting.first, waiting.file));
     }
 
     /// Fills `out`, cleared before, with the next frames; false at the end. `finished` gets what is
     /// known of each file that was read to its end.
     pub(super) fn fill(&mut self, out: &mut Batch, finished: &mut impl FnMut(u32, FileInfo)) -> bool {
+        let is_more = self.fill_frames(out, finished);
+        out.over.append(&mut self.over);
+        is_more
+    }
+
+    fn fill_frames(&mut self, out: &mut Batch, finished: &mut impl FnMut(u32, FileInfo)) -> bool {
         out.clear();
         loop {
             self.refill(finished);
@@ -141,6 +164,7 @@ impl Rotation {
         let Some(waiting) = self.waiting.pop_front() else { return };
         let mut open = (waiting.open)();
         open.reader.file = waiting.file;
+        open.reader.clock = waiting.clock;
         for entry in &mut open.ahead.entries {
             entry.file = waiting.file;
         }
@@ -190,6 +214,7 @@ impl Rotation {
 
     fn finish(&mut self, index: usize, finished: &mut impl FnMut(u32, FileInfo)) {
         let Open { reader, .. } = self.open.remove(index);
+        self.over.push(reader.file);
         finished(reader.file, reader.info);
     }
 }

@@ -115,6 +115,7 @@ impl Passed {
                 *count += 1;
             }
         }
+        dissector.files_over(batch.over());
     }
 
     /// What the report says of the input. Where reading ended early, what lies beyond was not read, and

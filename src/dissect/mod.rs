@@ -4,22 +4,26 @@
 //! leader and a learner and on each election connection. Which side leads follows from the ports, or
 //! from what the streams say. Deterministic: the same segments give the same events.
 
+mod crossing;
 mod election;
 mod event;
 mod framer;
 mod hidden;
 mod link;
 
+pub use crossing::Hosts;
 pub use event::{
-    AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
     PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen, Trouble,
 };
 
+use crate::address::Address;
 use crate::packet::{Flags, IgnoreReason, Segment};
 use crate::proto::quorum::Head;
 use crate::proto::{PacketType, election::Hello};
 use crate::stream::{Chunk, Connection, FlowKey, Found, Limits, Side, Sink, Slot, Table, Verdict};
 use crate::time::{Span, Timestamp};
+use crossing::Crossing;
 use election::ElectionFramer;
 use framer::Framer;
 use hidden::Room;
@@ -44,12 +48,19 @@ pub struct Settings {
     pub election_ports: Vec<u16>,
     /// Bounds of reassembly.
     pub limits: Limits,
+    /// Where the files were taken, where there are captures of several hosts.
+    pub hosts: Hosts,
 }
 
 impl Default for Settings {
     /// ZooKeeper's customary ports.
     fn default() -> Self {
-        Self { quorum_ports: vec![2888], election_ports: vec![3888], limits: Limits::default() }
+        Self {
+            quorum_ports: vec![2888],
+            election_ports: vec![3888],
+            limits: Limits::default(),
+            hosts: Hosts::default(),
+        }
     }
 }
 
@@ -63,6 +74,8 @@ struct Link {
     is_announced: bool,
     is_closed: bool,
     picked_up: bool,
+    /// What is on its way, once both ends were captured.
+    crossing: Option<Box<Crossing>>,
 }
 
 #[derive(Clone, Debug)]
@@ -99,6 +112,7 @@ pub struct Counts {
 #[derive(Clone, Debug)]
 pub struct Dissector {
     settings: Settings,
+    has_ends: bool,
     table: Table,
     flows: Vec<Option<Flow>>,
     sizes: Sizes,
@@ -118,6 +132,7 @@ impl Dissector {
     pub fn new(settings: Settings) -> Self {
         Self {
             table: Table::new(settings.limits.connections),
+            has_ends: !settings.hosts.is_one(),
             settings,
             flows: Vec::new(),
             sizes: Sizes::new(),
@@ -135,6 +150,13 @@ impl Dissector {
     pub fn limits_hit(&self) -> BTreeMap<&'static str, u64> {
         let counts = [("connections", self.table.evicted), ("held_bytes", self.counts.held_bytes_hit)];
         counts.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// No frame comes any more of these files, by their index in the input.
+    pub fn files_over(&mut self, files: &[u32]) {
+        for file in files {
+            self.settings.hosts.over(*file);
+        }
     }
 
     /// Takes the next segment of the capture.
@@ -156,6 +178,15 @@ impl Dissector {
         }
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
         let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
+        if self.has_ends
+            && let Some(outcome) = flow.cross(side, segment, &mut self.settings, &mut out)
+        {
+            self.counts.duplicates += u64::from(matches!(outcome, Outcome::Copy));
+            if flow.connection.is_holding() || flow.held_bytes > 0 {
+                self.weigh(slot, segment.at, observer);
+            }
+            return outcome.ignored();
+        }
         let outcome = flow.push(&key, side, segment, &self.settings.limits, &mut out);
         if flow.connection.is_holding() || flow.held_bytes > 0 {
             self.weigh(slot, segment.at, observer);
@@ -248,7 +279,7 @@ impl Dissector {
         let Some(mut flow) = self.flows.get_mut(slot.index()).and_then(Option::take) else { return };
         self.held_bytes -= flow.held_bytes;
         let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
-        let sums = flow.finish(now, &mut out);
+        let sums = flow.finish(now, &self.settings.hosts, &mut out);
         let total = &mut self.counts.election_bytes;
         total.decoded += sums.decoded;
         total.cut += sums.cut;
@@ -304,6 +335,7 @@ impl Kind {
             is_announced: false,
             is_closed: false,
             picked_up: !from_start,
+            crossing: None,
         }))
     }
 
@@ -390,6 +422,21 @@ impl Flow {
         }
     }
 
+    /// Looks at a segment of a link of which both ends may be captured. Some outcome where the learner's
+    /// capture holds it, and the leader's tells the same.
+    #[cold]
+    fn cross<O: Observer>(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        settings: &mut Settings,
+        out: &mut Outlet<'_, O>,
+    ) -> Option<Outcome> {
+        let host = settings.hosts.saw(segment.place.file, segment.at)?;
+        let Kind::Quorum(link) = &mut self.kind else { return None };
+        link.cross(&mut self.connection, host, side, segment, settings, out)
+    }
+
     const fn matters(&self) -> bool {
         match &self.kind {
             Kind::Quorum(link) => link.is_announced,
@@ -399,10 +446,11 @@ impl Flow {
     }
 
     /// Ends the connection; answers the byte sums of an election connection.
-    fn finish<O: Observer>(&mut self, now: Timestamp, out: &mut Outlet<'_, O>) -> ByteSums {
+    fn finish<O: Observer>(&mut self, now: Timestamp, hosts: &Hosts, out: &mut Outlet<'_, O>) -> ByteSums {
         match &mut self.kind {
             Kind::Quorum(link) => {
                 self.connection.finish(now, &mut LinkSink { link, out });
+                link.settle(&self.connection, now, hosts, out);
                 link.finish(&self.connection, out);
                 ByteSums::default()
             }
@@ -438,6 +486,14 @@ fn says_quorum(payload: &[u8], side: Side) -> Option<Side> {
 }
 
 impl Outcome {
+    const fn ignored(&self) -> Option<IgnoreReason> {
+        match self {
+            Self::Copy => Some(IgnoreReason::Duplicate),
+            Self::Other => Some(IgnoreReason::OtherPort),
+            Self::Taken | Self::Another => None,
+        }
+    }
+
     const fn of(verdict: Verdict, taken: Self) -> Self {
         match verdict {
             Verdict::Part(_) => taken,
@@ -491,6 +547,7 @@ impl Link {
             fate,
             new_bytes: connection.half(side).delivered() - before.0,
             acked_more: connection.half(side.other()).acked() > before.1,
+            is_of_two: self.crossing.as_ref().is_some_and(|crossing| crossing.is_of_two),
         };
         out.observer.segment(out.slot, &seen);
         if !self.is_closed
@@ -500,6 +557,76 @@ impl Link {
             out.observer.link_closed(out.slot, self.direction(closing.by), &closing);
         }
         Outcome::Taken
+    }
+
+    /// See [`Flow::cross`].
+    fn cross<O: Observer>(
+        &mut self,
+        connection: &mut Connection,
+        host: Address,
+        side: Side,
+        segment: &Segment<'_>,
+        Settings { hosts, limits, .. }: &Settings,
+        out: &mut Outlet<'_, O>,
+    ) -> Option<Outcome> {
+        let (leader, learner) = (self.state.leader.address, self.state.learner.address);
+        let is_captured_twice = hosts.watches(leader) && hosts.watches(learner);
+        if !is_captured_twice && self.crossing.is_none() || host != leader && host != learner {
+            return None;
+        }
+        let direction = self.direction(side);
+        let is_announced = self.is_announced;
+        let slot = out.slot;
+        self.crossing.get_or_insert_default().is_of_two = is_captured_twice;
+        self.settle(connection, segment.at, hosts, out);
+        let leader_side = self.leader_side;
+        while let Some(unsent) = self.crossing.as_mut().and_then(|crossing| crossing.next_unsent(segment.at))
+        {
+            // What the leader's capture lacks, though it was sent there.
+            if is_announced && connection.half(leader_side).lacks(&unsent.segment()) {
+                self.push(connection, segment.place, leader_side, &unsent.segment(), limits, out);
+            }
+        }
+        let crossing = self.crossing.get_or_insert_default();
+        let mut tell = |crossed: Crossed| {
+            if is_announced {
+                out.observer.crossed(slot, &crossed);
+            }
+        };
+        if !is_captured_twice {
+            return None;
+        }
+        if (host == leader) == direction.is_to_leader() {
+            crossing.arrived(direction, segment, &mut tell);
+        } else {
+            crossing.sent(direction, segment, &mut tell);
+        }
+        if host == leader || !is_announced {
+            return None;
+        }
+        let seen = crossing.at_learner(direction, segment);
+        out.observer.at_learner(slot, &seen);
+        connection.note_copy(side);
+        Some(Outcome::Copy)
+    }
+
+    /// Decides what has become of segments on their way.
+    fn settle<O: Observer>(
+        &mut self,
+        connection: &Connection,
+        now: Timestamp,
+        hosts: &Hosts,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let Some(crossing) = self.crossing.as_mut().filter(|_| self.is_announced) else { return };
+        let (leader, learner) = (self.state.leader.address, self.state.learner.address);
+        let receivers = PerDirection { to_leader: leader, to_learner: learner };
+        let acked = PerDirection {
+            to_leader: connection.half(self.leader_side.other()).acked_seq(),
+            to_learner: connection.half(self.leader_side).acked_seq(),
+        };
+        let slot = out.slot;
+        crossing.settle(now, hosts, &receivers, &acked, &mut |crossed| out.observer.crossed(slot, &crossed));
     }
 
     fn finish<O: Observer>(&mut self, connection: &Connection, out: &mut Outlet<'_, O>) {

@@ -93,6 +93,11 @@ impl Connection {
         }
     }
 
+    /// Counts a frame of `side` that was captured at the other end too.
+    pub const fn note_copy(&mut self, side: Side) {
+        self.half_mut(side).counts.duplicates += 1;
+    }
+
     /// Takes a segment that `side` sent; what becomes readable goes to `sink`.
     #[inline]
     pub fn push(

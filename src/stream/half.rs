@@ -111,6 +111,20 @@ impl Half {
         self.acked
     }
 
+    /// Whether a segment brings bytes that are new to this direction.
+    #[must_use]
+    pub fn lacks(&self, segment: &Segment<'_>) -> bool {
+        !self.started || segment.seq.wrapping_add(segment.len).wrapping_sub(self.next_seq).cast_signed() > 0
+    }
+
+    /// The sequence number up to which the other side has acknowledged; `None` before anything is known.
+    #[must_use]
+    pub fn acked_seq(&self) -> Option<u32> {
+        #[expect(clippy::cast_possible_truncation, reason = "sequence numbers wrap")]
+        let behind = self.next.wrapping_sub(self.acked) as u32;
+        self.started.then(|| self.next_seq.wrapping_sub(behind))
+    }
+
     /// Whether a sequence number of this direction is known.
     #[must_use]
     pub const fn started(&self) -> bool {

@@ -183,6 +183,13 @@ impl InFlight {
         oldest
     }
 
+    /// How many PROPOSALs later than any that was acknowledged wait for their ACK.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
+        let waiting = self.entries.iter().rev().take_while(|entry| Some(entry.zxid) > self.last_ack);
+        u32::try_from(waiting.count()).unwrap_or(u32::MAX)
+    }
+
     /// The link is over: what is left stays without answer.
     pub fn finish(&mut self) {
         while !self.entries.is_empty() {

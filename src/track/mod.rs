@@ -4,12 +4,18 @@
 
 pub mod activity;
 mod beat;
+pub mod counts;
 mod election;
+pub mod ends;
 pub mod flight;
 pub mod link;
+mod place;
 mod running;
 pub mod samples;
 mod server;
+mod session;
+pub mod timeline;
+mod usual;
 mod vantage;
 mod violation;
 pub mod wait;
@@ -17,15 +23,17 @@ pub mod wait;
 use crate::address::Address;
 use crate::diagnose;
 use crate::dissect::{
-    AuthSeen, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer, PacketSeen,
-    PerDirection, SegmentSeen, SnapshotSeen,
+    AuthSeen, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
 };
 use crate::proto::{PacketType, ServerState, Sid, config, quorum::Head};
+use crate::report;
 use crate::report::model::{
     Closed, Deadline, Headroom, Link, Origin, Report, Role, RoundTrips, Settings, Strangers, TcpCounts,
 };
-use crate::stream::{Closing, HalfCounts, Slot};
+use crate::stream::{Closing, Fate, HalfCounts, Slot};
 use crate::time::{Span, Timestamp};
+use crate::vantage::Vantage;
 use beat::Beat;
 use election::Elections;
 use link::LinkTrack;
@@ -33,7 +41,8 @@ use samples::Samples;
 use server::Servers;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use vantage::{Vantage, Vantages};
+use timeline::Timeline;
+use vantage::Vantages;
 
 /// Links kept for the report; beyond, the oldest that are over are let go.
 const LINKS_MOST: usize = 16_384;
@@ -62,6 +71,8 @@ pub struct Options {
     pub warn_at_percent: u32,
     /// Servers that a configuration names.
     pub servers: Vec<NamedServer>,
+    /// The hosts that the files were taken at, by their index, as far as that is known beforehand.
+    pub hosts: Vec<Option<Address>>,
 }
 
 /// The trackers of a capture.
@@ -84,6 +95,7 @@ pub struct Tracker {
     past: running::Past,
     vantage: Vantage,
     vantages: Vantages,
+    timeline: Timeline,
 }
 
 impl Tracker {
@@ -138,11 +150,12 @@ impl Tracker {
         let servers = &self.servers;
         let elections_forgotten = self.elections.evicted;
         let elections = std::mem::take(&mut self.elections).finish(|address| servers.sid(address));
-        let found = diagnose::stalls(&self.links, &settings, &elections, self.vantage.host(), end);
+        let found =
+            diagnose::stalls(&self.links, &settings, &elections, &self.timeline, self.vantage.host(), end);
         let near_misses = diagnose::near_misses(&self.links, &settings, self.options.warn_at_percent);
         let mut report = Report {
             settings,
-            links: self.links.iter().map(|link| shown(link, &settings)).collect(),
+            links: self.links.iter().map(|link| self.shown(link, &settings)).collect(),
             stalls: found,
             near_misses,
             elections,
@@ -196,6 +209,32 @@ impl Tracker {
         self.links = links;
     }
 
+    fn shown(&self, link: &LinkTrack, settings: &Settings) -> Link {
+        shown(link, settings, place::of(link, &self.vantages, self.vantage.host(), &self.options.hosts))
+    }
+
+    #[cold]
+    fn resent(&mut self, link: u32, at: Timestamp) {
+        self.timeline.resent(link, at);
+        self.prune_timeline();
+    }
+
+    /// Keeps the timeline within its bounds; looked at when something rare happens.
+    fn prune_timeline(&mut self) {
+        if !self.timeline.is_full() {
+            return;
+        }
+        let least = Span::from_millis(self.settings().stall_limit_ms().cast_signed());
+        let waits: Vec<_> = self
+            .links
+            .iter()
+            .flat_map(|link| &link.waits)
+            .filter(|wait| wait.len() >= least)
+            .map(|wait| (wait.start, wait.end))
+            .collect();
+        self.timeline.prune(&waits);
+    }
+
     /// Which limits were reached, and how often.
     fn limits_hit(&self, elections: u64) -> BTreeMap<&'static str, u64> {
         let sum = |count: fn(&LinkTrack) -> u64| self.links.iter().map(count).sum();
@@ -246,7 +285,11 @@ fn shown_name(named: &[NamedServer], address: Address, sid: Option<Sid>) -> Stri
 }
 
 /// A link as the report shows it.
-fn shown(link: &LinkTrack, settings: &Settings) -> Link {
+fn shown(
+    link: &LinkTrack,
+    settings: &Settings,
+    (vantage, seen_from): (report::model::Vantage, Vec<Address>),
+) -> Link {
     let round_trips = |samples: &Samples, unanswered| RoundTrips {
         count: samples.count(),
         unanswered,
@@ -260,6 +303,10 @@ fn shown(link: &LinkTrack, settings: &Settings) -> Link {
         };
         Headroom { limit_ms, worst_ms: worst.map(|(len, _)| len.millis()), at: worst.map(|(_, at)| at) }
     });
+    let both_ends = |value: fn(&ends::Ends, Direction) -> RoundTrips| PerDirection {
+        to_leader: link.ends.as_ref().map(|ends| value(ends, Direction::ToLeader)),
+        to_learner: link.ends.as_ref().map(|ends| value(ends, Direction::ToLearner)),
+    };
     let totals = link.totals;
     let tcp = |counts: HalfCounts| TcpCounts {
         retransmits: counts.retransmits,
@@ -309,6 +356,16 @@ fn shown(link: &LinkTrack, settings: &Settings) -> Link {
         bytes: totals.map(|totals| totals.bytes).unwrap_or_default(),
         losses: totals.map(|totals| totals.losses).unwrap_or_default(),
         sessions: link.sessions,
+        vantage,
+        seen_from,
+        one_way: both_ends(|ends, direction| {
+            let samples = ends.one_way.of(direction);
+            RoundTrips { count: samples.count(), unanswered: 0, quantiles: samples.quantiles() }
+        }),
+        lost_on_the_way: PerDirection {
+            to_leader: link.ends.as_ref().map(|ends| ends.lost.to_leader),
+            to_learner: link.ends.as_ref().map(|ends| ends.lost.to_learner),
+        },
     }
 }
 
@@ -343,8 +400,11 @@ impl Observer for Tracker {
     fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
         self.vantages.pair(segment.place.file, segment.src.address, segment.dst.address);
-        if let Some(link) = self.link(slot) {
-            link.segment(seen);
+        let Some(link) = self.link(slot) else { return };
+        link.segment(seen);
+        let id = link.id;
+        if seen.fate == Fate::Again {
+            self.resent(id, segment.at);
         }
     }
 
@@ -358,13 +418,16 @@ impl Observer for Tracker {
         let Some(link) = self.links.get_mut(index) else { return };
         let last_ping = link.last_ping_at();
         link.packet(packet);
-        let opened = link.opened;
+        let (id, opened, serves) = (link.id, link.opened, link.serves_now());
         let (leader, learner) = (opened.leader.address, opened.learner.address);
         match packet.kind {
+            // What a learner is sent to catch up was written earlier.
+            PacketType::Proposal if serves => self.timeline.write(id, packet.at, packet.size),
             PacketType::Ping if !packet.direction.is_to_leader() && !packet.inferred => {
                 if let Some(last) = last_ping {
                     self.beat.add(packet.at.since(last));
                 }
+                self.prune_timeline();
             }
             PacketType::FollowerInfo | PacketType::ObserverInfo => {
                 let is_follower = packet.kind == PacketType::FollowerInfo;
@@ -394,6 +457,20 @@ impl Observer for Tracker {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn at_learner(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
+        let segment = seen.segment;
+        self.vantages.pair(segment.place.file, segment.src.address, segment.dst.address);
+        if let Some(link) = self.link(slot) {
+            link.at_learner(seen);
+        }
+    }
+
+    fn crossed(&mut self, slot: Slot, crossed: &Crossed) {
+        if let Some(link) = self.link(slot) {
+            link.crossed(crossed);
         }
     }
 

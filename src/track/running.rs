@@ -134,7 +134,8 @@ impl Tracker {
             .collect();
         links.sort_by_key(|link| link.id);
         let elections = self.elections();
-        let mut stalls = diagnose::stalls(&links, &settings, &elections, self.vantage.host(), now);
+        let mut stalls =
+            diagnose::stalls(&links, &settings, &elections, &self.timeline, self.vantage.host(), now);
         stalls.retain(|stall| {
             let mut links = stall.links.iter().filter_map(|id| self.link_by_id(*id));
             stall.outcome != Outcome::Open || links.any(|link| link.pending().any(|wait| is_over(&wait)))
@@ -145,6 +146,7 @@ impl Tracker {
     /// Lets the oldest links that are over go, until `most` are held; their stalls stay. Answers how many
     /// went. `now` is the present.
     pub fn let_go(&mut self, most: usize, now: Timestamp) -> usize {
+        self.prune_timeline();
         let held = self.links.len().saturating_sub(self.free.len());
         let Some(excess) = held.checked_sub(most).filter(|excess| *excess > 0) else { return 0 };
         let mut is_going = vec![false; self.links.len()];
@@ -180,7 +182,9 @@ impl Tracker {
         for link in self.links.iter_mut().filter(|link| !link.is_recognised && is_gone(&link.id)) {
             link.forget_waits();
         }
-        let stalls = diagnose::stalls(&self.links, &settings, &[], self.vantage.host(), now);
+        let elections = self.elections();
+        let stalls =
+            diagnose::stalls(&self.links, &settings, &elections, &self.timeline, self.vantage.host(), now);
         self.past.stalls.extend(stalls.into_iter().filter(|stall| stall.links.iter().all(is_gone)));
         let near = diagnose::near_misses(&self.links, &settings, self.options.warn_at_percent);
         self.past.near_misses.extend(near.into_iter().filter(|miss| is_gone(&miss.link)));

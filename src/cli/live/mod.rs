@@ -13,7 +13,7 @@ pub(super) use args::{HELP, LiveArgs};
 use super::config::{Config, setting_of};
 use super::exit::{Failure, Outcome};
 use super::replay::Asked;
-use crate::dissect::Settings;
+use crate::dissect::{Hosts, Settings};
 use crate::live::interface::{self, Capturing, Over, now};
 use crate::live::metrics::Metrics;
 use crate::live::recorder::{self, Recorder};
@@ -51,7 +51,7 @@ pub(super) fn run(args: &LiveArgs) -> Result<Outcome, Failure> {
     }
     let input = args.input();
     let asked = Asked::of(&input)?;
-    let settings = asked.settings(&input);
+    let settings = asked.settings(&input, Hosts::default());
     let signals = Signals::heed().map_err(|error| Failure::wrong(format!("signals: {error}")))?;
     match &args.follow {
         Some(folder) => following::run(args, &asked, settings, &signals, folder),
@@ -150,6 +150,7 @@ fn options(args: &LiveArgs, config: &Config) -> track::Options {
         init_limit: setting_of(args.init_limit, config.init_limit),
         warn_at_percent: args.warn_at,
         servers: config.servers.clone(),
+        hosts: Vec::new(),
     }
 }
 

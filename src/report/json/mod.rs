@@ -39,7 +39,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
 struct ReportView<'a> {
     schema: &'static str,
     input: InputView<'a>,
-    settings: SettingsView,
+    settings: SettingsView<'a>,
     servers: Vec<ServerView<'a>>,
     links: Vec<LinkView>,
     stalls: Vec<StallView<'a>>,
@@ -55,7 +55,7 @@ impl<'a> ReportView<'a> {
         Self {
             schema: SCHEMA,
             input: InputView::of(report, ctx),
-            settings: SettingsView::of(&report.settings),
+            settings: SettingsView::of(&report.settings, &report.clocks, ctx),
             servers: report.servers.iter().map(|server| ServerView::of(server, ctx)).collect(),
             links: report.links.iter().map(|link| LinkView::of(link, ctx)).collect(),
             stalls: report.stalls.iter().map(|stall| StallView::of(stall, ctx)).collect(),

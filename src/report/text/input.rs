@@ -17,6 +17,8 @@ pub(super) fn write(page: &mut Page<'_>) {
     page.heading("READ", "");
     frames(page);
     files(page);
+    super::clock::vantage(page, LABEL);
+    super::clock::clocks(page, LABEL);
     super::log::files(page, LABEL);
     links(page);
     strangers(page);

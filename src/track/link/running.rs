@@ -78,6 +78,7 @@ impl LinkTrack {
                 (_, false) => copy.end_wait(Direction::ToLeader, at, Ended::CaptureEnd, None),
             }
         }
+        copy.note_unheard();
         copy
     }
 
