@@ -469,6 +469,22 @@ fn check_metrics(address: SocketAddr) {
     assert!(ask(address, "POST /metrics").starts_with("HTTP/1.1 405"));
 }
 
+/// What links showed up to their ends is counted, those that were gone between two looks too.
+fn check_records(counted: &str, report: &Value) {
+    for kind in ["PING", "PROPOSAL", "ACK", "FOLLOWERINFO"] {
+        let mut shown = 0;
+        for link in list(report, "links") {
+            for (key, way) in
+                ["records", "inferred"].iter().flat_map(|k| ["to_leader", "to_learner"].map(|w| (k, w)))
+            {
+                shown += link[*key][way][kind].as_u64().unwrap_or(0);
+            }
+        }
+        let line = format!("\nquorumscope_records_total{{type=\"{kind}\"}} {shown}\n");
+        assert!(counted.contains(&line), "{line} is not in {counted}");
+    }
+}
+
 #[test]
 fn a_rotation_is_followed_as_it_grows() {
     let folder = tempfile::tempdir().unwrap();
@@ -494,10 +510,14 @@ fn a_rotation_is_followed_as_it_grows() {
     watched.next("stall_over", Duration::from_secs(10));
     check_metrics(metrics);
     writer.join().unwrap();
-    thread::sleep(Duration::from_millis(500));
+    thread::sleep(Duration::from_millis(3_500));
+    let counted = ask(metrics, "GET /metrics");
     let live = watched.end();
+    check_records(&counted, &live);
     let file = replay(&copy);
     assert_eq!(list(&live["input"], "files").len(), 3, "{}", live["input"]["files"]);
+    assert_eq!(live["input"]["files"][0]["format"], "pcapng");
+    assert_eq!(live["input"]["files"][0]["link_type"], "ethernet");
     assert_eq!(live["input"]["frames"], file["input"]["frames"]);
     same(&live, &file, "links", &OF_LINK);
     same(&live, &file, "stalls", &OF_STALL);

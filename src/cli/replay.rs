@@ -99,6 +99,7 @@ impl Asked {
             warn_at_percent: args.warn_at,
             servers: self.config.servers.clone(),
             hosts,
+            keeps_values: false,
         })
     }
 }

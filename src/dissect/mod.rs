@@ -168,6 +168,7 @@ impl Dissector {
             Found::Known(slot) => slot,
             Found::New(slot) => self.enter(slot, &key, side, segment),
             Found::Instead(slot) => {
+                observer.link_unwatched(slot, segment.at);
                 self.let_go(slot, segment.at, observer);
                 self.enter(slot, &key, side, segment)
             }
@@ -202,6 +203,7 @@ impl Dissector {
                 Some(IgnoreReason::OtherPort)
             }
             Outcome::Another => {
+                observer.link_unwatched(slot, segment.at);
                 self.let_go(slot, segment.at, observer);
                 self.enter(slot, &key, side, segment);
                 let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };

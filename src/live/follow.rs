@@ -4,9 +4,9 @@
 //! only if their plain self was not read before. What was there before the newest file when it began is left
 //! alone. It is told the present; how far the files are behind it is learned from how they grow.
 
-use crate::capture::{Batch, Options, Replay};
+use crate::capture::{Batch, Compression, Options, Replay};
 use crate::frame::{Frame, FrameRef};
-use crate::pcapfile::Decoder;
+use crate::pcapfile::{Decoder, Description};
 use crate::time::{Span, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
@@ -31,6 +31,8 @@ const FILES_MOST: usize = 65_536;
 pub struct Step {
     /// A file was begun: its path. Frames from now on are of the next file.
     pub began: Option<PathBuf>,
+    /// What the file says of itself, once that is known.
+    pub description: Option<(Description, Compression)>,
     /// What is worth knowing.
     pub notices: Vec<String>,
     /// Whether there is more to read at once.
@@ -64,6 +66,26 @@ struct Current {
     reading: Reading,
     /// Whether all of it had been read when it was last looked at.
     is_at_end: bool,
+    is_described: bool,
+}
+
+impl Reading {
+    fn description(&self) -> Option<(Description, Compression)> {
+        match self {
+            Self::Plain { decoder, .. } => {
+                // Of a pcapng it is known with its first interface.
+                let about = decoder.as_ref().map(Decoder::description)?;
+                about.link_type.is_some().then_some((about, Compression::None))
+            }
+            Self::Packed(replay) => {
+                let file = replay.files().first()?;
+                let (format, link_type) = (file.format?, file.link_type);
+                let about = Description { format, link_type, snaplen: file.snaplen, nanos: file.nanos };
+                Some((about, file.compression))
+            }
+            Self::Broken => None,
+        }
+    }
 }
 
 /// Follows a folder.
@@ -224,7 +246,7 @@ impl Follower {
                 self.begun = self.begun.saturating_add(1);
                 step.began = Some(path.clone());
                 step.more = true;
-                self.current = Some(Current { path, reading, is_at_end: false });
+                self.current = Some(Current { path, reading, is_at_end: false, is_described: false });
             }
             Err(error) => step.notices.push(format!("{}: {error}: it is passed over", path.display())),
         }
@@ -254,6 +276,10 @@ impl Follower {
         };
         match outcome {
             Ok(more) => {
+                if !current.is_described {
+                    step.description = current.reading.description();
+                    current.is_described = step.description.is_some();
+                }
                 current.is_at_end = !more;
                 step.more = more;
                 if let (Reading::Plain { file, .. }, Some(known)) =

@@ -84,6 +84,9 @@ pub struct Pair {
     pub headroom: Option<[f64; 4]>,
     /// Client sessions that the learner names.
     pub sessions: u64,
+    /// The longest wait of the last minute against each deadline.
+    worst: [Span; 4],
+    is_open: bool,
 }
 
 /// What a link showed when it was looked at last.
@@ -145,16 +148,26 @@ impl Numbers {
     /// Looks at the trackers as of `now`.
     pub fn gather(&mut self, tracker: &Tracker, now: Timestamp) {
         for pair in self.pairs.values_mut() {
-            (pair.headroom, pair.sessions) = (None, 0);
+            (pair.worst, pair.is_open, pair.headroom, pair.sessions) = ([Span::ZERO; 4], false, None, 0);
         }
         self.epoch = None;
         for link in tracker.links() {
             self.link(link, tracker, now);
         }
+        for pair in self.pairs.values_mut().filter(|pair| pair.is_open) {
+            pair.headroom = Some(headroom(pair.worst, tracker));
+        }
         let held: HashSet<u32> = tracker.links().map(|link| link.id).collect();
         self.shown.retain(|id, _| held.contains(id));
         self.elections = tracker.last_election().0;
         self.missing_bytes = tracker.missing_bytes();
+    }
+
+    /// Looks at links that are over for the last time, before they become compact.
+    pub fn gather_last(&mut self, tracker: &Tracker) {
+        for link in tracker.links().filter(|link| link.is_to_be_compact()) {
+            self.tally(link, tracker);
+        }
     }
 
     /// Notes that links' figures begin anew, which loses nothing that was gathered.
@@ -169,10 +182,25 @@ impl Numbers {
     }
 
     fn link(&mut self, link: &LinkTrack, tracker: &Tracker, now: Timestamp) {
-        // Once it is over it shows nothing new, and its single values are gone.
-        if link.totals.is_some() {
-            return;
+        if !link.is_compact {
+            self.tally(link, tracker);
         }
+        let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
+        let Some(pair) = self.pairs.get_mut(&(leader, learner)) else { return };
+        // A link that has closed within the last minute counts too.
+        let is_open = link.closed.is_none() && link.totals.is_none();
+        for (all, own) in pair.worst.iter_mut().zip(worst(link, now)) {
+            *all = (*all).max(own);
+        }
+        pair.is_open |= is_open;
+        if is_open {
+            pair.sessions = pair.sessions.max(link.sessions);
+            self.epoch = self.epoch.max(link.epoch);
+        }
+    }
+
+    /// Adds what a link shows more than when it was looked at last.
+    fn tally(&mut self, link: &LinkTrack, tracker: &Tracker) {
         let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
         let shown = self.shown.entry(link.id).or_default();
         let records = records(link);
@@ -199,11 +227,6 @@ impl Numbers {
             all.grow(&tally, before);
             *before = tally;
         }
-        if link.closed.is_none() {
-            pair.headroom = Some(headroom(link, tracker, now));
-            pair.sessions = pair.sessions.max(link.sessions);
-            self.epoch = self.epoch.max(link.epoch);
-        }
     }
 }
 
@@ -220,9 +243,8 @@ fn records(link: &LinkTrack) -> BTreeMap<PacketType, u64> {
     all
 }
 
-/// What is left of each deadline after the longest wait of the last minute.
-fn headroom(link: &LinkTrack, tracker: &Tracker, now: Timestamp) -> [f64; 4] {
-    let settings = tracker.settings();
+/// The longest wait of the last minute against each deadline.
+fn worst(link: &LinkTrack, now: Timestamp) -> [Span; 4] {
     let since = now.minus(HEADROOM_OF);
     let ended = link.waits.iter().filter(|wait| wait.end >= since).map(|wait| (wait.deadline, wait.len()));
     let pending = link.pending().map(|wait| (wait.deadline, now.since(wait.start)));
@@ -232,6 +254,12 @@ fn headroom(link: &LinkTrack, tracker: &Tracker, now: Timestamp) -> [f64; 4] {
             *worst = (*worst).max(len);
         }
     }
+    worst
+}
+
+/// What is left of each deadline after the longest wait.
+fn headroom(worst: [Span; 4], tracker: &Tracker) -> [f64; 4] {
+    let settings = tracker.settings();
     let mut left = [1.0; 4];
     for ((left, deadline), worst) in left.iter_mut().zip(Deadline::ALL).zip(worst) {
         let limit = diagnose::limit(deadline, &settings);

@@ -129,6 +129,10 @@ pub struct LinkTrack {
     pub worst: [Option<(Span, Timestamp)>; 4],
     /// Everything known at the end.
     pub totals: Option<LinkTotals>,
+    /// Since when nothing of it is watched any more, though it was not seen to close.
+    pub unwatched: Option<Timestamp>,
+    /// Whether all that no report shows was let go.
+    pub is_compact: bool,
     /// Whether a packet was recognised on it.
     pub is_recognised: bool,
     /// What limits made it forget.
@@ -210,6 +214,8 @@ impl LinkTrack {
             waits_noted: 0,
             worst: [None; 4],
             totals: None,
+            unwatched: None,
+            is_compact: false,
             is_recognised: false,
             forgotten: Forgotten::default(),
             sessions: 0,
@@ -774,6 +780,7 @@ impl LinkTrack {
     /// The link is over and closed: lets go of all that no report shows. `near` is the shortest wait
     /// that may still be shown.
     pub fn compact(&mut self, near: Span) {
+        self.is_compact = true;
         self.ping.seal();
         self.ack.seal();
         self.commit.seal();

@@ -71,6 +71,8 @@ pub struct Options {
     pub warn_at_percent: u32,
     /// Servers that a configuration names.
     pub servers: Vec<NamedServer>,
+    /// Whether the single values of links that are over stay until [`Tracker::compact`].
+    pub keeps_values: bool,
     /// The hosts that the files were taken at, by their index, as far as that is known beforehand.
     pub hosts: Vec<Option<Address>>,
 }
@@ -172,6 +174,14 @@ impl Tracker {
             link.learner_sid = link.learner_sid.or_else(|| server.and_then(|server| server.sid));
         }
         report
+    }
+
+    /// The shortest wait that a report may list.
+    fn near(&self) -> Span {
+        let settings = self.settings();
+        let percent = u64::from(self.options.warn_at_percent.clamp(1, 100));
+        let near = settings.stall_limit_ms().min(settings.init_limit_ms()) * percent / 100;
+        Span::from_millis(near.cast_signed())
     }
 
     /// A packet shows that a connection is a link: its ends are servers.
@@ -501,10 +511,15 @@ impl Observer for Tracker {
         }
     }
 
+    fn link_unwatched(&mut self, slot: Slot, at: Timestamp) {
+        if let Some(link) = self.link(slot) {
+            link.unwatched = Some(at);
+        }
+    }
+
     fn link_over(&mut self, slot: Slot, totals: &LinkTotals) {
-        let settings = self.settings();
-        let percent = u64::from(self.options.warn_at_percent.clamp(1, 100));
-        let near = settings.stall_limit_ms().min(settings.init_limit_ms()) * percent / 100;
+        let near = self.near();
+        let keeps_values = self.options.keeps_values;
         let servers = &mut self.servers;
         let index = self.slots.get(slot.index()).copied().unwrap_or(0).checked_sub(1);
         if let Some(link) = index.and_then(|index| self.links.get_mut(index as usize)) {
@@ -513,11 +528,13 @@ impl Observer for Tracker {
                 self.strangers.connections += 1;
                 self.strangers.bytes += totals.bytes.to_leader.stream() + totals.bytes.to_learner.stream();
                 self.free.extend(index);
-            } else if let Some(closed) = link.closed {
-                link.finish(closed.at);
+            } else if let Some(at) = link.closed.map(|closed| closed.at).or(link.unwatched) {
+                link.finish(at);
                 servers.reached(link.opened.leader.address, link.last_proposed);
                 servers.reached(link.opened.learner.address, link.last_acked);
-                link.compact(Span::from_millis(near.cast_signed()));
+                if !keeps_values {
+                    link.compact(near);
+                }
             }
         }
         if let Some(place) = self.slots.get_mut(slot.index()) {

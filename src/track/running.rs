@@ -143,6 +143,16 @@ impl Tracker {
         stalls
     }
 
+    /// Lets go of what no report shows of links that are over: see [`Options::keeps_values`].
+    ///
+    /// [`Options::keeps_values`]: super::Options::keeps_values
+    pub fn compact(&mut self) {
+        let near = self.near();
+        for link in self.links.iter_mut().filter(|link| link.is_to_be_compact()) {
+            link.compact(near);
+        }
+    }
+
     /// Lets the oldest links that are over go, until `most` are held; their stalls stay. Answers how many
     /// went. `now` is the present.
     pub fn let_go(&mut self, most: usize, now: Timestamp) -> usize {
@@ -211,11 +221,9 @@ impl Tracker {
 
     /// Begins a new window of the links' figures: [`LinkTrack::rotate`].
     pub fn rotate(&mut self) {
-        let settings = self.settings();
-        let percent = u64::from(self.options.warn_at_percent.clamp(1, 100));
-        let near = settings.stall_limit_ms().min(settings.init_limit_ms()) * percent / 100;
+        let near = self.near();
         for link in &mut self.links {
-            link.rotate(Span::from_millis(near.cast_signed()));
+            link.rotate(near);
         }
     }
 }

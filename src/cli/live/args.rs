@@ -126,7 +126,7 @@ pub(in crate::cli) struct LiveArgs {
     pub(super) max_links: usize,
 
     /// Connections tracked at once; beyond that the longest idle is let go, and counted.
-    #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = crate::cli::args::connections)]
+    #[arg(long, value_name = "N", default_value_t = 4_096, value_parser = crate::cli::args::connections)]
     pub(super) max_connections: usize,
 }
 

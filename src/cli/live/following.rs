@@ -100,6 +100,9 @@ fn tell(session: &mut Session, step: &Step) -> Result<(), Failure> {
         session.reads_file(&path);
         session.notice(&format!("reads {path}"))?;
     }
+    if let Some((about, compression)) = step.description {
+        session.is_described(about, compression);
+    }
     for notice in &step.notices {
         session.notice(notice)?;
     }

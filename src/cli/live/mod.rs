@@ -151,6 +151,7 @@ fn options(args: &LiveArgs, config: &Config) -> track::Options {
         warn_at_percent: args.warn_at,
         servers: config.servers.clone(),
         hosts: Vec::new(),
+        keeps_values: true,
     }
 }
 

@@ -4,7 +4,7 @@
 //! gives the same announcements as the wire it was taken from.
 
 use super::output::Output;
-use crate::capture::{Batch, FileInfo};
+use crate::capture::{Batch, Compression, FileInfo};
 use crate::cli::exit::Failure;
 use crate::cli::reading::Passed;
 use crate::dissect::{Dissector, Settings};
@@ -13,6 +13,7 @@ use crate::live::Watch;
 use crate::live::metrics::Metrics;
 use crate::live::numbers::Numbers;
 use crate::live::recorder::Recorder;
+use crate::pcapfile::Description;
 use crate::report::live::{Event, LiveInput, Received, What};
 use crate::report::model::Report;
 use crate::time::{Span, Timestamp};
@@ -89,9 +90,17 @@ impl Session {
     /// Frames will come from one more file; the last entry stands for all beyond `FILES_MOST`.
     pub(super) fn reads_file(&mut self, path: &str) {
         if self.files.len() <= FILES_MOST as usize {
-            self.files.push(FileInfo { path: path.to_owned(), nanos: true, ..FileInfo::default() });
+            self.files.push(FileInfo { path: path.to_owned(), ..FileInfo::default() });
         }
         self.output.file(path);
+    }
+
+    /// What the file that is read says of itself.
+    pub(super) fn is_described(&mut self, about: Description, compression: Compression) {
+        if let Some(file) = self.files.last_mut() {
+            (file.format, file.compression) = (Some(about.format), compression);
+            (file.link_type, file.snaplen, file.nanos) = (about.link_type, about.snaplen, about.nanos);
+        }
     }
 
     /// Names where frames come from.
@@ -163,6 +172,10 @@ impl Session {
         }
         if self.now.since(self.let_go_at) >= LET_GO_EVERY {
             self.let_go_at = self.now;
+            if let Some((_, numbers)) = &mut self.metrics {
+                numbers.gather_last(&self.tracker);
+            }
+            self.tracker.compact();
             self.tracker.let_go(self.kept.links, self.now);
         }
         if self.now.since(self.window_from) >= self.kept.window {

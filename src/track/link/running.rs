@@ -82,6 +82,12 @@ impl LinkTrack {
         copy
     }
 
+    /// Whether it is over and still holds what no report shows.
+    #[must_use]
+    pub const fn is_to_be_compact(&self) -> bool {
+        self.totals.is_some() && !self.is_compact && (self.closed.is_some() || self.unwatched.is_some())
+    }
+
     /// A copy without what is large and no wait's.
     fn bare(&mut self) -> Self {
         let (ping, ack, commit) = (take(&mut self.ping), take(&mut self.ack), take(&mut self.commit));
