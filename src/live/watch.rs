@@ -18,8 +18,14 @@ use std::collections::{HashMap, HashSet};
 const SETTLING: Span = Span::from_millis(1_000);
 /// An election is told to be over so long after it: its epoch is named a moment later.
 const ELECTED: Span = Span::from_millis(500);
-/// Stalls that were told and are remembered; beyond, the oldest are forgotten.
+/// Stalls that were told and are remembered. Beyond, the oldest that are over are forgotten; where all go on,
+/// no more is told until one of them is over.
 const TOLD_MOST: usize = 256;
+/// A wait as many times as long as its limit, and [`GIVEN_UP_AFTER`] long, is told to be over: both ends close
+/// at the limit, and a capture that has lost the close would else show a stall for ever.
+const GIVEN_UP_TIMES: i64 = 10;
+/// See [`GIVEN_UP_TIMES`].
+const GIVEN_UP_AFTER: Span = Span::from_millis(300_000);
 
 /// A stall that was told.
 #[derive(Clone, Debug)]
@@ -29,6 +35,8 @@ struct Told {
     /// When its last wait was over; `None` while one goes on.
     quiet_since: Option<Timestamp>,
     is_over: bool,
+    /// Whether it is over only because nothing more was seen of it.
+    is_given_up: bool,
 }
 
 /// What was seen of a link.
@@ -56,6 +64,8 @@ pub struct Watch {
     next_due: Timestamp,
     elections_begun: u64,
     elections_over: u64,
+    /// Whether it was told that there are too many stalls to tell them all.
+    is_full: bool,
 }
 
 impl Watch {
@@ -71,6 +81,7 @@ impl Watch {
             next_due: Timestamp::MIN,
             elections_begun: 0,
             elections_over: 0,
+            is_full: false,
         }
     }
 
@@ -90,13 +101,19 @@ impl Watch {
     #[must_use]
     pub fn look(&mut self, tracker: &mut Tracker, now: Timestamp) -> Vec<Event> {
         let settings = tracker.settings();
+        let has_room = self.open_stalls().count() < TOLD_MOST;
+        self.is_full &= !has_room;
         let mut found = Found { next_due: Timestamp::MAX, ..Found::default() };
         for link in tracker.links() {
             self.link(link, tracker, &settings, now, &mut found);
         }
         self.next_due = found.next_due;
         self.note_ends(tracker, &settings, now);
-        if found.is_news || self.told.iter().any(|told| told.is_due(now)) {
+        if found.is_news && !has_room && !std::mem::replace(&mut self.is_full, true) {
+            let what = format!("{TOLD_MOST} stalls go on: further ones are told once one of them is over");
+            found.tell(now, What::Notice(what));
+        }
+        if found.is_news && has_room || self.told.iter().any(|told| told.is_due(now)) {
             let stalls = tracker.stalls_at(now, self.since(&settings, now));
             self.compare(stalls, tracker, &settings, now, &mut found.events);
         }
@@ -155,8 +172,8 @@ impl Watch {
                     found.next_due = found.next_due.min(passes.plus(Span::from_nanos(1)));
                 }
             }
-            found.is_news |= !is_told && age > limit;
-            if age >= near && age <= limit && !is_told {
+            found.is_news |= !is_told && age > limit && !is_given_up(wait, settings, now);
+            if age >= near && near < limit && age <= limit && !is_told {
                 let place = seen.warned.get_mut(usize::from(wait.for_leader));
                 if let Some(place) = place.filter(|place| place.is_none()) {
                     *place = Some(Warned { deadline: wait.deadline, start: wait.start });
@@ -187,7 +204,10 @@ impl Watch {
     fn note_ends(&mut self, tracker: &Tracker, settings: &Settings, now: Timestamp) {
         for told in self.told.iter_mut().filter(|told| !told.is_over) {
             let goes_on = told.stall.links.iter().filter_map(|id| tracker.link_by_id(*id)).any(|link| {
-                link.pending().any(|wait| now.since(wait.start) > diagnose::limit(wait.deadline, settings))
+                link.pending().any(|wait| {
+                    now.since(wait.start) > diagnose::limit(wait.deadline, settings)
+                        && !is_given_up(&wait, settings, now)
+                })
             });
             told.quiet_since = if goes_on { None } else { told.quiet_since.or(Some(now)) };
         }
@@ -215,7 +235,7 @@ impl Watch {
             let known = self.told.iter_mut().find(|told| is_same(&told.stall, &stall, now));
             if let Some(told) = known {
                 let id = told.id;
-                if told.is_over && stall.outcome == Outcome::Open {
+                if told.is_over && stall.outcome == Outcome::Open && !told.is_given_up {
                     (told.is_over, told.quiet_since) = (false, None);
                     tell(What::Stall(Box::new(news(&stall, id, tracker, settings, now))));
                 }
@@ -225,18 +245,23 @@ impl Watch {
                 continue;
             }
             let limit = Span::from_millis(settings.stall_limit_ms().cast_signed());
-            if stall.end.is_some_and(|end| now.since(end) > limit) {
+            if stall.end.is_some_and(|end| now.since(end) > limit)
+                || stall.end.is_none() && now.since(stall.start) > given_up_after(limit)
+                || self.told.iter().filter(|told| !told.is_over).count() >= TOLD_MOST
+            {
                 continue;
             }
             self.stalls += 1;
             let quiet_since = (stall.outcome != Outcome::Open).then_some(now);
             let stall = Stall { id: self.stalls, ..stall };
             tell(What::Stall(Box::new(news(&stall, self.stalls, tracker, settings, now))));
-            self.told.push(Told { id: self.stalls, stall, quiet_since, is_over: false });
+            let (id, is_over, is_given_up) = (self.stalls, false, false);
+            self.told.push(Told { id, stall, quiet_since, is_over, is_given_up });
         }
         for told in self.told.iter_mut().filter(|told| told.is_due(now)) {
             told.is_over = true;
             if told.stall.outcome == Outcome::Open {
+                told.is_given_up = true;
                 // Its waits are no longer to be seen: a link that was let go, or that went on elsewhere.
                 told.stall.end = told.quiet_since.filter(|at| *at > told.stall.start);
             }
@@ -270,9 +295,12 @@ impl Watch {
         }
         let since = self.since(settings, now);
         self.told.retain(|told| !told.is_over || told.stall.end.unwrap_or(told.stall.start) >= since);
-        if let Some(excess) = self.told.len().checked_sub(TOLD_MOST) {
-            self.told.drain(..excess);
-        }
+        let mut excess = self.told.len().saturating_sub(TOLD_MOST);
+        self.told.retain(|told| {
+            let goes = excess > 0 && told.is_over;
+            excess -= usize::from(goes);
+            !goes
+        });
     }
 }
 
@@ -302,6 +330,15 @@ impl Found {
     fn tell(&mut self, at: Timestamp, what: What) {
         self.events.push(Event { at, what });
     }
+}
+
+/// How long a wait is told to go on.
+fn given_up_after(limit: Span) -> Span {
+    limit.times(GIVEN_UP_TIMES).max(GIVEN_UP_AFTER)
+}
+
+fn is_given_up(wait: &Pending, settings: &Settings, now: Timestamp) -> bool {
+    now.since(wait.start) > given_up_after(diagnose::limit(wait.deadline, settings))
 }
 
 /// Whether two stalls are one event: they share a link and a time.
@@ -370,4 +407,79 @@ fn past_limit(stall: &Stall, tracker: &Tracker, settings: &Settings, now: Timest
         .map(|(deadline, start)| start.plus(diagnose::limit(deadline, settings)))
         .min();
     passed.map_or(Span::ZERO, |passed| now.since(passed))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::address::Endpoint;
+    use crate::dissect::{Direction, LinkOpened, Observer, PacketSeen};
+    use crate::frame::FrameRef;
+    use crate::proto::{PacketType, Zxid};
+    use crate::report::model::Origin;
+    use crate::stream::Slot;
+    use crate::track::Options;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    fn endpoint(number: u32, port: u16) -> Endpoint {
+        Endpoint { address: IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number)).into(), port }
+    }
+
+    fn at(seconds: u32) -> Timestamp {
+        Timestamp::from_parts(i64::from(seconds), 0)
+    }
+
+    /// Trackers of links, each of a leader of its own, that fall silent at once.
+    fn silent(links: u32) -> Tracker {
+        let mut tracker =
+            Tracker::new(Options { tick_ms: Some((2_000, Origin::Option)), ..Options::default() });
+        for number in 0..links {
+            let slot = Slot(number);
+            let (leader, learner) = (endpoint(2 * number, 2888), endpoint(2 * number + 1, 40_000));
+            let place = FrameRef::default();
+            tracker.link_opened(slot, &LinkOpened { leader, learner, at: at(0), place, picked_up: true });
+            let packet = PacketSeen {
+                direction: Direction::ToLearner,
+                kind: PacketType::Ping,
+                zxid: Some(Zxid(0x1_0000_0000)),
+                data_len: Some(-1),
+                size: Some(20),
+                at: at(0),
+                last_at: at(0),
+                place,
+                seen: &[],
+                cut: 0,
+                inferred: false,
+                timed: true,
+            };
+            tracker.packet(slot, &packet);
+        }
+        tracker
+    }
+
+    fn count(events: &[Event], is: fn(&What) -> bool) -> usize {
+        events.iter().filter(|event| is(&event.what)).count()
+    }
+
+    #[test]
+    fn a_silence_without_end_is_over_some_time() {
+        let mut tracker = silent(1);
+        let mut watch = Watch::new(100);
+        let events: Vec<_> = (0..2_000).flat_map(|second| watch.look(&mut tracker, at(second))).collect();
+        assert_eq!(count(&events, |what| matches!(what, What::Stall(_))), 1);
+        let over = events.iter().find(|event| matches!(event.what, What::StallOver(_))).unwrap();
+        assert!((at(300)..at(310)).contains(&over.at), "{}", over.at.nanos());
+        assert_eq!((watch.open_stalls().count(), events.len()), (0, 2));
+    }
+
+    #[test]
+    fn stalls_beyond_those_that_are_remembered_are_not_told_again_and_again() {
+        let mut tracker = silent(300);
+        let mut watch = Watch::new(100);
+        let events: Vec<_> = (0..60).flat_map(|second| watch.look(&mut tracker, at(second))).collect();
+        assert_eq!(count(&events, |what| matches!(what, What::Stall(_))), TOLD_MOST);
+        assert_eq!(count(&events, |what| matches!(what, What::Notice(_))), 1);
+        assert_eq!(watch.open_stalls().count(), TOLD_MOST);
+    }
 }
