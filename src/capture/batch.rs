@@ -54,6 +54,15 @@ impl Batch {
         self.entries.iter().map(|entry| self.view(entry))
     }
 
+    /// Adds a copy of a frame behind the others.
+    pub fn add(&mut self, frame: &Frame<'_>) {
+        let start = u32::try_from(self.append(frame.data)).unwrap_or(u32::MAX);
+        let len = u32::try_from(frame.data.len()).unwrap_or(u32::MAX);
+        let Frame { at, link, orig_len, place, .. } = *frame;
+        let head = Head { at, link, orig_len, start, len, number: place.number };
+        self.entries.push(Entry { head, file: place.file });
+    }
+
     /// Files, by their index in the input, of which no frame comes behind this batch.
     #[must_use]
     pub fn over(&self) -> &[u32] {

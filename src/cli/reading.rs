@@ -145,6 +145,7 @@ impl Passed {
             ignored: named.filter(|(_, count)| *count > 0).collect(),
             skipped: skipped.to_vec(),
             logs: Vec::new(),
+            live: None,
             files,
         }
     }

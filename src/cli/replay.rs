@@ -33,6 +33,9 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Outcome, Failure> {
     if let Some(choice) = &asked.selection.server {
         check_choice(choice, &asked.config, &report)?;
     }
+    if let Some(path) = &args.annotate {
+        super::annotate::write(&report, args, path)?;
+    }
     write(&report, args, &asked)?;
     let is_bad = args.fail_on_stall && !report.stalls.is_empty();
     Ok(if is_bad { Outcome::StallsFound } else { Outcome::Done })
@@ -71,6 +74,11 @@ impl Asked {
 
     /// A dissector for the ports in use.
     pub(super) fn dissector(&self, args: &InputArgs, hosts: Hosts) -> Dissector {
+        Dissector::new(self.settings(args, hosts))
+    }
+
+    /// The ports in use, and the limits of reassembly.
+    pub(super) fn settings(&self, args: &InputArgs, hosts: Hosts) -> Settings {
         let customary = Settings::default();
         let mut settings = Settings {
             quorum_ports: ports(&args.quorum_port, customary.quorum_ports),
@@ -80,7 +88,7 @@ impl Asked {
         };
         settings.quorum_ports.extend(&self.config.quorum_ports);
         settings.election_ports.extend(&self.config.election_ports);
-        Dissector::new(settings)
+        settings
     }
 
     fn tracker(&self, args: &ReplayArgs, hosts: Vec<Option<Address>>) -> Tracker {
@@ -91,6 +99,7 @@ impl Asked {
             warn_at_percent: args.warn_at,
             servers: self.config.servers.clone(),
             hosts,
+            keeps_values: false,
         })
     }
 }
@@ -206,7 +215,7 @@ fn write(report: &Report, args: &ReplayArgs, asked: &Asked) -> Result<(), Failur
 }
 
 /// Whether to write colours: on a terminal that can, unless asked otherwise (<https://no-color.org>).
-fn is_coloured(color: Color) -> bool {
+pub(super) fn is_coloured(color: Color) -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     match color {
         Color::Always => true,

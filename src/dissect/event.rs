@@ -298,6 +298,8 @@ pub trait Observer {
     fn link_closed(&mut self, slot: Slot, direction: Direction, closing: &Closing);
     /// Bytes are missing in a direction of a link.
     fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp);
+    /// A link is about to be let go though it was not seen to close: what comes of it is not watched.
+    fn link_unwatched(&mut self, _slot: Slot, _at: Timestamp) {}
     /// A link is over: no more of it will come.
     fn link_over(&mut self, slot: Slot, totals: &LinkTotals);
     /// An election connection is over: its bytes, and whether TLS protected it.

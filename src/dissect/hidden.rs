@@ -118,7 +118,7 @@ pub(super) fn read_to_leader(
 }
 
 /// The memory that searches work in, one after the other.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Room {
     /// The states of all layers, one layer behind the other.
     states: Vec<State>,

@@ -66,7 +66,7 @@ impl Default for Settings {
 }
 
 /// A connection that joins a leader and a learner.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Link {
     leader_side: Side,
     state: LinkState,
@@ -79,7 +79,7 @@ struct Link {
     crossing: Option<Box<Crossing>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Kind {
     Undecided(u8),
     Quorum(Box<Link>),
@@ -87,7 +87,7 @@ enum Kind {
     Other,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Flow {
     connection: Connection,
     kind: Kind,
@@ -110,7 +110,7 @@ pub struct Counts {
 }
 
 /// The dissector: all connections of a capture.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Dissector {
     settings: Settings,
     has_ends: bool,
@@ -169,6 +169,7 @@ impl Dissector {
             Found::Known(slot) => slot,
             Found::New(slot) => self.enter(slot, &key, side, segment),
             Found::Instead(slot) => {
+                observer.link_unwatched(slot, segment.at);
                 self.let_go(slot, segment.at, observer);
                 self.enter(slot, &key, side, segment)
             }
@@ -203,6 +204,7 @@ impl Dissector {
                 Some(IgnoreReason::OtherPort)
             }
             Outcome::Another => {
+                observer.link_unwatched(slot, segment.at);
                 self.let_go(slot, segment.at, observer);
                 self.enter(slot, &key, side, segment);
                 let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };

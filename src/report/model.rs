@@ -73,6 +73,8 @@ pub struct Input {
     pub skipped: Vec<String>,
     /// The servers' own logs.
     pub logs: Vec<LogFile>,
+    /// Where frames came from while they came; `None` where files were read.
+    pub live: Option<crate::report::live::LiveInput>,
 }
 
 /// Where a setting came from.

@@ -110,6 +110,7 @@ fn input() -> Input {
         ignored: [("duplicate", 12), ("not_tcp", 4)].into(),
         skipped: vec!["/captures/notes.txt".to_owned()],
         logs: Vec::new(),
+        live: None,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::proto::Zxid;
 
 /// Sizes of PROPOSALs by leader and zxid, as any link showed them: every follower of a leader is sent
 /// the same bytes. A fixed table in which the newer entry wins.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::dissect) struct Sizes {
     entries: Box<[SizeEntry]>,
     pub(super) newleader: Option<(u32, u64)>,

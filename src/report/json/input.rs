@@ -22,6 +22,8 @@ pub(super) struct InputView<'a> {
     election_bytes: BytesView,
     strangers: StrangersView,
     logs: Vec<LogFileView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<serde_json::Value>,
 }
 
 impl<'a> InputView<'a> {
@@ -41,6 +43,7 @@ impl<'a> InputView<'a> {
             election_bytes: BytesView::of(&report.election_bytes),
             strangers: StrangersView { connections, bytes },
             logs: input.logs.iter().map(|log| LogFileView::of(log, ctx)).collect(),
+            live: input.live.as_ref().map(super::live::input),
         }
     }
 }
