@@ -96,6 +96,18 @@ impl ByteSums {
     pub const fn stream(&self) -> u64 {
         self.decoded + self.cut + self.missing + self.unframed
     }
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            decoded: self.decoded + other.decoded,
+            cut: self.cut + other.cut,
+            missing: self.missing + other.missing,
+            unframed: self.unframed + other.unframed,
+            cut_unframed: self.cut_unframed + other.cut_unframed,
+        }
+    }
 }
 
 /// A connection between a leader and a learner has appeared.
@@ -290,6 +302,8 @@ pub trait Observer {
     fn link_unwatched(&mut self, _slot: Slot, _at: Timestamp) {}
     /// A link is over: no more of it will come.
     fn link_over(&mut self, slot: Slot, totals: &LinkTotals);
+    /// An election connection is over: its bytes, and whether TLS protected it.
+    fn election_over(&mut self, _bytes: &ByteSums, _is_tls: bool) {}
     /// A message on the election port.
     fn election(&mut self, message: &ElectionSeen<'_>);
     /// A SASL packet, on either port.

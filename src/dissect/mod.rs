@@ -10,6 +10,7 @@ mod event;
 mod framer;
 mod hidden;
 mod link;
+mod span;
 
 pub use crossing::Hosts;
 pub use event::{
@@ -282,12 +283,7 @@ impl Dissector {
         self.held_bytes -= flow.held_bytes;
         let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
         let sums = flow.finish(now, &self.settings.hosts, &mut out);
-        let total = &mut self.counts.election_bytes;
-        total.decoded += sums.decoded;
-        total.cut += sums.cut;
-        total.missing += sums.missing;
-        total.unframed += sums.unframed;
-        total.cut_unframed += sums.cut_unframed;
+        self.counts.election_bytes = self.counts.election_bytes.plus(&sums);
     }
 
     /// Looks at one slot: a connection that is over is let go.
@@ -459,13 +455,9 @@ impl Flow {
             Kind::Election(framers) => {
                 self.connection.finish(now, &mut ElectionSink { framers, observer: out.observer });
                 let [a, b] = &**framers;
-                ByteSums {
-                    decoded: a.sums.decoded + b.sums.decoded,
-                    cut: a.sums.cut + b.sums.cut,
-                    missing: a.sums.missing + b.sums.missing,
-                    unframed: a.sums.unframed + b.sums.unframed,
-                    cut_unframed: a.sums.cut_unframed + b.sums.cut_unframed,
-                }
+                let sums = a.sums.plus(&b.sums);
+                out.observer.election_over(&sums, a.is_tls() || b.is_tls());
+                sums
             }
             Kind::Undecided(_) | Kind::Other => ByteSums::default(),
         }
@@ -642,8 +634,8 @@ impl Link {
         let learner_side = self.leader_side.other();
         let totals = LinkTotals {
             bytes: PerDirection {
-                to_leader: add(&self.to_leader.sums, &self.state.sums.to_leader),
-                to_learner: add(&self.to_learner.sums, &self.state.sums.to_learner),
+                to_leader: self.to_leader.sums.plus(&self.state.sums.to_leader),
+                to_learner: self.to_learner.sums.plus(&self.state.sums.to_learner),
             },
             tcp: PerDirection {
                 to_leader: connection.half(learner_side).counts,
@@ -653,16 +645,6 @@ impl Link {
             losses: PerDirection { to_leader: self.to_leader.losses, to_learner: self.to_learner.losses },
         };
         out.observer.link_over(out.slot, &totals);
-    }
-}
-
-const fn add(a: &ByteSums, b: &ByteSums) -> ByteSums {
-    ByteSums {
-        decoded: a.decoded + b.decoded,
-        cut: a.cut + b.cut,
-        missing: a.missing + b.missing,
-        unframed: a.unframed + b.unframed,
-        cut_unframed: a.cut_unframed + b.cut_unframed,
     }
 }
 

@@ -23,7 +23,7 @@ pub mod wait;
 use crate::address::Address;
 use crate::diagnose;
 use crate::dissect::{
-    AuthSeen, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
     PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
 };
 use crate::proto::{PacketType, ServerState, Sid, config, quorum::Head};
@@ -88,6 +88,7 @@ pub struct Tracker {
     free: Vec<u32>,
     links_seen: u32,
     strangers: Strangers,
+    election_bytes: ByteSums,
     servers: Servers,
     elections: Elections,
     beat: Beat,
@@ -162,6 +163,7 @@ impl Tracker {
             near_misses,
             elections,
             violations,
+            election_bytes: self.election_bytes,
             strangers: self.strangers,
             ..Report::default()
         };
@@ -539,6 +541,14 @@ impl Observer for Tracker {
         }
         if let Some(place) = self.slots.get_mut(slot.index()) {
             *place = 0;
+        }
+    }
+
+    fn election_over(&mut self, bytes: &ByteSums, is_tls: bool) {
+        self.election_bytes = self.election_bytes.plus(bytes);
+        if bytes.decoded == 0 && bytes.unframed > 0 && !is_tls {
+            self.strangers.connections += 1;
+            self.strangers.bytes += bytes.stream();
         }
     }
 

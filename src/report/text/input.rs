@@ -172,7 +172,7 @@ fn strangers(page: &mut Page<'_>) {
     let Strangers { connections, bytes: sum } = page.report.strangers;
     if connections > 0 {
         let text = format!(
-            "{} to a quorum port in which not one packet was recognised, with {}",
+            "{} to these ports in which not one packet was recognised, with {}",
             count(connections, "connection", "connections"),
             bytes(sum)
         );
