@@ -44,8 +44,11 @@ use std::net::IpAddr;
 use timeline::Timeline;
 use vantage::Vantages;
 
-/// Links kept for the report; beyond, the oldest that are over are let go.
+/// Links kept for the report; beyond, the oldest that are over are let go, and of them only stalls, near
+/// misses and violations stay.
 const LINKS_MOST: usize = 16_384;
+/// How many go at once.
+const LINKS_AT_ONCE: usize = LINKS_MOST / 8;
 
 /// A server that a configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -384,6 +387,9 @@ fn shown(
 impl Observer for Tracker {
     fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
         let id = self.links_seen.saturating_add(1);
+        if self.free.is_empty() && self.links.len() >= LINKS_MOST {
+            self.let_go(LINKS_MOST - LINKS_AT_ONCE, opened.at);
+        }
         let place = match self.free.pop() {
             Some(place) => place as usize,
             None if self.links.len() < LINKS_MOST => self.links.len(),
