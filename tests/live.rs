@@ -190,7 +190,7 @@ fn seconds(time: &Value) -> f64 {
 
 /// No test: what [`Wire::send`] runs.
 #[test]
-#[ignore = "a helper that the others run"]
+#[ignore = "the others run it, as the sender"]
 fn sender() {
     let Some(folder) = std::env::var_os("QSCOPE_SEND") else { return };
     let mut replay = Replay::open(&[PathBuf::from(folder)], &Options::default()).unwrap();
