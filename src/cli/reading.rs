@@ -107,9 +107,10 @@ impl Passed {
             }
             self.first.get_or_insert(frame.at);
             self.last = self.last.max(Some(frame.at));
-            let ignored = match packet::segment(&frame) {
-                Ok(segment) => dissector.segment(&segment, observer),
-                Err(reason) => Some(reason),
+            // By reference: a segment is large.
+            let ignored = match &packet::segment(&frame) {
+                Ok(segment) => dissector.segment(segment, observer),
+                Err(reason) => Some(*reason),
             };
             if let Some(count) = ignored.and_then(|reason| self.ignored.get_mut(reason.index())) {
                 *count += 1;

@@ -132,14 +132,9 @@ impl Dissector {
     #[inline]
     pub fn segment<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> Option<IgnoreReason> {
         self.last_at = self.last_at.max(segment.at);
-        let (key, side) = FlowKey::of(segment.src, segment.dst);
-        let slot = match self.table.find(&key, segment.at) {
-            Found::Known(slot) => slot,
-            Found::New(slot) => self.enter(slot, &key, side, segment),
-            Found::Instead(slot) => {
-                self.let_go(slot, segment.at, observer);
-                self.enter(slot, &key, side, segment)
-            }
+        let (slot, side) = match self.table.find_recent(&segment.src, &segment.dst, segment.at) {
+            Some(found) => found,
+            None => self.find(segment, observer),
         };
         self.sweep += 1;
         if self.sweep >= SWEEP_EVERY {
@@ -147,7 +142,7 @@ impl Dissector {
         }
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
         let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
-        match flow.push(&key, side, segment, &self.settings.limits, &mut out) {
+        match flow.push(side, segment, &self.settings.limits, &mut out) {
             Outcome::Taken => None,
             Outcome::Copy => {
                 self.counts.duplicates += 1;
@@ -159,13 +154,27 @@ impl Dissector {
             }
             Outcome::Another => {
                 self.let_go(slot, segment.at, observer);
-                self.enter(slot, &key, side, segment);
+                self.enter(slot, &FlowKey::of(segment.src, segment.dst).0, side, segment);
                 let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
                 let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
-                flow.push(&key, side, segment, &self.settings.limits, &mut out);
+                flow.push(side, segment, &self.settings.limits, &mut out);
                 None
             }
         }
+    }
+
+    /// The slot of a segment's connection, a new one's if need be, and which side sent it.
+    fn find<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> (Slot, Side) {
+        let (key, side) = FlowKey::of(segment.src, segment.dst);
+        let slot = match self.table.find(&key, segment.at) {
+            Found::Known(slot) => slot,
+            Found::New(slot) => self.enter(slot, &key, side, segment),
+            Found::Instead(slot) => {
+                self.let_go(slot, segment.at, observer);
+                self.enter(slot, &key, side, segment)
+            }
+        };
+        (slot, side)
     }
 
     /// Lets time pass without a segment, so that what only time decides is decided.
@@ -282,14 +291,13 @@ impl Kind {
 impl Flow {
     fn push<O: Observer>(
         &mut self,
-        key: &FlowKey,
         side: Side,
         segment: &Segment<'_>,
         limits: &Limits,
         out: &mut Outlet<'_, O>,
     ) -> Outcome {
         if let Kind::Undecided(probes) = self.kind {
-            self.decide(key, side, probes, segment);
+            self.decide(&FlowKey::of(segment.src, segment.dst).0, side, probes, segment);
         }
         let Self { connection, kind, first } = self;
         match kind {

@@ -113,26 +113,39 @@ impl Table {
         self.slots.is_empty()
     }
 
-    /// Where a flow is remembered for a while.
+    /// Where a flow is remembered for a while: the same for both of its directions.
     #[inline]
-    const fn recent_place(key: &FlowKey) -> usize {
-        ((key.a.port ^ key.b.port) as usize ^ key.a.address.bits() as usize & 0xff) % RECENT
+    const fn recent_place(a: &Endpoint, b: &Endpoint) -> usize {
+        ((a.port ^ b.port) as usize ^ (a.address.bits() ^ b.address.bits()) as usize & 0xff) % RECENT
+    }
+
+    /// The slot of a flow that was found lately, and which of its sides `src` is. Nothing is hashed, and
+    /// what it does not know [`Self::find`] may.
+    #[inline]
+    pub fn find_recent(&mut self, src: &Endpoint, dst: &Endpoint, at: Timestamp) -> Option<(Slot, Side)> {
+        let slot = *self.recent.get(Self::recent_place(src, dst))?;
+        let entry = self.entries.get_mut(slot as usize)?;
+        let side = if entry.key.a == *src && entry.key.b == *dst {
+            Side::A
+        } else if entry.key.b == *src && entry.key.a == *dst {
+            Side::B
+        } else {
+            return None;
+        };
+        if !entry.used {
+            return None;
+        }
+        entry.touched = at;
+        Some((Slot(slot), side))
     }
 
     /// The slot of a flow; a new flow gets one.
-    #[inline]
     pub fn find(&mut self, key: &FlowKey, at: Timestamp) -> Found {
-        let recent = Self::recent_place(key);
-        if let Some(&slot) = self.recent.get(recent)
-            && let Some(entry) = self.entries.get_mut(slot as usize)
-            && entry.key == *key
-            && entry.used
-        {
-            entry.touched = at;
-            return Found::Known(Slot(slot));
+        if let Some((slot, _)) = self.find_recent(&key.a, &key.b, at) {
+            return Found::Known(slot);
         }
         if let Some(&slot) = self.slots.get(key) {
-            if let Some(place) = self.recent.get_mut(recent) {
+            if let Some(place) = self.recent.get_mut(Self::recent_place(&key.a, &key.b)) {
                 *place = slot;
             }
             if let Some(entry) = self.entries.get_mut(slot as usize) {
@@ -166,7 +179,7 @@ impl Table {
             *place = entry;
         }
         self.slots.insert(key, slot);
-        if let Some(place) = self.recent.get_mut(Self::recent_place(&key)) {
+        if let Some(place) = self.recent.get_mut(Self::recent_place(&key.a, &key.b)) {
             *place = slot;
         }
         found

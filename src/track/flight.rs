@@ -30,6 +30,21 @@ pub struct Entry {
     is_committed: bool,
 }
 
+impl Entry {
+    /// It, answered so.
+    #[inline]
+    const fn answered(&self, at: Timestamp, place: FrameRef, is_ack: bool, counts: bool) -> Answered {
+        Answered {
+            sent_at: self.at,
+            sent_place: self.place,
+            at,
+            place,
+            is_ack,
+            counts: counts && self.counts,
+        }
+    }
+}
+
 /// An answer that came before its PROPOSAL was known.
 #[derive(Clone, Copy, Debug)]
 struct Loose {
@@ -43,8 +58,10 @@ struct Loose {
 /// What an ACK or a COMMIT answers.
 #[derive(Clone, Copy, Debug)]
 pub struct Answered {
-    /// The PROPOSAL.
-    pub entry: Entry,
+    /// When the PROPOSAL was sent.
+    pub sent_at: Timestamp,
+    /// Its frame.
+    pub sent_place: FrameRef,
     /// When the answer was sent.
     pub at: Timestamp,
     /// Its frame.
@@ -93,7 +110,7 @@ impl InFlight {
                 entry.is_committed = true;
             }
             let Loose { at, place, is_ack, counts, .. } = loose;
-            answered(Answered { entry, at, place, is_ack, counts: counts && entry.counts });
+            answered(entry.answered(at, place, is_ack, counts));
         }
         match self.entries.back() {
             Some(last) if last.zxid >= zxid => {
@@ -112,6 +129,7 @@ impl InFlight {
     }
 
     /// Notes an ACK or a COMMIT; answers the PROPOSAL it is for.
+    #[inline]
     pub fn answer(
         &mut self,
         zxid: Zxid,
@@ -122,31 +140,49 @@ impl InFlight {
     ) -> Option<Answered> {
         let last = if is_ack { &mut self.last_ack } else { &mut self.last_commit };
         *last = (*last).max(Some(zxid));
-        let Some(index) = self.find(zxid) else {
-            if self.entries.front().is_none_or(|first| first.zxid < zxid) {
-                if self.loose.len() >= LOOSE_MOST {
-                    self.loose.pop_front();
-                }
-                self.loose_last = self.loose_last.max(Some(zxid));
-                self.loose.push_back(Loose { zxid, at, place, is_ack, counts });
-            }
+        let Some(entry) = self.find(zxid) else {
+            self.wait(Loose { zxid, at, place, is_ack, counts });
             return None;
         };
-        let entry = self.entries.get_mut(index)?;
         let is_known = if is_ack { &mut entry.is_acked } else { &mut entry.is_committed };
         if std::mem::replace(is_known, true) {
             return None;
         }
-        let entry = *entry;
+        let answered = entry.answered(at, place, is_ack, counts);
         self.trim();
-        Some(Answered { entry, at, place, is_ack, counts: counts && entry.counts })
+        Some(answered)
     }
 
-    /// The place of a zxid: as a rule the numbering has no holes; with some, it lies a little before.
-    fn find(&self, zxid: Zxid) -> Option<usize> {
+    /// Keeps an answer whose PROPOSAL may yet turn up.
+    #[cold]
+    fn wait(&mut self, loose: Loose) {
+        if self.entries.front().is_some_and(|first| first.zxid >= loose.zxid) {
+            return;
+        }
+        if self.loose.len() >= LOOSE_MOST {
+            self.loose.pop_front();
+        }
+        self.loose_last = self.loose_last.max(Some(loose.zxid));
+        self.loose.push_back(loose);
+    }
+
+    /// The entry of a zxid: as a rule the numbering has no holes.
+    #[inline]
+    fn find(&mut self, zxid: Zxid) -> Option<&mut Entry> {
+        let first = self.entries.front()?.zxid;
+        let guess = usize::try_from(zxid.0.checked_sub(first.0)?).ok()?;
+        if self.entries.get(guess).is_some_and(|entry| entry.zxid == zxid) {
+            return self.entries.get_mut(guess);
+        }
+        let index = self.search(zxid, guess)?;
+        self.entries.get_mut(index)
+    }
+
+    /// The place of a zxid where the numbering has holes: with some, it lies a little before.
+    #[cold]
+    fn search(&self, zxid: Zxid, guess: usize) -> Option<usize> {
         const STEPS: usize = 4;
-        let (first, last) = (self.entries.front()?.zxid, self.entries.len() - 1);
-        let mut guess = usize::try_from(zxid.0.checked_sub(first.0)?).ok()?.min(last);
+        let mut guess = guess.min(self.entries.len() - 1);
         for _ in 0..STEPS {
             let held = self.entries.get(guess)?.zxid;
             if held <= zxid {
@@ -158,10 +194,17 @@ impl InFlight {
     }
 
     /// Lets go what is answered, and what is so far behind that its answers will not be found.
+    #[inline]
     fn trim(&mut self) {
         let behind = self.last_ack.min(self.last_commit).map_or(0, |last| last.0.saturating_sub(BEHIND));
-        while self.entries.front().is_some_and(|e| e.is_acked && e.is_committed || e.zxid.0 < behind) {
-            self.let_go();
+        while let Some(first) = self.entries.front() {
+            if first.is_acked && first.is_committed {
+                self.entries.pop_front();
+            } else if first.zxid.0 < behind {
+                self.let_go();
+            } else {
+                break;
+            }
         }
     }
 

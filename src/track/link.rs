@@ -393,17 +393,25 @@ impl LinkTrack {
         }
     }
 
+    #[inline]
     fn end_wait(&mut self, direction: Direction, at: Timestamp, ended: Ended, to: Option<FrameRef>) {
         let reading = self.reading.of(direction);
         let (start, deadline) = (reading.last.at, reading.deadline);
         let len = at.since(start);
         self.note_worst(deadline, len, start);
-        if len < REMEMBERED {
-            return;
+        if len >= REMEMBERED {
+            self.remember_silence(direction, at, ended, to);
         }
+    }
+
+    /// Remembers a wait for new bytes of a direction.
+    #[cold]
+    fn remember_silence(&mut self, direction: Direction, at: Timestamp, ended: Ended, to: Option<FrameRef>) {
         let reading = self.reading.of(direction);
+        let start = reading.last.at;
+        let len = at.since(start);
         let wait = Wait {
-            deadline,
+            deadline: reading.deadline,
             start,
             end: at,
             ended,
@@ -524,19 +532,13 @@ impl LinkTrack {
         if !answered.counts {
             return;
         }
-        let len = answered.at.since(answered.entry.at);
+        let len = answered.at.since(answered.sent_at);
         if !answered.is_ack {
             self.commit.record(len.micros());
             return;
         }
         self.ack.record(len.micros());
-        self.ack_wait(
-            answered.entry.at,
-            answered.entry.place,
-            answered.at,
-            Ended::Heard,
-            Some(answered.place),
-        );
+        self.ack_wait(answered.sent_at, answered.sent_place, answered.at, Ended::Heard, Some(answered.place));
     }
 
     #[inline]
@@ -551,22 +553,35 @@ impl LinkTrack {
         let len = end.since(start);
         self.note_worst(Deadline::Ack, len, start);
         if len >= REMEMBERED {
-            let activity = self.went_on(start, end.minus(EDGE));
-            let before = self.went_on(start.minus(BEFORE.min(len)), start);
-            let wait = Wait {
-                deadline: Deadline::Ack,
-                start,
-                end,
-                ended,
-                for_leader: false,
-                from,
-                to,
-                silence: None,
-                activity,
-                before,
-            };
-            self.remember(wait);
+            self.remember_ack(start, from, end, ended, to);
         }
+    }
+
+    /// Remembers a wait for an ACK.
+    #[cold]
+    fn remember_ack(
+        &mut self,
+        start: Timestamp,
+        from: FrameRef,
+        end: Timestamp,
+        ended: Ended,
+        to: Option<FrameRef>,
+    ) {
+        let activity = self.went_on(start, end.minus(EDGE));
+        let before = self.went_on(start.minus(BEFORE.min(end.since(start))), start);
+        let wait = Wait {
+            deadline: Deadline::Ack,
+            start,
+            end,
+            ended,
+            for_leader: false,
+            from,
+            to,
+            silence: None,
+            activity,
+            before,
+        };
+        self.remember(wait);
     }
 
     fn leader_ping(&mut self, packet: &PacketSeen<'_>) {

@@ -276,6 +276,9 @@ impl Observer for Tracker {
         let Some(link) = self.link(slot) else { return };
         let last_ping = link.last_ping_at();
         link.packet(packet);
+        if matches!(packet.kind, PacketType::Proposal | PacketType::Ack | PacketType::Commit) {
+            return;
+        }
         let opened = link.opened;
         let (leader, learner) = (opened.leader.address, opened.learner.address);
         match packet.kind {

@@ -6,6 +6,7 @@
 
 use crate::report::model::Quantiles;
 use hdrhistogram::Histogram;
+use std::borrow::Cow;
 
 /// Values kept one by one before a histogram takes them, together: that costs a fraction of taking each
 /// where it comes up, among everything else that the cache holds.
@@ -70,6 +71,10 @@ impl Samples {
 
     /// Lets the single values go: nothing more will come.
     pub fn seal(&mut self) {
+        if self.many.is_some() {
+            // So that the histogram need not be copied to be asked.
+            self.drain();
+        }
         let sealed = (self.count(), self.quantiles());
         (self.few, self.many) = (Vec::new(), None);
         self.sealed = Some(Box::new(sealed));
@@ -111,9 +116,9 @@ impl Samples {
             };
             return Some(Quantiles { min, p50: at(500), p90: at(900), p99: at(990), p999: at(999), max });
         };
-        let mut all = many.clone();
+        let mut all = Cow::Borrowed(&**many);
         for value in &self.few {
-            all.saturating_record(value.us().max(1));
+            all.to_mut().saturating_record(value.us().max(1));
         }
         // A histogram answers with the upper end of a bucket, which may lie beyond the most.
         let at = |quantile| all.value_at_quantile(quantile).clamp(min, max);
