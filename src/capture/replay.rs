@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::FileInfo;
+use super::ahead::{self, Frames};
 use super::batch::Batch;
 use super::reader::Reader;
-use super::rotation::{Open, Rotation, Waiting};
+use super::rotation::{Entry, Open, Rotation, Waiting};
 use super::unpack::Unpacker;
+use super::{Compression, FileInfo};
 
 /// The most files open at once. With 64 KiB of frames and some 100 KiB of unpacker for each, they
 /// stay within 32 MiB; rotations of one host need two.
@@ -33,11 +34,14 @@ pub struct Options {
     pub most_open: usize,
     /// About how many bytes of frames a batch holds.
     pub batch_bytes: usize,
+    /// Threads to work with: with one, packed files are unpacked by the thread that asks for their frames,
+    /// with more by others ahead of it.
+    pub threads: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { most_open: MOST_OPEN, batch_bytes: BATCH_BYTES }
+        Self { most_open: MOST_OPEN, batch_bytes: BATCH_BYTES, threads: ahead::processors() }
     }
 }
 
@@ -127,7 +131,8 @@ impl Replay {
         if waiting.is_empty() && files.iter().all(|file| file.problem.is_some()) {
             return Err(OpenError { files, skipped });
         }
-        let rotation = Rotation::new(waiting, options.most_open, options.batch_bytes);
+        let rotation =
+            Rotation::new(waiting, options.most_open, ahead::most(options.threads), options.batch_bytes);
         Ok(Self { files, skipped, rotation, total_bytes, bytes_read })
     }
 
@@ -261,7 +266,7 @@ impl Candidate {
         let mut ahead = Batch::new();
         reader.fill(&mut ahead, SNIFF_BYTES);
         let info = reader.info.clone();
-        let open = (!source.is_file()).then_some(Open { reader, ahead, next: 0 });
+        let open = (!source.is_file()).then_some(Open { frames: Frames::here(reader), ahead, next: 0 });
         Self { info, source, open }
     }
 
@@ -269,10 +274,15 @@ impl Candidate {
     fn waiting(self, file: u32, bytes_read: &Arc<AtomicU64>) -> Option<Waiting> {
         let Self { info, source, open } = self;
         let count = Arc::clone(bytes_read);
+        let is_packed = info.compression != Compression::None;
         let open = move || {
-            open.unwrap_or_else(|| Open { reader: source.reader(count), ahead: Batch::new(), next: 0 })
+            open.unwrap_or_else(|| Open {
+                frames: Frames::here(source.reader(count)),
+                ahead: Batch::new(),
+                next: 0,
+            })
         };
-        Some(Waiting { first: info.first?, file, open: Box::new(open), late: false })
+        Some(Waiting { first: info.first?, file, entry: Entry::Shut(Box::new(open)), is_packed, late: false })
     }
 }
 

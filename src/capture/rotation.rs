@@ -3,14 +3,15 @@
 //! Only files that overlap the current time are open. While that is a single one, it is read straight
 //! into the caller's batch; where several are, each has a small batch of its own, and frames are
 //! copied from these in order of (time, file). Inside a file, frames keep their order even where
-//! their times step back.
+//! their times step back. Where there are threads for it, packed files are unpacked side by side, those
+//! whose turn comes next among them; they are used in the same order as without.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::FileInfo;
+use super::ahead::Frames;
 use super::batch::Batch;
-use super::reader::Reader;
 use crate::time::Timestamp;
 
 /// How much of each of several files that overlap is held in memory.
@@ -22,15 +23,51 @@ pub(super) struct Waiting {
     pub(super) first: Timestamp,
     /// Its index in the input.
     pub(super) file: u32,
-    /// Opens it.
-    pub(super) open: Box<dyn FnOnce() -> Open + Send>,
+    /// How to come by it.
+    pub(super) entry: Entry,
+    /// Whether unpacking it is work that is worth a thread.
+    pub(super) is_packed: bool,
     /// Whether it could not be opened when it was due.
     pub(super) late: bool,
 }
 
+/// A waiting file, not opened yet or already being unpacked.
+pub(super) enum Entry {
+    Shut(Box<dyn FnOnce() -> Open + Send>),
+    Begun(Box<Open>),
+}
+
+impl Waiting {
+    const fn is_begun(&self) -> bool {
+        matches!(self.entry, Entry::Begun(_))
+    }
+
+    /// Opens it, in a thread of its own if `ahead`.
+    fn open(self, ahead: bool) -> Open {
+        match self.entry {
+            Entry::Begun(open) => *open,
+            Entry::Shut(open) => {
+                let mut open = open();
+                open.frames.set_file(self.file);
+                if ahead && self.is_packed {
+                    open.frames = open.frames.run_ahead();
+                }
+                open
+            }
+        }
+    }
+
+    /// Begins to unpack it before its turn.
+    fn begin(self) -> Self {
+        let Self { first, file, is_packed, late, .. } = self;
+        let open = self.open(true);
+        Self { first, file, is_packed, late, entry: Entry::Begun(Box::new(open)) }
+    }
+}
+
 /// A file being read.
 pub(super) struct Open {
-    pub(super) reader: Reader,
+    pub(super) frames: Frames,
     /// Frames read ahead, from `next` on.
     pub(super) ahead: Batch,
     pub(super) next: usize,
@@ -44,12 +81,12 @@ impl Open {
 
     /// The next frame's place in the order of the whole.
     fn key(&self) -> Option<(Timestamp, u32)> {
-        self.time().map(|at| (at, self.reader.file))
+        self.time().map(|at| (at, self.frames.file()))
     }
 
     /// Copies the frames before `limit` to `out`, as far as that has room.
     fn pour(&mut self, limit: Option<(Timestamp, u32)>, target: usize, out: &mut Batch) {
-        let file = self.reader.file;
+        let file = self.frames.file();
         for entry in self.ahead.entries.get(self.next..).unwrap_or_default() {
             if limit.is_some_and(|limit| (entry.head.at, file) >= limit) || out.weight() >= target {
                 return;
@@ -66,14 +103,21 @@ pub(super) struct Rotation {
     waiting: VecDeque<Waiting>,
     open: Vec<Open>,
     most_open: usize,
+    /// Files that may be unpacked by threads of their own.
+    most_ahead: usize,
     target: usize,
 }
 
 impl Rotation {
     /// A rotation of files in order of their first frames, `file` counting up. At most `most_open`
-    /// are open at once, and a batch has about `target` bytes.
-    pub(super) fn new(waiting: VecDeque<Waiting>, most_open: usize, target: usize) -> Self {
-        Self { waiting, open: Vec::new(), most_open: most_open.max(1), target }
+    /// are open at once, `most_ahead` unpacked side by side, and a batch has about `target` bytes.
+    pub(super) fn new(
+        waiting: VecDeque<Waiting>,
+        most_open: usize,
+        most_ahead: usize,
+        target: usize,
+    ) -> Self {
+        Self { waiting, open: Vec::new(), most_open: most_open.max(1), most_ahead, target }
     }
 
     /// Fills `out`, cleared before, with the next frames; false at the end. `finished` gets what is
@@ -91,7 +135,7 @@ impl Rotation {
                     if !out.is_empty() {
                         return true;
                     }
-                    if only.reader.fill(out, self.target) {
+                    if only.frames.fill(out, self.target) {
                         self.hold_back(out);
                         if !out.is_empty() {
                             return true;
@@ -118,7 +162,7 @@ impl Rotation {
         {
             if open.time().is_none() {
                 open.next = 0;
-                if !open.reader.fill(&mut open.ahead, MERGED_BYTES) {
+                if !open.frames.fill(&mut open.ahead, MERGED_BYTES) {
                     self.finish(index, finished);
                     continue;
                 }
@@ -139,16 +183,39 @@ impl Rotation {
 
     fn start_next(&mut self) {
         let Some(waiting) = self.waiting.pop_front() else { return };
-        let mut open = (waiting.open)();
-        open.reader.file = waiting.file;
+        let (file, late) = (waiting.file, waiting.late);
+        let may_run = waiting.is_begun() || self.running() < self.most_ahead;
+        let mut open = waiting.open(may_run);
         for entry in &mut open.ahead.entries {
-            entry.file = waiting.file;
+            entry.file = file;
         }
-        if waiting.late {
+        if late {
             let problem = format!("more than {} files overlap in time: read after those", self.most_open);
-            open.reader.info.problem = Some(problem);
+            open.frames.has_problem(problem);
         }
         self.open.push(open);
+        self.begin_next();
+    }
+
+    /// How many files are being unpacked by threads of their own.
+    fn running(&self) -> usize {
+        let open = self.open.iter().filter(|open| open.frames.is_ahead()).count();
+        open + self.waiting.iter().take(self.most_ahead).filter(|waiting| waiting.is_begun()).count()
+    }
+
+    /// Begins to unpack the files whose turn comes next, as far as there are threads for them.
+    fn begin_next(&mut self) {
+        let mut running = self.running();
+        for index in 0..self.most_ahead {
+            let is_wanted =
+                |waiting: &Waiting| waiting.is_packed && !waiting.is_begun() && running < self.most_ahead;
+            if self.waiting.get(index).is_some_and(is_wanted)
+                && let Some(waiting) = self.waiting.remove(index)
+            {
+                self.waiting.insert(index, waiting.begin());
+                running += 1;
+            }
+        }
     }
 
     /// Takes the frames after the next file's first one back from `out`, for merging.
@@ -189,7 +256,7 @@ impl Rotation {
     }
 
     fn finish(&mut self, index: usize, finished: &mut impl FnMut(u32, FileInfo)) {
-        let Open { reader, .. } = self.open.remove(index);
-        finished(reader.file, reader.info);
+        let Open { frames, .. } = self.open.remove(index);
+        finished(frames.file(), frames.into_info());
     }
 }

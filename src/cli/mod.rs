@@ -8,6 +8,7 @@ mod config;
 mod dump;
 mod exit;
 mod logs;
+mod pipeline;
 mod progress;
 mod reading;
 mod replay;

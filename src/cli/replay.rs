@@ -3,8 +3,9 @@
 use super::args::{Color, Format, InputArgs, ReplayArgs};
 use super::config::{Config, setting_of};
 use super::exit::{Failure, Outcome, complain};
+use super::pipeline;
 use super::progress::Progress;
-use super::reading::{Passed, Reading};
+use super::reading::Passed;
 use super::zone::{self, Fold};
 use crate::capture::{Options, Replay};
 use crate::dissect::{Dissector, Settings};
@@ -71,6 +72,11 @@ impl Asked {
 
     /// A dissector for the ports in use.
     pub(super) fn dissector(&self, args: &InputArgs) -> Dissector {
+        Dissector::new(self.settings(args))
+    }
+
+    /// What a dissector is told.
+    pub(super) fn settings(&self, args: &InputArgs) -> Settings {
         let customary = Settings::default();
         let mut settings = Settings {
             quorum_ports: ports(&args.quorum_port, customary.quorum_ports),
@@ -79,7 +85,7 @@ impl Asked {
         };
         settings.quorum_ports.extend(&self.config.quorum_ports);
         settings.election_ports.extend(&self.config.election_ports);
-        Dissector::new(settings)
+        settings
     }
 
     fn tracker(&self, args: &ReplayArgs) -> Tracker {
@@ -99,7 +105,11 @@ fn ports(asked: &[u16], customary: Vec<u16>) -> Vec<u16> {
 
 /// Opens the captures; what is none is named on standard error.
 pub(super) fn open(args: &InputArgs) -> Result<Replay, Failure> {
-    let replay = Replay::open(&args.paths, &Options::default()).map_err(|error| {
+    open_with(args, &Options::default())
+}
+
+fn open_with(args: &InputArgs, options: &Options) -> Result<Replay, Failure> {
+    let replay = Replay::open(&args.paths, options).map_err(|error| {
         let problem = |problem: &Option<String>| problem.clone().unwrap_or_else(|| "no frames".to_owned());
         let sentences: Vec<_> =
             error.files.iter().map(|file| format!("{}: {}", file.path, problem(&file.problem))).collect();
@@ -114,29 +124,22 @@ pub(super) fn open(args: &InputArgs) -> Result<Replay, Failure> {
 }
 
 fn read(args: &ReplayArgs, asked: &Asked) -> Result<Report, Failure> {
-    let replay = open(&args.input)?;
-    let mut dissector = asked.dissector(&args.input);
+    let threads = pipeline::threads(args.threads);
+    let replay = open_with(&args.input, &Options { threads, ..Options::default() })?;
+    let settings = asked.settings(&args.input);
     let mut tracker = asked.tracker(args);
-    let mut passed = Passed::new(asked.selection.to);
+    let passed = Passed::new(asked.selection.to);
     let mut progress = Progress::new(replay.total_bytes(), replay.bytes_read_counter(), true);
-    let reading = Reading::start(replay);
-    while let Some(batch) = reading.next() {
-        passed.batch(&batch, &mut dissector, &mut tracker);
-        reading.done_with(batch);
-        progress.update();
-        if passed.is_over {
-            break;
-        }
-    }
+    let outcome = pipeline::run(replay, settings, passed, &mut tracker, threads, || progress.update());
     drop(progress);
-    dissector.finish(&mut tracker);
-    let replay = reading.finish().ok_or_else(|| Failure::wrong("reading broke off"))?;
+    let pipeline::Outcome { replay, passed, evicted } =
+        outcome.ok_or_else(|| Failure::wrong("reading broke off"))?;
     // Where --to ends the reading, it ends the files too.
     let ends: Vec<_> = replay.files().iter().map(|file| file.last.min(passed.last)).collect();
     let mut report = tracker.finish(&ends);
     report.input = passed.input(replay.files(), replay.skipped());
-    if dissector.evicted() > 0 {
-        report.limits_hit.insert(CONNECTIONS, dissector.evicted());
+    if evicted > 0 {
+        report.limits_hit.insert(CONNECTIONS, evicted);
     }
     Ok(report)
 }

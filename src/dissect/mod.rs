@@ -6,6 +6,7 @@
 
 mod election;
 mod event;
+mod events;
 mod framer;
 mod hidden;
 mod link;
@@ -14,6 +15,8 @@ pub use event::{
     AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
     PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen, Trouble,
 };
+
+pub use events::{Events, Telling};
 
 use crate::packet::{Flags, IgnoreReason, Segment};
 use crate::proto::quorum::Head;
@@ -100,6 +103,8 @@ pub struct Dissector {
     room: Room,
     sweep: u32,
     sweep_at: usize,
+    /// Slots ended, once the capture is over.
+    ended: usize,
     last_at: Timestamp,
     /// What passed so far.
     pub counts: Counts,
@@ -117,6 +122,7 @@ impl Dissector {
             room: Room::default(),
             sweep: 0,
             sweep_at: 0,
+            ended: 0,
             last_at: Timestamp::MIN,
             counts: Counts::default(),
         }
@@ -191,10 +197,18 @@ impl Dissector {
 
     /// Ends everything: the capture is over.
     pub fn finish<O: Observer>(&mut self, observer: &mut O) {
-        for index in 0..self.flows.len() {
+        while self.finish_some(usize::MAX, observer) {}
+    }
+
+    /// Ends at most so many more connections of a capture that is over; false once all are ended.
+    pub fn finish_some<O: Observer>(&mut self, most: usize, observer: &mut O) -> bool {
+        let to = self.flows.len().min(self.ended.saturating_add(most));
+        for index in self.ended..to {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
             self.let_go(Slot(index as u32), self.last_at, observer);
         }
+        self.ended = to;
+        to < self.flows.len()
     }
 
     /// A new connection's state.

@@ -85,13 +85,11 @@ pub struct Segment<'a> {
 /// Why the frame holds no segment that could be used.
 #[inline]
 pub fn segment<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
-    match usual::segment(frame) {
-        Some(segment) => Ok(segment),
-        None => any(frame),
-    }
+    usual::segment(frame, || any(frame))
 }
 
 /// The segment of a frame of any shape.
+#[cold]
 fn any<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
     let network = link::network(frame.link, frame.data)?;
     let link_len = frame.data.len().saturating_sub(network.len());

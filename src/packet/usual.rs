@@ -9,7 +9,7 @@ use pnet_packet::ethernet::EtherTypes;
 use pnet_packet::ip::IpNextHeaderProtocols as Protocol;
 
 use super::tcp::COMMON;
-use super::{Flags, Segment};
+use super::{Flags, IgnoreReason, Segment};
 use crate::address::{Address, Endpoint};
 use crate::frame::{Frame, LinkType};
 
@@ -24,10 +24,14 @@ const WORDS: u8 = 8;
 /// IPv4: the more-fragments bit and the offset.
 const FRAGMENT: u16 = 0x3fff;
 
-/// The segment of a frame of the usual shape; `None` for any other frame, whatever it holds.
-#[inline]
-pub(super) fn segment<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
-    let head: &[u8; LINK_LEN + HEADERS_LEN] = frame.data.first_chunk()?;
+/// The segment of a frame of the usual shape; what `otherwise` says of any other frame, whatever it
+/// holds. The result is made where it is wanted, since a segment is large.
+#[inline(always)]
+pub(super) fn segment<'a>(
+    frame: &Frame<'a>,
+    otherwise: impl FnOnce() -> Result<Segment<'a>, IgnoreReason>,
+) -> Result<Segment<'a>, IgnoreReason> {
+    let Some(head) = frame.data.first_chunk::<{ LINK_LEN + HEADERS_LEN }>() else { return otherwise() };
     let [
         link @ ..,
         version,
@@ -96,11 +100,10 @@ pub(super) fn segment<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
         && total >= HEADERS_LEN
         && total + LINK_LEN <= wire_len;
     if !is_usual {
-        return None;
+        return otherwise();
     }
     let end = (LINK_LEN + total).min(frame.data.len());
-    let len = u16::from_be_bytes([t0, t1]).wrapping_sub(HEADERS_LEN as u16);
-    Some(Segment {
+    Ok(Segment {
         at: frame.at,
         place: frame.place,
         src: Endpoint {
@@ -122,6 +125,6 @@ pub(super) fn segment<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
         window_scale: None,
         sack: false,
         payload: frame.data.get(LINK_LEN + HEADERS_LEN..end).unwrap_or_default(),
-        len: u32::from(len),
+        len: u32::try_from(total - HEADERS_LEN).unwrap_or(0),
     })
 }

@@ -170,6 +170,7 @@ impl Half {
     }
 
     /// Takes the payload of a segment that this direction sent.
+    #[inline]
     pub(super) fn push(
         &mut self,
         segment: &Segment<'_>,

@@ -247,7 +247,7 @@ impl LinkTrack {
     }
 
     /// A frame of the link.
-    #[inline]
+    #[inline(always)]
     pub fn segment(&mut self, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
         let mark = Mark { place: segment.place, at: segment.at };

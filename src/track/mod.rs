@@ -32,6 +32,7 @@ use samples::Samples;
 use server::Servers;
 use std::net::IpAddr;
 use vantage::{Vantage, Vantages};
+use violation::EMBEDDED_END;
 
 /// Links kept for the report; beyond, the oldest that are over are let go.
 const LINKS_MOST: usize = 65_536;
@@ -238,6 +239,15 @@ fn shown(link: &LinkTrack, settings: &Settings) -> Link {
 }
 
 impl Observer for Tracker {
+    #[inline]
+    fn looks_at(kind: PacketType) -> usize {
+        match kind {
+            PacketType::Ack | PacketType::Commit => 0,
+            PacketType::Proposal | PacketType::Inform => EMBEDDED_END,
+            _ => usize::MAX,
+        }
+    }
+
     fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
         if self.links.len() >= LINKS_MOST {
             self.links_refused += 1;
@@ -262,7 +272,7 @@ impl Observer for Tracker {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
         self.vantages.pair(segment.place.file, segment.src.address, segment.dst.address);

@@ -8,9 +8,11 @@ use crate::report::model::Quantiles;
 use hdrhistogram::Histogram;
 use std::borrow::Cow;
 
-/// Values kept one by one before a histogram takes them, together: that costs a fraction of taking each
-/// where it comes up, among everything else that the cache holds.
+/// Up to so many values are told one by one, more by a histogram.
 const FEW: usize = 512;
+/// Values kept one by one before the histogram takes them, together: it is larger than the caches next to
+/// the processor, and has left them by the time that the next value comes up.
+const HELD: usize = 4_096;
 /// The longest duration that is told exactly: one hour.
 const MOST_US: u64 = 3_600_000_000;
 
@@ -63,7 +65,7 @@ impl Samples {
         self.clamped += u64::from(us > MOST_US);
         let us = us.min(MOST_US);
         self.ends = Some(self.ends.map_or((us, us), |(least, most)| (least.min(us), most.max(us))));
-        if self.few.len() >= FEW {
+        if self.few.len() >= HELD {
             self.drain();
         }
         self.few.push(Short::of(us));
@@ -107,7 +109,7 @@ impl Samples {
         if let Some(sealed) = &self.sealed {
             return sealed.1;
         }
-        let Some(many) = &self.many else {
+        if self.many.is_none() && self.few.len() <= FEW {
             let mut sorted = self.few.clone();
             sorted.sort_unstable();
             let at = |permille: usize| {
@@ -115,8 +117,11 @@ impl Samples {
                 sorted.get(rank - 1).copied().map_or(0, Short::us)
             };
             return Some(Quantiles { min, p50: at(500), p90: at(900), p99: at(990), p999: at(999), max });
+        }
+        let mut all = match &self.many {
+            Some(many) => Cow::Borrowed(&**many),
+            None => Cow::Owned(*histogram()?),
         };
-        let mut all = Cow::Borrowed(&**many);
         for value in &self.few {
             all.to_mut().saturating_record(value.us().max(1));
         }
