@@ -6,6 +6,7 @@ pub mod address;
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod clocks;
 pub mod diagnose;
 pub mod dissect;
 pub mod frame;
@@ -19,6 +20,7 @@ pub mod report;
 pub mod stream;
 pub mod time;
 pub mod track;
+pub mod vantage;
 
 #[cfg(test)]
 mod testkit;

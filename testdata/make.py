@@ -58,6 +58,8 @@ SCENARIOS = [
     ("zk38-syncslow", "sync-slow", ["zk1", "zk3"], (6, 32)),
     ("zk38-delay", "delay", ["zk1", "zk3"], (-12.5, 14)),
     ("zk38-loss5", "loss-mild", ["zk1", "zk2"], (-12.5, 17)),
+    ("leader-mute", "leader-mute", ["zk1", "zk3"], (-7, 18)),
+    ("loss-3.6.2", "loss-3.6.2", ["zk1", "zk3"], (-7, 19)),
 ]
 
 

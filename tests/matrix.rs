@@ -2,17 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "common/capture.rs"]
+mod capture;
 mod common;
 
-use common::{list, report, testdata};
-use quorumscope::frame::{Frame, FrameRef, LinkType};
-use quorumscope::pcapfile::{ByteOrder, Decoder, pcap, pcapng};
-use quorumscope::time::Timestamp;
+use capture::{Captured, as_pcap, frames, read};
+use common::{list, testdata};
+use quorumscope::pcapfile::{ByteOrder, pcapng};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -22,65 +23,11 @@ const CUTS: [(&str, usize); 4] = [("96", 96), ("128", 128), ("200", 200), ("whol
 /// Nanoseconds within which the network may change the order of segments.
 const SWAPPED_WITHIN: i64 = 1_000_000;
 
-/// A frame of a file, as it was captured.
-#[derive(Clone, Debug)]
-struct Captured {
-    at: Timestamp,
-    orig_len: u32,
-    data: Vec<u8>,
-}
-
-impl Captured {
-    fn cut(&self, snaplen: usize) -> Self {
-        Self { data: self.data.get(..snaplen).unwrap_or(&self.data).to_vec(), ..self.clone() }
-    }
-
-    fn frame(&self) -> Frame<'_> {
-        Frame {
-            at: self.at,
-            link: LinkType::Ethernet,
-            orig_len: self.orig_len,
-            data: &self.data,
-            place: FrameRef::default(),
-        }
-    }
-
-    /// Addresses and ports, where it carries payload: Ethernet and IPv4 without options, as in the lab.
-    fn way(&self) -> Option<[u8; 12]> {
-        let header = usize::from(*self.data.get(46)? >> 4) * 4;
-        let length = usize::from(u16::from_be_bytes([self.data[16], self.data[17]]));
-        (length > 20 + header).then(|| self.data.get(26..38).unwrap().try_into().unwrap())
-    }
-}
-
-/// The frames of a file of `testdata`.
-fn frames(path: &Path) -> Vec<Captured> {
-    let packed = fs::read(path).unwrap();
-    let mut bytes = Vec::new();
-    if path.extension().is_some_and(|extension| extension == "zst") {
-        ruzstd::decoding::StreamingDecoder::new(&packed[..]).unwrap().read_to_end(&mut bytes).unwrap();
-    } else {
-        flate2::read::MultiGzDecoder::new(&packed[..]).read_to_end(&mut bytes).unwrap();
-    }
-    let mut found = Vec::new();
-    let progress = Decoder::sniff(&bytes).unwrap().decode(&bytes, &mut |head| {
-        let start = head.start as usize;
-        let data = bytes[start..start + head.len as usize].to_vec();
-        found.push(Captured { at: head.at, orig_len: head.orig_len, data });
-    });
-    assert_eq!((progress.used, progress.problem), (bytes.len(), None), "{}", path.display());
-    found
-}
-
-/// A pcap file of them.
-fn as_pcap(order: ByteOrder, nanos: bool, frames: &[Captured]) -> Vec<u8> {
-    let encoder = pcap::Encoder { order, nanos };
-    let mut bytes = Vec::new();
-    encoder.header(1, 262_144, &mut bytes);
-    for frame in frames {
-        encoder.frame(&frame.frame(), &mut bytes);
-    }
-    bytes
+/// Addresses and ports, where it carries payload: Ethernet and IPv4 without options, as in the lab.
+fn way(frame: &Captured) -> Option<[u8; 12]> {
+    let header = usize::from(*frame.data.get(46)? >> 4) * 4;
+    let length = usize::from(u16::from_be_bytes([frame.data[16], frame.data[17]]));
+    (length > 20 + header).then(|| frame.data.get(26..38).unwrap().try_into().unwrap())
 }
 
 /// A pcapng file of them, whose clock ticks 10^`digits` times a second.
@@ -104,16 +51,6 @@ fn as_gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn as_zstd(bytes: &[u8]) -> Vec<u8> {
     ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
-}
-
-/// The report of files with these names and bytes.
-fn read(config: &Path, files: &[(&str, Vec<u8>)]) -> Value {
-    let folder = tempfile::tempdir().unwrap();
-    let paths: Vec<_> = files.iter().map(|(name, _)| folder.path().join(name)).collect();
-    for (path, (_, bytes)) in paths.iter().zip(files) {
-        fs::write(path, bytes).unwrap();
-    }
-    report(config, &paths)
 }
 
 fn plain(config: &Path, frames: &[Captured]) -> Value {
@@ -414,7 +351,7 @@ fn disordered(frames: &[Captured]) -> (Vec<Captured>, usize) {
     while at + 1 < frames.len() {
         let (first, second) = (&frames[at], &frames[at + 1]);
         let close = second.at.nanos() - first.at.nanos() < SWAPPED_WITHIN;
-        if close && first.way().is_some() && first.way() == second.way() {
+        if close && way(first).is_some() && way(first) == way(second) {
             pairs += 1;
             if pairs % 3 == 0 {
                 let (early, late) = (first.at, second.at);

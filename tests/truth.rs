@@ -195,7 +195,8 @@ fn deadlines(fault: &Fault) -> &'static [&'static str] {
     match fault.kind.as_str() {
         _ if fault.down => &["init"],
         "slow_disk" => &["ack"],
-        "busy" | "loss" => &["leader_read", "ack"],
+        "busy" => &["leader_read", "ack"],
+        "loss" => &["leader_read", "learner_read", "ack"],
         "freeze" | "crash" if fault.leader => &["learner_read"],
         "freeze" => &["leader_read"],
         _ => &["leader_read", "learner_read"],
@@ -250,9 +251,7 @@ fn judge(folder: &Folder, run: &Run) -> Vec<String> {
         let found = stalls.iter().any(|stall| {
             stall["subject"] == fault.subject.as_str() && (from..=to).contains(&seconds(&stall["start"]))
         });
-        // A host that dies with its process sees a connection closed at once, which is no stall.
-        let own = run.host.as_deref() == Some(folder.name_of(&fault.subject).as_str());
-        if !found && (fault.kind != "crash" || !own) {
+        if !found {
             wrong.push(format!("{} of {} is not found", fault.kind, folder.name_of(&fault.subject)));
         }
     }

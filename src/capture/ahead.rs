@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::FileInfo;
 use super::batch::Batch;
+use super::clock::Clock;
 use super::reader::Reader;
 
 /// The most files that are unpacked side by side.
@@ -85,11 +86,10 @@ impl Frames {
         }
     }
 
-    /// Says which file of the input it is, before anything was read.
-    pub(super) fn set_file(&mut self, file: u32) {
-        match self {
-            Self::Here(reader) => reader.file = file,
-            Self::Ahead(ahead) => ahead.file = file,
+    /// Says which file of the input it is and what sets its times right. Call it before [`Self::run_ahead`].
+    pub(super) fn set_place(&mut self, file: u32, clock: Option<Clock>) {
+        if let Self::Here(reader) = self {
+            (reader.file, reader.clock) = (file, clock);
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod ahead;
 mod batch;
+mod clock;
 mod reader;
 mod replay;
 mod rotation;
@@ -17,6 +18,7 @@ use crate::pcapfile::Format;
 use crate::time::Timestamp;
 
 pub use batch::Batch;
+pub use clock::Clock;
 pub use replay::{OpenError, Options, Replay};
 
 /// How a file is packed.
@@ -72,6 +74,36 @@ pub struct FileInfo {
     pub last: Option<Timestamp>,
     /// What stopped the reading of this file, or what is wrong with its end.
     pub problem: Option<String>,
+}
+
+/// What a file that is held in memory was found to hold.
+#[cfg(any(test, feature = "fuzzing"))]
+#[derive(Debug)]
+pub(crate) struct FileRead {
+    /// The frames with their bytes.
+    pub(crate) frames: Vec<(crate::pcapfile::Head, Vec<u8>)>,
+    /// What it was, and how far it could be read.
+    pub(crate) info: FileInfo,
+    /// The longest that a buffer became.
+    pub(crate) held: usize,
+}
+
+/// Reads a file that is held in memory, about `portion` bytes at once.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_bytes(data: Vec<u8>, portion: usize) -> FileRead {
+    let source = unpack::Unpacker::new(Box::new(std::io::Cursor::new(data)), std::sync::Arc::default());
+    let mut reader = reader::Reader::new("-".to_owned(), source, false);
+    let mut batch = Batch::new();
+    let (mut frames, mut held) = (Vec::new(), 0);
+    while reader.fill(&mut batch, portion) {
+        held = held.max(batch.bytes.len());
+        frames.extend(
+            batch.frames().zip(&batch.entries).map(|(frame, entry)| {
+                (crate::pcapfile::Head { start: 0, ..entry.head }, frame.data.to_vec())
+            }),
+        );
+    }
+    FileRead { frames, info: reader.info, held }
 }
 
 #[cfg(test)]

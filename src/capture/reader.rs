@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use super::FileInfo;
 use super::batch::{Batch, Entry};
+use super::clock::Clock;
 use super::unpack::Unpacker;
 use crate::pcapfile::{Decoder, Progress};
 
@@ -17,6 +18,8 @@ pub(super) struct Reader {
     pub(super) info: FileInfo,
     /// The file's index in the input.
     pub(super) file: u32,
+    /// What sets its times right, where its clock is not that of the others.
+    pub(super) clock: Option<Clock>,
     /// None once the file is done with.
     source: Option<Unpacker>,
     decoder: Option<Decoder>,
@@ -46,7 +49,7 @@ impl Reader {
                 None
             }
         };
-        Self { info, file: 0, source, decoder: None, tail: Vec::new(), eager }
+        Self { info, file: 0, clock: None, source, decoder: None, tail: Vec::new(), eager }
     }
 
     /// Fills a batch, cleared before, with this file's next frames: about `target` bytes of them.
@@ -113,7 +116,7 @@ impl Reader {
                 None => return Err(Stop::Problem("not a capture file".to_owned())),
             },
         };
-        let file = self.file;
+        let (file, clock) = (self.file, self.clock);
         let entries = &mut batch.entries;
         let before = entries.len();
         let (mut captured_bytes, mut wire_bytes, mut cut_frames) = (0, 0, 0);
@@ -121,6 +124,9 @@ impl Reader {
         let base = u32::try_from(used).unwrap_or(u32::MAX);
         let progress = decoder.decode(bytes, &mut |mut head| {
             head.start = head.start.saturating_add(base);
+            if let Some(clock) = &clock {
+                head.at = clock.correct(head.at);
+            }
             captured_bytes += u64::from(head.len);
             wire_bytes += u64::from(head.orig_len);
             cut_frames += u64::from(head.len < head.orig_len);

@@ -10,10 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ahead::{self, Frames};
 use super::batch::Batch;
+use super::clock::Clock;
 use super::reader::Reader;
 use super::rotation::{Entry, Open, Rotation, Waiting};
 use super::unpack::Unpacker;
 use super::{Compression, FileInfo};
+use crate::frame::Frame;
 
 /// The most files open at once. With 64 KiB of frames and some 100 KiB of unpacker for each, they
 /// stay within 32 MiB; rotations of one host need two.
@@ -75,6 +77,8 @@ impl std::error::Error for OpenError {}
 /// and is no error of [`Self::fill`]; it is in [`Self::files`].
 pub struct Replay {
     files: Vec<FileInfo>,
+    /// Where those lie that can be read more than once.
+    paths: Vec<Option<PathBuf>>,
     skipped: Vec<String>,
     rotation: Rotation,
     total_bytes: Option<u64>,
@@ -105,11 +109,13 @@ impl Replay {
         // frame come last.
         candidates.sort_by_key(|candidate| (candidate.info.first.is_none(), candidate.info.first));
         let mut files = Vec::new();
+        let mut paths = Vec::new();
         let mut waiting = VecDeque::new();
         let mut total_bytes = Some(0);
         for (candidate, file) in candidates.into_iter().zip(0..) {
             let info = candidate.info.clone();
             let size = candidate.source.size();
+            paths.push(candidate.source.is_file().then(|| candidate.source.path.clone()));
             match candidate.waiting(file, &bytes_read) {
                 Some(entry) => {
                     total_bytes =
@@ -133,7 +139,7 @@ impl Replay {
         }
         let rotation =
             Rotation::new(waiting, options.most_open, ahead::most(options.threads), options.batch_bytes);
-        Ok(Self { files, skipped, rotation, total_bytes, bytes_read })
+        Ok(Self { files, paths, skipped, rotation, total_bytes, bytes_read })
     }
 
     /// Fills `batch`, cleared before, with the next frames in order of time. False at the end, with
@@ -150,6 +156,39 @@ impl Replay {
                 }
             }
         })
+    }
+
+    /// Whether every file can be read more than once: none is a pipe.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        self.paths.iter().all(Option::is_some)
+    }
+
+    /// Reads the start of a file beside the replay: at most `most_bytes` of it as it is packed, until
+    /// `each` says false. Times are as the file has them. What is wrong with the file shows when the
+    /// replay comes to it.
+    pub fn look(&self, file: u32, most_bytes: u64, mut each: impl FnMut(&Frame<'_>) -> bool) {
+        let Some(Some(path)) = self.paths.get(file as usize) else { return };
+        let bytes_read = Arc::new(AtomicU64::new(0));
+        let mut reader = Source::new(path).reader(Arc::clone(&bytes_read));
+        reader.file = file;
+        let mut batch = Batch::new();
+        while bytes_read.load(Ordering::Relaxed) < most_bytes && reader.fill(&mut batch, BATCH_BYTES) {
+            if !batch.frames().all(|frame| each(&frame)) {
+                return;
+            }
+        }
+    }
+
+    /// Sets the times of files right, by their index: what is read from now on has the right times, and
+    /// files come in the order of these. Call it before the first frame is read.
+    pub fn set_clocks(&mut self, clocks: &[Option<Clock>]) {
+        self.rotation.set_clocks(clocks);
+        for (file, clock) in self.files.iter_mut().zip(clocks) {
+            if let Some(clock) = clock {
+                file.first = file.first.map(|first| clock.correct(first));
+            }
+        }
     }
 
     /// The files, in the order they are read; a frame's place is an index into them. Counts and
@@ -282,7 +321,8 @@ impl Candidate {
                 next: 0,
             })
         };
-        Some(Waiting { first: info.first?, file, entry: Entry::Shut(Box::new(open)), is_packed, late: false })
+        let entry = Entry::Shut(Box::new(open));
+        Some(Waiting { first: info.first?, file, entry, is_packed, late: false, clock: None })
     }
 }
 

@@ -11,7 +11,8 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use super::FileInfo;
 use super::ahead::Frames;
-use super::batch::Batch;
+use super::batch::{Batch, Over};
+use super::clock::Clock;
 use crate::time::Timestamp;
 
 /// How much of each of several files that overlap is held in memory.
@@ -23,6 +24,8 @@ pub(super) struct Waiting {
     pub(super) first: Timestamp,
     /// Its index in the input.
     pub(super) file: u32,
+    /// What sets its times right; `first` is right already.
+    pub(super) clock: Option<Clock>,
     /// How to come by it.
     pub(super) entry: Entry,
     /// Whether unpacking it is work that is worth a thread.
@@ -48,7 +51,7 @@ impl Waiting {
             Entry::Begun(open) => *open,
             Entry::Shut(open) => {
                 let mut open = open();
-                open.frames.set_file(self.file);
+                open.frames.set_place(self.file, self.clock);
                 if ahead && self.is_packed {
                     open.frames = open.frames.run_ahead();
                 }
@@ -59,9 +62,9 @@ impl Waiting {
 
     /// Begins to unpack it before its turn.
     fn begin(self) -> Self {
-        let Self { first, file, is_packed, late, .. } = self;
+        let Self { first, file, clock, is_packed, late, .. } = self;
         let open = self.open(true);
-        Self { first, file, is_packed, late, entry: Entry::Begun(Box::new(open)) }
+        Self { first, file, clock, is_packed, late, entry: Entry::Begun(Box::new(open)) }
     }
 }
 
@@ -106,6 +109,8 @@ pub(super) struct Rotation {
     /// Files that may be unpacked by threads of their own.
     most_ahead: usize,
     target: usize,
+    /// Files that ended while the batch was filled.
+    over: Vec<Over>,
 }
 
 impl Rotation {
@@ -117,15 +122,34 @@ impl Rotation {
         most_ahead: usize,
         target: usize,
     ) -> Self {
-        Self { waiting, open: Vec::new(), most_open: most_open.max(1), most_ahead, target }
+        let (open, over) = (Vec::new(), Vec::new());
+        Self { waiting, open, most_open: most_open.max(1), most_ahead, target, over }
+    }
+
+    /// Sets the times of files right, by their index, and puts them in order anew. Call it before the
+    /// first of them is read.
+    pub(super) fn set_clocks(&mut self, clocks: &[Option<Clock>]) {
+        for waiting in &mut self.waiting {
+            if let Some(Some(clock)) = clocks.get(waiting.file as usize) {
+                waiting.clock = Some(*clock);
+                waiting.first = clock.correct(waiting.first);
+            }
+        }
+        self.waiting.make_contiguous().sort_by_key(|waiting| (waiting.first, waiting.file));
     }
 
     /// Fills `out`, cleared before, with the next frames; false at the end. `finished` gets what is
     /// known of each file that was read to its end.
     pub(super) fn fill(&mut self, out: &mut Batch, finished: &mut impl FnMut(u32, FileInfo)) -> bool {
+        let is_more = self.fill_frames(out, finished);
+        out.over.append(&mut self.over);
+        is_more
+    }
+
+    fn fill_frames(&mut self, out: &mut Batch, finished: &mut impl FnMut(u32, FileInfo)) -> bool {
         out.clear();
         loop {
-            self.refill(finished);
+            self.refill(out.len(), finished);
             self.start_due();
             match self.open.as_mut_slice() {
                 [] if self.waiting.is_empty() => return !out.is_empty(),
@@ -141,7 +165,7 @@ impl Rotation {
                             return true;
                         }
                     } else {
-                        self.finish(0, finished);
+                        self.finish(0, out.len(), finished);
                     }
                 }
                 _ => {
@@ -154,8 +178,8 @@ impl Rotation {
         }
     }
 
-    /// Reads ahead in every file that ran dry, unless it is the only one.
-    fn refill(&mut self, finished: &mut impl FnMut(u32, FileInfo)) {
+    /// Reads ahead in every file that ran dry, unless it is the only one. The batch has `filled` frames.
+    fn refill(&mut self, filled: usize, finished: &mut impl FnMut(u32, FileInfo)) {
         let mut index = 0;
         while self.open.len() > 1
             && let Some(open) = self.open.get_mut(index)
@@ -163,7 +187,7 @@ impl Rotation {
             if open.time().is_none() {
                 open.next = 0;
                 if !open.frames.fill(&mut open.ahead, MERGED_BYTES) {
-                    self.finish(index, finished);
+                    self.finish(index, filled, finished);
                     continue;
                 }
             }
@@ -255,8 +279,10 @@ impl Rotation {
         }
     }
 
-    fn finish(&mut self, index: usize, finished: &mut impl FnMut(u32, FileInfo)) {
+    /// Ends a file all of whose frames were delivered, the last of them before the frame at `filled`.
+    fn finish(&mut self, index: usize, filled: usize, finished: &mut impl FnMut(u32, FileInfo)) {
         let Open { frames, .. } = self.open.remove(index);
+        self.over.push(Over { index: filled, file: frames.file() });
         finished(frames.file(), frames.into_info());
     }
 }

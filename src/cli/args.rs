@@ -114,7 +114,7 @@ pub(super) struct InputArgs {
     pub(super) server: Option<ServerChoice>,
 
     /// Connections tracked at once; beyond that the longest idle is let go, and counted.
-    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = connections)]
+    #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = connections)]
     pub(super) max_connections: usize,
 }
 
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(args.input.paths.len(), 2);
         assert_eq!(args.input.tz, TimeZone::UTC);
         assert_eq!((args.warn_at, args.format, args.color), (50, Format::Text, Color::Auto));
-        assert_eq!((args.tick_time, args.input.max_connections), (None, 65_536));
+        assert_eq!((args.tick_time, args.input.max_connections), (None, 16_384));
         assert!(args.input.quorum_port.is_empty(), "the dissector knows the customary ports");
     }
 

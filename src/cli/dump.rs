@@ -4,7 +4,7 @@ use super::args::{DumpArgs, Format};
 use super::exit::{Failure, Outcome, complain};
 use super::progress::Progress;
 use super::reading::{Passed, Reading};
-use super::replay::{Asked, open};
+use super::replay::{Asked, open, set_clocks};
 use crate::address::Address;
 use crate::capture::Replay;
 use crate::dissect::Dissector;
@@ -19,7 +19,8 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, Failure> {
     let asked = Asked::of(&args.input)?;
     let types = args.types.iter().map(|name| type_choice(name)).collect::<Result<_, _>>()?;
     let servers = asked.selection.server.as_ref().map(|choice| addresses(choice, &asked)).transpose()?;
-    let replay = open(&args.input)?;
+    let mut replay = open(&args.input)?;
+    let (_, hosts) = set_clocks(&mut replay);
     let files: Vec<_> = replay.files().iter().map(|file| file.path.clone()).collect();
     let options = Options {
         is_json: args.format == Format::Json,
@@ -39,7 +40,7 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, Failure> {
     let is_quiet = !stdout.is_terminal();
     let dump = Dump::new(BufWriter::new(stdout.lock()), options);
     let passed = Passed::new(asked.selection.to);
-    pass(replay, asked.dissector(&args.input), dump, passed, is_quiet)?;
+    pass(replay, asked.dissector(&args.input, hosts), dump, passed, is_quiet)?;
     Ok(Outcome::Done)
 }
 

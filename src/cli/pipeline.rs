@@ -8,13 +8,14 @@
 use super::reading::{Passed, Reading};
 use crate::capture::{Batch, Replay};
 use crate::dissect::{
-    AuthSeen, Direction, Dissector, ElectionSeen, Events, LinkOpened, LinkTotals, Observer, PacketSeen,
-    SegmentSeen, Settings, SnapshotSeen, Telling,
+    AuthSeen, Crossed, Direction, Dissector, ElectionSeen, Events, LinkOpened, LinkTotals, Observer,
+    PacketSeen, SegmentSeen, Settings, SnapshotSeen, Telling,
 };
 use crate::stream::{Closing, Slot};
 use crate::time::Timestamp;
 use crate::track::Tracker;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::thread;
 
@@ -28,8 +29,8 @@ const ENDED_AT_ONCE: usize = 256;
 pub(super) struct Outcome {
     pub(super) replay: Replay,
     pub(super) passed: Passed,
-    /// Connections let go because there were too many.
-    pub(super) evicted: u64,
+    /// Which limits of the dissector were reached, and how often.
+    pub(super) limits_hit: BTreeMap<&'static str, u64>,
 }
 
 /// How many threads to work with: as many as asked for, else as there are processors.
@@ -68,7 +69,7 @@ fn alone(
         update();
     }
     dissector.finish(tracker);
-    Outcome { replay, passed, evicted: dissector.evicted() }
+    Outcome { replay, passed, limits_hit: dissector.limits_hit() }
 }
 
 /// Reading and dissecting in threads of their own.
@@ -109,8 +110,9 @@ fn dissect(replay: Replay, settings: Settings, mut passed: Passed, mut out: Outg
             break;
         }
     }
-    let evicted = out.end(&mut dissector);
-    reading.finish().map(|replay| Outcome { replay, passed, evicted })
+    out.end(&mut dissector);
+    let limits_hit = dissector.limits_hit();
+    reading.finish().map(|replay| Outcome { replay, passed, limits_hit })
 }
 
 /// Events on their way to the thread that tracks.
@@ -128,11 +130,10 @@ impl Outgoing {
         }
     }
 
-    /// Ends the capture; answers how many connections had been let go before.
-    fn end(mut self, dissector: &mut Dissector) -> u64 {
+    /// Ends the capture.
+    fn end(mut self, dissector: &mut Dissector) {
         while dissector.finish_some(ENDED_AT_ONCE, &mut self) {}
         self.hand_on();
-        dissector.evicted()
     }
 
     /// Sends what there is, and waits for an empty one.
@@ -153,6 +154,16 @@ impl Observer for Outgoing {
     #[inline]
     fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
         self.events.segment(slot, seen);
+        self.hand_on_if_full();
+    }
+
+    fn at_learner(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
+        self.events.at_learner(slot, seen);
+        self.hand_on_if_full();
+    }
+
+    fn crossed(&mut self, slot: Slot, crossed: &Crossed) {
+        self.events.crossed(slot, crossed);
         self.hand_on_if_full();
     }
 

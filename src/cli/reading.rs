@@ -97,7 +97,25 @@ impl Passed {
 
     /// Hands a batch of frames to the dissector, up to the end that was asked for.
     pub(super) fn batch<O: Observer>(&mut self, batch: &Batch, dissector: &mut Dissector, observer: &mut O) {
-        for frame in batch.frames() {
+        for (frames, ended) in batch.pieces() {
+            self.frames(frames, dissector, observer);
+            if self.is_over {
+                return;
+            }
+            if let Some(file) = ended {
+                dissector.file_over(file);
+            }
+        }
+    }
+
+    #[inline]
+    fn frames<'a, O: Observer>(
+        &mut self,
+        frames: impl Iterator<Item = Frame<'a>>,
+        dissector: &mut Dissector,
+        observer: &mut O,
+    ) {
+        for frame in frames {
             if frame.at > self.until {
                 self.is_over = true;
                 return;

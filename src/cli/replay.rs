@@ -7,20 +7,20 @@ use super::pipeline;
 use super::progress::Progress;
 use super::reading::Passed;
 use super::zone::{self, Fold};
+use crate::address::Address;
 use crate::capture::{Options, Replay};
-use crate::dissect::{Dissector, Settings};
+use crate::clocks::estimate::Estimate;
+use crate::clocks::{self, Group, Survey};
+use crate::dissect::{Dissector, Hosts, Settings};
 use crate::logs;
 use crate::report::clock::{Digits, WallClock};
-use crate::report::model::Report;
+use crate::report::model::{HostClock, Report};
 use crate::report::selection::{Selection, ServerChoice};
 use crate::report::{json, text};
 use crate::stream::Limits;
 use crate::track::{self, Tracker};
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
-
-/// Name of the counter of connections that were let go to keep to `--max-connections`.
-const CONNECTIONS: &str = "connections";
 
 /// Reads everything and writes the report.
 pub(super) fn run(args: &ReplayArgs) -> Result<Outcome, Failure> {
@@ -71,30 +71,32 @@ impl Asked {
     }
 
     /// A dissector for the ports in use.
-    pub(super) fn dissector(&self, args: &InputArgs) -> Dissector {
-        Dissector::new(self.settings(args))
+    pub(super) fn dissector(&self, args: &InputArgs, hosts: Hosts) -> Dissector {
+        Dissector::new(self.settings(args, hosts))
     }
 
     /// What a dissector is told.
-    pub(super) fn settings(&self, args: &InputArgs) -> Settings {
+    pub(super) fn settings(&self, args: &InputArgs, hosts: Hosts) -> Settings {
         let customary = Settings::default();
         let mut settings = Settings {
             quorum_ports: ports(&args.quorum_port, customary.quorum_ports),
             election_ports: ports(&args.election_port, customary.election_ports),
             limits: Limits { connections: args.max_connections, ..Limits::default() },
+            hosts,
         };
         settings.quorum_ports.extend(&self.config.quorum_ports);
         settings.election_ports.extend(&self.config.election_ports);
         settings
     }
 
-    fn tracker(&self, args: &ReplayArgs) -> Tracker {
+    fn tracker(&self, args: &ReplayArgs, hosts: Vec<Option<Address>>) -> Tracker {
         Tracker::new(track::Options {
             tick_ms: setting_of(args.tick_time, self.config.tick_ms),
             sync_limit: setting_of(args.sync_limit, self.config.sync_limit),
             init_limit: setting_of(args.init_limit, self.config.init_limit),
             warn_at_percent: args.warn_at,
             servers: self.config.servers.clone(),
+            hosts,
         })
     }
 }
@@ -123,25 +125,50 @@ fn open_with(args: &InputArgs, options: &Options) -> Result<Replay, Failure> {
     Ok(replay)
 }
 
+/// Sets the clocks of captures from several hosts to one, where their content allows it: what was found,
+/// and where each file was taken.
+pub(super) fn set_clocks(replay: &mut Replay) -> (Survey, Hosts) {
+    let survey = clocks::survey(replay).unwrap_or_default();
+    let files = replay.files().len();
+    replay.set_clocks(&survey.corrections(files));
+    let hosts = Hosts::new(&survey.hosts(files));
+    (survey, hosts)
+}
+
 fn read(args: &ReplayArgs, asked: &Asked) -> Result<Report, Failure> {
     let threads = pipeline::threads(args.threads);
-    let replay = open_with(&args.input, &Options { threads, ..Options::default() })?;
-    let settings = asked.settings(&args.input);
-    let mut tracker = asked.tracker(args);
+    let mut replay = open_with(&args.input, &Options { threads, ..Options::default() })?;
+    let (survey, hosts) = set_clocks(&mut replay);
+    let settings = asked.settings(&args.input, hosts);
+    let mut tracker = asked.tracker(args, survey.hosts(replay.files().len()));
     let passed = Passed::new(asked.selection.to);
     let mut progress = Progress::new(replay.total_bytes(), replay.bytes_read_counter(), true);
     let outcome = pipeline::run(replay, settings, passed, &mut tracker, threads, || progress.update());
     drop(progress);
-    let pipeline::Outcome { replay, passed, evicted } =
+    let pipeline::Outcome { replay, passed, limits_hit } =
         outcome.ok_or_else(|| Failure::wrong("reading broke off"))?;
     // Where --to ends the reading, it ends the files too.
     let ends: Vec<_> = replay.files().iter().map(|file| file.last.min(passed.last)).collect();
     let mut report = tracker.finish(&ends);
+    report.clocks = survey.groups.iter().map(clock_of).collect();
     report.input = passed.input(replay.files(), replay.skipped());
-    if evicted > 0 {
-        report.limits_hit.insert(CONNECTIONS, evicted);
-    }
+    report.limits_hit.extend(limits_hit);
     Ok(report)
+}
+
+/// A host's clock as the report shows it.
+fn clock_of(group: &Group) -> HostClock {
+    let of = |value: fn(&Estimate) -> i64| group.estimate.as_ref().map(value);
+    HostClock {
+        host: group.host,
+        files: group.files.clone(),
+        is_reference: group.is_reference,
+        offset_us: of(|estimate| estimate.clock.offset.nanos() / 1_000),
+        drift_ppm: group.estimate.map_or(0.0, |estimate| estimate.clock.drift * 1e6),
+        uncertainty_us: group.estimate.map(|estimate| estimate.uncertainty.micros()),
+        is_corrected: group.correction().is_some(),
+        matched_segments: group.estimate.map_or(0, |estimate| estimate.matched as u64),
+    }
 }
 
 /// A name that stands for nothing is a mistake; an address may simply not have been there.

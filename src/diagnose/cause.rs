@@ -5,8 +5,10 @@
 //! of its own making: what counts as late follows from the link's own usual round trips, what counts
 //! as long from ZooKeeper's limits.
 
+use super::crossing;
 use super::stall::Incident;
 use crate::address::Address;
+use crate::dissect::Direction;
 use crate::report::model::{Cause, Deadline, Evidence, Settings, Suspect};
 use crate::time::{Span, Timestamp};
 use crate::track::activity::Sum;
@@ -28,11 +30,11 @@ pub(super) struct Verdict {
 }
 
 /// The facts that all rules look at.
-struct Facts<'a> {
+pub(super) struct Facts<'a> {
     group: &'a [Incident<'a>],
-    first: &'a Incident<'a>,
+    pub(super) first: &'a Incident<'a>,
     /// The wait that decides: the longest one for the subject, else the longest.
-    wait: &'a Wait,
+    pub(super) wait: &'a Wait,
     silence: Option<&'a Silence>,
     subject: Address,
     other: Address,
@@ -44,19 +46,30 @@ struct Facts<'a> {
 /// A rule: its verdict where it holds.
 type Rule = fn(&Facts<'_>) -> Option<(Cause, Option<Suspect>, String)>;
 
-/// The rules, in the order in which they are asked.
-const RULES: [Rule; 10] = [
-    path_was_losing,
-    path_is_cut,
-    close_is_unanswered,
-    leader_is_unheard,
-    path_loses,
-    kernel_answers,
-    close_is_answered,
-    disk_is_late,
-    answers_are_late,
-    synchronisation,
+/// The rules, in the order in which they are asked. Those of the network are left out where everything that
+/// was sent is seen to arrive.
+const RULES: [(Rule, About); 11] = [
+    (path_was_losing, About::Network),
+    (crossing::is_seen_to_vanish, About::Any),
+    (path_is_cut, About::Network),
+    (close_is_unanswered, About::Network),
+    (leader_is_unheard, About::Network),
+    (path_loses, About::Network),
+    (kernel_answers, About::Any),
+    (close_is_answered, About::Any),
+    (disk_is_late, About::Any),
+    (answers_are_late, About::Any),
+    (synchronisation, About::Any),
 ];
+
+/// What a rule is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    /// Segments that are inferred to be lost.
+    Network,
+    /// Anything else.
+    Any,
+}
 
 /// Finds the cause of an incident.
 pub(super) fn judge(
@@ -67,7 +80,9 @@ pub(super) fn judge(
 ) -> Verdict {
     let Some(facts) = Facts::of(group, subject, vantage, settings) else { return Verdict::default() };
     let mut verdict = Verdict { evidence: facts.ends(), ..Verdict::default() };
-    match RULES.iter().find_map(|rule| rule(&facts)) {
+    let is_sound = crossing::is_sound(&facts);
+    let asked = RULES.iter().filter(|(_, about)| !is_sound || *about == About::Any);
+    match asked.into_iter().find_map(|(rule, _)| rule(&facts)) {
         Some((cause, suspect, why)) => {
             (verdict.cause, verdict.suspect) = (cause, suspect);
             verdict.notes.push(why);
@@ -77,6 +92,7 @@ pub(super) fn judge(
     if let Some(silence) = facts.silence {
         verdict.evidence.extend(shown(silence, verdict.cause));
     }
+    verdict.evidence.extend(crossing::evidence(&facts));
     verdict.evidence.sort_by_key(|evidence| evidence.at);
     verdict.evidence.dedup_by_key(|evidence| evidence.place);
     verdict.evidence.truncate(EVIDENCE_MOST);
@@ -120,8 +136,16 @@ impl<'a> Facts<'a> {
         self.group.iter().flat_map(|incident| incident.waits.iter().copied())
     }
 
+    /// Whether frames of any kind came by in a direction well into the wait.
+    pub(super) fn hears(&self, direction: Direction) -> bool {
+        self.first.waits.iter().filter(|wait| wait.for_leader != direction.is_to_leader()).any(|wait| {
+            let last = wait.silence.as_ref().and_then(|silence| silence.last_frame);
+            last.is_some_and(|mark| mark.at.since(wait.start) > KERNEL_ANSWERS)
+        })
+    }
+
     /// The network between the two; of a leader cut off from all its learners, the first of these paths.
-    const fn path(&self) -> Suspect {
+    pub(super) const fn path(&self) -> Suspect {
         Suspect::Path(self.subject, self.other)
     }
 
@@ -138,7 +162,9 @@ impl<'a> Facts<'a> {
             };
             evidence.push(Evidence { place: longest.from, at: longest.start, what });
             if let Some(to) = longest.to {
+                let is_end = incident.link.closed.is_some_and(|closed| closed.at == longest.end);
                 let what = match (longest.ended, longest.deadline) {
+                    (Ended::Closed, _) if !is_end => "the FIN is sent for the last time".to_owned(),
                     (Ended::Closed, _) => format!("the link is closed, {} later", longest.len()),
                     (_, Deadline::Ack) => format!("its ACK, {} later", longest.len()),
                     _ => format!("the next new bytes, {} later", longest.len()),
@@ -205,11 +231,16 @@ fn path_is_cut(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
     // Taken at one end, the capture shows of the other only what arrives: with that, one way is open.
     let from_other = facts.vantage.and_then(|at| {
         let is_leader = at == link.opened.leader.address;
-        let wait = facts.all_waits().find(|wait| wait.for_leader != is_leader)?;
         let other = if is_leader { link.opened.learner.address } else { link.opened.leader.address };
-        wait.silence.as_ref().filter(|silence| silence.amid_repeats > 0).map(|_| (at, other))
+        facts
+            .all_waits()
+            .filter(|wait| wait.for_leader != is_leader)
+            .filter_map(|wait| wait.silence.as_ref())
+            .find(|silence| silence.amid_repeats > 0)
+            .map(|_| (at, other))
     });
-    if let Some((from, to)) = from_other.filter(|_| facts.group.len() == 1) {
+    if let Some((from, to)) = from_other.filter(|(from, _)| facts.group.len() == 1 || *from == facts.subject)
+    {
         let why = format!("{from} sent the same bytes again and again, though {to} could be heard meanwhile");
         return Some((Cause::NetworkCut, Some(Suspect::OneWay(from, to)), why));
     }
@@ -258,7 +289,10 @@ fn close_is_unanswered(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, Str
     let incident = facts.group.iter().find(|incident| {
         let link = incident.link;
         link.close_repeats >= 3
-            && link.closed.is_some_and(|closed| incident.waits.iter().any(|wait| wait.end == closed.at))
+            && incident.waits.iter().any(|wait| {
+                link.closed.is_some_and(|closed| wait.end == closed.at)
+                    || link.last_close_repeat.is_some_and(|last| wait.end == last.at)
+            })
     })?;
     let why = format!(
         "the FIN that ends the link was sent {} times before anything came back; a dead host looks the same",

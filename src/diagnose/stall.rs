@@ -4,12 +4,14 @@
 //! follow each other within a limit, are one incident; a leader that goes quiet towards all its
 //! learners is one incident with all links named.
 
-use super::cause;
+use super::{cause, context};
 use crate::address::Address;
-use crate::report::model::{Deadline, Election, NearMiss, Outcome, Settings, Stall};
+use crate::report::model::{Context, Deadline, Election, NearMiss, Outcome, Settings, Stall};
 use crate::time::{Span, Timestamp};
 use crate::track::link::LinkTrack;
+use crate::track::timeline::Timeline;
 use crate::track::wait::{Ended, Wait};
+use std::collections::BTreeSet;
 
 /// Near misses that are listed.
 const NEAR_MISSES_MOST: usize = 100;
@@ -54,6 +56,7 @@ pub fn stalls(
     links: &[LinkTrack],
     settings: &Settings,
     elections: &[Election],
+    timeline: &Timeline,
     vantage: Option<Address>,
     capture_end: Timestamp,
 ) -> Vec<Stall> {
@@ -68,6 +71,7 @@ pub fn stalls(
         let verdict = cause::judge(&group, stall.subject, vantage, settings);
         (stall.cause, stall.suspect) = (verdict.cause, verdict.suspect);
         (stall.evidence, stall.notes) = (verdict.evidence, verdict.notes);
+        stall.context = context::of(&stall, links, timeline, elections, capture_end);
         stalls.push(stall);
     }
     stalls.sort_by_key(|stall| stall.start);
@@ -81,6 +85,10 @@ pub fn stalls(
 fn incidents_of<'a>(link: &'a LinkTrack, settings: &Settings) -> Vec<Incident<'a>> {
     let mut over: Vec<&Wait> =
         link.waits.iter().filter(|wait| wait.len() > limit(wait.deadline, settings)).collect();
+    // Who waits is at the other end of the capture, and nothing here shows what it does then.
+    if over.iter().all(|wait| wait.ended != Ended::Closed) {
+        over.extend(link.unheard.as_deref().filter(|wait| wait.len() > limit(wait.deadline, settings)));
+    }
     over.sort_by_key(|wait| (wait.start, wait.end));
     let together = limit(Deadline::LeaderRead, settings);
     let mut incidents: Vec<Incident<'a>> = Vec::new();
@@ -106,13 +114,18 @@ fn gather<'a>(first: Incident<'a>, others: &mut Vec<Incident<'a>>, links: &[Link
     let is_same = |other: &Incident<'_>| {
         other.link.opened.leader.address == leader && other.is_for_leader() && other.overlaps(&first)
     };
-    let waiting = 1 + others.iter().filter(|other| is_same(other)).count();
+    // Learners, not links: one that comes back in the middle of it has two.
+    let waiting: BTreeSet<Address> = std::iter::once(&first)
+        .chain(others.iter().filter(|other| is_same(other)))
+        .map(|incident| incident.link.opened.learner.address)
+        .collect();
     let open = links.iter().filter(|link| {
         link.opened.leader.address == leader
             && link.opened.at < first.start
             && link.closed.is_none_or(|closed| closed.at > first.start)
     });
-    if waiting < 2 || waiting < open.count() {
+    let open: BTreeSet<Address> = open.map(|link| link.opened.learner.address).collect();
+    if waiting.len() < 2 || waiting.len() < open.len() {
         return vec![first];
     }
     let (same, rest): (Vec<_>, Vec<_>) = std::mem::take(others).into_iter().partition(is_same);
@@ -157,6 +170,7 @@ fn stall(
         suspect: None,
         evidence: Vec::new(),
         notes: Vec::new(),
+        context: Context::default(),
         log: Vec::new(),
         log_says: Vec::new(),
     }

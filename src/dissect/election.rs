@@ -16,6 +16,9 @@ use crate::time::Timestamp;
 
 /// Captured bytes of one message that are kept; a configuration of some thousand servers fits.
 const KEPT_MAX: usize = 64 * 1024;
+/// The shortest notification, as its length on the wire says.
+#[expect(clippy::cast_possible_truncation, reason = "28")]
+const NOTIFICATION_LEAST: u32 = NOTIFICATION_MIN as u32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -167,7 +170,10 @@ impl ElectionFramer {
             return front;
         }
         match have.first_chunk::<4>().map(|len| u32::from_be_bytes(*len)) {
-            Some(len @ 1..=FRAME_LIMIT) => Front::Notification(u64::from(len) + LENGTH_LEN as u64),
+            // No release writes a shorter one.
+            Some(len @ NOTIFICATION_LEAST..=FRAME_LIMIT) => {
+                Front::Notification(u64::from(len) + LENGTH_LEN as u64)
+            }
             Some(_) => Front::Bad,
             None => Front::NeedMore,
         }
@@ -287,9 +293,8 @@ fn whole_hello(kept: &[u8], cut: u64) -> ElectionMessage<'_> {
 /// Whether these bytes can be a notification's length.
 fn is_length(seen: &[u8]) -> bool {
     match seen.first_chunk::<4>().map(|len| u32::from_be_bytes(*len)) {
-        #[expect(clippy::cast_possible_truncation, reason = "28")]
         Some(len) => {
-            (NOTIFICATION_MIN as u32..=1 << 16).contains(&len)
+            (NOTIFICATION_LEAST..=1 << 16).contains(&len)
                 && Notification::decode_state(seen.get(4..).unwrap_or_default())
                     .is_none_or(|state| !matches!(state, ServerState::Unknown(_)))
         }

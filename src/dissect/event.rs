@@ -176,6 +176,21 @@ pub struct SegmentSeen<'a> {
     pub new_bytes: u64,
     /// Whether it acknowledged bytes of the other direction that were not acknowledged before.
     pub acked_more: bool,
+    /// Whether captures of both ends run, so that [`Observer::at_learner`] tells what arrives there.
+    pub is_of_two: bool,
+}
+
+/// A segment of a link both ends of which were captured: sent, and arrived or lost on the way.
+#[derive(Clone, Copy, Debug)]
+pub struct Crossed {
+    /// Which way it went.
+    pub direction: Direction,
+    /// The frame in its sender's capture.
+    pub place: FrameRef,
+    /// When it was sent.
+    pub sent: Timestamp,
+    /// When it arrived; `None` where it was not seen to, though the receiver's capture ran.
+    pub arrived: Option<Timestamp>,
 }
 
 /// A message on the election port.
@@ -268,6 +283,11 @@ pub trait Observer {
     fn link_opened(&mut self, slot: Slot, opened: &LinkOpened);
     /// A frame of a link, before what it brought forth.
     fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>);
+    /// A frame of the learner's capture, where the leader's has the link too: what arrived at the learner,
+    /// and what it sent, as it looked there.
+    fn at_learner(&mut self, _slot: Slot, _seen: &SegmentSeen<'_>) {}
+    /// What became of a segment on its way, where both ends were captured. Comes up to some seconds late.
+    fn crossed(&mut self, _slot: Slot, _crossed: &Crossed) {}
     /// A quorum packet of a link.
     fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>);
     /// A snapshot has ended, or is let go unfinished.

@@ -10,8 +10,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::event::{
-    AuthSeen, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer, PacketSeen,
-    SegmentSeen, SnapshotSeen,
+    AuthSeen, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    PacketSeen, SegmentSeen, SnapshotSeen,
 };
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
@@ -45,6 +45,7 @@ struct Part {
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Segment(Line),
+    AtLearner(Line),
     Packet(Record),
     Rare,
 }
@@ -69,6 +70,7 @@ struct Line {
     fate: Fate,
     direction: Direction,
     acked_more: bool,
+    is_of_two: bool,
     sack: bool,
 }
 
@@ -91,6 +93,7 @@ struct Record {
 enum Rare {
     Packet(Slot, PacketSeen<'static>, Part),
     LinkOpened(Slot, LinkOpened),
+    Crossed(Slot, Crossed),
     Snapshot(Slot, SnapshotSeen),
     LinkClosed(Slot, Direction, Closing),
     Gap(Slot, Direction, u64, Timestamp),
@@ -162,27 +165,15 @@ impl<O: Observer> Observer for Events<O> {
 
     #[inline]
     fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
-        let segment = seen.segment;
-        self.events.push(Event::Segment(Line {
-            at: segment.at,
-            new_bytes: seen.new_bytes,
-            place: segment.place,
-            slot,
-            seq: segment.seq,
-            ack: segment.ack,
-            len: segment.len,
-            timestamps: segment.timestamps,
-            window: segment.window,
-            ip_id: segment.ip_id,
-            checksum: segment.checksum,
-            window_scale: segment.window_scale,
-            ttl: segment.ttl,
-            flags: segment.flags,
-            fate: seen.fate,
-            direction: seen.direction,
-            acked_more: seen.acked_more,
-            sack: segment.sack,
-        }));
+        self.events.push(Event::Segment(Line::of(slot, seen)));
+    }
+
+    fn at_learner(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
+        self.events.push(Event::AtLearner(Line::of(slot, seen)));
+    }
+
+    fn crossed(&mut self, slot: Slot, crossed: &Crossed) {
+        self.rare(Rare::Crossed(slot, *crossed));
     }
 
     #[inline]
@@ -269,8 +260,10 @@ impl Telling {
         for event in &events.events {
             match event {
                 Event::Segment(line) => {
-                    let (leader, learner) = self.ends.get(line.slot.index()).copied().unwrap_or_default();
-                    line.tell(leader, learner, observer);
+                    line.show(self.ends(line.slot), |seen| observer.segment(line.slot, seen));
+                }
+                Event::AtLearner(line) => {
+                    line.show(self.ends(line.slot), |seen| observer.at_learner(line.slot, seen));
                 }
                 Event::Packet(record) => record.tell(events.part(record.seen), observer),
                 Event::Rare => {
@@ -279,6 +272,11 @@ impl Telling {
                 }
             }
         }
+    }
+
+    #[inline]
+    fn ends(&self, slot: Slot) -> (Endpoint, Endpoint) {
+        self.ends.get(slot.index()).copied().unwrap_or_default()
     }
 
     #[cold]
@@ -297,6 +295,7 @@ impl Telling {
                 }
                 observer.link_opened(*slot, opened);
             }
+            Rare::Crossed(slot, crossed) => observer.crossed(*slot, crossed),
             Rare::Snapshot(slot, snapshot) => observer.snapshot(*slot, snapshot),
             Rare::LinkClosed(slot, direction, closing) => observer.link_closed(*slot, *direction, closing),
             Rare::Gap(slot, direction, len, at) => observer.gap(*slot, *direction, *len, *at),
@@ -323,7 +322,33 @@ impl Telling {
 
 impl Line {
     #[inline(always)]
-    fn tell(&self, leader: Endpoint, learner: Endpoint, observer: &mut impl Observer) {
+    fn of(slot: Slot, seen: &SegmentSeen<'_>) -> Self {
+        let segment = seen.segment;
+        Self {
+            at: segment.at,
+            new_bytes: seen.new_bytes,
+            place: segment.place,
+            slot,
+            seq: segment.seq,
+            ack: segment.ack,
+            len: segment.len,
+            timestamps: segment.timestamps,
+            window: segment.window,
+            ip_id: segment.ip_id,
+            checksum: segment.checksum,
+            window_scale: segment.window_scale,
+            ttl: segment.ttl,
+            flags: segment.flags,
+            fate: seen.fate,
+            direction: seen.direction,
+            acked_more: seen.acked_more,
+            is_of_two: seen.is_of_two,
+            sack: segment.sack,
+        }
+    }
+
+    #[inline(always)]
+    fn show(&self, (leader, learner): (Endpoint, Endpoint), to: impl FnOnce(&SegmentSeen<'_>)) {
         let (src, dst) = match self.direction {
             Direction::ToLeader => (learner, leader),
             Direction::ToLearner => (leader, learner),
@@ -352,8 +377,9 @@ impl Line {
             fate: self.fate,
             new_bytes: self.new_bytes,
             acked_more: self.acked_more,
+            is_of_two: self.is_of_two,
         };
-        observer.segment(self.slot, &seen);
+        to(&seen);
     }
 }
 

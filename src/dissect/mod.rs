@@ -4,6 +4,7 @@
 //! leader and a learner and on each election connection. Which side leads follows from the ports, or
 //! from what the streams say. Deterministic: the same segments give the same events.
 
+mod crossing;
 mod election;
 mod event;
 mod events;
@@ -11,22 +12,26 @@ mod framer;
 mod hidden;
 mod link;
 
+pub use crossing::Hosts;
 pub use event::{
-    AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
     PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen, Trouble,
 };
 
 pub use events::{Events, Telling};
 
+use crate::address::Address;
 use crate::packet::{Flags, IgnoreReason, Segment};
 use crate::proto::quorum::Head;
 use crate::proto::{PacketType, election::Hello};
 use crate::stream::{Chunk, Connection, FlowKey, Found, Limits, Side, Sink, Slot, Table, Verdict};
 use crate::time::{Span, Timestamp};
+use crossing::Crossing;
 use election::ElectionFramer;
 use framer::Framer;
 use hidden::Room;
 use link::{LinkState, Outlet, Sizes};
+use std::collections::BTreeMap;
 
 /// Segments of a connection on unknown ports that are looked at before it is left alone.
 const PROBES_MAX: u8 = 8;
@@ -46,12 +51,19 @@ pub struct Settings {
     pub election_ports: Vec<u16>,
     /// Bounds of reassembly.
     pub limits: Limits,
+    /// Where the files were taken, where there are captures of several hosts.
+    pub hosts: Hosts,
 }
 
 impl Default for Settings {
     /// ZooKeeper's customary ports.
     fn default() -> Self {
-        Self { quorum_ports: vec![2888], election_ports: vec![3888], limits: Limits::default() }
+        Self {
+            quorum_ports: vec![2888],
+            election_ports: vec![3888],
+            limits: Limits::default(),
+            hosts: Hosts::default(),
+        }
     }
 }
 
@@ -65,6 +77,8 @@ struct Link {
     is_announced: bool,
     is_closed: bool,
     picked_up: bool,
+    /// What is on its way, once both ends were captured.
+    crossing: Option<Box<Crossing>>,
 }
 
 #[derive(Debug)]
@@ -80,6 +94,8 @@ struct Flow {
     connection: Connection,
     kind: Kind,
     first: crate::frame::FrameRef,
+    /// What its waiting segments take of [`Dissector::held_bytes`].
+    held_bytes: usize,
 }
 
 /// Counts of what passed.
@@ -91,12 +107,15 @@ pub struct Counts {
     pub other_port: u64,
     /// Byte sums of the election connections.
     pub election_bytes: ByteSums,
+    /// How often a stream had to let go of waiting segments because all streams together held too much.
+    pub held_bytes_hit: u64,
 }
 
 /// The dissector: all connections of a capture.
 #[derive(Debug)]
 pub struct Dissector {
     settings: Settings,
+    has_ends: bool,
     table: Table,
     flows: Vec<Option<Flow>>,
     sizes: Sizes,
@@ -106,6 +125,8 @@ pub struct Dissector {
     /// Slots ended, once the capture is over.
     ended: usize,
     last_at: Timestamp,
+    /// Bytes of memory that waiting segments take.
+    held_bytes: usize,
     /// What passed so far.
     pub counts: Counts,
 }
@@ -116,6 +137,7 @@ impl Dissector {
     pub fn new(settings: Settings) -> Self {
         Self {
             table: Table::new(settings.limits.connections),
+            has_ends: !settings.hosts.is_one(),
             settings,
             flows: Vec::new(),
             sizes: Sizes::new(),
@@ -124,14 +146,21 @@ impl Dissector {
             sweep_at: 0,
             ended: 0,
             last_at: Timestamp::MIN,
+            held_bytes: 0,
             counts: Counts::default(),
         }
     }
 
-    /// How many connections were let go because the table was full.
+    /// Which limits were reached, and how often.
     #[must_use]
-    pub const fn evicted(&self) -> u64 {
-        self.table.evicted
+    pub fn limits_hit(&self) -> BTreeMap<&'static str, u64> {
+        let counts = [("connections", self.table.evicted), ("held_bytes", self.counts.held_bytes_hit)];
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// No frame comes any more of a file, by its index in the input.
+    pub fn file_over(&mut self, file: u32) {
+        self.settings.hosts.over(file);
     }
 
     /// Takes the next segment of the capture.
@@ -148,7 +177,20 @@ impl Dissector {
         }
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
         let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
-        match flow.push(side, segment, &self.settings.limits, &mut out) {
+        if self.has_ends
+            && let Some(outcome) = flow.cross(side, segment, &mut self.settings, &mut out)
+        {
+            self.counts.duplicates += u64::from(matches!(outcome, Outcome::Copy));
+            if flow.connection.is_holding() || flow.held_bytes > 0 {
+                self.weigh(slot, segment.at, observer);
+            }
+            return outcome.ignored();
+        }
+        let outcome = flow.push(side, segment, &self.settings.limits, &mut out);
+        if flow.connection.is_holding() || flow.held_bytes > 0 {
+            self.weigh(slot, segment.at, observer);
+        }
+        match outcome {
             Outcome::Taken => None,
             Outcome::Copy => {
                 self.counts.duplicates += 1;
@@ -181,6 +223,20 @@ impl Dissector {
             }
         };
         (slot, side)
+    }
+
+    /// Takes account of what a flow holds; where all hold too much, it is this one that lets go.
+    #[cold]
+    fn weigh<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
+        let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return };
+        let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
+        let others = self.held_bytes - flow.held_bytes;
+        while others + flow.connection.held_bytes() > self.settings.limits.held_bytes {
+            self.counts.held_bytes_hit += 1;
+            flow.push_out(now, &mut out);
+        }
+        flow.held_bytes = flow.connection.held_bytes();
+        self.held_bytes = others + flow.held_bytes;
     }
 
     /// Lets time pass without a segment, so that what only time decides is decided.
@@ -228,7 +284,8 @@ impl Dissector {
             }
             (false, false) => Kind::Undecided(0),
         };
-        let flow = Flow { connection: Connection::new(segment.at), kind, first: segment.place };
+        let flow =
+            Flow { connection: Connection::new(segment.at), kind, first: segment.place, held_bytes: 0 };
         if self.flows.len() <= slot.index() {
             self.flows.resize_with(slot.index() + 1, || None);
         }
@@ -241,8 +298,9 @@ impl Dissector {
     /// Ends a connection and forgets it; its slot keeps its key.
     fn let_go<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
         let Some(mut flow) = self.flows.get_mut(slot.index()).and_then(Option::take) else { return };
+        self.held_bytes -= flow.held_bytes;
         let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
-        let sums = flow.finish(now, &mut out);
+        let sums = flow.finish(now, &self.settings.hosts, &mut out);
         let total = &mut self.counts.election_bytes;
         total.decoded += sums.decoded;
         total.cut += sums.cut;
@@ -259,12 +317,19 @@ impl Dissector {
             return;
         }
         self.sweep_at = (self.sweep_at + 1) % self.flows.len();
+        #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
+        let slot = Slot(self.sweep_at as u32);
+        let Some(Some(flow)) = self.flows.get_mut(self.sweep_at) else { return };
+        if flow.held_bytes > 0 {
+            // What waits on a connection that fell silent waits no longer than on any other.
+            let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
+            flow.settle(now, &self.settings.limits, &mut out);
+            self.weigh(slot, now, observer);
+        }
         let Some(Some(flow)) = self.flows.get(self.sweep_at) else { return };
         let idle = now.since(flow.connection.last_at);
         let is_over = flow.connection.done && idle > LINGER || !flow.matters() && idle > FORGET;
         if is_over {
-            #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
-            let slot = Slot(self.sweep_at as u32);
             self.let_go(slot, now, observer);
             self.table.remove(slot);
         }
@@ -291,6 +356,7 @@ impl Kind {
             is_announced: false,
             is_closed: false,
             picked_up: !from_start,
+            crossing: None,
         }))
     }
 
@@ -313,7 +379,7 @@ impl Flow {
         if let Kind::Undecided(probes) = self.kind {
             self.decide(&FlowKey::of(segment.src, segment.dst).0, side, probes, segment);
         }
-        let Self { connection, kind, first } = self;
+        let Self { connection, kind, first, .. } = self;
         match kind {
             Kind::Quorum(link) => link.push(connection, *first, side, segment, limits, out),
             Kind::Election(framers) => {
@@ -362,8 +428,33 @@ impl Flow {
             Kind::Election(framers) => {
                 self.connection.settle(now, limits, &mut ElectionSink { framers, observer: out.observer });
             }
-            Kind::Undecided(_) | Kind::Other => {}
+            Kind::Undecided(_) | Kind::Other => self.connection.settle(now, limits, &mut Nowhere),
         }
+    }
+
+    fn push_out<O: Observer>(&mut self, now: Timestamp, out: &mut Outlet<'_, O>) {
+        match &mut self.kind {
+            Kind::Quorum(link) => self.connection.push_out(now, &mut LinkSink { link, out }),
+            Kind::Election(framers) => {
+                self.connection.push_out(now, &mut ElectionSink { framers, observer: out.observer });
+            }
+            Kind::Undecided(_) | Kind::Other => self.connection.push_out(now, &mut Nowhere),
+        }
+    }
+
+    /// Looks at a segment of a link of which both ends may be captured. Some outcome where the learner's
+    /// capture holds it, and the leader's tells the same.
+    #[cold]
+    fn cross<O: Observer>(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        settings: &mut Settings,
+        out: &mut Outlet<'_, O>,
+    ) -> Option<Outcome> {
+        let host = settings.hosts.saw(segment.place.file, segment.at)?;
+        let Kind::Quorum(link) = &mut self.kind else { return None };
+        link.cross(&mut self.connection, host, side, segment, settings, out)
     }
 
     const fn matters(&self) -> bool {
@@ -375,10 +466,11 @@ impl Flow {
     }
 
     /// Ends the connection; answers the byte sums of an election connection.
-    fn finish<O: Observer>(&mut self, now: Timestamp, out: &mut Outlet<'_, O>) -> ByteSums {
+    fn finish<O: Observer>(&mut self, now: Timestamp, hosts: &Hosts, out: &mut Outlet<'_, O>) -> ByteSums {
         match &mut self.kind {
             Kind::Quorum(link) => {
                 self.connection.finish(now, &mut LinkSink { link, out });
+                link.settle(&self.connection, now, hosts, out);
                 link.finish(&self.connection, out);
                 ByteSums::default()
             }
@@ -414,6 +506,14 @@ fn says_quorum(payload: &[u8], side: Side) -> Option<Side> {
 }
 
 impl Outcome {
+    const fn ignored(&self) -> Option<IgnoreReason> {
+        match self {
+            Self::Copy => Some(IgnoreReason::Duplicate),
+            Self::Other => Some(IgnoreReason::OtherPort),
+            Self::Taken | Self::Another => None,
+        }
+    }
+
     const fn of(verdict: Verdict, taken: Self) -> Self {
         match verdict {
             Verdict::Part(_) => taken,
@@ -467,6 +567,7 @@ impl Link {
             fate,
             new_bytes: connection.half(side).delivered() - before.0,
             acked_more: connection.half(side.other()).acked() > before.1,
+            is_of_two: self.crossing.as_ref().is_some_and(|crossing| crossing.is_of_two),
         };
         out.observer.segment(out.slot, &seen);
         if !self.is_closed
@@ -476,6 +577,76 @@ impl Link {
             out.observer.link_closed(out.slot, self.direction(closing.by), &closing);
         }
         Outcome::Taken
+    }
+
+    /// See [`Flow::cross`].
+    fn cross<O: Observer>(
+        &mut self,
+        connection: &mut Connection,
+        host: Address,
+        side: Side,
+        segment: &Segment<'_>,
+        Settings { hosts, limits, .. }: &Settings,
+        out: &mut Outlet<'_, O>,
+    ) -> Option<Outcome> {
+        let (leader, learner) = (self.state.leader.address, self.state.learner.address);
+        let is_captured_twice = hosts.watches(leader) && hosts.watches(learner);
+        if !is_captured_twice && self.crossing.is_none() || host != leader && host != learner {
+            return None;
+        }
+        let direction = self.direction(side);
+        let is_announced = self.is_announced;
+        let slot = out.slot;
+        self.crossing.get_or_insert_default().is_of_two = is_captured_twice;
+        self.settle(connection, segment.at, hosts, out);
+        let leader_side = self.leader_side;
+        while let Some(unsent) = self.crossing.as_mut().and_then(|crossing| crossing.next_unsent(segment.at))
+        {
+            // What the leader's capture lacks, though it was sent there.
+            if is_announced && connection.half(leader_side).lacks(&unsent.segment()) {
+                self.push(connection, segment.place, leader_side, &unsent.segment(), limits, out);
+            }
+        }
+        let crossing = self.crossing.get_or_insert_default();
+        let mut tell = |crossed: Crossed| {
+            if is_announced {
+                out.observer.crossed(slot, &crossed);
+            }
+        };
+        if !is_captured_twice {
+            return None;
+        }
+        if (host == leader) == direction.is_to_leader() {
+            crossing.arrived(direction, segment, &mut tell);
+        } else {
+            crossing.sent(direction, segment, &mut tell);
+        }
+        if host == leader || !is_announced {
+            return None;
+        }
+        let seen = crossing.at_learner(direction, segment);
+        out.observer.at_learner(slot, &seen);
+        connection.note_copy(side);
+        Some(Outcome::Copy)
+    }
+
+    /// Decides what has become of segments on their way.
+    fn settle<O: Observer>(
+        &mut self,
+        connection: &Connection,
+        now: Timestamp,
+        hosts: &Hosts,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let Some(crossing) = self.crossing.as_mut().filter(|_| self.is_announced) else { return };
+        let (leader, learner) = (self.state.leader.address, self.state.learner.address);
+        let receivers = PerDirection { to_leader: leader, to_learner: learner };
+        let acked = PerDirection {
+            to_leader: connection.half(self.leader_side.other()).acked_seq(),
+            to_learner: connection.half(self.leader_side).acked_seq(),
+        };
+        let slot = out.slot;
+        crossing.settle(now, hosts, &receivers, &acked, &mut |crossed| out.observer.crossed(slot, &crossed));
     }
 
     fn finish<O: Observer>(&mut self, connection: &Connection, out: &mut Outlet<'_, O>) {

@@ -164,13 +164,12 @@ impl Run {
             return;
         }
         // What time alone decides is decided first.
-        let mut decided = u64::MAX;
-        while decided != self.model.next {
-            decided = self.model.next;
+        let mut before = (u64::MAX, 0);
+        while before != (self.model.next, self.connection.half(Side::A).held()) {
+            before = (self.model.next, self.connection.half(Side::A).held());
             self.pass(0);
         }
         let expected = self.first_seq.wrapping_add(self.model.next as u32);
-        let before = (self.model.next, self.connection.half(Side::A).held());
         let fate = self.push(Flags::ACK, expected.wrapping_add(ahead), &[0xee; 40], 40);
         if let Verdict::Part(fate) = fate {
             self.far += 1;

@@ -8,6 +8,7 @@
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::cast_possible_truncation,
     reason = "a finding is a panic, and inputs are small"
 )]
@@ -15,20 +16,24 @@
 mod assembler;
 mod dissect;
 mod file;
+mod packed;
 mod packet;
 mod proto;
+mod report;
 
 pub use assembler::assembler;
 pub use dissect::{link, whole};
 pub use file::capture_file;
+pub use packed::packed;
 pub use packet::segment;
 pub use proto::{auth, election, jute, learner_info, proposal, quorum_packet, request, snapshot};
+pub use report::report;
 
 /// A function that panics if something does not hold for these bytes.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name: that of its folders in `fuzz/corpus` and `fuzz/crashes`.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("assembler", assembler),
     ("auth", auth),
     ("capture_file", capture_file),
@@ -36,8 +41,10 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("jute", jute),
     ("learner_info", learner_info),
     ("link", link),
+    ("packed", packed),
     ("proposal", proposal),
     ("quorum_packet", quorum_packet),
+    ("report", report),
     ("request", request),
     ("segment", segment),
     ("snapshot", snapshot),

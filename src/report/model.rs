@@ -18,6 +18,8 @@ pub struct Report {
     pub input: Input,
     /// What was reckoned with.
     pub settings: Settings,
+    /// The hosts that were captured, where there are several.
+    pub clocks: Vec<HostClock>,
     /// All servers seen, by address.
     pub servers: Vec<Server>,
     /// All links, in order of their first frames.
@@ -30,8 +32,20 @@ pub struct Report {
     pub elections: Vec<Election>,
     /// What a healthy ensemble never sends.
     pub violations: Vec<Violation>,
+    /// What else spoke to the ports.
+    pub strangers: Strangers,
     /// Counters of limits that were reached, by name; only those above 0.
     pub limits_hit: BTreeMap<&'static str, u64>,
+}
+
+/// Connections to a quorum port that are no links, for all that was captured of them: not one packet was
+/// recognised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strangers {
+    /// How many.
+    pub connections: u64,
+    /// Bytes of their streams.
+    pub bytes: u64,
 }
 
 /// What was read.
@@ -364,6 +378,101 @@ pub struct Link {
     pub losses: PerDirection<u32>,
     /// Client sessions that the learner named in its pings, at most at once.
     pub sessions: u64,
+    /// Where the capture was taken that shows it.
+    pub vantage: Vantage,
+    /// Hosts whose captures show it.
+    pub seen_from: Vec<Address>,
+    /// Times on the way, where both ends were captured, per direction.
+    pub one_way: PerDirection<Option<RoundTrips>>,
+    /// Segments sent at one end and not seen to arrive at the other, where both were captured.
+    pub lost_on_the_way: PerDirection<Option<u64>>,
+}
+
+/// Which end of a link a capture shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// The leader's.
+    Leader,
+    /// The learner's.
+    Learner,
+    /// Both, in captures of both hosts.
+    Both,
+    /// Neither: somewhere on the way.
+    Between,
+    /// Not known.
+    #[default]
+    Unknown,
+}
+
+impl End {
+    /// Its name in the report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Leader => "leader",
+            Self::Learner => "learner",
+            Self::Both => "both",
+            Self::Between => "between",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How it is known where a capture was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownBy {
+    /// Every connection in the file has that host as an end; or none is one of all.
+    Connections,
+    /// Segments shared with another host's capture were seen earlier on one side.
+    OtherCapture,
+    /// The kernel at that end answers much faster than the other.
+    RoundTrips,
+    /// Frames of that end have not been through a router, those of the other have.
+    TimeToLive,
+}
+
+impl KnownBy {
+    /// Its name in the report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::OtherCapture => "other_capture",
+            Self::RoundTrips => "round_trips",
+            Self::TimeToLive => "ttl",
+        }
+    }
+}
+
+/// Where a link was seen from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Vantage {
+    /// Which end.
+    pub end: End,
+    /// How that is known; `None` where it is not.
+    pub known_by: Option<KnownBy>,
+}
+
+/// The captures of one host, and how its clock differs from the others'.
+#[derive(Clone, Debug, Default)]
+pub struct HostClock {
+    /// The host; `None` where its captures do not tell.
+    pub host: Option<Address>,
+    /// Its files: indices into [`Input::files`].
+    pub files: Vec<u32>,
+    /// Whether all times are by its clock.
+    pub is_reference: bool,
+    /// What the report added to its times, or would have, at the middle of what was compared, in
+    /// microseconds; `None` where nothing tells.
+    pub offset_us: Option<i64>,
+    /// How much slower than the reference it runs.
+    pub drift_ppm: f64,
+    /// How far off that may be, in microseconds.
+    pub uncertainty_us: Option<u64>,
+    /// Whether times were corrected: not where the clocks agree as far as can be seen.
+    pub is_corrected: bool,
+    /// Segments that were compared.
+    pub matched_segments: u64,
 }
 
 /// What ended a stall.
@@ -481,10 +590,50 @@ pub struct Stall {
     pub evidence: Vec<Evidence>,
     /// What a reader should know beside: what would have decided, what else was going on.
     pub notes: Vec<String>,
+    /// What else was going on.
+    pub context: Context,
     /// Lines of the servers' own logs that belong to it, in order of time.
     pub log: Vec<LogLine>,
     /// Where the logs agree with the wire, and where they do not.
     pub log_says: Vec<LogWord>,
+}
+
+/// The state of the ensemble around a stall.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// PROPOSALs a second in the ten seconds before, on the link that shows most of them; `None` where the
+    /// capture has no such time.
+    pub writes_per_s_before: Option<f64>,
+    /// The same while it lasted.
+    pub writes_per_s_during: Option<f64>,
+    /// The longest PROPOSAL on the wire in that time, in bytes.
+    pub largest_proposal_bytes: Option<u64>,
+    /// PROPOSALs that waited for this learner's ACK, at most, when one of its waits ended.
+    pub proposals_in_flight: Option<u64>,
+    /// The leader's learners.
+    pub learners: Vec<LearnerLoad>,
+    /// Links on which a snapshot was under way.
+    pub snapshots: Vec<u32>,
+    /// Whether an election was under way.
+    pub is_election: bool,
+    /// Other links of the two hosts on which segments were sent again meanwhile, and how many.
+    pub resent_elsewhere: Vec<(u32, u64)>,
+}
+
+/// What a learner has to answer for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LearnerLoad {
+    /// The learner.
+    pub learner: Address,
+    /// Its link.
+    pub link: u32,
+    /// Client sessions in its pings, at most.
+    pub sessions: u64,
+    /// The longest of its pings, in bytes of data.
+    pub ping_bytes: u64,
+    /// Sessions of a ping whose ids have a hash that another one has too; `None` where no ping with sessions
+    /// was captured whole.
+    pub hash_collisions: Option<u64>,
 }
 
 /// A wait that came near a deadline.

@@ -1,9 +1,9 @@
 //! A small report, made by hand, in which everything occurs at least once.
 
 use super::model::{
-    Cause, Closed, Deadline, Election, Evidence, Headroom, Input, Link, NearMiss, Origin, Outcome, Phases,
-    Quantiles, Report, Role, RoleSpan, RoundTrips, Server, Settings, Stall, Suspect, Sync, TcpCounts,
-    Violation,
+    Cause, Closed, Context, Deadline, Election, End, Evidence, Headroom, Input, KnownBy, LearnerLoad, Link,
+    NearMiss, Origin, Outcome, Phases, Quantiles, Report, Role, RoleSpan, RoundTrips, Server, Settings,
+    Stall, Suspect, Sync, TcpCounts, Vantage, Violation,
 };
 use crate::address::{Address, Endpoint};
 use crate::capture::{Compression, FileInfo};
@@ -68,7 +68,9 @@ pub(crate) fn report() -> Report {
             rule: "commit_order",
             what: "COMMIT 0x200000005 after 0x200000003".to_owned(),
         }],
+        strangers: super::model::Strangers { connections: 2, bytes: 4096 },
         limits_hit: [("connections", 3)].into(),
+        clocks: Vec::new(),
     }
 }
 
@@ -176,6 +178,10 @@ fn link(id: u32, learner: u32) -> Link {
         bytes: PerDirection { to_leader: bytes, to_learner: bytes },
         losses: PerDirection { to_leader: 0, to_learner: 1 },
         sessions: 30,
+        vantage: Vantage { end: End::Leader, known_by: Some(KnownBy::Connections) },
+        seen_from: vec![address(3)],
+        one_way: PerDirection::default(),
+        lost_on_the_way: PerDirection::default(),
     }
 }
 
@@ -203,6 +209,22 @@ fn stall() -> Stall {
                      seconds; afterwards it answered in a burst"
                 .to_owned(),
         ],
+        context: Context {
+            writes_per_s_before: Some(39.8),
+            writes_per_s_during: Some(40.0),
+            largest_proposal_bytes: Some(186),
+            proposals_in_flight: Some(401),
+            learners: vec![LearnerLoad {
+                learner: address(1),
+                link: 1,
+                sessions: 30,
+                ping_bytes: 360,
+                hash_collisions: Some(2),
+            }],
+            snapshots: vec![4],
+            is_election: true,
+            resent_elsewhere: vec![(2, 17)],
+        },
         log: Vec::new(),
         log_says: Vec::new(),
     }

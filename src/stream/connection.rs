@@ -93,6 +93,11 @@ impl Connection {
         }
     }
 
+    /// Counts a frame of `side` that was captured at the other end too.
+    pub const fn note_copy(&mut self, side: Side) {
+        self.half_mut(side).counts.duplicates += 1;
+    }
+
     /// Takes a segment that `side` sent; what becomes readable goes to `sink`.
     #[inline]
     pub fn push(
@@ -133,6 +138,25 @@ impl Connection {
     pub fn settle(&mut self, now: Timestamp, limits: &Limits, sink: &mut impl Sink) {
         self.a.settle(now, limits, deliver(Side::A, sink));
         self.b.settle(now, limits, deliver(Side::B, sink));
+    }
+
+    /// Whether a segment of either side waits for an earlier one.
+    #[inline]
+    #[must_use]
+    pub const fn is_holding(&self) -> bool {
+        self.a.held() + self.b.held() > 0
+    }
+
+    /// Bytes of memory that waiting segments take.
+    #[must_use]
+    pub const fn held_bytes(&self) -> usize {
+        self.a.held_bytes() + self.b.held_bytes()
+    }
+
+    /// Lets one gap of each side that holds segments be missing, so that fewer wait.
+    pub fn push_out(&mut self, now: Timestamp, sink: &mut impl Sink) {
+        self.a.push_out(now, deliver(Side::A, sink));
+        self.b.push_out(now, deliver(Side::B, sink));
     }
 
     /// Ends both streams; call once.

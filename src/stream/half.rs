@@ -65,6 +65,11 @@ impl Held {
     fn end(&self) -> u64 {
         self.offset + u64::from(self.len)
     }
+
+    /// Bytes of memory.
+    const fn weight(&self) -> usize {
+        self.seen.len() + size_of::<Self>()
+    }
 }
 
 /// One direction of a connection.
@@ -85,6 +90,8 @@ pub struct Half {
     /// Offset of the FIN, once one was seen.
     fin: Option<u64>,
     held: Vec<Held>,
+    /// Captured bytes of `held`.
+    held_bytes: usize,
     recent: [u64; RECENT as usize],
     /// A part of each, which as a rule says that it is another one.
     recent_tags: [u16; RECENT as usize],
@@ -106,6 +113,20 @@ impl Half {
         self.acked
     }
 
+    /// Whether a segment brings bytes that are new to this direction.
+    #[must_use]
+    pub fn lacks(&self, segment: &Segment<'_>) -> bool {
+        !self.started || segment.seq.wrapping_add(segment.len).wrapping_sub(self.next_seq).cast_signed() > 0
+    }
+
+    /// The sequence number up to which the other side has acknowledged; `None` before anything is known.
+    #[must_use]
+    pub fn acked_seq(&self) -> Option<u32> {
+        #[expect(clippy::cast_possible_truncation, reason = "sequence numbers wrap")]
+        let behind = self.next.wrapping_sub(self.acked) as u32;
+        self.started.then(|| self.next_seq.wrapping_sub(behind))
+    }
+
     /// Whether a sequence number of this direction is known.
     #[must_use]
     pub const fn started(&self) -> bool {
@@ -116,6 +137,12 @@ impl Half {
     #[must_use]
     pub const fn held(&self) -> usize {
         self.held.len()
+    }
+
+    /// How many bytes these hold in memory.
+    #[must_use]
+    pub const fn held_bytes(&self) -> usize {
+        self.held_bytes
     }
 
     /// Begins the stream: `seq` is the number of its first byte.
@@ -283,6 +310,7 @@ impl Half {
             let to = self.held.get(at).map_or(end, |h| h.offset.min(end));
             if from < to {
                 let (seen, len) = part(segment.payload, from - offset, to - offset);
+                self.held_bytes += seen.len() + size_of::<Held>();
                 let held = Held {
                     offset: from,
                     len,
@@ -337,9 +365,18 @@ impl Half {
             due += 1;
             // Nothing is delivered beyond a held segment's start, so it is due at its first byte.
             self.deliver(&h.seen, h.len, h.at, h.place, out);
+            self.held_bytes -= h.weight();
         }
         held.drain(..due);
         self.held = held;
+    }
+
+    /// Calls the first gap missing, since what waits behind it takes too much memory.
+    pub(super) fn push_out(&mut self, now: Timestamp, mut out: impl FnMut(Piece<'_>)) {
+        if !self.held.is_empty() {
+            self.counts.pushed_out += 1;
+            self.give_up(false, now, &mut out);
+        }
     }
 
     /// Calls the first gap missing and goes on behind it, unless what lies there is no part of the stream.
@@ -347,7 +384,8 @@ impl Half {
         let Some(first) = self.held.first() else { return };
         if self.is_stray(first, is_old) {
             self.counts.out_of_window += 1;
-            self.held.remove(0);
+            let stray = self.held.remove(0);
+            self.held_bytes -= stray.weight();
             return;
         }
         let to = first.offset;

@@ -90,6 +90,8 @@ pub struct Limits {
     pub connections: usize,
     /// Segments that may wait in one stream for an earlier one.
     pub held_segments: usize,
+    /// Bytes of memory that waiting segments of all streams may take together.
+    pub held_bytes: usize,
     /// How long a segment may wait where the other side's ACKs are not in the capture.
     pub held_for: Span,
     /// How long after the other side has acknowledged bytes they may still turn up in the capture
@@ -102,6 +104,7 @@ impl Default for Limits {
         Self {
             connections: 16_384,
             held_segments: 256,
+            held_bytes: 16 * 1024 * 1024,
             held_for: Span::from_millis(30_000),
             grace: Span::from_millis(50),
         }

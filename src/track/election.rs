@@ -9,6 +9,7 @@ use crate::proto::election::Notification;
 use crate::proto::{ServerState, Sid};
 use crate::report::model::Election;
 use crate::time::{Span, Timestamp};
+use std::collections::VecDeque;
 
 /// Elections kept for the report; beyond, the oldest are let go.
 const MOST: usize = 4_096;
@@ -25,7 +26,7 @@ struct Held {
 /// All elections of a capture.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Elections {
-    held: Vec<Held>,
+    held: VecDeque<Held>,
     /// Elections let go because there were too many.
     pub(super) evicted: u64,
 }
@@ -34,7 +35,7 @@ impl Elections {
     /// A notification from a server.
     pub(super) fn notification(&mut self, src: Address, notification: &Notification<'_>, at: Timestamp) {
         let is_looking = notification.state == ServerState::Looking;
-        let is_current = self.held.last().is_some_and(|held| match held.election.end {
+        let is_current = self.held.back().is_some_and(|held| match held.election.end {
             None => true,
             Some(end) => at.since(end) < AFTERMATH,
         });
@@ -43,7 +44,7 @@ impl Elections {
                 return;
             }
             if self.held.len() >= MOST {
-                self.held.remove(0);
+                self.held.pop_front();
                 self.evicted += 1;
             }
             let election = Election {
@@ -55,9 +56,9 @@ impl Elections {
                 by: Vec::new(),
                 rounds: 0,
             };
-            self.held.push(Held { election, leader: None, rounds: None });
+            self.held.push_back(Held { election, leader: None, rounds: None });
         }
-        let Some(held) = self.held.last_mut() else { return };
+        let Some(held) = self.held.back_mut() else { return };
         held.election.votes += 1;
         if !is_looking {
             if notification.leader.0 >= 0 {
@@ -75,7 +76,7 @@ impl Elections {
 
     /// A learner has turned to a leader.
     pub(super) fn followed(&mut self, leader: Address, leader_sid: Option<Sid>, at: Timestamp) {
-        if let Some(held) = self.held.last_mut()
+        if let Some(held) = self.held.back_mut()
             && held.election.end.is_none()
         {
             held.election.end = Some(at);
@@ -86,7 +87,7 @@ impl Elections {
 
     /// A leader has named its epoch.
     pub(super) fn epoch(&mut self, leader: Address, epoch: u32) {
-        if let Some(held) = self.held.last_mut()
+        if let Some(held) = self.held.back_mut()
             && held.leader == Some(leader)
         {
             held.election.epoch.get_or_insert(epoch);

@@ -1,17 +1,17 @@
 //! PROPOSALs on their way: who has acknowledged and who has committed what.
 //!
 //! Entries are in the order of their zxids. What was inferred comes late, so an ACK may be known before
-//! its PROPOSAL is; such ACKs wait in a short list.
+//! its PROPOSAL is; such ACKs and COMMITs wait for it.
 
 use crate::frame::FrameRef;
 use crate::proto::Zxid;
 use crate::time::Timestamp;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// PROPOSALs remembered per link; beyond, the oldest is let go.
 const MOST: usize = 16_384;
-/// ACKs and COMMITs that may wait for their PROPOSAL.
-const LOOSE_MOST: usize = 256;
+/// PROPOSALs that may be known by their answers alone; beyond, the oldest is let go.
+const LOOSE_MOST: usize = 1_024;
 /// How far behind the last ACK and COMMIT an entry without its own is still kept.
 const BEHIND: u64 = 1_024;
 
@@ -47,12 +47,17 @@ impl Entry {
 
 /// An answer that came before its PROPOSAL was known.
 #[derive(Clone, Copy, Debug)]
-struct Loose {
-    zxid: Zxid,
+struct Answer {
     at: Timestamp,
     place: FrameRef,
-    is_ack: bool,
     counts: bool,
+}
+
+/// The answers to a PROPOSAL that is not known yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Loose {
+    ack: Option<Answer>,
+    commit: Option<Answer>,
 }
 
 /// What an ACK or a COMMIT answers.
@@ -76,12 +81,10 @@ pub struct Answered {
 #[derive(Clone, Debug, Default)]
 pub struct InFlight {
     entries: VecDeque<Entry>,
-    loose: VecDeque<Loose>,
-    /// The highest zxid that was ever loose: a PROPOSAL beyond it has no answer yet.
-    loose_last: Option<Zxid>,
+    loose: BTreeMap<Zxid, Loose>,
     last_ack: Option<Zxid>,
     last_commit: Option<Zxid>,
-    /// Entries that were let go because there were too many.
+    /// PROPOSALs, and answers without one, that were let go because there were too many.
     pub evicted: u64,
     /// PROPOSALs let go without an ACK though no later one was acknowledged.
     pub unacked: u64,
@@ -100,16 +103,10 @@ impl InFlight {
         mut answered: impl FnMut(Answered),
     ) {
         let mut entry = Entry { zxid, at, place, counts, is_acked: false, is_committed: false };
-        while Some(zxid) <= self.loose_last
-            && let Some(index) = self.loose.iter().position(|loose| loose.zxid == zxid)
-        {
-            let Some(loose) = self.loose.remove(index) else { break };
-            if loose.is_ack {
-                entry.is_acked = true;
-            } else {
-                entry.is_committed = true;
-            }
-            let Loose { at, place, is_ack, counts, .. } = loose;
+        let loose = if self.loose.is_empty() { None } else { self.loose.remove(&zxid) };
+        for (answer, is_ack) in loose.iter().flat_map(|loose| [(loose.ack, true), (loose.commit, false)]) {
+            let Some(Answer { at, place, counts }) = answer else { continue };
+            *(if is_ack { &mut entry.is_acked } else { &mut entry.is_committed }) = true;
             answered(entry.answered(at, place, is_ack, counts));
         }
         match self.entries.back() {
@@ -141,7 +138,7 @@ impl InFlight {
         let last = if is_ack { &mut self.last_ack } else { &mut self.last_commit };
         *last = (*last).max(Some(zxid));
         let Some(entry) = self.find(zxid) else {
-            self.wait(Loose { zxid, at, place, is_ack, counts });
+            self.wait(zxid, is_ack, Answer { at, place, counts });
             return None;
         };
         let is_known = if is_ack { &mut entry.is_acked } else { &mut entry.is_committed };
@@ -155,15 +152,17 @@ impl InFlight {
 
     /// Keeps an answer whose PROPOSAL may yet turn up.
     #[cold]
-    fn wait(&mut self, loose: Loose) {
-        if self.entries.front().is_some_and(|first| first.zxid >= loose.zxid) {
+    fn wait(&mut self, zxid: Zxid, is_ack: bool, answer: Answer) {
+        if self.entries.front().is_some_and(|first| first.zxid >= zxid) {
             return;
         }
-        if self.loose.len() >= LOOSE_MOST {
-            self.loose.pop_front();
+        let loose = self.loose.entry(zxid).or_default();
+        let place_of = if is_ack { &mut loose.ack } else { &mut loose.commit };
+        place_of.get_or_insert(answer);
+        if self.loose.len() > LOOSE_MOST {
+            self.loose.pop_first();
+            self.evicted += 1;
         }
-        self.loose_last = self.loose_last.max(Some(loose.zxid));
-        self.loose.push_back(loose);
     }
 
     /// The entry of a zxid: as a rule the numbering has no holes.
@@ -225,6 +224,13 @@ impl InFlight {
             oldest = Some(*entry);
         }
         oldest
+    }
+
+    /// How many PROPOSALs later than any that was acknowledged wait for their ACK.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
+        let waiting = self.entries.iter().rev().take_while(|entry| Some(entry.zxid) > self.last_ack);
+        u32::try_from(waiting.count()).unwrap_or(u32::MAX)
     }
 
     /// The link is over: what is left stays without answer.

@@ -1,12 +1,19 @@
 //! One link: its phases, its round trips, its waits.
 
+mod at_learner;
+mod ping;
+mod waits;
+
 use super::activity::{Activity, Sum};
+use super::counts::TypeCounts;
+use super::ends::Ends;
 use super::flight::{Answered, InFlight};
 use super::samples::Samples;
+use super::usual::Usual;
 use super::violation::Checks;
 use super::wait::{Ended, Mark, REMEMBERED, Silence, Wait};
 use crate::dissect::{
-    Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
+    Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen,
 };
 use crate::frame::FrameRef;
 use crate::packet::Flags;
@@ -15,12 +22,14 @@ use crate::proto::{LearnerInfo, PacketType, Sid, Zxid};
 use crate::report::model::{Closed, Deadline, Phases, Role, Sync, Violation};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// PINGs without an answer that are remembered.
 const PINGS_MOST: usize = 64;
 /// Waits remembered per link; beyond, the shortest are let go.
 const WAITS_MOST: usize = 4_096;
+/// Files remembered per link.
+const FILES_MOST: usize = 64;
 /// Waits kept of a link that is over.
 const WAITS_KEPT: usize = 64;
 
@@ -31,39 +40,15 @@ const BEFORE: Span = Span::from_millis(5_000);
 /// How long after a close the other side may go on without having heard of it.
 const UNHEARD: Span = Span::from_millis(1_000);
 
-/// Counts by packet type: the numbers of the protocol, with all unknown ones apart.
-#[derive(Clone, Debug, Default)]
-pub struct TypeCounts {
-    known: [u64; 20],
-    unknown: BTreeMap<i32, u64>,
-}
-
-/// Unknown types told apart per link and direction.
-const UNKNOWN_MOST: usize = 64;
-
-impl TypeCounts {
-    #[inline]
-    fn add(&mut self, kind: PacketType) {
-        let number = kind.number();
-        match usize::try_from(number).ok().and_then(|index| self.known.get_mut(index)) {
-            Some(count) => *count += 1,
-            None if self.unknown.len() < UNKNOWN_MOST || self.unknown.contains_key(&number) => {
-                *self.unknown.entry(number).or_default() += 1;
-            }
-            None => {}
-        }
-    }
-
-    /// Types with their counts, those above 0.
-    #[must_use]
-    pub fn map(&self) -> BTreeMap<PacketType, u64> {
-        let known = (0..).zip(self.known);
-        known
-            .filter(|(_, count)| *count > 0)
-            .chain(self.unknown.iter().map(|(number, count)| (*number, *count)))
-            .map(|(number, count)| (PacketType::from_number(number), count))
-            .collect()
-    }
+/// How often a limit made a link forget something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// PINGs, and answers to some, that waited for their other half.
+    pub pings: u64,
+    /// Waits, the shortest ones.
+    pub waits: u64,
+    /// Packets of unknown types beyond those that are told apart.
+    pub types: u64,
 }
 
 /// What is waited for in one direction: the next new bytes.
@@ -81,28 +66,6 @@ struct KernelRtt {
     timed: Option<(u32, Timestamp)>,
     samples: Samples,
     usual: Usual,
-}
-
-/// What a duration usually is on this link: a slow average that outliers hardly move.
-#[derive(Clone, Copy, Debug, Default)]
-struct Usual {
-    /// In microseconds, times 16.
-    average: u64,
-}
-
-impl Usual {
-    /// Delayed ACKs, 40 ms on Linux, are no lateness.
-    const DELAYED_ACK_US: u64 = 40_000;
-
-    /// Whether a duration is late: beyond ten times the usual one and a delayed ACK. What is late does
-    /// not count towards the usual.
-    fn is_late(&mut self, us: u64) -> bool {
-        if self.average > 0 && us > Self::DELAYED_ACK_US + self.average / 16 * 10 {
-            return true;
-        }
-        self.average = if self.average == 0 { us * 16 } else { self.average - self.average / 16 + us }.max(1);
-        false
-    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +100,9 @@ pub struct LinkTrack {
     pub close_repeats: u32,
     /// How often although there had been an answer: it did not arrive.
     pub close_repeats_answered: u32,
+    /// The wait of the other side, which hears nothing of a close: from the last new bytes to the last
+    /// repetition of the FIN.
+    pub unheard: Option<Box<Wait>>,
     /// The last time that it was.
     pub last_close_repeat: Option<Mark>,
     /// Packets by type, seen.
@@ -159,8 +125,23 @@ pub struct LinkTrack {
     pub worst: [Option<(Span, Timestamp)>; 4],
     /// Everything known at the end.
     pub totals: Option<LinkTotals>,
+    /// Whether a packet was recognised on it.
+    pub is_recognised: bool,
+    /// What limits made it forget.
+    pub forgotten: Forgotten,
     /// The most client sessions named in one PING.
     pub sessions: u64,
+    /// The longest data of one PING's answer, in bytes.
+    pub ping_bytes: u64,
+    /// Sessions of one that share their hash with another; `None` where none was captured whole.
+    pub hash_collisions: Option<u64>,
+    /// What its two ends show together, where both were captured.
+    pub ends: Option<Box<Ends>>,
+    /// The files that hold frames of it, at most 64.
+    pub files: Vec<u32>,
+    last_file: Option<u32>,
+    /// Time to live of the first frame of each direction; 0 while there was none.
+    pub ttl: PerDirection<u8>,
     /// The highest zxid that the leader proposed on it, and that the learner acknowledged.
     pub last_proposed: Option<Zxid>,
     /// See `last_proposed`.
@@ -211,6 +192,7 @@ impl LinkTrack {
             close_repeats_answered: 0,
             fin_end: None,
             is_close_heard: false,
+            unheard: None,
             is_reopened: false,
             last_close_repeat: None,
             records: PerDirection::default(),
@@ -223,12 +205,20 @@ impl LinkTrack {
             waits: Vec::new(),
             worst: [None; 4],
             totals: None,
+            is_recognised: false,
+            forgotten: Forgotten::default(),
             sessions: 0,
+            ping_bytes: 0,
+            hash_collisions: None,
+            ends: None,
+            files: Vec::new(),
+            last_file: None,
+            ttl: PerDirection::default(),
             last_proposed: None,
             last_acked: None,
             rtt: PerDirection::default(),
             reading: PerDirection { to_leader: reading(leader_read), to_learner: reading(learner_read) },
-            activity: Some(Activity::default()),
+            activity: None,
             usual_ping: Usual::default(),
             checks: Checks::default(),
             pings: VecDeque::new(),
@@ -270,6 +260,16 @@ impl LinkTrack {
             }
         }
         self.time_kernel(seen, is_fresh, is_again);
+        if self.last_file.is_none() && !self.opened.picked_up {
+            // Nobody waits on a connection that is still being made.
+            self.reading.to_leader.last = mark;
+            self.reading.to_learner.last = mark;
+        }
+        self.of_file(segment.place.file);
+        let ttl = self.ttl.of_mut(seen.direction);
+        if *ttl == 0 {
+            *ttl = segment.ttl;
+        }
         if let Some(closed) = self.closed {
             self.behind_close(&closed, seen, mark);
             return;
@@ -291,15 +291,45 @@ impl LinkTrack {
         if segment.flags.has(Flags::FIN | Flags::RST) && !is_fresh {
             return;
         }
-        if is_fresh {
+        // What the learner waits for is told by its own capture.
+        let tells = |direction: Direction| direction.is_to_leader() || !seen.is_of_two;
+        if tells(seen.direction) {
+            self.came(seen, mark);
+        }
+        if tells(seen.direction.other()) {
+            self.other_came(seen, mark);
+        }
+    }
+
+    /// A frame of the direction that is waited for.
+    #[inline]
+    fn came(&mut self, seen: &SegmentSeen<'_>, mark: Mark) {
+        if seen.new_bytes > 0 {
             self.heard(seen.direction, mark);
         } else {
             let silence = &mut self.reading.of_mut(seen.direction).silence;
-            silence.quiet_frame(mark, segment.window, seen.acked_more, is_again);
+            silence.quiet_frame(mark, seen.segment.window, seen.acked_more, seen.fate == Fate::Again);
         }
-        let other = self.reading.of_mut(seen.direction.other());
-        if segment.len > 0 || is_fresh {
-            other.silence.other_frame(mark, is_fresh, is_again.then_some(segment.seq));
+    }
+
+    /// A frame of the side that waits.
+    #[inline]
+    fn other_came(&mut self, seen: &SegmentSeen<'_>, mark: Mark) {
+        let is_fresh = seen.new_bytes > 0;
+        if seen.segment.len > 0 || is_fresh {
+            let again = (seen.fate == Fate::Again).then_some(seen.segment.seq);
+            let silence = &mut self.reading.of_mut(seen.direction.other()).silence;
+            silence.other_frame(mark, is_fresh, again);
+        }
+    }
+
+    #[inline]
+    fn of_file(&mut self, file: u32) {
+        if self.last_file != Some(file) {
+            self.last_file = Some(file);
+            if self.files.len() < FILES_MOST && !self.files.contains(&file) {
+                self.files.push(file);
+            }
         }
     }
 
@@ -340,13 +370,14 @@ impl LinkTrack {
     /// The other side has not heard of the close: seen from there the link goes on. (A capture from both
     /// ends shows the last words of a host that nobody hears any more.)
     fn reopen(&mut self) {
-        self.waits.retain(|wait| wait.ended != Ended::Closed);
+        // What the learner waited for its own capture knows.
+        let is_of_two = self.ends.is_some();
+        self.waits.retain(|wait| wait.ended != Ended::Closed || wait.for_leader && is_of_two);
         self.closed = None;
         self.after_close = None;
         self.is_reopened = true;
-        for direction in [Direction::ToLeader, Direction::ToLearner] {
-            self.reading.of_mut(direction).is_over = false;
-        }
+        self.reading.to_leader.is_over = false;
+        self.reading.to_learner.is_over &= is_of_two;
     }
 
     #[inline]
@@ -404,27 +435,6 @@ impl LinkTrack {
         }
     }
 
-    /// Remembers a wait for new bytes of a direction.
-    #[cold]
-    fn remember_silence(&mut self, direction: Direction, at: Timestamp, ended: Ended, to: Option<FrameRef>) {
-        let reading = self.reading.of(direction);
-        let start = reading.last.at;
-        let len = at.since(start);
-        let wait = Wait {
-            deadline: reading.deadline,
-            start,
-            end: at,
-            ended,
-            for_leader: !direction.is_to_leader(),
-            from: reading.last.place,
-            to,
-            silence: Some(reading.silence),
-            activity: self.went_on(start, at.minus(EDGE)),
-            before: self.went_on(start.minus(BEFORE.min(len)), start),
-        };
-        self.remember(wait);
-    }
-
     /// What went on on the link in a stretch of time.
     fn went_on(&self, from: Timestamp, to: Timestamp) -> Sum {
         self.activity.as_ref().map(|activity| activity.sum(from, to)).unwrap_or_default()
@@ -444,6 +454,7 @@ impl LinkTrack {
             let shortest = (0..self.waits.len()).min_by_key(|&i| self.waits.get(i).map(Wait::len));
             if let Some(shortest) = shortest {
                 self.waits.swap_remove(shortest);
+                self.forgotten.waits += 1;
             }
         }
         self.waits.push(wait);
@@ -453,7 +464,7 @@ impl LinkTrack {
     #[inline]
     pub fn packet(&mut self, packet: &PacketSeen<'_>) {
         let counts = if packet.inferred { &mut self.inferred } else { &mut self.records };
-        counts.of_mut(packet.direction).add(packet.kind);
+        self.forgotten.types += u64::from(!counts.of_mut(packet.direction).add(packet.kind));
         self.checks.packet(self.id, packet);
         match (packet.direction, packet.kind) {
             (Direction::ToLearner, PacketType::Proposal) => self.proposal(packet),
@@ -471,6 +482,12 @@ impl LinkTrack {
             (Direction::ToLeader, PacketType::Request | PacketType::Revalidate) => self.serves(packet.at),
             _ => self.handshake(packet),
         }
+    }
+
+    /// Whether the learner was brought up to date.
+    #[must_use]
+    pub const fn serves_now(&self) -> bool {
+        self.is_up_to_date
     }
 
     /// Only a learner that was told UPTODATE answers PINGs and forwards requests.
@@ -557,121 +574,6 @@ impl LinkTrack {
         }
     }
 
-    /// Remembers a wait for an ACK.
-    #[cold]
-    fn remember_ack(
-        &mut self,
-        start: Timestamp,
-        from: FrameRef,
-        end: Timestamp,
-        ended: Ended,
-        to: Option<FrameRef>,
-    ) {
-        let activity = self.went_on(start, end.minus(EDGE));
-        let before = self.went_on(start.minus(BEFORE.min(end.since(start))), start);
-        let wait = Wait {
-            deadline: Deadline::Ack,
-            start,
-            end,
-            ended,
-            for_leader: false,
-            from,
-            to,
-            silence: None,
-            activity,
-            before,
-        };
-        self.remember(wait);
-    }
-
-    fn leader_ping(&mut self, packet: &PacketSeen<'_>) {
-        self.set_epoch(packet);
-        self.last_ping_at = Some(packet.at);
-        if self.pings.len() >= PINGS_MOST {
-            self.pings.pop_front();
-            self.pings_unanswered += u64::from(self.is_up_to_date);
-        }
-        let ping = SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed };
-        if !packet.inferred {
-            self.pings.push_back(ping);
-            return;
-        }
-        // An inferred one comes late: its answer may have come by already.
-        if let Some(index) = self.loose_pongs.iter().position(|pong| pong.at >= ping.at) {
-            if let Some(pong) = self.loose_pongs.remove(index)
-                && ping.counts
-            {
-                self.ping.record(pong.at.since(ping.at).micros());
-            }
-        } else {
-            let index = self.pings.partition_point(|other| other.at <= ping.at);
-            self.pings.insert(index, ping);
-        }
-    }
-
-    /// A PING's answer echoes its zxid; answers come in order.
-    fn pong(&mut self, packet: &PacketSeen<'_>) {
-        let is_first = !self.is_up_to_date;
-        self.serves(packet.at);
-        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at)) {
-            counts.pongs = counts.pongs.saturating_add(1);
-        }
-        if let Some(Body::Ping(sessions)) =
-            packet.head().filter(|head| head.data_len > 0).and_then(|head| body(&head, packet))
-        {
-            self.sessions = self.sessions.max(sessions.len() as u64);
-        } else if let Some(len) = packet.data_len {
-            self.sessions = self.sessions.max(u64::try_from(len / 12).unwrap_or(0));
-        }
-        let is_it = |ping: &SentPing| {
-            ping.at <= packet.at && (ping.zxid == packet.zxid || ping.zxid.is_none() || packet.zxid.is_none())
-        };
-        if is_first {
-            // What the leader sent before UPTODATE is consumed and never answered.
-            let answered = self.pings.iter().rposition(is_it).unwrap_or(self.pings.len());
-            self.pings.drain(..answered);
-        }
-        if packet.inferred
-            && let Some(index) = self.skipped.iter().rposition(is_it)
-        {
-            if let Some(ping) = self.skipped.remove(index) {
-                self.ping_answered(&ping, packet);
-            }
-            return;
-        }
-        let Some(index) = self.pings.iter().position(is_it) else {
-            if self.loose_pongs.len() >= PINGS_MOST {
-                self.loose_pongs.pop_front();
-            }
-            self.loose_pongs.push_back(SentPing { zxid: packet.zxid, at: packet.at, counts: packet.timed });
-            return;
-        };
-        for _ in 0..index {
-            if let Some(ping) = self.pings.pop_front() {
-                if self.skipped.len() >= PINGS_MOST {
-                    self.skipped.pop_front();
-                    self.pings_unanswered += 1;
-                }
-                self.skipped.push_back(ping);
-            }
-        }
-        if let Some(ping) = self.pings.pop_front() {
-            self.ping_answered(&ping, packet);
-        }
-    }
-
-    fn ping_answered(&mut self, ping: &SentPing, packet: &PacketSeen<'_>) {
-        if ping.counts && packet.timed {
-            let us = packet.at.since(ping.at).micros();
-            self.ping.record(us);
-            if self.usual_ping.is_late(us)
-                && let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at))
-            {
-                counts.late_pongs = counts.late_pongs.saturating_add(1);
-            }
-        }
-    }
-
     fn handshake(&mut self, packet: &PacketSeen<'_>) {
         match packet.kind {
             PacketType::FollowerInfo | PacketType::ObserverInfo => {
@@ -716,6 +618,37 @@ impl LinkTrack {
         self.phases.sync_bytes = Some(snapshot.bytes);
     }
 
+    /// A packet was recognised on it. What goes on is noted from here on: of strangers nobody asks.
+    pub fn recognise(&mut self) {
+        self.is_recognised = true;
+        self.activity = Some(Activity::default());
+    }
+
+    /// Whether it is a link for all that is known: a packet was recognised, or nothing was captured that
+    /// would contradict it, all of its payload being encrypted or cut. Anybody may speak to these ports.
+    #[must_use]
+    pub fn may_be_link(&self) -> bool {
+        self.is_recognised
+            || self.totals.is_some_and(|totals| {
+                let sums = [totals.bytes.to_leader, totals.bytes.to_learner];
+                let is_unread = sums.iter().all(|sums| sums.unframed == 0);
+                let is_any = self.opened.picked_up || sums.iter().any(|sums| sums.stream() > 0);
+                totals.protection != Protection::None || is_unread && is_any
+            })
+    }
+
+    /// Forgets who waited for whom: where no packet was recognised, nobody knows.
+    pub fn forget_waits(&mut self) {
+        self.waits = Vec::new();
+        self.worst = [None; 4];
+    }
+
+    /// Breaks of the rules, certain or suspected, beyond those that are kept.
+    #[must_use]
+    pub const fn violations_forgotten(&self) -> u64 {
+        self.checks.forgotten
+    }
+
     /// What the link showed that a healthy one never does.
     pub fn violations(&mut self) -> Vec<Violation> {
         let bytes = self.totals.map(|totals| totals.bytes).unwrap_or_default();
@@ -738,6 +671,10 @@ impl LinkTrack {
 
     fn end_waits(&mut self, at: Timestamp, ended: Ended, to: Option<FrameRef>) {
         for direction in [Direction::ToLeader, Direction::ToLearner] {
+            // The learner may not have heard of it yet.
+            if !direction.is_to_leader() && self.ends.is_some() && ended == Ended::Closed && to.is_some() {
+                continue;
+            }
             if !std::mem::replace(&mut self.reading.of_mut(direction).is_over, true) {
                 self.end_wait(direction, at, ended, to);
             }
@@ -749,13 +686,46 @@ impl LinkTrack {
 
     /// The capture, or what it holds of the link, is over.
     pub fn finish(&mut self, at: Timestamp) {
-        if self.closed.is_none() {
-            self.end_waits(at, Ended::CaptureEnd, None);
+        match self.closed {
+            None => self.end_waits(at, Ended::CaptureEnd, None),
+            Some(closed) if !self.reading.to_learner.is_over && self.ends.is_some() => {
+                self.reading.to_learner.is_over = true;
+                let end = closed.at.max(self.reading.to_learner.last.at);
+                self.end_wait(Direction::ToLearner, end, Ended::Closed, Some(closed.place));
+            }
+            Some(_) => {}
         }
+        self.note_unheard();
         self.flight.finish();
         self.pings_unanswered += (self.pings.len() + self.skipped.len()) as u64;
         self.pings.clear();
         self.skipped.clear();
+    }
+
+    /// Where a close was never answered, the other side still waits: its own deadline runs on.
+    fn note_unheard(&mut self) {
+        let Some((closed, last)) = self.closed.zip(self.last_close_repeat) else { return };
+        let direction = if closed.by_leader { Direction::ToLearner } else { Direction::ToLeader };
+        let is_answered = self.after_close.is_some_and(|mark| mark.at <= last.at);
+        if is_answered || self.close_repeats_answered > 0 || self.ends.is_some() {
+            return;
+        }
+        let reading = self.reading.of(direction);
+        let start = reading.last.at;
+        self.unheard = Some(Box::new(Wait {
+            deadline: reading.deadline,
+            start,
+            end: last.at,
+            ended: Ended::Closed,
+            for_leader: closed.by_leader,
+            from: reading.last.place,
+            to: Some(last.place),
+            silence: Some(reading.silence),
+            activity: self.went_on(start, last.at),
+            crossed: PerDirection::default(),
+            in_flight: self.flight.waiting(),
+            before: self.went_on(start.minus(BEFORE), start),
+        }));
     }
 
     /// The link is over and closed: lets go of all that no report shows. `near` is the shortest wait
@@ -773,6 +743,9 @@ impl LinkTrack {
         }
         self.waits.shrink_to_fit();
         self.activity = None;
+        if let Some(ends) = &mut self.ends {
+            ends.seal();
+        }
         self.flight = self.flight.over();
         self.pings = VecDeque::new();
         self.skipped = VecDeque::new();

@@ -4,11 +4,17 @@
 
 pub mod activity;
 mod beat;
+pub mod counts;
 mod election;
+pub mod ends;
 pub mod flight;
 pub mod link;
+mod place;
 pub mod samples;
 mod server;
+mod session;
+pub mod timeline;
+mod usual;
 mod vantage;
 mod violation;
 pub mod wait;
@@ -16,26 +22,30 @@ pub mod wait;
 use crate::address::Address;
 use crate::diagnose;
 use crate::dissect::{
-    AuthSeen, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer, PacketSeen,
-    PerDirection, SegmentSeen, SnapshotSeen,
+    AuthSeen, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
 };
 use crate::proto::{PacketType, ServerState, Sid, config, quorum::Head};
+use crate::report;
 use crate::report::model::{
-    Closed, Deadline, Headroom, Link, Origin, Report, Role, RoundTrips, Settings, TcpCounts,
+    Closed, Deadline, Headroom, Link, Origin, Report, Role, RoundTrips, Settings, Strangers, TcpCounts,
 };
-use crate::stream::{Closing, HalfCounts, Slot};
+use crate::stream::{Closing, Fate, HalfCounts, Slot};
 use crate::time::{Span, Timestamp};
+use crate::vantage::Vantage;
 use beat::Beat;
 use election::Elections;
 use link::LinkTrack;
 use samples::Samples;
 use server::Servers;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use vantage::{Vantage, Vantages};
+use timeline::Timeline;
+use vantage::Vantages;
 use violation::EMBEDDED_END;
 
 /// Links kept for the report; beyond, the oldest that are over are let go.
-const LINKS_MOST: usize = 65_536;
+const LINKS_MOST: usize = 16_384;
 
 /// A server that a configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +71,8 @@ pub struct Options {
     pub warn_at_percent: u32,
     /// Servers that a configuration names.
     pub servers: Vec<NamedServer>,
+    /// The hosts that the files were taken at, by their index, as far as that is known beforehand.
+    pub hosts: Vec<Option<Address>>,
 }
 
 /// The trackers of a capture.
@@ -70,6 +82,10 @@ pub struct Tracker {
     links: Vec<LinkTrack>,
     /// For each slot, the index of its link and one; 0 where there is none.
     slots: Vec<u32>,
+    /// Places in `links` that were strangers', free again.
+    free: Vec<u32>,
+    links_seen: u32,
+    strangers: Strangers,
     servers: Servers,
     elections: Elections,
     beat: Beat,
@@ -77,6 +93,7 @@ pub struct Tracker {
     links_refused: u64,
     vantage: Vantage,
     vantages: Vantages,
+    timeline: Timeline,
 }
 
 impl Tracker {
@@ -112,6 +129,7 @@ impl Tracker {
     #[must_use]
     pub fn finish(mut self, ends: &[Option<Timestamp>]) -> Report {
         let end = ends.iter().copied().flatten().max().or(self.last_at).unwrap_or_default();
+        self.part_from_strangers();
         for link in &mut self.links {
             let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
             link.finish(self.vantages.end_for(leader, learner, ends).unwrap_or(end));
@@ -121,28 +139,29 @@ impl Tracker {
                 self.servers.is_called(link.opened.learner.address, sid);
             }
         }
+        for link in self.links.iter_mut().filter(|link| !link.is_recognised) {
+            link.forget_waits();
+        }
         let mut violations: Vec<_> = self.links.iter_mut().flat_map(LinkTrack::violations).collect();
         violations.sort_by_key(|violation| violation.at);
         let settings = self.settings();
         let servers = &self.servers;
+        let elections_forgotten = self.elections.evicted;
         let elections = std::mem::take(&mut self.elections).finish(|address| servers.sid(address));
-        let found = diagnose::stalls(&self.links, &settings, &elections, self.vantage.host(), end);
+        let found =
+            diagnose::stalls(&self.links, &settings, &elections, &self.timeline, self.vantage.host(), end);
         let near_misses = diagnose::near_misses(&self.links, &settings, self.options.warn_at_percent);
         let mut report = Report {
             settings,
-            links: self.links.iter().map(|link| shown(link, &settings)).collect(),
+            links: self.links.iter().map(|link| self.shown(link, &settings)).collect(),
             stalls: found,
             near_misses,
             elections,
             violations,
+            strangers: self.strangers,
             ..Report::default()
         };
-        if self.links_refused > 0 {
-            report.limits_hit.insert("links", self.links_refused);
-        }
-        if self.servers.refused > 0 {
-            report.limits_hit.insert("servers", self.servers.refused);
-        }
+        report.limits_hit = self.limits_hit(elections_forgotten);
         let named = &self.options.servers;
         report.servers = self.servers.finish(|address, sid| name_of(named, address, sid));
         for link in &mut report.links {
@@ -150,6 +169,90 @@ impl Tracker {
             link.learner_sid = link.learner_sid.or_else(|| server.and_then(|server| server.sid));
         }
         report
+    }
+
+    /// A packet shows that a connection is a link: its ends are servers.
+    #[cold]
+    fn recognise(&mut self, index: usize) {
+        let Some(link) = self.links.get_mut(index) else { return };
+        link.recognise();
+        let opened = link.opened;
+        self.welcome(&opened);
+    }
+
+    fn welcome(&mut self, opened: &LinkOpened) {
+        let (leader, learner) = (opened.leader.address, opened.learner.address);
+        self.servers.leads_more(leader);
+        self.servers.seen(learner);
+        if opened.picked_up {
+            self.servers.becomes(leader, Role::Leader, opened.at);
+            self.servers.becomes(learner, Role::Follower, opened.at);
+        }
+    }
+
+    /// Leaves only links: what else spoke to the ports is counted and forgotten.
+    fn part_from_strangers(&mut self) {
+        let mut links = std::mem::take(&mut self.links);
+        links.retain(|link| {
+            if !link.may_be_link() {
+                return false;
+            }
+            if !link.is_recognised {
+                self.welcome(&link.opened);
+            }
+            true
+        });
+        links.sort_by_key(|link| link.id);
+        self.links = links;
+    }
+
+    fn shown(&self, link: &LinkTrack, settings: &Settings) -> Link {
+        shown(link, settings, place::of(link, &self.vantages, self.vantage.host(), &self.options.hosts))
+    }
+
+    #[cold]
+    fn resent(&mut self, link: u32, at: Timestamp) {
+        self.timeline.resent(link, at);
+        self.prune_timeline();
+    }
+
+    /// Keeps the timeline within its bounds; looked at when something rare happens.
+    fn prune_timeline(&mut self) {
+        if !self.timeline.is_full() {
+            return;
+        }
+        let least = Span::from_millis(self.settings().stall_limit_ms().cast_signed());
+        let waits: Vec<_> = self
+            .links
+            .iter()
+            .flat_map(|link| &link.waits)
+            .filter(|wait| wait.len() >= least)
+            .map(|wait| (wait.start, wait.end))
+            .collect();
+        self.timeline.prune(&waits);
+    }
+
+    /// Which limits were reached, and how often.
+    fn limits_hit(&self, elections: u64) -> BTreeMap<&'static str, u64> {
+        let sum = |count: fn(&LinkTrack) -> u64| self.links.iter().map(count).sum();
+        let pushed_out =
+            |totals: &LinkTotals| totals.tcp.to_leader.pushed_out + totals.tcp.to_learner.pushed_out;
+        let counts: [(_, u64); 10] = [
+            ("links", self.links_refused),
+            ("servers", self.servers.refused),
+            ("roles", self.servers.roles_refused),
+            ("elections", elections),
+            (
+                "held_segments",
+                self.links.iter().filter_map(|link| link.totals.as_ref()).map(pushed_out).sum(),
+            ),
+            ("proposals_in_flight", sum(|link| link.flight.evicted)),
+            ("pings", sum(|link| link.forgotten.pings)),
+            ("waits", sum(|link| link.forgotten.waits)),
+            ("unknown_types", sum(|link| link.forgotten.types)),
+            ("violations", sum(LinkTrack::violations_forgotten)),
+        ];
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     /// Learns ids and addresses from a configuration on the wire.
@@ -172,7 +275,11 @@ fn name_of(named: &[NamedServer], address: Address, sid: Option<Sid>) -> (Option
 }
 
 /// A link as the report shows it.
-fn shown(link: &LinkTrack, settings: &Settings) -> Link {
+fn shown(
+    link: &LinkTrack,
+    settings: &Settings,
+    (vantage, seen_from): (report::model::Vantage, Vec<Address>),
+) -> Link {
     let round_trips = |samples: &Samples, unanswered| RoundTrips {
         count: samples.count(),
         unanswered,
@@ -186,6 +293,10 @@ fn shown(link: &LinkTrack, settings: &Settings) -> Link {
         };
         Headroom { limit_ms, worst_ms: worst.map(|(len, _)| len.millis()), at: worst.map(|(_, at)| at) }
     });
+    let both_ends = |value: fn(&ends::Ends, Direction) -> RoundTrips| PerDirection {
+        to_leader: link.ends.as_ref().map(|ends| value(ends, Direction::ToLeader)),
+        to_learner: link.ends.as_ref().map(|ends| value(ends, Direction::ToLearner)),
+    };
     let totals = link.totals;
     let tcp = |counts: HalfCounts| TcpCounts {
         retransmits: counts.retransmits,
@@ -235,6 +346,16 @@ fn shown(link: &LinkTrack, settings: &Settings) -> Link {
         bytes: totals.map(|totals| totals.bytes).unwrap_or_default(),
         losses: totals.map(|totals| totals.losses).unwrap_or_default(),
         sessions: link.sessions,
+        vantage,
+        seen_from,
+        one_way: both_ends(|ends, direction| {
+            let samples = ends.one_way.of(direction);
+            RoundTrips { count: samples.count(), unanswered: 0, quantiles: samples.quantiles() }
+        }),
+        lost_on_the_way: PerDirection {
+            to_leader: link.ends.as_ref().map(|ends| ends.lost.to_leader),
+            to_learner: link.ends.as_ref().map(|ends| ends.lost.to_learner),
+        },
     }
 }
 
@@ -249,53 +370,67 @@ impl Observer for Tracker {
     }
 
     fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
-        if self.links.len() >= LINKS_MOST {
-            self.links_refused += 1;
-            return;
+        let id = self.links_seen.saturating_add(1);
+        let place = match self.free.pop() {
+            Some(place) => place as usize,
+            None if self.links.len() < LINKS_MOST => self.links.len(),
+            None => {
+                self.links_refused += 1;
+                return;
+            }
+        };
+        self.links_seen = id;
+        let link = LinkTrack::new(id, opened);
+        match self.links.get_mut(place) {
+            Some(stranger) => *stranger = link,
+            None => self.links.push(link),
         }
-        #[expect(clippy::cast_possible_truncation, reason = "bounded by LINKS_MOST")]
-        let id = self.links.len() as u32 + 1;
-        self.links.push(LinkTrack::new(id, opened));
         if self.slots.len() <= slot.index() {
             self.slots.resize(slot.index() + 1, 0);
         }
-        if let Some(place) = self.slots.get_mut(slot.index()) {
-            *place = id;
+        if let Some(of_slot) = self.slots.get_mut(slot.index()) {
+            // Bounded by LINKS_MOST.
+            *of_slot = u32::try_from(place + 1).unwrap_or(0);
         }
-        let (leader, learner) = (opened.leader.address, opened.learner.address);
-        self.vantage.pair(leader, learner);
-        self.servers.leads_more(leader);
-        self.servers.seen(learner);
-        if opened.picked_up {
-            self.servers.becomes(leader, Role::Leader, opened.at);
-            self.servers.becomes(learner, Role::Follower, opened.at);
-        }
+        self.vantage.pair(opened.leader.address, opened.learner.address);
     }
 
     #[inline(always)]
     fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
         self.vantages.pair(segment.place.file, segment.src.address, segment.dst.address);
-        if let Some(link) = self.link(slot) {
-            link.segment(seen);
+        let Some(link) = self.link(slot) else { return };
+        link.segment(seen);
+        let id = link.id;
+        if seen.fate == Fate::Again {
+            self.resent(id, segment.at);
         }
     }
 
     #[inline]
     fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
-        let Some(link) = self.link(slot) else { return };
+        let Some(index) = self.slots.get(slot.index()).and_then(|place| place.checked_sub(1)) else { return };
+        let index = index as usize;
+        if self.links.get(index).is_some_and(|link| !link.is_recognised) {
+            self.recognise(index);
+        }
+        let Some(link) = self.links.get_mut(index) else { return };
         let last_ping = link.last_ping_at();
         link.packet(packet);
-        if matches!(packet.kind, PacketType::Proposal | PacketType::Ack | PacketType::Commit) {
+        let (id, serves) = (link.id, link.serves_now());
+        if matches!(packet.kind, PacketType::Ack | PacketType::Commit) {
             return;
         }
         let opened = link.opened;
         let (leader, learner) = (opened.leader.address, opened.learner.address);
         match packet.kind {
+            // What a learner is sent to catch up was written earlier.
+            PacketType::Proposal if serves => self.timeline.write(id, packet.at, packet.size),
             PacketType::Ping if !packet.direction.is_to_leader() && !packet.inferred => {
                 if let Some(last) = last_ping {
                     self.beat.add(packet.at.since(last));
                 }
+                self.prune_timeline();
             }
             PacketType::FollowerInfo | PacketType::ObserverInfo => {
                 let is_follower = packet.kind == PacketType::FollowerInfo;
@@ -328,6 +463,20 @@ impl Observer for Tracker {
         }
     }
 
+    fn at_learner(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
+        let segment = seen.segment;
+        self.vantages.pair(segment.place.file, segment.src.address, segment.dst.address);
+        if let Some(link) = self.link(slot) {
+            link.at_learner(seen);
+        }
+    }
+
+    fn crossed(&mut self, slot: Slot, crossed: &Crossed) {
+        if let Some(link) = self.link(slot) {
+            link.crossed(crossed);
+        }
+    }
+
     fn snapshot(&mut self, slot: Slot, snapshot: &SnapshotSeen) {
         if let Some(link) = self.link(slot) {
             link.snapshot(snapshot);
@@ -338,7 +487,10 @@ impl Observer for Tracker {
         let Some(link) = self.link(slot) else { return };
         let by_leader = direction == Direction::ToLearner;
         link.close(Closed { at: closing.at, by_leader, reset: closing.reset, place: closing.place });
-        let (opened, role) = (link.opened, link.role);
+        let (opened, role, is_recognised) = (link.opened, link.role, link.is_recognised);
+        if !is_recognised {
+            return;
+        }
         if let Some(role) = role {
             self.servers.ceases(opened.learner.address, role, closing.at);
         }
@@ -359,7 +511,11 @@ impl Observer for Tracker {
         let index = self.slots.get(slot.index()).copied().unwrap_or(0).checked_sub(1);
         if let Some(link) = index.and_then(|index| self.links.get_mut(index as usize)) {
             link.totals = Some(*totals);
-            if let Some(closed) = link.closed {
+            if !link.may_be_link() {
+                self.strangers.connections += 1;
+                self.strangers.bytes += totals.bytes.to_leader.stream() + totals.bytes.to_learner.stream();
+                self.free.extend(index);
+            } else if let Some(closed) = link.closed {
                 link.finish(closed.at);
                 servers.reached(link.opened.leader.address, link.last_proposed);
                 servers.reached(link.opened.learner.address, link.last_acked);
@@ -395,3 +551,6 @@ impl Observer for Tracker {
 
     fn auth(&mut self, _auth: &AuthSeen) {}
 }
+
+#[cfg(test)]
+mod tests;

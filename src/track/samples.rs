@@ -1,30 +1,30 @@
-//! Durations of one kind on one link, in microseconds: compact while few, a histogram once many.
+//! Durations of one kind on one link, in microseconds, to three digits.
 //!
-//! Ten thousand links with several kinds each must fit into memory, so a histogram is only made for
-//! those that need one. Three digits are kept either way; what lies beyond an hour is counted as an
-//! hour and told apart.
+//! Ten thousand links with several kinds each must fit into memory, and a histogram with three digits up
+//! to an hour takes 100 KB. What is kept is how often each value came, the values that came and no
+//! others; a histogram is made of that when it is asked for its quantiles. What lies beyond an hour is
+//! counted as an hour and told apart.
 
 use crate::report::model::Quantiles;
 use hdrhistogram::Histogram;
-use std::borrow::Cow;
 
-/// Up to so many values are told one by one, more by a histogram.
+/// Values kept one by one before they are counted, together: that costs a fraction of counting each where
+/// it comes up, among everything else that the cache holds.
 const FEW: usize = 512;
-/// Values kept one by one before the histogram takes them, together: it is larger than the caches next to
-/// the processor, and has left them by the time that the next value comes up.
-const HELD: usize = 4_096;
 /// The longest duration that is told exactly: one hour.
 const MOST_US: u64 = 3_600_000_000;
 
 /// Durations of one kind.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {
-    /// The last ones, not yet in the histogram.
+    /// The last ones, not yet counted.
     few: Vec<Short>,
-    /// All the others, where there were too many.
-    many: Option<Box<Histogram<u32>>>,
+    /// All the others: each value with how often it came, in order.
+    many: Vec<(Short, u32)>,
+    /// How many there are.
+    count: u64,
     /// Nothing more will come: what is shown is all that is kept.
-    sealed: Option<Box<(u64, Option<Quantiles>)>>,
+    sealed: Option<Box<Quantiles>>,
     /// The least and the most, exactly.
     ends: Option<(u64, u64)>,
     /// Durations beyond the most that is told exactly.
@@ -65,7 +65,8 @@ impl Samples {
         self.clamped += u64::from(us > MOST_US);
         let us = us.min(MOST_US);
         self.ends = Some(self.ends.map_or((us, us), |(least, most)| (least.min(us), most.max(us))));
-        if self.few.len() >= HELD {
+        self.count += 1;
+        if self.few.len() >= FEW {
             self.drain();
         }
         self.few.push(Short::of(us));
@@ -73,33 +74,36 @@ impl Samples {
 
     /// Lets the single values go: nothing more will come.
     pub fn seal(&mut self) {
-        if self.many.is_some() {
-            // So that the histogram need not be copied to be asked.
-            self.drain();
-        }
-        let sealed = (self.count(), self.quantiles());
-        (self.few, self.many) = (Vec::new(), None);
-        self.sealed = Some(Box::new(sealed));
+        self.sealed = self.quantiles().map(Box::new);
+        (self.few, self.many) = (Vec::new(), Vec::new());
     }
 
-    /// Moves the single values to the histogram.
+    /// Counts the single values: both lists are in order, so they are merged.
     #[cold]
     fn drain(&mut self) {
-        let many = self.many.take().or_else(histogram);
-        let Some(mut many) = many else { return };
-        for value in self.few.drain(..) {
-            many.saturating_record(value.us().max(1));
+        self.few.sort_unstable();
+        let mut merged = Vec::with_capacity(self.many.len() + 64);
+        let mut many = self.many.iter().copied().peekable();
+        let mut rest = self.few.as_slice();
+        while let Some(&value) = rest.first() {
+            let same = rest.iter().take_while(|other| **other == value).count();
+            rest = rest.get(same..).unwrap_or_default();
+            while let Some(less) = many.next_if(|(other, _)| *other < value) {
+                merged.push(less);
+            }
+            let known = many.next_if(|(other, _)| *other == value).map_or(0, |(_, count)| count);
+            let same = u32::try_from(same).unwrap_or(u32::MAX);
+            merged.push((value, known.saturating_add(same)));
         }
-        self.many = Some(many);
+        merged.extend(many);
+        self.many = merged;
+        self.few.clear();
     }
 
     /// How many there are.
     #[must_use]
-    pub fn count(&self) -> u64 {
-        match &self.sealed {
-            Some(sealed) => sealed.0,
-            None => self.few.len() as u64 + self.many.as_ref().map_or(0, |many| many.len()),
-        }
+    pub const fn count(&self) -> u64 {
+        self.count
     }
 
     /// Values at the quantiles that reports show; `None` where there are no values.
@@ -107,33 +111,27 @@ impl Samples {
     pub fn quantiles(&self) -> Option<Quantiles> {
         let (min, max) = self.ends?;
         if let Some(sealed) = &self.sealed {
-            return sealed.1;
+            return Some(**sealed);
         }
-        if self.many.is_none() && self.few.len() <= FEW {
+        if self.many.is_empty() {
             let mut sorted = self.few.clone();
             sorted.sort_unstable();
             let at = |permille: usize| {
                 let rank = (sorted.len() * permille).div_ceil(1000).max(1);
-                sorted.get(rank - 1).copied().map_or(0, Short::us)
+                sorted.get(rank - 1).copied().map_or(0, Short::us).clamp(min, max)
             };
             return Some(Quantiles { min, p50: at(500), p90: at(900), p99: at(990), p999: at(999), max });
         }
-        let mut all = match &self.many {
-            Some(many) => Cow::Borrowed(&**many),
-            None => Cow::Owned(*histogram()?),
-        };
-        for value in &self.few {
-            all.to_mut().saturating_record(value.us().max(1));
+        // Three digits from 1 µs up to the most there was, at least twice the least: valid bounds.
+        let mut all = Histogram::<u64>::new_with_bounds(1, max.max(2), 3).ok()?;
+        let few = self.few.iter().map(|value| (*value, 1));
+        for (value, count) in self.many.iter().copied().chain(few) {
+            all.saturating_record_n(value.us().max(1), u64::from(count));
         }
         // A histogram answers with the upper end of a bucket, which may lie beyond the most.
         let at = |quantile| all.value_at_quantile(quantile).clamp(min, max);
         Some(Quantiles { min, p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max })
     }
-}
-
-/// An empty one, for three digits from 1 µs up to an hour: bounds that are always valid.
-fn histogram() -> Option<Box<Histogram<u32>>> {
-    Histogram::new_with_bounds(1, MOST_US, 3).ok().map(Box::new)
 }
 
 #[cfg(test)]
@@ -169,6 +167,17 @@ mod tests {
         for (a, b) in [(few.p50, many.p50), (few.p90, many.p90), (few.p99, many.p99), (few.max, many.max)] {
             assert!(a.abs_diff(b) * 1000 <= a, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn no_quantile_lies_outside_of_what_there_was() {
+        let mut one = Samples::default();
+        one.record(9_044);
+        let quantiles = one.quantiles().unwrap();
+        assert_eq!(
+            (quantiles.min, quantiles.p50, quantiles.p999, quantiles.max),
+            (9_044, 9_044, 9_044, 9_044)
+        );
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(super) struct Servers {
     held: BTreeMap<Address, Held>,
     /// Servers not kept because there were too many.
     pub(super) refused: u64,
+    /// Changes of roles not kept because a server had too many.
+    pub(super) roles_refused: u64,
 }
 
 impl Servers {
@@ -71,6 +73,8 @@ impl Servers {
         }
         if held.roles.len() < ROLES_MOST {
             held.roles.push(RoleSpan { role, from: at, to: None });
+        } else {
+            self.roles_refused += 1;
         }
     }
 

@@ -1,35 +1,8 @@
-//! Where the capture was taken: the host that all its connections have in common.
+//! Where each file of the input was taken.
 
 use crate::address::Address;
 use crate::time::Timestamp;
-
-/// The hosts that every connection so far had as an end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Vantage {
-    common: [Option<Address>; 2],
-    has_begun: bool,
-}
-
-impl Vantage {
-    /// Notes that two hosts talked.
-    pub(super) fn pair(&mut self, a: Address, b: Address) {
-        if !std::mem::replace(&mut self.has_begun, true) {
-            self.common = [Some(a), Some(b)];
-            return;
-        }
-        for host in &mut self.common {
-            *host = host.filter(|host| *host == a || *host == b);
-        }
-    }
-
-    /// The one host that is an end of every connection; `None` while two are, or where none is.
-    pub(super) const fn host(&self) -> Option<Address> {
-        match self.common {
-            [Some(host), None] | [None, Some(host)] => Some(host),
-            _ => None,
-        }
-    }
-}
+use crate::vantage::Vantage;
 
 /// Frames of a file that are looked at to tell where it was taken.
 const SAMPLES: u32 = 2_048;
@@ -65,6 +38,18 @@ impl Vantages {
         }
     }
 
+    /// The host that a file was taken at.
+    pub(super) fn host(&self, file: u32) -> Option<Address> {
+        self.files.get(file as usize)?.0.host()
+    }
+
+    /// Whether no host is an end of all that a file shows.
+    pub(super) fn is_between(&self, file: u32) -> bool {
+        self.files
+            .get(file as usize)
+            .is_some_and(|(vantage, samples)| *samples > 0 && vantage.candidates() == [None, None])
+    }
+
     /// When the last capture ends that sees what two hosts say to each other: `ends` are the files' ends.
     /// A file from a third host's interface goes on without seeing anything of them.
     pub(super) fn end_for(&self, a: Address, b: Address, ends: &[Option<Timestamp>]) -> Option<Timestamp> {
@@ -73,22 +58,5 @@ impl Vantages {
             host.is_none_or(|host| host == a || host == b)
         };
         ends.iter().enumerate().filter(|(file, _)| sees(*file)).filter_map(|(_, end)| *end).max()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_connections_tell_whose_capture_it_is() {
-        let [a, b, c] = [1, 2, 3].map(Address::v4);
-        let mut vantage = Vantage::default();
-        vantage.pair(a, b);
-        assert_eq!(vantage.host(), None);
-        vantage.pair(c, a);
-        assert_eq!(vantage.host(), Some(a));
-        vantage.pair(b, c);
-        assert_eq!(vantage.host(), None);
     }
 }

@@ -59,6 +59,8 @@ pub(super) struct Checks {
     has_acked_newleader: bool,
     suspicions: Vec<Suspicion>,
     certain: Vec<Violation>,
+    /// Those beyond [`MOST`].
+    pub(super) forgotten: u64,
 }
 
 impl Checks {
@@ -157,6 +159,7 @@ impl Checks {
         if self.suspicions.len() >= MOST {
             // The oldest is the likeliest to have been explained.
             self.suspicions.remove(0);
+            self.forgotten += 1;
         }
         self.suspicions.push(Suspicion {
             kind: numbering(packet.kind),
@@ -202,6 +205,8 @@ impl Checks {
     fn certain(&mut self, violation: Violation) {
         if self.certain.len() < MOST {
             self.certain.push(violation);
+        } else {
+            self.forgotten += 1;
         }
     }
 

@@ -1,6 +1,8 @@
 //! Waits: from the last sign of life of one side to the next, or to the end of the link.
 
 use super::activity::Sum;
+use super::ends::Passage;
+use crate::dissect::PerDirection;
 use crate::frame::FrameRef;
 use crate::report::model::Deadline;
 use crate::time::{Span, Timestamp};
@@ -117,6 +119,10 @@ pub struct Wait {
     pub silence: Option<Silence>,
     /// What else went on on the link.
     pub activity: Sum,
+    /// What became of segments on their way, where both ends were captured.
+    pub crossed: PerDirection<Passage>,
+    /// PROPOSALs that waited for their ACK when it ended.
+    pub in_flight: u32,
     /// What had gone on for as long before, at most five seconds.
     pub before: Sum,
 }

@@ -1,5 +1,7 @@
 //! What the tests over `testdata` share.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -13,6 +13,7 @@ mod election;
 mod framing;
 mod hostile;
 mod legal;
+mod limits;
 
 use super::*;
 use crate::address::Endpoint;

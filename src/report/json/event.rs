@@ -1,9 +1,9 @@
 //! Stalls, near misses, elections and violations.
 
-use super::Context;
+use super::Context as Writing;
 use super::log::{LogLineView, LogWordView};
 use crate::frame::FrameRef;
-use crate::report::model::{Election, Evidence, NearMiss, Stall, Suspect, Violation};
+use crate::report::model::{Context, Election, Evidence, LearnerLoad, NearMiss, Stall, Suspect, Violation};
 use crate::time::Timestamp;
 use serde::Serialize;
 
@@ -24,12 +24,13 @@ pub(super) struct StallView<'a> {
     /// Index into the report's elections, of the one that followed.
     election: Option<usize>,
     notes: &'a [String],
+    context: ContextView,
     log: Vec<LogLineView<'a>>,
     log_says: Vec<LogWordView<'a>>,
 }
 
 impl<'a> StallView<'a> {
-    pub(super) fn of(stall: &'a Stall, ctx: &Context<'a>) -> Self {
+    pub(super) fn of(stall: &'a Stall, ctx: &Writing<'a>) -> Self {
         Self {
             id: stall.id,
             links: &stall.links,
@@ -45,8 +46,65 @@ impl<'a> StallView<'a> {
             evidence: stall.evidence.iter().map(|evidence| EvidenceView::of(evidence, ctx)).collect(),
             election: stall.election,
             notes: &stall.notes,
+            context: ContextView::of(&stall.context),
             log: stall.log.iter().map(|line| LogLineView::of(line, ctx)).collect(),
             log_says: stall.log_says.iter().map(|word| LogWordView::of(word, ctx)).collect(),
+        }
+    }
+}
+
+/// The state of the ensemble around a stall.
+#[derive(Serialize)]
+struct ContextView {
+    writes_per_s_before: Option<f64>,
+    writes_per_s_during: Option<f64>,
+    largest_proposal_bytes: Option<u64>,
+    proposals_in_flight: Option<u64>,
+    learners: Vec<LoadView>,
+    snapshots: Vec<u32>,
+    election: bool,
+    resent_elsewhere: Vec<ResentView>,
+}
+
+#[derive(Serialize)]
+struct LoadView {
+    learner: String,
+    link: u32,
+    sessions: u64,
+    ping_bytes: u64,
+    hash_collisions: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ResentView {
+    link: u32,
+    segments: u64,
+}
+
+impl ContextView {
+    fn of(context: &Context) -> Self {
+        // One digit behind the point: more is noise.
+        let rounded = |rate: Option<f64>| rate.map(|rate| (rate * 10.0).round() / 10.0);
+        let load = |load: &LearnerLoad| LoadView {
+            learner: load.learner.to_string(),
+            link: load.link,
+            sessions: load.sessions,
+            ping_bytes: load.ping_bytes,
+            hash_collisions: load.hash_collisions,
+        };
+        Self {
+            writes_per_s_before: rounded(context.writes_per_s_before),
+            writes_per_s_during: rounded(context.writes_per_s_during),
+            largest_proposal_bytes: context.largest_proposal_bytes,
+            proposals_in_flight: context.proposals_in_flight,
+            learners: context.learners.iter().map(load).collect(),
+            snapshots: context.snapshots.clone(),
+            election: context.is_election,
+            resent_elsewhere: context
+                .resent_elsewhere
+                .iter()
+                .map(|(link, segments)| ResentView { link: *link, segments: *segments })
+                .collect(),
         }
     }
 }
@@ -81,7 +139,7 @@ struct EvidenceView<'a> {
 }
 
 impl<'a> EvidenceView<'a> {
-    fn of(evidence: &'a Evidence, ctx: &Context<'a>) -> Self {
+    fn of(evidence: &'a Evidence, ctx: &Writing<'a>) -> Self {
         Self { place: PlaceView::of(evidence.place, ctx), at: ctx.time(evidence.at), what: &evidence.what }
     }
 }
@@ -93,7 +151,7 @@ struct PlaceView<'a> {
 }
 
 impl<'a> PlaceView<'a> {
-    fn of(place: FrameRef, ctx: &Context<'a>) -> Self {
+    fn of(place: FrameRef, ctx: &Writing<'a>) -> Self {
         Self { file: ctx.file(place.file), frame: place.number }
     }
 }
@@ -108,7 +166,7 @@ pub(super) struct NearMissView {
 }
 
 impl NearMissView {
-    pub(super) fn of(miss: &NearMiss, ctx: &Context<'_>) -> Self {
+    pub(super) fn of(miss: &NearMiss, ctx: &Writing<'_>) -> Self {
         Self {
             link: miss.link,
             deadline: miss.deadline.name(),
@@ -131,7 +189,7 @@ pub(super) struct ElectionView {
 }
 
 impl ElectionView {
-    pub(super) fn of(election: &Election, ctx: &Context<'_>) -> Self {
+    pub(super) fn of(election: &Election, ctx: &Writing<'_>) -> Self {
         Self {
             start: ctx.time(election.start),
             end: ctx.maybe(election.end),
@@ -155,7 +213,7 @@ pub(super) struct ViolationView<'a> {
 }
 
 impl<'a> ViolationView<'a> {
-    pub(super) fn of(violation: &'a Violation, ctx: &Context<'a>) -> Self {
+    pub(super) fn of(violation: &'a Violation, ctx: &Writing<'a>) -> Self {
         let at: Timestamp = violation.at;
         Self {
             link: violation.link,

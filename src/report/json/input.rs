@@ -3,7 +3,7 @@
 use super::Context;
 use super::log::LogFileView;
 use crate::capture::FileInfo;
-use crate::report::model::{Input, RoleSpan, Server, Settings};
+use crate::report::model::{HostClock, Report, RoleSpan, Server, Settings, Strangers};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -18,11 +18,14 @@ pub(super) struct InputView<'a> {
     last: Option<String>,
     ignored: &'a BTreeMap<&'static str, u64>,
     skipped: &'a [String],
+    strangers: StrangersView,
     logs: Vec<LogFileView<'a>>,
 }
 
 impl<'a> InputView<'a> {
-    pub(super) fn of(input: &'a Input, ctx: &Context<'_>) -> Self {
+    pub(super) fn of(report: &'a Report, ctx: &Context<'_>) -> Self {
+        let input = &report.input;
+        let Strangers { connections, bytes } = report.strangers;
         Self {
             files: input.files.iter().map(|file| FileView::of(file, ctx)).collect(),
             frames: input.frames,
@@ -33,9 +36,17 @@ impl<'a> InputView<'a> {
             last: ctx.maybe(input.last),
             ignored: &input.ignored,
             skipped: &input.skipped,
+            strangers: StrangersView { connections, bytes },
             logs: input.logs.iter().map(|log| LogFileView::of(log, ctx)).collect(),
         }
     }
+}
+
+/// Connections to a quorum port in which no packet was recognised.
+#[derive(Serialize)]
+struct StrangersView {
+    connections: u64,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -71,7 +82,7 @@ impl<'a> FileView<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct SettingsView {
+pub(super) struct SettingsView<'a> {
     tick_ms: u32,
     tick_from: &'static str,
     sync_limit: u32,
@@ -80,10 +91,40 @@ pub(super) struct SettingsView {
     init_limit_from: &'static str,
     stall_limit_ms: u64,
     init_limit_ms: u64,
+    clocks: Vec<ClockView<'a>>,
 }
 
-impl SettingsView {
-    pub(super) const fn of(settings: &Settings) -> Self {
+/// The captures of one host, and its clock.
+#[derive(Serialize)]
+struct ClockView<'a> {
+    host: Option<String>,
+    files: Vec<&'a str>,
+    reference: bool,
+    offset_us: Option<i64>,
+    drift_ppm: Option<f64>,
+    uncertainty_us: Option<u64>,
+    corrected: bool,
+    matched_segments: u64,
+}
+
+impl<'a> ClockView<'a> {
+    fn of(clock: &HostClock, ctx: &Context<'a>) -> Self {
+        Self {
+            host: clock.host.map(|host| host.to_string()),
+            files: clock.files.iter().filter_map(|file| ctx.file(*file)).collect(),
+            reference: clock.is_reference,
+            offset_us: clock.offset_us,
+            // Three digits behind the point are more than can be known.
+            drift_ppm: clock.offset_us.map(|_| (clock.drift_ppm * 1e3).round() / 1e3),
+            uncertainty_us: clock.uncertainty_us,
+            corrected: clock.is_corrected,
+            matched_segments: clock.matched_segments,
+        }
+    }
+}
+
+impl<'a> SettingsView<'a> {
+    pub(super) fn of(settings: &Settings, clocks: &[HostClock], ctx: &Context<'a>) -> Self {
         Self {
             tick_ms: settings.tick_ms,
             tick_from: settings.tick_from.name(),
@@ -93,6 +134,7 @@ impl SettingsView {
             init_limit_from: settings.init_limit_from.name(),
             stall_limit_ms: settings.stall_limit_ms(),
             init_limit_ms: settings.init_limit_ms(),
+            clocks: clocks.iter().map(|clock| ClockView::of(clock, ctx)).collect(),
         }
     }
 }

@@ -31,6 +31,17 @@ pub(super) struct LinkView {
     bytes: Both<BytesView>,
     losses: Both<u32>,
     sessions: u64,
+    vantage: VantageView,
+    seen_from: Vec<String>,
+    one_way: Option<Both<OneWayView>>,
+    lost_on_the_way: Option<Both<u64>>,
+}
+
+/// Where it was seen from, and how that is known.
+#[derive(Serialize)]
+struct VantageView {
+    end: &'static str,
+    known_by: Option<&'static str>,
 }
 
 /// Type name to count.
@@ -61,6 +72,22 @@ impl LinkView {
             bytes: Both::of(&link.bytes, BytesView::of),
             losses: Both::of(&link.losses, |losses| *losses),
             sessions: link.sessions,
+            vantage: VantageView {
+                end: link.vantage.end.name(),
+                known_by: link.vantage.known_by.map(|known_by| known_by.name()),
+            },
+            seen_from: link.seen_from.iter().map(ToString::to_string).collect(),
+            one_way: match (&link.one_way.to_leader, &link.one_way.to_learner) {
+                (Some(to_leader), Some(to_learner)) => Some(Both {
+                    to_leader: OneWayView::of(to_leader),
+                    to_learner: OneWayView::of(to_learner),
+                }),
+                _ => None,
+            },
+            lost_on_the_way: match (link.lost_on_the_way.to_leader, link.lost_on_the_way.to_learner) {
+                (Some(to_leader), Some(to_learner)) => Some(Both { to_leader, to_learner }),
+                _ => None,
+            },
         }
     }
 }
@@ -140,6 +167,29 @@ impl RoundTripView {
             p90_us: at.map(|at| at.p90),
             p99_us: at.map(|at| at.p99),
             p999_us: at.map(|at| at.p999),
+            max_us: at.map(|at| at.max),
+        }
+    }
+}
+
+/// Times on the way.
+#[derive(Serialize)]
+struct OneWayView {
+    count: u64,
+    min_us: Option<u64>,
+    p50_us: Option<u64>,
+    p99_us: Option<u64>,
+    max_us: Option<u64>,
+}
+
+impl OneWayView {
+    fn of(trips: &RoundTrips) -> Self {
+        let at = trips.quantiles.as_ref();
+        Self {
+            count: trips.count,
+            min_us: at.map(|at| at.min),
+            p50_us: at.map(|at| at.p50),
+            p99_us: at.map(|at| at.p99),
             max_us: at.map(|at| at.max),
         }
     }

@@ -38,7 +38,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
 struct ReportView<'a> {
     schema: &'static str,
     input: InputView<'a>,
-    settings: SettingsView,
+    settings: SettingsView<'a>,
     servers: Vec<ServerView<'a>>,
     links: Vec<LinkView>,
     stalls: Vec<StallView<'a>>,
@@ -53,8 +53,8 @@ impl<'a> ReportView<'a> {
         let ctx = &Context::of(report);
         Self {
             schema: SCHEMA,
-            input: InputView::of(&report.input, ctx),
-            settings: SettingsView::of(&report.settings),
+            input: InputView::of(report, ctx),
+            settings: SettingsView::of(&report.settings, &report.clocks, ctx),
             servers: report.servers.iter().map(|server| ServerView::of(server, ctx)).collect(),
             links: report.links.iter().map(|link| LinkView::of(link, ctx)).collect(),
             stalls: report.stalls.iter().map(|stall| StallView::of(stall, ctx)).collect(),

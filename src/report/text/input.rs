@@ -5,7 +5,7 @@ use crate::dissect::{ByteSums, Protection};
 use crate::proto::PacketType;
 use crate::report::clock;
 use crate::report::escape;
-use crate::report::model::Link;
+use crate::report::model::{Link, Strangers};
 use std::collections::BTreeMap;
 
 /// Files without a problem that are listed.
@@ -17,8 +17,11 @@ pub(super) fn write(page: &mut Page<'_>) {
     page.heading("READ", "");
     frames(page);
     files(page);
+    super::clock::vantage(page, LABEL);
+    super::clock::clocks(page, LABEL);
     super::log::files(page, LABEL);
     links(page);
+    strangers(page);
     limits(page);
     page.heading("RECKONED WITH", "");
     settings(page);
@@ -150,6 +153,18 @@ fn ids(ids: &[u32]) -> String {
     let more = ids.len().saturating_sub(MOST);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{} {}{more}", if ids.len() == 1 { "link" } else { "links" }, shown.join(", "))
+}
+
+fn strangers(page: &mut Page<'_>) {
+    let Strangers { connections, bytes: sum } = page.report.strangers;
+    if connections > 0 {
+        let text = format!(
+            "{} to a quorum port in which not one packet was recognised, with {}",
+            count(connections, "connection", "connections"),
+            bytes(sum)
+        );
+        label(page, "strangers", &text);
+    }
 }
 
 fn limits(page: &mut Page<'_>) {

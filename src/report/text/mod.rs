@@ -4,6 +4,8 @@
 //! reader who was just woken stops after the first lines and knows. Long lists are cut, and say how
 //! long they are. Nothing that came off the wire is written but through [`escape`](super::escape).
 
+mod clock;
+mod context;
 mod event;
 mod input;
 mod link;
@@ -42,6 +44,7 @@ pub fn write(report: &Report, style: &Style, out: &mut impl Write) -> io::Result
     stall::write(&mut page);
     event::near_misses(&mut page);
     link::write(&mut page);
+    clock::on_the_way(&mut page);
     event::elections(&mut page);
     event::violations(&mut page);
     input::write(&mut page);

@@ -114,6 +114,7 @@ fn full(page: &mut Page<'_>, stall: &Stall) {
         let then = format!("an election: {}", self::election(page, election));
         page.labelled(4, "then", LABEL, &then);
     }
+    super::context::of_stall(page, stall, LABEL);
     for (index, note) in stall.notes.iter().enumerate() {
         page.labelled(4, if index == 0 { "notes" } else { "" }, LABEL, &escape::text(note));
     }

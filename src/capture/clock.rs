@@ -1,0 +1,82 @@
+//! How the clock of one capture becomes that of another: an offset and a drift.
+//!
+//! Hosts that were captured at once have clocks of their own. Times are set right where frames are read,
+//! so that all that follows sees one clock. What the numbers are is found out elsewhere; here they are
+//! only applied.
+
+use crate::time::{Span, Timestamp};
+
+/// A straight line between two clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Clock {
+    /// The time, by the clock to be corrected, at which `offset` holds.
+    pub anchor: Timestamp,
+    /// What is added to a time.
+    pub offset: Span,
+    /// What is added for each unit of time after the anchor: 40e-6 where a clock loses 40 µs a second.
+    pub drift: f64,
+}
+
+impl Clock {
+    /// The time by the other clock.
+    #[must_use]
+    pub fn correct(&self, at: Timestamp) -> Timestamp {
+        at.plus(self.offset).plus(self.drifted(at))
+    }
+
+    /// What has drifted away since the anchor. A float is exact to far less than a microsecond here.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "saturates, and is small"
+    )]
+    fn drifted(&self, at: Timestamp) -> Span {
+        if self.drift == 0.0 {
+            return Span::ZERO;
+        }
+        Span::from_nanos((at.since(self.anchor).nanos() as f64 * self.drift).round() as i64)
+    }
+
+    /// This correction followed by another one.
+    #[must_use]
+    pub fn then(&self, next: &Self) -> Self {
+        let there = self.correct(self.anchor);
+        let offset = Span::from_nanos(next.correct(there).since(self.anchor).nanos());
+        Self { anchor: self.anchor, offset, drift: (1.0 + self.drift) * (1.0 + next.drift) - 1.0 }
+    }
+
+    /// The correction from the other clock back to this one.
+    #[must_use]
+    pub fn back(&self) -> Self {
+        Self {
+            anchor: self.correct(self.anchor),
+            offset: Span::from_nanos(self.offset.nanos().saturating_neg()),
+            drift: 1.0 / (1.0 + self.drift) - 1.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_nanos(1_795_248_000_000_000_000);
+
+    #[test]
+    fn a_clock_there_and_back_is_the_same_clock() {
+        let clock = Clock { anchor: START, offset: Span::from_millis(-137_000), drift: 40e-6 };
+        let later = START.plus(Span::from_millis(100_000));
+        assert_eq!(clock.correct(later), START.plus(Span::from_millis(-37_000 + 4)));
+        let back = clock.back().correct(clock.correct(later));
+        assert!(back.since(later).nanos().abs() < 1_000, "{back:?}");
+        let twice = clock.then(&clock.back()).correct(later);
+        assert!(twice.since(later).nanos().abs() < 1_000, "{twice:?}");
+    }
+
+    #[test]
+    fn nothing_overflows() {
+        let clock = Clock { anchor: Timestamp::MIN, offset: Span::from_nanos(i64::MAX), drift: 1.0 };
+        assert_eq!(clock.correct(Timestamp::MAX), Timestamp::MAX);
+        let _ = clock.back().then(&clock).correct(Timestamp::MIN);
+    }
+}

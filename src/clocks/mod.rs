@@ -1,0 +1,308 @@
+//! Sets the clocks of captures from several hosts: before anything is read in earnest, a sample of each
+//! file is looked at for segments that others hold too.
+//!
+//! Whose a file is, its content says: every connection in it has that host as an end. Files of one host
+//! have one clock. Where captures of two hosts hold the same segments, [`estimate`](estimate::estimate)
+//! tells the difference of their clocks; the rest follows from neighbour to neighbour. What is read ahead
+//! is bounded by the constants below; a rotation longer than that is looked at here and there. The sample
+//! is taken from files that can be read twice: with a pipe among them nothing is done.
+
+pub mod estimate;
+mod sample;
+
+use crate::address::Address;
+use crate::capture::{Clock, Replay};
+use crate::time::Span;
+use estimate::{Estimate, Point};
+use sample::Sample;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// Files looked at for segments that others hold too.
+const SAMPLED_MOST: usize = 48;
+/// Bytes read ahead, as the files are packed, in all and of one file.
+const READ_MOST: u64 = 128 << 20;
+/// See `READ_MOST`.
+const READ_MOST_OF_ONE: u64 = 48 << 20;
+/// Bytes read of each file to learn whose it is.
+const READ_FOR_HOST: u64 = 128 << 10;
+/// Files told apart; of an input of more nothing is looked at.
+const FILES_MOST: usize = 4_096;
+/// Segments that two files must share, to say that they saw the same.
+const LEAST_SHARED: usize = 8;
+
+/// The captures of one host, and what is known of their clock.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The host; `None` where its captures do not tell.
+    pub host: Option<Address>,
+    /// Its files, by their index in the input.
+    pub files: Vec<u32>,
+    /// What sets its clock to the reference's; `None` for the reference itself, and where nothing tells.
+    pub estimate: Option<Estimate>,
+    /// Whether it is the one whose clock the others are set to.
+    pub is_reference: bool,
+}
+
+impl Group {
+    /// The correction to apply: none where the clocks agree as far as can be seen.
+    #[must_use]
+    pub fn correction(&self) -> Option<Clock> {
+        self.estimate.filter(|estimate| !estimate.agrees()).map(|estimate| estimate.clock)
+    }
+}
+
+/// All captures by their hosts.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// Hosts in the order of their first files.
+    pub groups: Vec<Group>,
+}
+
+impl Survey {
+    /// The correction of each file, by its index.
+    #[must_use]
+    pub fn corrections(&self, files: usize) -> Vec<Option<Clock>> {
+        let mut corrections = vec![None; files];
+        for group in &self.groups {
+            for place in &group.files {
+                if let Some(correction) = corrections.get_mut(*place as usize) {
+                    *correction = group.correction();
+                }
+            }
+        }
+        corrections
+    }
+
+    /// The host of each file, by its index.
+    #[must_use]
+    pub fn hosts(&self, files: usize) -> Vec<Option<Address>> {
+        let mut hosts = vec![None; files];
+        for group in &self.groups {
+            for place in &group.files {
+                if let Some(host) = hosts.get_mut(*place as usize) {
+                    *host = group.host;
+                }
+            }
+        }
+        hosts
+    }
+}
+
+/// Looks at the files of a replay that was not begun; `None` where they are all one host's.
+#[must_use]
+pub fn survey(replay: &Replay) -> Option<Survey> {
+    let count = replay.files().len();
+    if !replay.is_repeatable() || !(2..=FILES_MOST).contains(&count) {
+        return None;
+    }
+    let files: Vec<u32> = (0_u32..)
+        .zip(replay.files())
+        .filter(|(_, file)| file.first.is_some())
+        .map(|(file, _)| file)
+        .collect();
+    let mut hosts: BTreeMap<u32, Host> = files
+        .iter()
+        .map(|file| (*file, Host::of(sample::host(replay, *file, READ_FOR_HOST).candidates())))
+        .collect();
+    if is_one_host(&hosts) {
+        return None;
+    }
+    let chosen = choose(&files, &hosts);
+    let each = (READ_MOST / (chosen.len() as u64).max(1)).min(READ_MOST_OF_ONE);
+    let samples: Vec<Sample> = chosen.iter().map(|file| Sample::of(replay, *file, each)).collect();
+    for sample in &samples {
+        hosts.insert(sample.file, Host::of(sample.vantage.candidates()));
+    }
+    resolve(&samples, &mut hosts);
+    let mut groups = groups(&files, &hosts);
+    if groups.len() < 2 {
+        return None;
+    }
+    set(&mut groups, &samples);
+    Some(Survey { groups })
+}
+
+/// Where a file was taken, as far as its own content says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Host {
+    At(Address),
+    /// At one of two, the only ones in it.
+    OneOf(Address, Address),
+    Unknown,
+}
+
+impl Host {
+    fn of(candidates: [Option<Address>; 2]) -> Self {
+        match candidates {
+            [Some(a), Some(b)] => Self::OneOf(a.min(b), a.max(b)),
+            [Some(host), None] | [None, Some(host)] => Self::At(host),
+            [None, None] => Self::Unknown,
+        }
+    }
+
+    fn may_be(self, host: Address) -> bool {
+        match self {
+            Self::At(only) => only == host,
+            Self::OneOf(a, b) => a == host || b == host,
+            Self::Unknown => false,
+        }
+    }
+}
+
+fn is_one_host(hosts: &BTreeMap<u32, Host>) -> bool {
+    let mut all = hosts.values();
+    match all.next() {
+        Some(Host::At(host)) => all.all(|other| *other == Host::At(*host)),
+        Some(Host::OneOf(..)) => hosts.len() < 2,
+        Some(Host::Unknown) => all.all(|other| *other == Host::Unknown),
+        None => true,
+    }
+}
+
+/// The files to be sampled: all, or as many of each host, evenly over its files.
+fn choose(files: &[u32], hosts: &BTreeMap<u32, Host>) -> Vec<u32> {
+    if files.len() <= SAMPLED_MOST {
+        return files.to_vec();
+    }
+    let mut by_host: BTreeMap<Host, Vec<u32>> = BTreeMap::new();
+    for file in files {
+        by_host.entry(hosts.get(file).copied().unwrap_or(Host::Unknown)).or_default().push(*file);
+    }
+    let each = (SAMPLED_MOST / by_host.len()).max(1);
+    let evenly = |files: &Vec<u32>| -> Vec<u32> {
+        let count = each.min(files.len());
+        let at = |n: usize| if count < 2 { 0 } else { n * (files.len() - 1) / (count - 1) };
+        (0..count).filter_map(|n| files.get(at(n)).copied()).collect()
+    };
+    by_host.values().flat_map(evenly).take(SAMPLED_MOST).collect()
+}
+
+/// The segments between two hosts that two samples share; outward is what `near` sent.
+fn points(reference: &Sample, other: &Sample, near: Address, far: Address) -> Vec<Point> {
+    reference
+        .shared(other)
+        .filter_map(|(here, there)| {
+            let is_outward = here.src == near && here.dst == far;
+            let is_inward = here.src == far && here.dst == near;
+            (is_outward || is_inward).then(|| Point {
+                at: there.at,
+                ahead: here.at.since(there.at),
+                is_outward,
+            })
+        })
+        .collect()
+}
+
+/// Files that show only two hosts: at which of them each was taken follows from which end saw segments
+/// of one direction earlier.
+fn resolve(samples: &[Sample], hosts: &mut BTreeMap<u32, Host>) {
+    for (index, sample) in samples.iter().enumerate() {
+        let Some(Host::OneOf(a, b)) = hosts.get(&sample.file).copied() else { continue };
+        let others = samples.iter().enumerate().filter(|(other, _)| *other != index);
+        let found = others.filter_map(|(_, other)| {
+            let mut points = points(other, sample, a, b);
+            let apart = (points.len() >= LEAST_SHARED).then(|| estimate::separation(&mut points))??;
+            let place = hosts.get(&other.file).copied();
+            match place {
+                // What goes out at the other's place was seen there first: so that is nearer to `a`.
+                _ if !estimate::is_one_place(apart) => Some(if apart.nanos() > 0 { b } else { a }),
+                Some(Host::At(host)) if host == a || host == b => Some(host),
+                _ => None,
+            }
+        });
+        if let Some(host) = found.into_iter().next() {
+            hosts.insert(sample.file, Host::At(host));
+        }
+    }
+    // Of the rest, each goes with the host that more of the others may be of.
+    let settled: Vec<(u32, Host)> = hosts
+        .iter()
+        .filter_map(|(file, host)| {
+            let Host::OneOf(a, b) = *host else { return None };
+            let like = |end: Address| hosts.values().filter(|other| other.may_be(end)).count();
+            let place = match like(a).cmp(&like(b)) {
+                Ordering::Less => b,
+                Ordering::Greater => a,
+                Ordering::Equal => return None,
+            };
+            Some((*file, Host::At(place)))
+        })
+        .collect();
+    hosts.extend(settled);
+}
+
+fn groups(files: &[u32], hosts: &BTreeMap<u32, Host>) -> Vec<Group> {
+    let mut groups: Vec<(Host, Group)> = Vec::new();
+    for file in files {
+        let host = hosts.get(file).copied().unwrap_or(Host::Unknown);
+        if let Some((_, group)) = groups.iter_mut().find(|(other, _)| *other == host) {
+            group.files.push(*file);
+            continue;
+        }
+        let address = if let Host::At(address) = host { Some(address) } else { None };
+        let group = Group { host: address, files: vec![*file], estimate: None, is_reference: false };
+        groups.push((host, group));
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// Estimates the clocks: from the host that shares most with the others to its neighbours, and on to
+/// theirs, the surest first.
+fn set(groups: &mut [Group], samples: &[Sample]) {
+    let mut edges: BTreeMap<(usize, usize), Estimate> = BTreeMap::new();
+    for (one, a) in groups.iter().enumerate() {
+        for (two, b) in groups.iter().enumerate().skip(one + 1) {
+            let Some((near, far)) = a.host.zip(b.host) else { continue };
+            let of = |group: &Group| -> Vec<&Sample> {
+                samples.iter().filter(|sample| group.files.contains(&sample.file)).collect()
+            };
+            let (ours, theirs) = (of(a), of(b));
+            let mut shared: Vec<Point> = ours
+                .iter()
+                .flat_map(|our| theirs.iter().flat_map(|their| points(our, their, near, far)))
+                .collect();
+            if let Some(estimate) = estimate::estimate(&mut shared).filter(|e| e.matched >= LEAST_SHARED) {
+                edges.insert((one, two), estimate);
+            }
+        }
+    }
+    let weight = |group: usize| -> usize {
+        edges.iter().filter(|((a, b), _)| *a == group || *b == group).map(|(_, edge)| edge.matched).sum()
+    };
+    let most = (0..groups.len()).max_by_key(|group| (weight(*group), std::cmp::Reverse(*group)));
+    let Some(reference) = most.filter(|group| weight(*group) > 0) else { return };
+    if let Some(group) = groups.get_mut(reference) {
+        group.is_reference = true;
+    }
+    let mut known: BTreeMap<usize, Estimate> = BTreeMap::new();
+    loop {
+        let is_known = |group: usize| group == reference || known.contains_key(&group);
+        let next = edges
+            .iter()
+            .filter(|((a, b), _)| is_known(*a) != is_known(*b))
+            .map(|((a, b), edge)| if is_known(*a) { (*a, *b, *edge) } else { (*b, *a, turned(edge)) })
+            .map(|(from, to, edge)| (to, joined(&edge, known.get(&from))))
+            .min_by_key(|(_, estimate)| estimate.uncertainty);
+        let Some((to, estimate)) = next else { break };
+        known.insert(to, estimate);
+    }
+    for (index, group) in groups.iter_mut().enumerate() {
+        group.estimate = known.get(&index).copied();
+    }
+}
+
+/// The same estimate, seen from the other clock.
+fn turned(estimate: &Estimate) -> Estimate {
+    Estimate { clock: estimate.clock.back(), ..*estimate }
+}
+
+/// An estimate that leads to a clock which is itself estimated.
+fn joined(estimate: &Estimate, rest: Option<&Estimate>) -> Estimate {
+    let Some(rest) = rest else { return *estimate };
+    Estimate {
+        clock: estimate.clock.then(&rest.clock),
+        uncertainty: Span::from_nanos(estimate.uncertainty.nanos().saturating_add(rest.uncertainty.nanos())),
+        matched: estimate.matched,
+    }
+}

@@ -1,0 +1,104 @@
+//! What both ends of a link show together: not inferred, seen.
+//!
+//! Where a link was captured at both ends, it is known of each segment whether it arrived. That settles
+//! whether the network is to blame, and in which direction; the rules that infer it from one end are then
+//! not asked.
+
+use super::cause::Facts;
+use crate::address::Address;
+use crate::dissect::{Direction, PerDirection};
+use crate::report::model::{Cause, Evidence, Suspect};
+use crate::track::ends::Passage;
+
+/// Segments that must all be lost for a direction to be cut: a lone one may be chance.
+const CUT_LEAST: u32 = 2;
+/// Lost segments that are loss, at least.
+const LOSS_LEAST: u32 = 5;
+
+/// What became of the segments of the wait that decides.
+pub(super) fn passage(facts: &Facts<'_>) -> Option<PerDirection<Passage>> {
+    facts.first.link.ends.as_ref()?;
+    let crossed = facts.wait.crossed;
+    (crossed.to_leader.sent() + crossed.to_learner.sent() > 0).then_some(crossed)
+}
+
+/// Whether everything that was sent arrived: then the network is not to blame.
+pub(super) fn is_sound(facts: &Facts<'_>) -> bool {
+    passage(facts).is_some_and(|passage| {
+        let is_whole = |way: &Passage| way.lost < CUT_LEAST && way.lost * 10 < way.sent().max(1);
+        is_whole(&passage.to_leader) && is_whole(&passage.to_learner)
+    })
+}
+
+/// *The network is cut*, or loses: what was sent at one end did not arrive at the other.
+pub(super) fn is_seen_to_vanish(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+    let passage = passage(facts)?;
+    let link = facts.first.link;
+    let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
+    let ends =
+        |direction: Direction| if direction.is_to_leader() { (learner, leader) } else { (leader, learner) };
+    let is_cut = |direction: Direction| {
+        let way = passage.of(direction);
+        way.arrived == 0 && way.lost >= CUT_LEAST
+    };
+    // Some get through the other way: what is lost here is lost by the same chance.
+    let loses = |direction: Direction| {
+        let way = passage.of(direction);
+        way.arrived > 0 && way.lost >= LOSS_LEAST && way.lost * 10 >= way.arrived + way.lost
+    };
+    let say = |direction: Direction| {
+        let way = passage.of(direction);
+        let (from, to): (Address, Address) = ends(direction);
+        format!("of {} segments that {from} sent {} arrived at {to}", way.arrived + way.lost, way.arrived)
+    };
+    let both = || format!("{}, {}", say(Direction::ToLeader), say(Direction::ToLearner));
+    let suspect = match (is_cut(Direction::ToLeader), is_cut(Direction::ToLearner)) {
+        (true, true) => facts.path(),
+        (true, false) if loses(Direction::ToLearner) => return Some(loss(facts, both())),
+        (false, true) if loses(Direction::ToLeader) => return Some(loss(facts, both())),
+        (true, false) => one_way(facts, &passage, Direction::ToLeader, ends(Direction::ToLeader)),
+        (false, true) => one_way(facts, &passage, Direction::ToLearner, ends(Direction::ToLearner)),
+        (false, false) => {
+            let (to_leader, to_learner) = (passage.to_leader, passage.to_learner);
+            let (lost, sent) = (to_leader.lost + to_learner.lost, to_leader.sent() + to_learner.sent());
+            let is_loss = lost >= LOSS_LEAST && lost * 10 >= sent;
+            return is_loss.then(|| loss(facts, both()));
+        }
+    };
+    Some((Cause::NetworkCut, Some(suspect), both()))
+}
+
+const fn loss(facts: &Facts<'_>, why: String) -> (Cause, Option<Suspect>, String) {
+    (Cause::NetworkLoss, Some(facts.path()), why)
+}
+
+/// One direction is cut. The other is known to be open where something came through.
+fn one_way(
+    facts: &Facts<'_>,
+    passage: &PerDirection<Passage>,
+    cut: Direction,
+    (from, to): (Address, Address),
+) -> Suspect {
+    let other = passage.of(cut.other());
+    let is_open =
+        other.arrived > 0 || other.arrived_at_end > 0 && other.lost == 0 || facts.hears(cut.other());
+    if is_open { Suspect::OneWay(from, to) } else { facts.path() }
+}
+
+/// The first segment of each direction that is lost.
+pub(super) fn evidence(facts: &Facts<'_>) -> Vec<Evidence> {
+    let Some(passage) = passage(facts) else { return Vec::new() };
+    let link = facts.first.link;
+    let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
+    let of = |way: &Passage, from: Address, to: Address| {
+        way.first_lost.map(|mark| Evidence {
+            place: mark.place,
+            at: mark.at,
+            what: format!("sent by {from}, and not seen to arrive at {to}"),
+        })
+    };
+    [of(&passage.to_leader, learner, leader), of(&passage.to_learner, leader, learner)]
+        .into_iter()
+        .flatten()
+        .collect()
+}

@@ -1,0 +1,367 @@
+//! What becomes of segments between the two ends of a link, where both were captured.
+//!
+//! The leader's capture is the one that tells the link's story, as it would alone: what ZooKeeper's
+//! leader saw. The learner's capture shows the rest: which of the leader's segments arrived, when, and what
+//! the learner sent that never did. A segment is sent where its sender's capture has it, and has
+//! arrived where its receiver's has it too; they are the same if they cover the same bytes with the
+//! same timestamp. What was sent and was not seen to arrive while the receiver's capture ran is lost on
+//! the way, unless the receiver acknowledges it all the same: then its capture lacks the frame.
+
+use super::event::{Crossed, Direction, PerDirection, SegmentSeen};
+use crate::address::Address;
+use crate::frame::FrameRef;
+use crate::packet::{Flags, Segment};
+use crate::stream::Fate;
+use crate::time::{Span, Timestamp};
+use std::collections::VecDeque;
+
+/// How long a segment may be on its way before it is called lost.
+const ON_THE_WAY_MOST: Span = Span::from_millis(5_000);
+/// Segments on their way in one direction that are remembered; beyond, the oldest count as undecided.
+const SENT_MOST: usize = 4_096;
+/// Segments that arrived and were not seen to be sent, as clocks that are not quite right make it look.
+const EARLY_MOST: usize = 64;
+/// How long such a segment may wait for being sent, before it is one that the sender's capture lacks: less
+/// than the time after which reassembly gives up on what was acknowledged.
+const EARLY_FOR: Span = Span::from_millis(30);
+/// Bytes kept of one.
+const EARLY_BYTES: usize = 4_096;
+/// How often overdue segments are looked for.
+const LOOKED_EVERY: Span = Span::from_millis(10);
+
+/// Which host each file of the input was taken at, and which of these still watch.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts {
+    /// For each file, the index of its host and one; 0 where that is not known.
+    of_file: Vec<u32>,
+    hosts: Vec<Watcher>,
+}
+
+/// A host with captures of its own.
+#[derive(Clone, Copy, Debug)]
+struct Watcher {
+    address: Address,
+    /// Files of it that have not ended.
+    files: u32,
+    /// When its captures last showed anything.
+    last: Option<Timestamp>,
+}
+
+impl Hosts {
+    /// The host of each file, by its index in the input.
+    #[must_use]
+    pub fn new(of_file: &[Option<Address>]) -> Self {
+        let mut hosts: Vec<Watcher> = Vec::new();
+        let of_file = of_file
+            .iter()
+            .map(|address| {
+                let Some(address) = *address else { return 0 };
+                let known = hosts.iter().position(|host| host.address == address);
+                let index = known.unwrap_or_else(|| {
+                    hosts.push(Watcher { address, files: 0, last: None });
+                    hosts.len() - 1
+                });
+                if let Some(host) = hosts.get_mut(index) {
+                    host.files += 1;
+                }
+                u32::try_from(index + 1).unwrap_or(0)
+            })
+            .collect();
+        Self { of_file, hosts }
+    }
+
+    /// Whether no link can have two captured ends.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        self.hosts.len() < 2
+    }
+
+    /// Notes that a file shows something; answers the host it was taken at.
+    pub(super) fn saw(&mut self, file: u32, at: Timestamp) -> Option<Address> {
+        let index = self.of_file.get(file as usize)?.checked_sub(1)?;
+        let host = self.hosts.get_mut(index as usize)?;
+        host.last = host.last.max(Some(at));
+        Some(host.address)
+    }
+
+    /// Notes that a file has ended.
+    pub(super) fn over(&mut self, file: u32) {
+        let index = self.of_file.get_mut(file as usize).map(std::mem::take).and_then(|i| i.checked_sub(1));
+        if let Some(host) = index.and_then(|index| self.hosts.get_mut(index as usize)) {
+            host.files = host.files.saturating_sub(1);
+        }
+    }
+
+    /// Whether captures of a host have begun and not yet ended.
+    pub(super) fn watches(&self, address: Address) -> bool {
+        self.hosts.iter().any(|host| host.address == address && host.files > 0 && host.last.is_some())
+    }
+
+    /// When captures of a host last showed anything.
+    fn last(&self, address: Address) -> Option<Timestamp> {
+        self.hosts.iter().find(|host| host.address == address)?.last
+    }
+}
+
+/// A segment on its way.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    seq: u32,
+    /// Sequence numbers that it takes.
+    len: u32,
+    stamp: Option<u32>,
+    ip_id: u16,
+    at: Timestamp,
+    place: FrameRef,
+    has_arrived: bool,
+    /// Whether its bytes were seen to arrive with another segment.
+    is_covered: bool,
+}
+
+impl Sent {
+    fn of(segment: &Segment<'_>) -> Option<Self> {
+        let len =
+            segment.len + u32::from(segment.flags.has(Flags::SYN)) + u32::from(segment.flags.has(Flags::FIN));
+        (len > 0).then_some(Self {
+            seq: segment.seq,
+            len,
+            stamp: segment.timestamps.map(|(value, _)| value),
+            ip_id: segment.ip_id,
+            at: segment.at,
+            place: segment.place,
+            has_arrived: false,
+            is_covered: false,
+        })
+    }
+
+    const fn end(&self) -> u32 {
+        self.seq.wrapping_add(self.len)
+    }
+
+    /// Whether the two have bytes in common.
+    const fn overlaps(&self, other: &Self) -> bool {
+        other.end().wrapping_sub(self.seq).cast_signed() > 0
+            && self.end().wrapping_sub(other.seq).cast_signed() > 0
+    }
+
+    /// Whether the other is this one, or a part of it, or it a part of the other.
+    fn is(&self, other: &Self) -> bool {
+        let is_same = match (self.stamp, other.stamp) {
+            (Some(a), Some(b)) => a == b,
+            _ => self.ip_id == other.ip_id,
+        };
+        is_same && self.overlaps(other)
+    }
+}
+
+/// A segment that arrived and was not seen to be sent.
+#[derive(Clone, Debug)]
+struct Early {
+    arrived: Sent,
+    segment: Segment<'static>,
+    payload: Box<[u8]>,
+}
+
+impl Early {
+    fn of(arrived: Sent, segment: &Segment<'_>) -> Self {
+        let Segment { at, place, src, dst, seq, ack, flags, window, ttl, .. } = *segment;
+        let Segment { ip_id, checksum, timestamps, window_scale, sack, len, .. } = *segment;
+        let payload = segment.payload.get(..EARLY_BYTES).unwrap_or(segment.payload).into();
+        let segment = Segment {
+            at,
+            place,
+            src,
+            dst,
+            seq,
+            ack,
+            flags,
+            window,
+            ttl,
+            ip_id,
+            checksum,
+            timestamps,
+            window_scale,
+            sack,
+            payload: &[],
+            len,
+        };
+        Self { arrived, segment, payload }
+    }
+}
+
+/// A segment of the leader that its own capture lacks, as it arrived at the learner.
+#[derive(Clone, Debug)]
+pub(super) struct Unsent(Early);
+
+impl Unsent {
+    /// The segment.
+    pub(super) fn segment(&self) -> Segment<'_> {
+        Segment { payload: &self.0.payload, ..self.0.segment }
+    }
+}
+
+/// Segments of one direction.
+#[derive(Clone, Debug, Default)]
+struct Way {
+    sent: VecDeque<Sent>,
+    early: VecDeque<Early>,
+    /// The highest number that was seen to arrive.
+    arrived_to: Option<u32>,
+}
+
+/// What the learner's capture has shown of a direction, for what is new in it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Far {
+    next: Option<u32>,
+    acked: Option<u32>,
+}
+
+/// Both directions of a link.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Crossing {
+    ways: PerDirection<Way>,
+    far: PerDirection<Far>,
+    /// Whether both ends are being captured now.
+    pub(super) is_of_two: bool,
+    /// The last time that overdue segments were looked for.
+    looked_at: Option<Timestamp>,
+}
+
+impl Crossing {
+    /// A segment where it was sent; what is now known of it and others goes to `out`.
+    pub(super) fn sent(
+        &mut self,
+        direction: Direction,
+        segment: &Segment<'_>,
+        out: &mut impl FnMut(Crossed),
+    ) {
+        let Some(mut sent) = Sent::of(segment) else { return };
+        let way = self.ways.of_mut(direction);
+        // Two captures of one host hold it twice.
+        if way.sent.iter().rev().take(8).any(|other| {
+            other.is(&sent) && other.seq == sent.seq && other.len == sent.len && other.ip_id == sent.ip_id
+        }) {
+            return;
+        }
+        sent.is_covered = way.arrived_to.is_some_and(|to| to.wrapping_sub(sent.end()).cast_signed() >= 0);
+        if let Some(index) = way.early.iter().position(|early| sent.is(&early.arrived)) {
+            sent.has_arrived = true;
+            if let Some(early) = way.early.remove(index) {
+                out(crossed(direction, &sent, Some(early.arrived.at)));
+            }
+        }
+        if way.sent.len() >= SENT_MOST {
+            way.sent.pop_front();
+        }
+        way.sent.push_back(sent);
+    }
+
+    /// A segment where it arrived.
+    pub(super) fn arrived(
+        &mut self,
+        direction: Direction,
+        segment: &Segment<'_>,
+        out: &mut impl FnMut(Crossed),
+    ) {
+        let Some(here) = Sent::of(segment) else { return };
+        let way = self.ways.of_mut(direction);
+        let is_farther = way.arrived_to.is_none_or(|to| here.end().wrapping_sub(to).cast_signed() > 0);
+        if is_farther {
+            way.arrived_to = Some(here.end());
+        }
+        let mut is_known = false;
+        for sent in &mut way.sent {
+            if sent.is(&here) {
+                is_known = true;
+                if !std::mem::replace(&mut sent.has_arrived, true) {
+                    out(crossed(direction, sent, Some(here.at)));
+                }
+            } else if sent.overlaps(&here) {
+                sent.is_covered = true;
+            }
+        }
+        if !is_known {
+            if way.early.len() >= EARLY_MOST {
+                way.early.pop_front();
+            }
+            way.early.push_back(Early::of(here, segment));
+        }
+    }
+
+    /// Decides about segments that were sent long ago. `receivers` are the hosts the directions lead to.
+    pub(super) fn settle(
+        &mut self,
+        now: Timestamp,
+        hosts: &Hosts,
+        receivers: &PerDirection<Address>,
+        acked: &PerDirection<Option<u32>>,
+        out: &mut impl FnMut(Crossed),
+    ) {
+        if self.looked_at.is_some_and(|last| now.since(last) < LOOKED_EVERY && now >= last) {
+            return;
+        }
+        self.looked_at = Some(now);
+        for direction in [Direction::ToLeader, Direction::ToLearner] {
+            let way = self.ways.of_mut(direction);
+            let seen_to = hosts.last(*receivers.of(direction));
+            while let Some(sent) = way.sent.front().copied() {
+                if now.since(sent.at) < ON_THE_WAY_MOST {
+                    break;
+                }
+                way.sent.pop_front();
+                let is_watched = seen_to.is_some_and(|last| last > sent.at);
+                let is_known_there =
+                    acked.of(direction).is_some_and(|to| to.wrapping_sub(sent.end()).cast_signed() >= 0);
+                // Acknowledged, though no copy of it was seen to arrive: the capture there lacks it.
+                let is_unseen = is_known_there && !sent.is_covered;
+                if !sent.has_arrived && is_watched && !is_unseen {
+                    out(crossed(direction, &sent, None));
+                }
+            }
+        }
+        let to_leader = &mut self.ways.to_leader.early;
+        while to_leader.front().is_some_and(|early| now.since(early.arrived.at) >= ON_THE_WAY_MOST) {
+            to_leader.pop_front();
+        }
+    }
+
+    /// The next segment of the leader that its capture does not show in time.
+    pub(super) fn next_unsent(&mut self, now: Timestamp) -> Option<Unsent> {
+        let early = &mut self.ways.to_learner.early;
+        let is_due = early.front().is_some_and(|early| now.since(early.arrived.at) >= EARLY_FOR);
+        is_due.then(|| early.pop_front().map(Unsent))?
+    }
+
+    /// What a segment of the learner's capture means there, as [`SegmentSeen`] tells it of the leader's.
+    pub(super) fn at_learner<'a>(
+        &mut self,
+        direction: Direction,
+        segment: &'a Segment<'a>,
+    ) -> SegmentSeen<'a> {
+        let far = self.far.of_mut(direction);
+        let end = segment.seq.wrapping_add(segment.len);
+        let ahead = far
+            .next
+            .map_or(segment.len, |next| u32::try_from(end.wrapping_sub(next).cast_signed()).unwrap_or(0));
+        let new_bytes = if segment.len == 0 { 0 } else { ahead.min(segment.len) };
+        if far.next.is_none() || ahead > 0 {
+            far.next = Some(end);
+        }
+        let acks = segment.flags.has(Flags::ACK);
+        let acked_more =
+            acks && far.acked.is_none_or(|acked| segment.ack.wrapping_sub(acked).cast_signed() > 0);
+        if acked_more {
+            far.acked = Some(segment.ack);
+        }
+        let fate = match (segment.len, new_bytes) {
+            (0, _) => Fate::Empty,
+            (_, 0) => Fate::Again,
+            _ => Fate::InOrder,
+        };
+        SegmentSeen { direction, segment, fate, new_bytes: u64::from(new_bytes), acked_more, is_of_two: true }
+    }
+}
+
+const fn crossed(direction: Direction, sent: &Sent, arrived: Option<Timestamp>) -> Crossed {
+    Crossed { direction, place: sent.place, sent: sent.at, arrived }
+}

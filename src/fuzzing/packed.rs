@@ -1,0 +1,42 @@
+//! Packed files: what is inside comes out, in any portions, and as far as the file goes.
+
+use std::io::Write;
+
+use super::Dice;
+use crate::capture::read_bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// A file, packed or not, and the same packed with gzip.
+///
+/// Holds: what is read does not depend on how much is asked for at once; a buffer holds no more than was
+/// asked for and the largest record; packed in any number of members the same frames come out, and of a
+/// packed file that is cut off the first of them, with a word about it.
+pub fn packed(data: &[u8]) {
+    let mut dice = Dice::of(data);
+    let plain = read_bytes(data.to_vec(), 1 << 20);
+    let portion = 1 + dice.below(4096);
+    let portions = read_bytes(data.to_vec(), portion);
+    assert_eq!(portions.frames, plain.frames, "in portions of {portion}");
+    assert_eq!(portions.info.problem, plain.info.problem);
+    assert!(portions.held <= (1 << 20) + 2 * data.len().max(1 << 16), "{} bytes held", portions.held);
+
+    let (first, rest) = data.split_at(dice.below(data.len() + 1));
+    let (second, third) = rest.split_at(dice.below(rest.len() + 1));
+    let mut file = Vec::new();
+    for member in [first, second, third] {
+        let mut encoder = GzEncoder::new(&mut file, Compression::fast());
+        encoder.write_all(member).unwrap();
+        encoder.finish().unwrap();
+    }
+    let unpacked = read_bytes(file.clone(), portion);
+    // What is packed twice is unpacked once.
+    if plain.info.compression == crate::capture::Compression::None {
+        assert_eq!(unpacked.frames, plain.frames);
+        assert_eq!(unpacked.info.format, plain.info.format);
+    }
+    let len = dice.below(file.len());
+    let cut = read_bytes(file[..len].to_vec(), portion);
+    assert!(unpacked.frames.starts_with(&cut.frames), "{len} of {} bytes", file.len());
+    assert!(cut.info.problem.is_some() || cut.frames == unpacked.frames);
+}

@@ -1,0 +1,102 @@
+//! From the bytes of a file to the report, as every command goes.
+
+use serde_json::Value;
+
+use crate::capture::read_bytes;
+use crate::dissect::{Dissector, Settings};
+use crate::frame::{Frame, FrameRef};
+use crate::packet;
+use crate::report::clock::{Digits, WallClock};
+use crate::report::model::{Input, Report};
+use crate::report::selection::Selection;
+use crate::report::{json, text};
+use crate::track::{Options, Tracker};
+use jiff::tz::TimeZone;
+
+/// The bytes of a capture file, packed or not, through every room to the report in both its forms.
+///
+/// Holds: the JSON is JSON, and what it says is sound (see [`check`]); neither form has a character that a
+/// terminal would obey; the same bytes give the same report.
+pub fn report(data: &[u8]) {
+    let found = made_of(data, 1 << 16);
+    let json = as_json(&found);
+    check(&serde_json::from_str(&json).expect("valid JSON"));
+    is_harmless(&json);
+    is_harmless(&as_text(&found));
+    assert_eq!(as_json(&made_of(data, 700)), json);
+}
+
+fn made_of(data: &[u8], portion: usize) -> Report {
+    let file = read_bytes(data.to_vec(), portion);
+    let mut dissector = Dissector::new(Settings::default());
+    let mut tracker = Tracker::new(Options { warn_at_percent: 50, ..Options::default() });
+    for (head, bytes) in &file.frames {
+        let place = FrameRef { file: 0, number: head.number };
+        let frame = Frame { at: head.at, link: head.link, orig_len: head.orig_len, data: bytes, place };
+        if let Ok(segment) = packet::segment(&frame) {
+            dissector.segment(&segment, &mut tracker);
+        }
+    }
+    dissector.finish(&mut tracker);
+    let mut report = tracker.finish(&[file.info.last]);
+    report.input = Input { files: vec![file.info], ..Input::default() };
+    report
+}
+
+fn as_json(report: &Report) -> String {
+    let mut out = Vec::new();
+    json::write(report, &mut out).unwrap();
+    String::from_utf8(out).expect("UTF-8")
+}
+
+fn as_text(report: &Report) -> String {
+    let style = text::Style {
+        clock: WallClock { zone: TimeZone::UTC, digits: Digits::Six },
+        is_coloured: false,
+        warn_at_percent: 50,
+        selection: Selection::default(),
+    };
+    let mut out = Vec::new();
+    text::write(report, &style, &mut out).unwrap();
+    String::from_utf8(out).expect("UTF-8")
+}
+
+fn is_harmless(text: &str) {
+    let obeyed = text.chars().find(|c| {
+        *c != '\n'
+            && (c.is_control()
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+    });
+    assert_eq!(obeyed, None);
+}
+
+/// Every byte of a link is accounted for, waits end after they begin and pass the limit they are told to
+/// pass, quantiles ascend, and what is named is there.
+fn check(report: &Value) {
+    let links = report["links"].as_array().unwrap();
+    for link in links {
+        for direction in ["to_leader", "to_learner"] {
+            let bytes = &link["bytes"][direction];
+            let count = |name: &str| bytes[name].as_u64().unwrap();
+            let parts = count("decoded") + count("unframed") + count("cut") + count("missing");
+            assert_eq!(count("stream"), parts, "{bytes}");
+            assert!(count("cut_unframed") <= count("cut"), "{bytes}");
+        }
+        for kind in ["ping", "ack", "commit"] {
+            let trips = &link["round_trips"][kind];
+            let names = ["min_us", "p50_us", "p90_us", "p99_us", "p999_us", "max_us"];
+            let values: Vec<_> = names.iter().filter_map(|name| trips[name].as_u64()).collect();
+            assert!(values.is_sorted(), "{trips}");
+            assert_eq!(values.len(), if trips["count"] == 0 { 0 } else { names.len() }, "{trips}");
+        }
+    }
+    for stall in report["stalls"].as_array().unwrap() {
+        let (duration, limit) = (stall["duration_ms"].as_u64().unwrap(), stall["limit_ms"].as_u64().unwrap());
+        assert!(duration >= limit, "{stall}");
+        assert!(!stall["deadlines"].as_array().unwrap().is_empty(), "{stall}");
+        let named = stall["links"].as_array().unwrap();
+        let is_there = |id: &Value| links.iter().any(|link| link["id"] == *id);
+        assert!(!named.is_empty() && named.iter().all(is_there), "{stall}");
+        assert!(stall["end"].is_string() || stall["outcome"] == "open", "{stall}");
+    }
+}

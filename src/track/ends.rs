@@ -1,0 +1,147 @@
+//! A link of which both ends were captured: how long its segments were on the way, and which never
+//! arrived.
+//!
+//! What was lost is asked for by time, for the waits of the link: a ring of quarters of a second keeps the
+//! last half minute, and what is decided about a segment after a wait has ended is added to that wait.
+
+use super::samples::Samples;
+use super::wait::{Mark, Wait};
+use crate::dissect::{Crossed, Direction, PerDirection};
+use crate::time::{Span, Timestamp};
+use std::collections::VecDeque;
+
+/// Quarters of a second kept.
+const SLOTS: usize = 128;
+/// Length of one, in nanoseconds.
+const SLOT_NANOS: i64 = 250_000_000;
+/// Lost segments remembered one by one.
+const LOST_MOST: usize = 64;
+/// Waits that a late word may still concern.
+const WAITS_LATE: usize = 64;
+/// The last moment of a wait, and the one after it: what arrives there ends it, or comes of its end.
+const EDGE: Span = Span::from_millis(500);
+
+/// What became of the segments of one direction in a stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passage {
+    /// Those that arrived, but for the last moment.
+    pub arrived: u32,
+    /// Those that arrived in the last moment: what ended the wait, or a FIN behind it.
+    pub arrived_at_end: u32,
+    /// Those that did not.
+    pub lost: u32,
+    /// The first that did not, where it was sent.
+    pub first_lost: Option<Mark>,
+}
+
+impl Passage {
+    /// Those that were sent.
+    #[must_use]
+    pub const fn sent(&self) -> u32 {
+        self.arrived + self.arrived_at_end + self.lost
+    }
+
+    fn add(&mut self, crossed: &Crossed, is_at_end: bool) {
+        if crossed.arrived.is_some() && is_at_end {
+            self.arrived_at_end = self.arrived_at_end.saturating_add(1);
+        } else if crossed.arrived.is_some() {
+            self.arrived = self.arrived.saturating_add(1);
+        } else {
+            self.lost = self.lost.saturating_add(1);
+            self.first_lost.get_or_insert(Mark { place: crossed.place, at: crossed.sent });
+        }
+    }
+}
+
+/// What both captures together show of a link.
+#[derive(Clone, Debug, Default)]
+pub struct Ends {
+    /// Times on the way, of those that arrived.
+    pub one_way: PerDirection<Samples>,
+    /// Segments that were sent and not seen to arrive.
+    pub lost: PerDirection<u64>,
+    slots: VecDeque<(i64, PerDirection<Passage>)>,
+    lost_lately: VecDeque<(Direction, Mark)>,
+}
+
+impl Ends {
+    /// Notes what became of a segment, for the link and for the waits in which it was sent.
+    pub(super) fn crossed(&mut self, crossed: &Crossed, waits: &mut [Wait]) {
+        match crossed.arrived {
+            Some(arrived) => {
+                self.one_way.of_mut(crossed.direction).record(arrived.since(crossed.sent).micros())
+            }
+            None => {
+                *self.lost.of_mut(crossed.direction) += 1;
+                if self.lost_lately.len() >= LOST_MOST {
+                    self.lost_lately.pop_front();
+                }
+                self.lost_lately
+                    .push_back((crossed.direction, Mark { place: crossed.place, at: crossed.sent }));
+            }
+        }
+        if let Some(passage) = self.slot(crossed.sent) {
+            passage.of_mut(crossed.direction).add(crossed, false);
+        }
+        for wait in waits.iter_mut().rev().take(WAITS_LATE) {
+            if crossed.sent > wait.start && crossed.sent <= wait.end.plus(EDGE) {
+                let is_at_end = crossed.sent > wait.end.minus(EDGE);
+                wait.crossed.of_mut(crossed.direction).add(crossed, is_at_end);
+            }
+        }
+    }
+
+    fn slot(&mut self, at: Timestamp) -> Option<&mut PerDirection<Passage>> {
+        let number = at.nanos().div_euclid(SLOT_NANOS);
+        // Words come nearly in order, so the place is near the end.
+        let behind = self.slots.iter().rev().take_while(|(held, _)| *held > number).count();
+        let index = self.slots.len() - behind;
+        let is_there =
+            index.checked_sub(1).and_then(|i| self.slots.get(i)).is_some_and(|(held, _)| *held == number);
+        if is_there {
+            return self.slots.get_mut(index - 1).map(|(_, passage)| passage);
+        }
+        if self.slots.len() >= SLOTS {
+            if index == 0 {
+                return None;
+            }
+            self.slots.pop_front();
+            self.slots.insert(index - 1, (number, PerDirection::default()));
+            return self.slots.get_mut(index - 1).map(|(_, passage)| passage);
+        }
+        self.slots.insert(index, (number, PerDirection::default()));
+        self.slots.get_mut(index).map(|(_, passage)| passage)
+    }
+
+    /// What was sent between two points in time, as far as is decided by now; the first quarter of a second,
+    /// in which what was waited for still came, is left out.
+    pub(super) fn sum(&self, from: Timestamp, to: Timestamp) -> PerDirection<Passage> {
+        let number = |at: Timestamp| at.nanos().div_euclid(SLOT_NANOS);
+        let mut sum: PerDirection<Passage> = PerDirection::default();
+        for (held, passage) in
+            self.slots.iter().filter(|(held, _)| *held > number(from) && *held <= number(to.plus(EDGE)))
+        {
+            for direction in [Direction::ToLeader, Direction::ToLearner] {
+                let (sum, more) = (sum.of_mut(direction), passage.of(direction));
+                if *held <= number(to.minus(EDGE)) {
+                    sum.arrived += more.arrived;
+                } else {
+                    sum.arrived_at_end += more.arrived;
+                }
+                sum.lost += more.lost;
+            }
+        }
+        for (direction, mark) in self.lost_lately.iter().filter(|(_, mark)| mark.at > from) {
+            sum.of_mut(*direction).first_lost.get_or_insert(*mark);
+        }
+        sum
+    }
+
+    /// Lets go of what only a link under way needs.
+    pub(super) fn seal(&mut self) {
+        self.one_way.to_leader.seal();
+        self.one_way.to_learner.seal();
+        self.slots = VecDeque::new();
+        self.lost_lately = VecDeque::new();
+    }
+}

@@ -1,0 +1,157 @@
+//! Each limit of what the trackers hold is made to bite, and says so.
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test fails by panicking")]
+
+use super::*;
+use crate::address::Endpoint;
+use crate::dissect::{ByteSums, Protection};
+use crate::frame::FrameRef;
+use crate::proto::Zxid;
+use crate::proto::election::Notification;
+use crate::testkit::segment::endpoint;
+
+const LEADER: Endpoint = endpoint(200, 2888);
+const START: Timestamp = Timestamp::from_parts(1_795_248_000, 0);
+
+fn at(millis: u32) -> Timestamp {
+    START.plus(Span::from_millis(i64::from(millis)))
+}
+
+/// A link of host `learner`, in the slot of that number.
+fn open(tracker: &mut Tracker, learner: u32, millis: u32) -> Slot {
+    let slot = Slot(learner);
+    let opened = LinkOpened {
+        leader: LEADER,
+        learner: endpoint(learner, 40_000),
+        at: at(millis),
+        place: FrameRef::default(),
+        picked_up: true,
+    };
+    tracker.link_opened(slot, &opened);
+    slot
+}
+
+fn close(tracker: &mut Tracker, slot: Slot) {
+    let totals = LinkTotals {
+        bytes: PerDirection::<ByteSums>::default(),
+        tcp: PerDirection::default(),
+        protection: Protection::None,
+        losses: PerDirection::default(),
+    };
+    tracker.link_over(slot, &totals);
+}
+
+fn packet(tracker: &mut Tracker, slot: Slot, direction: Direction, kind: PacketType, zxid: u64, millis: u32) {
+    let packet = PacketSeen {
+        direction,
+        kind,
+        zxid: Some(Zxid(0x1_0000_0000 + zxid)),
+        data_len: Some(-1),
+        size: Some(20),
+        at: at(millis),
+        last_at: at(millis),
+        place: FrameRef::default(),
+        seen: &[],
+        cut: 0,
+        inferred: false,
+        timed: true,
+    };
+    tracker.packet(slot, &packet);
+}
+
+fn limits_hit(tracker: Tracker) -> BTreeMap<&'static str, u64> {
+    tracker.finish(&[]).limits_hit
+}
+
+#[test]
+fn links_and_servers_are_limited() {
+    let mut tracker = Tracker::new(Options::default());
+    for number in 0..70_000 {
+        let slot = open(&mut tracker, 1_000 + number, number);
+        close(&mut tracker, slot);
+    }
+    let hit = limits_hit(tracker);
+    assert_eq!(hit["links"], 70_000 - LINKS_MOST as u64);
+    assert!(hit["servers"] > 15_000, "{hit:?}");
+}
+
+#[test]
+fn what_is_under_way_on_a_link_is_limited() {
+    let mut tracker = Tracker::new(Options::default());
+    let slot = open(&mut tracker, 1, 0);
+    for number in 1..=20_000 {
+        packet(&mut tracker, slot, Direction::ToLearner, PacketType::Proposal, u64::from(number), number);
+    }
+    for number in 0..100 {
+        packet(&mut tracker, slot, Direction::ToLearner, PacketType::Ping, 20_000, 30_000 + number);
+    }
+    for number in 100..300 {
+        packet(&mut tracker, slot, Direction::ToLeader, PacketType::Unknown(number), 0, 31_000);
+    }
+    let link = tracker.links.first().unwrap();
+    assert_eq!(link.flight.len(), 16_384);
+    let hit = limits_hit(tracker);
+    assert_eq!(hit["proposals_in_flight"], 20_000 - 16_384);
+    assert_eq!(hit["pings"], 100 - 64);
+    assert_eq!(hit["unknown_types"], 200 - 64);
+}
+
+#[test]
+fn answers_without_a_question_are_limited() {
+    let mut tracker = Tracker::new(Options::default());
+    let slot = open(&mut tracker, 1, 0);
+    for number in 1..=2_000 {
+        packet(&mut tracker, slot, Direction::ToLeader, PacketType::Ack, u64::from(number), number);
+        packet(&mut tracker, slot, Direction::ToLeader, PacketType::Ping, u64::from(number), number);
+    }
+    let hit = limits_hit(tracker);
+    assert_eq!(hit["proposals_in_flight"], 2_000 - 1_024);
+    assert_eq!(hit["pings"], 2_000 - 64);
+}
+
+#[test]
+fn breaks_of_the_rules_are_limited() {
+    let mut tracker = Tracker::new(Options::default());
+    let slot = open(&mut tracker, 1, 0);
+    for number in 1..=200 {
+        packet(&mut tracker, slot, Direction::ToLearner, PacketType::Proposal, u64::from(number) * 3, number);
+    }
+    close(&mut tracker, slot);
+    let report = tracker.finish(&[]);
+    assert_eq!(report.violations.len(), 64);
+    assert_eq!(report.limits_hit["violations"], 199 - 64);
+}
+
+#[test]
+fn elections_and_changes_of_roles_are_limited() {
+    let mut tracker = Tracker::new(Options::default());
+    for number in 0..5_000 {
+        let message = Notification {
+            state: ServerState::Looking,
+            leader: Sid(1),
+            zxid: Zxid(0),
+            election_epoch: 1,
+            peer_epoch: Some(1),
+            version: Some(2),
+            config: None,
+            rest: &[],
+        };
+        let seen = ElectionSeen {
+            src: endpoint(1, 3888),
+            dst: endpoint(2, 40_000),
+            message: ElectionMessage::Notification(message),
+            size: 40,
+            cut: 0,
+            at: at(number * 10_000),
+            place: FrameRef::default(),
+        };
+        tracker.election(&seen);
+        let slot = open(&mut tracker, 1, number * 10_000 + 10);
+        packet(&mut tracker, slot, Direction::ToLeader, PacketType::FollowerInfo, 0, number * 10_000 + 20);
+        close(&mut tracker, slot);
+    }
+    let report = tracker.finish(&[]);
+    assert_eq!(report.limits_hit["elections"], 5_000 - 4_096);
+    assert_eq!(report.elections.len(), 4_096);
+    assert!(report.limits_hit["roles"] > 5_000, "{:?}", report.limits_hit);
+    assert!(report.servers.iter().all(|server| server.roles.len() <= 1_024));
+}

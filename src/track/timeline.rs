@@ -1,0 +1,173 @@
+//! What the ensemble did when, by the second: writes on each link, and segments sent again.
+//!
+//! A stall is told with what went on around it, which is known only once the stall has been found. So it is
+//! written down all along, in bounded memory: of a long capture the seconds around long waits are kept, and
+//! of the others the latest.
+
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Entries kept of each kind.
+const MOST: usize = 65_536;
+/// Entries looked at for the place of a new count: one for each link of the last seconds.
+const NEAR: usize = 64;
+
+/// A link's counts of one second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    second: i64,
+    link: u32,
+    count: u32,
+    /// The longest, in bytes.
+    largest: u32,
+}
+
+/// Counts by second and link, nearly in order of time.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    writes: VecDeque<Entry>,
+    resent: VecDeque<Entry>,
+}
+
+/// The second of a time.
+const fn second(at: Timestamp) -> i64 {
+    at.nanos().div_euclid(1_000_000_000)
+}
+
+fn add(entries: &mut VecDeque<Entry>, link: u32, at: Timestamp, size: u32) {
+    let second = second(at);
+    let near = entries.iter_mut().rev().take(NEAR).take_while(|entry| entry.second + 2 >= second);
+    if let Some(entry) = near.into_iter().find(|entry| entry.second == second && entry.link == link) {
+        entry.count = entry.count.saturating_add(1);
+        entry.largest = entry.largest.max(size);
+    } else {
+        entries.push_back(Entry { second, link, count: 1, largest: size });
+    }
+}
+
+/// Writes in a stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Writes {
+    /// How many a second, on the link that shows the most of them.
+    pub per_second: f64,
+    /// The longest PROPOSAL on the wire, in bytes.
+    pub largest: u32,
+}
+
+impl Timeline {
+    /// A PROPOSAL of so many bytes on a link.
+    #[inline]
+    pub(super) fn write(&mut self, link: u32, at: Timestamp, size: Option<u64>) {
+        add(&mut self.writes, link, at, size.and_then(|size| u32::try_from(size).ok()).unwrap_or(0));
+    }
+
+    /// A segment sent again on a link.
+    pub(super) fn resent(&mut self, link: u32, at: Timestamp) {
+        add(&mut self.resent, link, at, 0);
+    }
+
+    /// Whether there are so many entries that some must go.
+    pub(super) fn is_full(&self) -> bool {
+        self.writes.len() > MOST || self.resent.len() > MOST
+    }
+
+    /// Lets entries go that are near none of `waits`, each a start and an end; where that is not enough, the
+    /// oldest.
+    pub(super) fn prune(&mut self, waits: &[(Timestamp, Timestamp)]) {
+        /// Seconds around a wait that are told with it.
+        const AROUND: i64 = 15;
+        let is_near = |entry: &Entry| {
+            waits
+                .iter()
+                .any(|(from, to)| (second(*from) - AROUND..=second(*to) + AROUND).contains(&entry.second))
+        };
+        for entries in [&mut self.writes, &mut self.resent] {
+            let recent = entries.len().saturating_sub(MOST / 4);
+            let mut index = 0;
+            entries.retain(|entry| {
+                index += 1;
+                index > recent || is_near(entry)
+            });
+            while entries.len() > MOST / 4 * 3 {
+                entries.pop_front();
+            }
+        }
+    }
+
+    /// Writes from one point in time up to another; `None` where nothing is known of that time.
+    #[must_use]
+    pub fn writes(&self, from: Timestamp, to: Timestamp) -> Option<Writes> {
+        let first = self.writes.iter().map(|entry| entry.second).min()?;
+        let (from, to) = (second(from).max(first), second(to));
+        let seconds = to - from;
+        if seconds <= 0 {
+            return None;
+        }
+        let mut by_second: BTreeMap<i64, u32> = BTreeMap::new();
+        let mut largest = 0;
+        for entry in self.writes.iter().filter(|entry| (from..to).contains(&entry.second)) {
+            let most = by_second.entry(entry.second).or_default();
+            *most = (*most).max(entry.count);
+            largest = largest.max(entry.largest);
+        }
+        let total: u64 = by_second.values().copied().map(u64::from).sum();
+        #[expect(clippy::cast_precision_loss, reason = "counts that are shown with one digit")]
+        Some(Writes { per_second: total as f64 / seconds as f64, largest })
+    }
+
+    /// Links on which segments were sent again in a stretch of time, and how many.
+    #[must_use]
+    pub fn resent_between(&self, from: Timestamp, to: Timestamp) -> BTreeMap<u32, u64> {
+        let mut links = BTreeMap::new();
+        for entry in self.resent.iter().filter(|entry| (second(from)..=second(to)).contains(&entry.second)) {
+            *links.entry(entry.link).or_default() += u64::from(entry.count);
+        }
+        links
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::time::Span;
+
+    const START: Timestamp = Timestamp::from_nanos(1_795_248_000_000_000_000);
+
+    fn after(ms: i64) -> Timestamp {
+        START.plus(Span::from_millis(ms))
+    }
+
+    #[test]
+    fn a_write_on_two_links_is_one() {
+        let mut timeline = Timeline::default();
+        for ms in (0..20_000).step_by(50) {
+            timeline.write(1, after(ms), Some(180));
+            if ms < 10_000 {
+                timeline.write(2, after(ms), Some(200));
+            }
+        }
+        let early = timeline.writes(START, after(10_000)).unwrap();
+        assert_eq!((early.per_second, early.largest), (20.0, 200));
+        let late = timeline.writes(after(10_000), after(20_000)).unwrap();
+        assert_eq!((late.per_second, late.largest), (20.0, 180));
+        assert_eq!(timeline.writes(after(-5_000), START), None);
+    }
+
+    #[test]
+    fn a_long_capture_keeps_what_is_near_its_waits() {
+        let mut timeline = Timeline::default();
+        let waits = [(after(100_000), after(110_000))];
+        for second in 0..200_000 {
+            timeline.write(1, after(second * 1000), None);
+            timeline.resent(3, after(second * 1000));
+            if timeline.is_full() {
+                timeline.prune(&waits);
+            }
+        }
+        assert!(timeline.writes.len() <= MOST + 1);
+        assert_eq!(timeline.writes(after(90_000), after(100_000)).unwrap().per_second, 1.0);
+        assert_eq!(timeline.resent_between(after(100_000), after(109_000)), [(3, 10)].into());
+        assert_eq!(timeline.writes(after(199_000_000), after(199_010_000)).unwrap().per_second, 1.0);
+    }
+}
