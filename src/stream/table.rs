@@ -56,7 +56,8 @@ struct Entry {
 }
 
 /// Flows that are found without hashing: more than an ensemble has links.
-const RECENT: usize = 64;
+const RECENT: usize = 1 << RECENT_BITS;
+const RECENT_BITS: u32 = 12;
 
 /// How many entries are looked at for one to let go.
 const CANDIDATES: usize = 16;
@@ -116,7 +117,9 @@ impl Table {
     /// Where a flow is remembered for a while: the same for both of its directions.
     #[inline]
     const fn recent_place(a: &Endpoint, b: &Endpoint) -> usize {
-        ((a.port ^ b.port) as usize ^ (a.address.bits() ^ b.address.bits()) as usize & 0xff) % RECENT
+        let both = (a.port ^ b.port) as u64
+            ^ (((a.address.bits() ^ b.address.bits()) & 0xffff_ffff_ffff) as u64) << u16::BITS;
+        (both.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - RECENT_BITS)) as usize
     }
 
     /// The slot of a flow that was found lately, and which of its sides `src` is. Nothing is hashed, and
