@@ -8,7 +8,7 @@
 use crate::report::model::Quantiles;
 use hdrhistogram::Histogram;
 
-/// Values kept one by one before they are counted, together: that costs a fraction of counting each where
+/// The least number of values kept one by one before they are counted, together: that costs a fraction of counting each where
 /// it comes up, among everything else that the cache holds.
 const FEW: usize = 512;
 /// The longest duration that is told exactly: one hour.
@@ -66,7 +66,8 @@ impl Samples {
         let us = us.min(MOST_US);
         self.ends = Some(self.ends.map_or((us, us), |(least, most)| (least.min(us), most.max(us))));
         self.count += 1;
-        if self.few.len() >= FEW {
+        // As many as are counted already, so that merging costs the same for each, however many they are.
+        if self.few.len() >= self.many.len().max(FEW) {
             self.drain();
         }
         self.few.push(Short::of(us));
