@@ -8,8 +8,8 @@
 use crate::report::model::Quantiles;
 use hdrhistogram::Histogram;
 
-/// The least number of values kept one by one before they are counted, together: that costs a fraction of counting each where
-/// it comes up, among everything else that the cache holds.
+/// The least number of values kept one by one before they are counted, together: that costs a fraction of
+/// counting each where it comes up, among everything else that the cache holds.
 const FEW: usize = 512;
 /// The longest duration that is told exactly: one hour.
 const MOST_US: u64 = 3_600_000_000;
