@@ -4,7 +4,7 @@
 //! for every target a folder with a few inputs of each kind per label, the shortest there are. What is
 //! the same from several labels is written once.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,7 @@ use quorumscope::proto::quorum::Packet;
 use quorumscope::proto::snapshot::END;
 use quorumscope::proto::{OpCode, PacketType, SessionId, Step, Zxid, auth, request, txn};
 use quorumscope::stream::{Closing, Slot};
+use quorumscope::time::{Span, Timestamp};
 
 /// Inputs of each kind per label.
 const EACH: usize = 2;
@@ -185,8 +186,11 @@ impl Talk {
 /// Frames of one connection, as a capture of its own.
 #[derive(Default)]
 struct Clip {
-    frames: Vec<(Vec<u8>, u32, quorumscope::time::Timestamp)>,
+    frames: Vec<Kept>,
 }
+
+/// A frame's front, its length on the wire and its time.
+type Kept = (Vec<u8>, u32, Timestamp);
 
 impl Clip {
     fn write(&self, label: &str, port: u16, seeds: &mut Seeds) {
@@ -223,6 +227,45 @@ impl Clip {
                 seeds.add("capture_file", format!("pcapng-{name}-{order:?}").to_lowercase(), file);
             }
         }
+    }
+}
+
+/// The longest silence of a learner: some frames before it, its first and those behind it.
+#[derive(Default)]
+struct Quiet {
+    before: VecDeque<Kept>,
+    during: Vec<Kept>,
+    longest: Span,
+    clip: Clip,
+    /// Frames that are still to come behind it.
+    behind: usize,
+}
+
+impl Quiet {
+    fn take(&mut self, kept: Kept, speaks: bool) {
+        if self.behind > 0 {
+            self.behind -= 1;
+            self.clip.frames.push(kept.clone());
+        }
+        if !speaks {
+            if self.during.len() < 8 {
+                self.during.push(kept);
+            }
+            return;
+        }
+        let Some((_, _, last)) = self.before.back() else {
+            self.during.clear();
+            return self.before.push_back(kept);
+        };
+        let silence = kept.2.since(*last);
+        if silence > self.longest {
+            self.longest = silence;
+            self.clip.frames = self.before.iter().chain(&self.during).chain([&kept]).cloned().collect();
+            self.behind = 8;
+        }
+        self.before.extend(self.during.drain(..));
+        self.before.push_back(kept);
+        self.before.drain(..self.before.len().saturating_sub(14));
     }
 }
 
@@ -270,6 +313,7 @@ fn read(label: &str, path: &Path, seeds: &mut Seeds) -> Result<(), Box<dyn std::
     let mut dissector = Dissector::new(Settings::default());
     let mut talks: HashMap<Conversation, Talk> = HashMap::new();
     let mut clips: HashMap<Conversation, (u16, Clip)> = HashMap::new();
+    let mut quiet: HashMap<Conversation, Quiet> = HashMap::new();
     let mut finder = Finder { label, seeds, election: HashMap::new() };
     while replay.fill(&mut batch) {
         for frame in batch.frames() {
@@ -287,6 +331,14 @@ fn read(label: &str, path: &Path, seeds: &mut Seeds) -> Result<(), Box<dyn std::
                 let kept = &frame.data[..frame.data.len().min(FRAME_KEPT)];
                 clip.frames.push((kept.to_vec(), frame.orig_len, frame.at));
             }
+            if frame.link == LinkType::Ethernet && port == 2888 {
+                let kept = &frame.data[..frame.data.len().min(96)];
+                let ends = segment.flags.has(Flags::FIN) || segment.flags.has(Flags::RST);
+                quiet
+                    .entry(key)
+                    .or_default()
+                    .take((kept.to_vec(), frame.orig_len, frame.at), ends || from_learner && segment.len > 0);
+            }
         }
     }
     dissector.finish(&mut finder);
@@ -301,6 +353,17 @@ fn read(label: &str, path: &Path, seeds: &mut Seeds) -> Result<(), Box<dyn std::
     }
     for (port, clip) in clips.into_values() {
         clip.write(label, port, finder.seeds);
+    }
+    for quiet in quiet.into_values().filter(|quiet| quiet.longest > Span::from_millis(1000)) {
+        let encoder = pcap::Encoder { order: ByteOrder::Little, nanos: false };
+        let mut file = Vec::new();
+        encoder.header(1, 96, &mut file);
+        for ((data, orig_len, at), number) in quiet.clip.frames.iter().zip(1..) {
+            let place = quorumscope::frame::FrameRef { file: 0, number };
+            let frame = Frame { at: *at, link: LinkType::Ethernet, orig_len: *orig_len, data, place };
+            encoder.frame(&frame, &mut file);
+        }
+        finder.seeds.add("report", format!("{label}-quiet"), file);
     }
     Ok(())
 }

@@ -34,6 +34,19 @@ impl LinkType {
         }
     }
 
+    /// The number that capture files have for it.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Loopback => 0,
+            Self::Ethernet => 1,
+            Self::RawIp => 101,
+            Self::LinuxSll => 113,
+            Self::LinuxSll2 => 276,
+            Self::Other(other) => other,
+        }
+    }
+
     /// The name tcpdump gives it, in lower case.
     #[must_use]
     pub const fn name(self) -> &'static str {

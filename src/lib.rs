@@ -12,6 +12,7 @@ pub mod dissect;
 pub mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+pub mod live;
 pub mod logs;
 pub mod packet;
 pub mod pcapfile;

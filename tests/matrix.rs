@@ -69,9 +69,8 @@ struct Source {
 /// Every whole capture there is.
 static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
     let mut paths = Vec::new();
-    for folder in
-        fs::read_dir(testdata()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
-    {
+    let folders = fs::read_dir(testdata()).unwrap().map(|entry| entry.unwrap().path());
+    for folder in folders.filter(|path| path.join("truth.json").exists()) {
         paths.extend(fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
     }
     paths.retain(|path| path.display().to_string().contains(".full.pcap"));

@@ -48,7 +48,7 @@ fn the_report_shown_is_the_report_printed() {
 #[test]
 fn every_option_is_named() {
     let readme = readme();
-    for command in ["replay", "dump"] {
+    for command in ["replay", "dump", "live"] {
         let help = qscope(&[command, "--help"]);
         let options: BTreeSet<_> = help
             .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-')

@@ -63,7 +63,7 @@ fn folders() -> Vec<Folder> {
     let mut paths: Vec<_> = fs::read_dir(testdata())
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir())
+        .filter(|path| path.join("truth.json").exists())
         .collect();
     paths.sort();
     paths.into_iter().map(folder).collect()

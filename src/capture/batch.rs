@@ -61,6 +61,15 @@ impl Batch {
         self.entries.iter().map(|entry| self.view(entry))
     }
 
+    /// Adds a copy of a frame behind the others.
+    pub fn add(&mut self, frame: &Frame<'_>) {
+        let start = u32::try_from(self.append(frame.data)).unwrap_or(u32::MAX);
+        let len = u32::try_from(frame.data.len()).unwrap_or(u32::MAX);
+        let Frame { at, link, orig_len, place, .. } = *frame;
+        let head = Head { at, link, orig_len, start, len, number: place.number };
+        self.entries.push(Entry { head, file: place.file });
+    }
+
     /// The frames, in pieces at whose ends files end: these, by their index in the input, with each. Where
     /// that is does not depend on how frames are cut into batches.
     pub fn pieces(&self) -> impl Iterator<Item = (impl ExactSizeIterator<Item = Frame<'_>>, Option<u32>)> {

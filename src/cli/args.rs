@@ -68,6 +68,9 @@ pub(super) enum Command {
     /// Print every record as it passes, in the manner of tcpdump.
     #[command(after_help = DUMP_HELP)]
     Dump(DumpArgs),
+    /// Watch an interface: tell every stall when it happens.
+    #[command(after_help = super::live::HELP)]
+    Live(Box<super::live::LiveArgs>),
 }
 
 /// What both read.
@@ -148,6 +151,10 @@ pub(super) struct ReplayArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) init_limit: Option<u32>,
 
+    /// Write the frames around every stall as pcapng, with what they show as comments.
+    #[arg(long, value_name = "OUT.pcapng")]
+    pub(super) annotate: Option<PathBuf>,
+
     /// A server's own log, to be set beside what the wire shows; may be repeated.
     ///
     /// Lines as log4j and logback print them with ZooKeeper's defaults, plain or gzip. Those that belong
@@ -210,7 +217,7 @@ fn server(text: &str) -> Result<ServerChoice, String> {
     Ok(ServerChoice::read(text))
 }
 
-fn connections(text: &str) -> Result<usize, String> {
+pub(super) fn connections(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=16_777_216) => Ok(number),
         _ => Err("a number from 1 to 16777216".to_owned()),
@@ -230,7 +237,7 @@ mod tests {
     fn replay(line: &str) -> ReplayArgs {
         match parse(line).unwrap().command {
             Command::Replay(args) => args,
-            Command::Dump(_) => panic!("{line} is no replay"),
+            _ => panic!("{line} is no replay"),
         }
     }
 

@@ -3,10 +3,16 @@
 //! Threads, signals, the terminal and the clock are known here and nowhere else. Results go to standard
 //! output, everything else to standard error.
 
+mod annotate;
 mod args;
 mod config;
 mod dump;
 mod exit;
+#[cfg(feature = "live")]
+mod live;
+#[cfg(not(feature = "live"))]
+#[path = "without_live.rs"]
+mod live;
 mod logs;
 mod pipeline;
 mod progress;
@@ -33,6 +39,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Outcome {
     let result = match &cli.command {
         Command::Replay(args) => replay::run(args),
         Command::Dump(args) => dump::run(args),
+        Command::Live(args) => live::run(args),
     };
     result.unwrap_or_else(|failure| failure.report())
 }

@@ -8,8 +8,8 @@
 use super::reading::{Passed, Reading};
 use crate::capture::{Batch, Replay};
 use crate::dissect::{
-    AuthSeen, Crossed, Direction, Dissector, ElectionSeen, Events, LinkOpened, LinkTotals, Observer,
-    PacketSeen, SegmentSeen, Settings, SnapshotSeen, Telling,
+    AuthSeen, ByteSums, Crossed, Direction, Dissector, ElectionSeen, Events, LinkOpened, LinkTotals,
+    Observer, PacketSeen, SegmentSeen, Settings, SnapshotSeen, Telling,
 };
 use crate::stream::{Closing, Slot};
 use crate::time::Timestamp;
@@ -185,6 +185,16 @@ impl Observer for Outgoing {
 
     fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp) {
         self.events.gap(slot, direction, len, at);
+        self.hand_on_if_full();
+    }
+
+    fn link_unwatched(&mut self, slot: Slot, at: Timestamp) {
+        self.events.link_unwatched(slot, at);
+        self.hand_on_if_full();
+    }
+
+    fn election_over(&mut self, bytes: &ByteSums, is_tls: bool) {
+        self.events.election_over(bytes, is_tls);
         self.hand_on_if_full();
     }
 

@@ -163,6 +163,7 @@ impl Passed {
             ignored: named.filter(|(_, count)| *count > 0).collect(),
             skipped: skipped.to_vec(),
             logs: Vec::new(),
+            live: None,
             files,
         }
     }

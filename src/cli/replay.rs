@@ -34,6 +34,9 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Outcome, Failure> {
     if let Some(choice) = &asked.selection.server {
         check_choice(choice, &asked.config, &report)?;
     }
+    if let Some(path) = &args.annotate {
+        super::annotate::write(&report, args, path)?;
+    }
     write(&report, args, &asked)?;
     let is_bad = args.fail_on_stall && !report.stalls.is_empty();
     Ok(if is_bad { Outcome::StallsFound } else { Outcome::Done })
@@ -75,7 +78,7 @@ impl Asked {
         Dissector::new(self.settings(args, hosts))
     }
 
-    /// What a dissector is told.
+    /// The ports in use, and the limits of reassembly.
     pub(super) fn settings(&self, args: &InputArgs, hosts: Hosts) -> Settings {
         let customary = Settings::default();
         let mut settings = Settings {
@@ -97,6 +100,7 @@ impl Asked {
             warn_at_percent: args.warn_at,
             servers: self.config.servers.clone(),
             hosts,
+            keeps_values: false,
         })
     }
 }
@@ -209,7 +213,7 @@ fn write(report: &Report, args: &ReplayArgs, asked: &Asked) -> Result<(), Failur
 }
 
 /// Whether to write colours: on a terminal that can, unless asked otherwise (<https://no-color.org>).
-fn is_coloured(color: Color) -> bool {
+pub(super) fn is_coloured(color: Color) -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     match color {
         Color::Always => true,

@@ -5,4 +5,4 @@ mod context;
 mod crossing;
 mod stall;
 
-pub use stall::{near_misses, stalls};
+pub use stall::{election_after, limit, near_misses, stalls};

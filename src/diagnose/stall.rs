@@ -17,7 +17,8 @@ use std::collections::BTreeSet;
 const NEAR_MISSES_MOST: usize = 100;
 
 /// The limit of a deadline.
-pub(super) const fn limit(deadline: Deadline, settings: &Settings) -> Span {
+#[must_use]
+pub const fn limit(deadline: Deadline, settings: &Settings) -> Span {
     let ms = match deadline {
         Deadline::Init => settings.init_limit_ms(),
         _ => settings.stall_limit_ms(),
@@ -240,7 +241,13 @@ fn subject(group: &[Incident<'_>], links: &[LinkTrack]) -> Address {
 }
 
 /// The election that a stall led to: the first that began while it lasted or soon after.
-fn election_after(elections: &[Election], start: Timestamp, end: Timestamp, limit_ms: u64) -> Option<usize> {
+#[must_use]
+pub fn election_after(
+    elections: &[Election],
+    start: Timestamp,
+    end: Timestamp,
+    limit_ms: u64,
+) -> Option<usize> {
     let until = end.plus(Span::from_millis(limit_ms.cast_signed()));
     elections.iter().position(|election| election.start >= start && election.start <= until)
 }

@@ -70,6 +70,11 @@ impl ElectionFramer {
         }
     }
 
+    /// Whether the stream is TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.mode == Mode::Opaque
+    }
+
     pub(super) fn chunk<O: Observer>(&mut self, chunk: &Chunk<'_>, observer: &mut O) {
         let mut seen = chunk.seen.get(..chunk.len as usize).unwrap_or(chunk.seen);
         let mut len = u64::from(chunk.len);

@@ -96,6 +96,18 @@ impl ByteSums {
     pub const fn stream(&self) -> u64 {
         self.decoded + self.cut + self.missing + self.unframed
     }
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            decoded: self.decoded + other.decoded,
+            cut: self.cut + other.cut,
+            missing: self.missing + other.missing,
+            unframed: self.unframed + other.unframed,
+            cut_unframed: self.cut_unframed + other.cut_unframed,
+        }
+    }
 }
 
 /// A connection between a leader and a learner has appeared.
@@ -268,6 +280,8 @@ pub struct LinkTotals {
 
 /// Takes what dissecting brings forth. Times within a link do not always ascend: what was inferred
 /// or reassembled comes late and carries its own time.
+///
+/// [`super::Events`] keeps every one of these for another thread: what is new here is to be kept there.
 pub trait Observer {
     /// How many captured bytes of a packet of this type it looks at, from the packet's first on. The rest
     /// need not be shown.
@@ -296,8 +310,12 @@ pub trait Observer {
     fn link_closed(&mut self, slot: Slot, direction: Direction, closing: &Closing);
     /// Bytes are missing in a direction of a link.
     fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp);
+    /// A link is about to be let go though it was not seen to close: what comes of it is not watched.
+    fn link_unwatched(&mut self, _slot: Slot, _at: Timestamp) {}
     /// A link is over: no more of it will come.
     fn link_over(&mut self, slot: Slot, totals: &LinkTotals);
+    /// An election connection is over: its bytes, and whether TLS protected it.
+    fn election_over(&mut self, _bytes: &ByteSums, _is_tls: bool) {}
     /// A message on the election port.
     fn election(&mut self, message: &ElectionSeen<'_>);
     /// A SASL packet, on either port.

@@ -10,7 +10,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::event::{
-    AuthSeen, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
     PacketSeen, SegmentSeen, SnapshotSeen,
 };
 use crate::address::Endpoint;
@@ -97,7 +97,9 @@ enum Rare {
     Snapshot(Slot, SnapshotSeen),
     LinkClosed(Slot, Direction, Closing),
     Gap(Slot, Direction, u64, Timestamp),
+    LinkUnwatched(Slot, Timestamp),
     LinkOver(Slot, Box<LinkTotals>),
+    ElectionOver(Box<ByteSums>, bool),
     Election(Box<ElectionSeen<'static>>, [Part; 2]),
     Auth(Box<AuthSeen>),
 }
@@ -216,6 +218,14 @@ impl<O: Observer> Observer for Events<O> {
         self.rare(Rare::Gap(slot, direction, len, at));
     }
 
+    fn link_unwatched(&mut self, slot: Slot, at: Timestamp) {
+        self.rare(Rare::LinkUnwatched(slot, at));
+    }
+
+    fn election_over(&mut self, bytes: &ByteSums, is_tls: bool) {
+        self.rare(Rare::ElectionOver(Box::new(*bytes), is_tls));
+    }
+
     fn link_over(&mut self, slot: Slot, totals: &LinkTotals) {
         self.rare(Rare::LinkOver(slot, Box::new(*totals)));
     }
@@ -299,6 +309,8 @@ impl Telling {
             Rare::Snapshot(slot, snapshot) => observer.snapshot(*slot, snapshot),
             Rare::LinkClosed(slot, direction, closing) => observer.link_closed(*slot, *direction, closing),
             Rare::Gap(slot, direction, len, at) => observer.gap(*slot, *direction, *len, *at),
+            Rare::LinkUnwatched(slot, at) => observer.link_unwatched(*slot, *at),
+            Rare::ElectionOver(bytes, is_tls) => observer.election_over(bytes, *is_tls),
             Rare::LinkOver(slot, totals) => observer.link_over(*slot, totals),
             Rare::Election(seen, [first, second]) => {
                 let (first, second) = (events.part(*first), events.part(*second));

@@ -5,14 +5,18 @@
 //! the next proven start become a [`HiddenSpan`] of exactly known length, for [`super::hidden`] to
 //! read. Where bytes are missing altogether, nothing is believed before a strong start.
 
+mod blind;
+
 use super::event::{ByteSums, Direction, Observer, PacketSeen, SnapshotSeen, Trouble};
 use super::link::{LinkState, Outlet, opens};
+use super::span::HiddenSpan;
 use crate::frame::FrameRef;
 use crate::proto::quorum::{Glimpse, Head, Packet};
 use crate::proto::snapshot::EndFinder;
 use crate::proto::{PacketType, Step, auth, jute};
 use crate::stream::Chunk;
 use crate::time::Timestamp;
+use blind::{find_start, is_chain};
 
 /// The most bytes of a packet that are kept together while it spans segments. What lies beyond is
 /// framed all the same.
@@ -24,48 +28,6 @@ const TOKEN_MAX: u64 = 64 * 1024;
 /// Segments in a row that are nothing but whole packets, after which the packet (or snapshot) that they
 /// seem to lie in is none.
 const DOUBTS_MAX: u8 = 3;
-
-/// The longest segment that is looked at for being nothing but whole packets.
-const CHAIN_MAX: u64 = 1024;
-
-/// TLS records in a row, each at the start of a segment, that prove TLS where its start was not seen.
-const TLS_RECORDS: u8 = 3;
-
-/// Bytes of a packet head that, cut off behind them, still tell a start from anything else: the type
-/// and the top of the zxid.
-const GLIMPSE_MIN: usize = 10;
-
-/// Bytes between two proven packet starts in which no head was captured.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct HiddenSpan {
-    /// Length on the wire.
-    pub(super) len: u64,
-    /// What was captured of the first packet's head.
-    pub(super) hint: [u8; 15],
-    pub(super) hint_len: u8,
-    /// Bytes captured, hint included.
-    pub(super) seen: u64,
-    /// Time and frame of the first byte.
-    pub(super) at: Timestamp,
-    pub(super) place: FrameRef,
-    /// How many segments it covers.
-    pub(super) pieces: u32,
-}
-
-impl HiddenSpan {
-    /// What the captured front of its first packet tells.
-    pub(super) fn glimpse(&self) -> Option<Glimpse> {
-        Glimpse::decode(self.hint())
-    }
-
-    pub(super) fn hint(&self) -> &[u8] {
-        self.hint.get(..usize::from(self.hint_len)).unwrap_or_default()
-    }
-
-    pub(super) const fn cut(&self) -> u64 {
-        self.len - self.seen
-    }
-}
 
 /// A packet whose end has not come yet.
 #[derive(Clone, Debug)]
@@ -208,7 +170,7 @@ impl Framer {
             match self.mode {
                 Mode::Packets if self.open.is_none() => self.begin(&mut cursor, link, out),
                 Mode::Packets => self.go_on(&mut cursor, link, out),
-                Mode::Lost => self.search(&mut cursor, link, out),
+                Mode::Lost => self.search(&mut cursor, link),
                 Mode::Snapshot(_) => self.snapshot(&mut cursor, link, out),
                 Mode::Token(_) => self.go_on_with_token(&mut cursor, link, out),
                 Mode::Opaque => self.pass_over(&mut cursor, u64::MAX),
@@ -574,101 +536,6 @@ impl Framer {
         }
     }
 
-    /// From here to the end of the chunk no head can be seen.
-    fn go_blind(&mut self, cursor: &mut Cursor<'_>, at: Timestamp, place: FrameRef) {
-        let mut blind = HiddenSpan::new(at, place);
-        blind.take_hint(cursor.seen);
-        self.blind = Some(blind);
-        self.extend_blind(cursor);
-    }
-
-    fn extend_blind(&mut self, cursor: &mut Cursor<'_>) {
-        if let Some(blind) = &mut self.blind {
-            blind.pieces = blind.pieces.saturating_add(1);
-            blind.len += cursor.len;
-            let (seen, cut) = cursor.take(u64::MAX);
-            blind.seen += seen.len() as u64;
-            self.sums.cut += cut;
-        }
-    }
-
-    /// A new segment behind hidden bytes: if a packet starts in what is seen of it, the hidden span
-    /// has an exact end.
-    #[cold]
-    fn try_end_blind<O: Observer>(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
-    ) {
-        let Some(skip) = find_start(cursor, link, self.direction) else {
-            return self.extend_blind(cursor);
-        };
-        let Some(mut span) = self.blind.take() else { return };
-        if skip > 0 {
-            let (seen, cut) = cursor.take(skip as u64);
-            span.len += skip as u64;
-            span.seen += seen.len() as u64;
-            self.sums.cut += cut;
-            span.pieces = span.pieces.saturating_add(1);
-        }
-        link.hidden(self.direction, span, out);
-    }
-
-    /// Searching: only a strong start is believed.
-    fn search<O: Observer>(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
-    ) {
-        if auth::is_tls(cursor.seen) && !link.has_packets() {
-            self.mode = Mode::Opaque;
-            return link.is_tls();
-        }
-        if !link.has_packets() && self.is_greeting(cursor) {
-            if matches!(self.mode, Mode::Opaque) {
-                link.is_tls();
-            }
-            return;
-        }
-        match find_start(cursor, link, self.direction) {
-            Some(skip) => {
-                self.pass_over(cursor, skip as u64);
-                self.mode = Mode::Packets;
-                // A start of which too little was captured to frame it is a hidden span.
-                if Head::decode(cursor.seen).is_none() && cursor.is_cut() {
-                    self.go_blind(cursor, cursor.at, cursor.place);
-                }
-            }
-            None => self.pass_over(cursor, u64::MAX),
-        }
-        let _ = out;
-    }
-
-    /// What comes before packets, where the capture began among it. Changes the mode if so.
-    fn is_greeting(&mut self, cursor: &Cursor<'_>) -> bool {
-        if sasl_head(cursor.seen).is_some() {
-            self.mode = Mode::Packets;
-            self.has_begun = false;
-            return true;
-        }
-        let is_record = auth::TlsHead::decode(cursor.seen).is_some_and(|head| head.len > 0);
-        self.tls_records = if is_record { self.tls_records + 1 } else { 0 };
-        if self.tls_records < TLS_RECORDS {
-            return false;
-        }
-        self.mode = Mode::Opaque;
-        true
-    }
-
-    fn pass_over(&mut self, cursor: &mut Cursor<'_>, n: u64) {
-        let (seen, cut) = cursor.take(n);
-        self.sums.unframed += seen.len() as u64;
-        self.sums.cut += cut;
-        self.sums.cut_unframed += cut;
-    }
-
     /// Inside a snapshot.
     fn snapshot<O: Observer>(
         &mut self,
@@ -820,21 +687,6 @@ impl Open {
     }
 }
 
-impl HiddenSpan {
-    pub(super) const fn new(at: Timestamp, place: FrameRef) -> Self {
-        Self { len: 0, hint: [0; 15], hint_len: 0, seen: 0, at, place, pieces: 0 }
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "at most 15")]
-    fn take_hint(&mut self, bytes: &[u8]) {
-        let n = bytes.len().min(self.hint.len());
-        if let (Some(to), Some(from)) = (self.hint.get_mut(..n), bytes.get(..n)) {
-            to.copy_from_slice(from);
-            self.hint_len = n as u8;
-        }
-    }
-}
-
 /// Whether a stream can begin with a packet of this type.
 const fn may_open(kind: PacketType, direction: Direction) -> bool {
     use PacketType::{FollowerInfo, LeaderInfo, NewLeader, ObserverInfo};
@@ -847,50 +699,4 @@ const fn may_open(kind: PacketType, direction: Direction) -> bool {
 /// The head of a SASL packet with a token of believable length.
 fn sasl_head(bytes: &[u8]) -> Option<auth::Head> {
     auth::Head::decode(bytes).filter(|head| head.size() <= TOKEN_MAX)
-}
-
-/// Whether a segment is, from its first byte to its last, whole packets that surely are some; `None`
-/// where it begins so and its end was cut.
-fn is_chain(cursor: &Cursor<'_>, link: &LinkState, direction: Direction) -> Option<bool> {
-    if cursor.len > CHAIN_MAX {
-        return Some(false);
-    }
-    let mut rest = cursor.seen;
-    while let Some(head) = Head::decode(rest) {
-        if !link.is_strong_start(rest, cursor.at, direction, true) {
-            return Some(false);
-        }
-        let size = usize::try_from(head.size_without_authinfo()).unwrap_or(usize::MAX);
-        match rest.split_at_checked(size) {
-            Some((packet, behind)) if packet.ends_with(&[0xff; 4]) => rest = behind,
-            None if cursor.is_cut() => return None,
-            _ => return Some(false),
-        }
-    }
-    match (cursor.is_cut(), rest.len() < cursor.seen.len()) {
-        (true, true) => None,
-        (_, is_any) => Some(is_any && rest.is_empty()),
-    }
-}
-
-/// Where in the captured front of a segment a packet surely starts: at its first byte as a rule,
-/// behind the 4 bytes of the previous packet's authinfo where ZooKeeper's buffer was flushed between
-/// (protocol's 8 KiB writes), else anywhere.
-fn find_start(cursor: &Cursor<'_>, link: &LinkState, direction: Direction) -> Option<usize> {
-    let seen = cursor.seen;
-    if link.is_strong_start(seen, cursor.at, direction, !cursor.is_cut()) {
-        return Some(0);
-    }
-    if !link.knows_epoch() {
-        return None;
-    }
-    let last = seen.len().checked_sub(GLIMPSE_MIN)?;
-    (1..=last).find(|&skip| {
-        let rest = seen.get(skip..).unwrap_or_default();
-        let is_common = Head::decode(rest).is_some_and(|head| {
-            use PacketType::{Ack, Commit, Inform, NewLeader, Ping, Proposal, UpToDate};
-            matches!(head.kind, Ack | Commit | Inform | NewLeader | Ping | Proposal | UpToDate)
-        });
-        is_common && link.is_strong_start(rest, cursor.at, direction, false)
-    })
 }

@@ -11,9 +11,16 @@
 //! LearnerHandler and Learner; the smallest PROPOSAL is a closeSession of 3.5 (52 bytes), the smallest
 //! REQUEST a closeSession without authinfo (36 bytes).
 
-use super::framer::HiddenSpan;
+mod known;
+mod reading;
+
+pub(super) use known::Known;
+pub(super) use reading::Reading;
+
+use super::span::HiddenSpan;
 use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
+use known::{after, follows};
 use std::rc::Rc;
 
 /// Smallest PROPOSAL or INFORM on the wire.
@@ -25,9 +32,6 @@ const SMALL: u64 = 20;
 /// A leader's REVALIDATE, and a learner's.
 const REVALIDATE_ANSWER: u64 = 29;
 const REVALIDATE_REQUEST: u64 = 32;
-/// The parts of a beat by which a PING may be late and early.
-const LATE: i64 = 4;
-const EARLY: i64 = 8;
 /// States behind one item, and steps to them, before a group of spans is given up.
 const STATES_MAX: usize = 256;
 const STEPS_MAX: usize = 4_096;
@@ -44,95 +48,6 @@ const USUAL_LEN_MAX: u64 = 16 * 1024;
 pub(super) enum Item {
     Span(HiddenSpan),
     Seen { kind: PacketType, zxid: Zxid, at: Timestamp },
-}
-
-/// How many packets of each type a span holds. `main` are PROPOSALs (INFORMs to an observer) on the
-/// way to a learner, ACKs on the way to the leader.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Reading {
-    pub(super) main: u32,
-    pub(super) commits: u32,
-    pub(super) pings: u32,
-    pub(super) requests: u32,
-    pub(super) revalidates: u32,
-    pub(super) newleaders: u32,
-    pub(super) uptodates: u32,
-}
-
-impl Reading {
-    /// What both readings hold.
-    fn common(self, other: Self) -> Self {
-        Self {
-            main: self.main.min(other.main),
-            commits: self.commits.min(other.commits),
-            pings: self.pings.min(other.pings),
-            requests: self.requests.min(other.requests),
-            revalidates: self.revalidates.min(other.revalidates),
-            newleaders: self.newleaders.min(other.newleaders),
-            uptodates: self.uptodates.min(other.uptodates),
-        }
-    }
-
-    /// What either reading may hold.
-    fn either(self, other: Self) -> Self {
-        Self {
-            main: self.main.max(other.main),
-            commits: self.commits.max(other.commits),
-            pings: self.pings.max(other.pings),
-            requests: self.requests.max(other.requests),
-            revalidates: self.revalidates.max(other.revalidates),
-            newleaders: self.newleaders.max(other.newleaders),
-            uptodates: self.uptodates.max(other.uptodates),
-        }
-    }
-
-    fn minus(self, other: Self) -> Self {
-        Self {
-            main: self.main.saturating_sub(other.main),
-            commits: self.commits.saturating_sub(other.commits),
-            pings: self.pings.saturating_sub(other.pings),
-            requests: self.requests.saturating_sub(other.requests),
-            revalidates: self.revalidates.saturating_sub(other.revalidates),
-            newleaders: self.newleaders.saturating_sub(other.newleaders),
-            uptodates: self.uptodates.saturating_sub(other.uptodates),
-        }
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self {
-            main: self.main + other.main,
-            commits: self.commits + other.commits,
-            pings: self.pings + other.pings,
-            requests: self.requests + other.requests,
-            revalidates: self.revalidates + other.revalidates,
-            newleaders: self.newleaders + other.newleaders,
-            uptodates: self.uptodates + other.uptodates,
-        }
-    }
-
-    pub(super) fn is_empty(self) -> bool {
-        self == Self::default()
-    }
-}
-
-/// What is known before the first span of a group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Known {
-    /// Last PROPOSAL or INFORM to the learner.
-    pub(super) proposal: Option<Zxid>,
-    /// Last COMMIT to the learner.
-    pub(super) commit: Option<Zxid>,
-    /// Last ACK of a PROPOSAL to the leader.
-    pub(super) ack: Option<Zxid>,
-    /// Last PING to the learner.
-    pub(super) ping_at: Option<Timestamp>,
-    /// Where the history that a DIFF or TRUNC announced ends: up to there each COMMIT follows its
-    /// PROPOSAL at once.
-    pub(super) history_end: Option<Zxid>,
-    /// Whether NEWLEADER has still to come.
-    pub(super) awaits_newleader: bool,
-    /// Whether UPTODATE has still to come.
-    pub(super) awaits_uptodate: bool,
 }
 
 /// What else bears on the reading.
@@ -203,7 +118,7 @@ pub(super) fn read_to_leader(
 }
 
 /// The memory that searches work in, one after the other.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Room {
     /// The states of all layers, one layer behind the other.
     states: Vec<State>,
@@ -656,96 +571,6 @@ impl Search<'_> {
     }
 }
 
-impl Reading {
-    /// Whether it holds a packet of a type.
-    fn holds(&self, kind: PacketType, to_leader: bool) -> bool {
-        match kind {
-            PacketType::Ack => to_leader && self.main > 0,
-            PacketType::Proposal | PacketType::Inform => !to_leader && self.main > 0,
-            PacketType::Commit => self.commits > 0,
-            PacketType::Ping => self.pings > 0,
-            PacketType::Request => self.requests > 0,
-            PacketType::Revalidate => self.revalidates > 0,
-            PacketType::NewLeader => self.newleaders > 0,
-            PacketType::UpToDate => self.uptodates > 0,
-            _ => false,
-        }
-    }
-}
-
-impl Known {
-    /// A number that differs, as a rule, where any of what a reading changes does.
-    fn digest(&self) -> u64 {
-        const K: u64 = 0x9e37_79b9_7f4a_7c15;
-        let zxid = |zxid: Option<Zxid>| zxid.map_or(u64::MAX, |zxid| zxid.0);
-        let ping = self.ping_at.map_or(u64::MAX, |at| at.nanos().cast_unsigned());
-        let waits = u64::from(self.awaits_newleader) | u64::from(self.awaits_uptodate) << 1;
-        let mixed = zxid(self.proposal).wrapping_mul(K) ^ zxid(self.commit).rotate_left(32);
-        (mixed.wrapping_mul(K) ^ zxid(self.ack).rotate_left(16) ^ ping).wrapping_mul(K) ^ waits
-    }
-
-    fn is_history(&self, zxid: Zxid) -> bool {
-        self.history_end.is_some_and(|end| zxid <= end && zxid.epoch() == end.epoch())
-    }
-
-    /// What is known behind a span that was read so.
-    fn behind(self, reading: &Reading, at: Timestamp) -> Self {
-        Self {
-            proposal: self.proposal.map(|last| last.plus(u64::from(reading.main))),
-            commit: self.commit.map(|last| last.plus(u64::from(reading.commits))),
-            ping_at: if reading.pings > 0 { Some(at) } else { self.ping_at },
-            awaits_newleader: self.awaits_newleader && reading.newleaders == 0,
-            awaits_uptodate: self.awaits_uptodate && reading.uptodates == 0,
-            ..self
-        }
-    }
-
-    /// How many COMMITs there can be: one for each PROPOSAL, after it.
-    fn commits_possible(&self, new: u32) -> u32 {
-        match (self.proposal, self.commit) {
-            (Some(proposal), Some(commit)) if proposal.epoch() == commit.epoch() => {
-                proposal.counter().saturating_sub(commit.counter()).saturating_add(new)
-            }
-            _ => u32::MAX,
-        }
-    }
-
-    /// How many COMMITs there must be behind `new` PROPOSALs: in a history each follows its PROPOSAL at
-    /// once, so that at most the last one's is still to come.
-    fn commits_due(&self, new: u32) -> u32 {
-        match (self.history_end, self.proposal, self.commit) {
-            (Some(end), Some(proposal), Some(commit))
-                if end.epoch() == proposal.epoch() && end.epoch() == commit.epoch() =>
-            {
-                let reached = proposal.counter().saturating_add(new);
-                let due = if reached > end.counter() { end.counter() } else { reached.saturating_sub(1) };
-                due.saturating_sub(commit.counter())
-            }
-            _ => 0,
-        }
-    }
-
-    /// How many ACKs there can be: one for each PROPOSAL.
-    fn acks_possible(&self) -> u32 {
-        match (self.proposal, self.ack) {
-            (Some(proposal), Some(ack)) if proposal.epoch() == ack.epoch() => {
-                proposal.counter().saturating_sub(ack.counter())
-            }
-            _ => u32::MAX,
-        }
-    }
-
-    /// Whether the leader's beat lets a PING be in a span. A leader counts from each beat to the next, so a
-    /// busy one is late and stays so; early is only what follows one that was held up on its way.
-    fn ping_possible(&self, span: &HiddenSpan, every: Option<Span>) -> bool {
-        let (Some(last), Some(every)) = (self.ping_at, every) else { return true };
-        let since = span.at.since(last).nanos();
-        let every = every.nanos().max(1);
-        let late = since.rem_euclid(every);
-        since > every / 2 && (late <= every / LATE || every - late <= every / EARLY)
-    }
-}
-
 const fn is_main(kind: PacketType) -> bool {
     matches!(kind, PacketType::Proposal | PacketType::Inform)
 }
@@ -789,58 +614,4 @@ fn sums_of(usual: &[u32], count: u64, most: u64) -> Vec<u64> {
     }
     lengths.retain(|sum| *sum <= most);
     lengths
-}
-
-/// Whether `next` can be the zxid behind `last`: one more, or the first of a later epoch. The same
-/// again is let pass: leaders repeat a COMMIT for a learner that joins while it is under way.
-fn follows(last: Option<Zxid>, next: Zxid) -> bool {
-    last.is_none_or(|last| {
-        next == last.plus(1) || next == last || (next.epoch() > last.epoch() && next.counter() == 1)
-    })
-}
-
-/// What is known behind a packet that was seen; `None` where it contradicts what is supposed before it.
-fn after(known: Known, kind: PacketType, zxid: Zxid, at: Timestamp, facts: &Facts<'_>) -> Option<Known> {
-    let mut next = known;
-    match kind {
-        kind if is_main(kind) => {
-            if !follows(known.proposal, zxid) || known.is_history(zxid) && known.commit != known.proposal {
-                return None;
-            }
-            next.proposal = Some(zxid);
-        }
-        kind if is_commit(kind) => {
-            if !follows(known.commit, zxid) {
-                return None;
-            }
-            next.commit = Some(zxid);
-        }
-        PacketType::Ping => {
-            if !known.beat_fits(at, facts.ping_every) {
-                return None;
-            }
-            next.ping_at = Some(at);
-        }
-        PacketType::NewLeader => {
-            next.awaits_newleader = false;
-        }
-        PacketType::UpToDate => {
-            if known.awaits_newleader || !known.awaits_uptodate {
-                return None;
-            }
-            next.awaits_uptodate = false;
-        }
-        _ => {}
-    }
-    Some(next)
-}
-
-impl Known {
-    /// Whether a PING now leaves no PING out since the last one. A silence of several beats is a
-    /// leader's that stood still, and proves nothing.
-    fn beat_fits(&self, at: Timestamp, every: Option<Span>) -> bool {
-        let (Some(last), Some(every)) = (self.ping_at, every) else { return true };
-        let (since, half) = (at.since(last).nanos(), every.nanos() / 2);
-        since < half.saturating_mul(3) || since > half.saturating_mul(5)
-    }
 }

@@ -11,6 +11,7 @@ mod events;
 mod framer;
 mod hidden;
 mod link;
+mod span;
 
 pub use crossing::Hosts;
 pub use event::{
@@ -68,7 +69,7 @@ impl Default for Settings {
 }
 
 /// A connection that joins a leader and a learner.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Link {
     leader_side: Side,
     state: LinkState,
@@ -81,7 +82,7 @@ struct Link {
     crossing: Option<Box<Crossing>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Kind {
     Undecided(u8),
     Quorum(Box<Link>),
@@ -89,7 +90,7 @@ enum Kind {
     Other,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Flow {
     connection: Connection,
     kind: Kind,
@@ -112,7 +113,7 @@ pub struct Counts {
 }
 
 /// The dissector: all connections of a capture.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Dissector {
     settings: Settings,
     has_ends: bool,
@@ -201,6 +202,7 @@ impl Dissector {
                 Some(IgnoreReason::OtherPort)
             }
             Outcome::Another => {
+                observer.link_unwatched(slot, segment.at);
                 self.let_go(slot, segment.at, observer);
                 self.enter(slot, &FlowKey::of(segment.src, segment.dst).0, side, segment);
                 let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
@@ -218,6 +220,7 @@ impl Dissector {
             Found::Known(slot) => slot,
             Found::New(slot) => self.enter(slot, &key, side, segment),
             Found::Instead(slot) => {
+                observer.link_unwatched(slot, segment.at);
                 self.let_go(slot, segment.at, observer);
                 self.enter(slot, &key, side, segment)
             }
@@ -301,12 +304,7 @@ impl Dissector {
         self.held_bytes -= flow.held_bytes;
         let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
         let sums = flow.finish(now, &self.settings.hosts, &mut out);
-        let total = &mut self.counts.election_bytes;
-        total.decoded += sums.decoded;
-        total.cut += sums.cut;
-        total.missing += sums.missing;
-        total.unframed += sums.unframed;
-        total.cut_unframed += sums.cut_unframed;
+        self.counts.election_bytes = self.counts.election_bytes.plus(&sums);
     }
 
     /// Looks at one slot: a connection that is over is let go.
@@ -477,13 +475,9 @@ impl Flow {
             Kind::Election(framers) => {
                 self.connection.finish(now, &mut ElectionSink { framers, observer: out.observer });
                 let [a, b] = &**framers;
-                ByteSums {
-                    decoded: a.sums.decoded + b.sums.decoded,
-                    cut: a.sums.cut + b.sums.cut,
-                    missing: a.sums.missing + b.sums.missing,
-                    unframed: a.sums.unframed + b.sums.unframed,
-                    cut_unframed: a.sums.cut_unframed + b.sums.cut_unframed,
-                }
+                let sums = a.sums.plus(&b.sums);
+                out.observer.election_over(&sums, a.is_tls() || b.is_tls());
+                sums
             }
             Kind::Undecided(_) | Kind::Other => ByteSums::default(),
         }
@@ -660,8 +654,8 @@ impl Link {
         let learner_side = self.leader_side.other();
         let totals = LinkTotals {
             bytes: PerDirection {
-                to_leader: add(&self.to_leader.sums, &self.state.sums.to_leader),
-                to_learner: add(&self.to_learner.sums, &self.state.sums.to_learner),
+                to_leader: self.to_leader.sums.plus(&self.state.sums.to_leader),
+                to_learner: self.to_learner.sums.plus(&self.state.sums.to_learner),
             },
             tcp: PerDirection {
                 to_leader: connection.half(learner_side).counts,
@@ -671,16 +665,6 @@ impl Link {
             losses: PerDirection { to_leader: self.to_leader.losses, to_learner: self.to_learner.losses },
         };
         out.observer.link_over(out.slot, &totals);
-    }
-}
-
-const fn add(a: &ByteSums, b: &ByteSums) -> ByteSums {
-    ByteSums {
-        decoded: a.decoded + b.decoded,
-        cut: a.cut + b.cut,
-        missing: a.missing + b.missing,
-        unframed: a.unframed + b.unframed,
-        cut_unframed: a.cut_unframed + b.cut_unframed,
     }
 }
 

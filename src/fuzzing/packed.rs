@@ -23,11 +23,12 @@ pub fn packed(data: &[u8]) {
 
     let (first, rest) = data.split_at(dice.below(data.len() + 1));
     let (second, third) = rest.split_at(dice.below(rest.len() + 1));
-    let mut file = Vec::new();
+    let (mut file, mut ends) = (Vec::new(), Vec::new());
     for member in [first, second, third] {
         let mut encoder = GzEncoder::new(&mut file, Compression::fast());
         encoder.write_all(member).unwrap();
         encoder.finish().unwrap();
+        ends.push(file.len());
     }
     let unpacked = read_bytes(file.clone(), portion);
     // What is packed twice is unpacked once.
@@ -38,5 +39,6 @@ pub fn packed(data: &[u8]) {
     let len = dice.below(file.len());
     let cut = read_bytes(file[..len].to_vec(), portion);
     assert!(unpacked.frames.starts_with(&cut.frames), "{len} of {} bytes", file.len());
-    assert!(cut.info.problem.is_some() || cut.frames == unpacked.frames);
+    // Where a member ends, the file may end: nothing says that more of them followed.
+    assert!(cut.info.problem.is_some() || cut.frames == unpacked.frames || ends.contains(&len));
 }

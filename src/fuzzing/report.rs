@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
+use super::Dice;
 use crate::capture::read_bytes;
 use crate::dissect::{Dissector, Settings};
 use crate::frame::{Frame, FrameRef};
 use crate::packet;
 use crate::report::clock::{Digits, WallClock};
-use crate::report::model::{Input, Report};
+use crate::report::model::{Input, Origin, Report};
 use crate::report::selection::Selection;
 use crate::report::{json, text};
 use crate::track::{Options, Tracker};
@@ -29,7 +30,13 @@ pub fn report(data: &[u8]) {
 fn made_of(data: &[u8], portion: usize) -> Report {
     let file = read_bytes(data.to_vec(), portion);
     let mut dissector = Dissector::new(Settings::default());
-    let mut tracker = Tracker::new(Options { warn_at_percent: 50, ..Options::default() });
+    // Limits so short that many a silence is a stall.
+    let limits =
+        [None, Some((20, Origin::Option)), Some((100, Origin::Option)), Some((1000, Origin::Option))];
+    let tick_ms = limits[Dice::of(data).below(limits.len())];
+    let sync_limit = tick_ms.map(|_| (2, Origin::Option));
+    let mut tracker =
+        Tracker::new(Options { warn_at_percent: 50, tick_ms, sync_limit, ..Options::default() });
     for (head, bytes) in &file.frames {
         let place = FrameRef { file: 0, number: head.number };
         let frame = Frame { at: head.at, link: head.link, orig_len: head.orig_len, data: bytes, place };

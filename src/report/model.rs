@@ -32,14 +32,16 @@ pub struct Report {
     pub elections: Vec<Election>,
     /// What a healthy ensemble never sends.
     pub violations: Vec<Violation>,
+    /// Where the bytes of the election connections went.
+    pub election_bytes: crate::dissect::ByteSums,
     /// What else spoke to the ports.
     pub strangers: Strangers,
     /// Counters of limits that were reached, by name; only those above 0.
     pub limits_hit: BTreeMap<&'static str, u64>,
 }
 
-/// Connections to a quorum port that are no links, for all that was captured of them: not one packet was
-/// recognised.
+/// Connections to a quorum or an election port that are neither links nor a ballot, for all that was
+/// captured of them: not one packet was recognised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Strangers {
     /// How many.
@@ -71,6 +73,8 @@ pub struct Input {
     pub skipped: Vec<String>,
     /// The servers' own logs.
     pub logs: Vec<LogFile>,
+    /// Where frames came from while they came; `None` where files were read.
+    pub live: Option<crate::report::live::LiveInput>,
 }
 
 /// Where a setting came from.

@@ -68,6 +68,7 @@ pub(crate) fn report() -> Report {
             rule: "commit_order",
             what: "COMMIT 0x200000005 after 0x200000003".to_owned(),
         }],
+        election_bytes: ByteSums { decoded: 900, cut: 50, missing: 20, unframed: 6, cut_unframed: 4 },
         strangers: super::model::Strangers { connections: 2, bytes: 4096 },
         limits_hit: [("connections", 3)].into(),
         clocks: Vec::new(),
@@ -109,6 +110,7 @@ fn input() -> Input {
         ignored: [("duplicate", 12), ("not_tcp", 4)].into(),
         skipped: vec!["/captures/notes.txt".to_owned()],
         logs: Vec::new(),
+        live: None,
     }
 }
 

@@ -48,7 +48,7 @@ impl Slot {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     key: FlowKey,
     touched: Timestamp,
@@ -63,7 +63,7 @@ const RECENT_BITS: u32 = 12;
 const CANDIDATES: usize = 16;
 
 /// Endpoints to slots.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     slots: HashMap<FlowKey, u32, foldhash::fast::RandomState>,
     entries: Vec<Entry>,

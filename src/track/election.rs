@@ -94,6 +94,13 @@ impl Elections {
         }
     }
 
+    /// How many there were, and the last one.
+    #[must_use]
+    pub(super) fn last(&self) -> (u64, Option<Election>) {
+        let number = self.evicted + self.held.len() as u64;
+        (number, self.held.back().map(|held| held.election.clone()))
+    }
+
     /// The elections, in order; `sid_of` names those leaders whose votes were cut away.
     #[must_use]
     pub(super) fn finish(self, sid_of: impl Fn(Address) -> Option<Sid>) -> Vec<Election> {

@@ -2,7 +2,10 @@
 
 mod at_learner;
 mod ping;
+mod running;
 mod waits;
+
+pub use running::{AsOf, Pending};
 
 use super::activity::{Activity, Sum};
 use super::counts::TypeCounts;
@@ -121,10 +124,16 @@ pub struct LinkTrack {
     pub flight: InFlight,
     /// Waits worth remembering.
     pub waits: Vec<Wait>,
+    /// How many waits there were that were worth remembering.
+    pub waits_noted: u64,
     /// The longest wait for each deadline, in the order of [`Deadline::ALL`].
     pub worst: [Option<(Span, Timestamp)>; 4],
     /// Everything known at the end.
     pub totals: Option<LinkTotals>,
+    /// Since when nothing of it is watched any more, though it was not seen to close.
+    pub unwatched: Option<Timestamp>,
+    /// Whether all that no report shows was let go.
+    pub is_compact: bool,
     /// Whether a packet was recognised on it.
     pub is_recognised: bool,
     /// What limits made it forget.
@@ -203,8 +212,11 @@ impl LinkTrack {
             commit: Samples::default(),
             flight: InFlight::default(),
             waits: Vec::new(),
+            waits_noted: 0,
             worst: [None; 4],
             totals: None,
+            unwatched: None,
+            is_compact: false,
             is_recognised: false,
             forgotten: Forgotten::default(),
             sessions: 0,
@@ -450,6 +462,7 @@ impl LinkTrack {
     }
 
     fn remember(&mut self, wait: Wait) {
+        self.waits_noted += 1;
         if self.waits.len() >= WAITS_MOST {
             let shortest = (0..self.waits.len()).min_by_key(|&i| self.waits.get(i).map(Wait::len));
             if let Some(shortest) = shortest {
@@ -731,6 +744,7 @@ impl LinkTrack {
     /// The link is over and closed: lets go of all that no report shows. `near` is the shortest wait
     /// that may still be shown.
     pub fn compact(&mut self, near: Span) {
+        self.is_compact = true;
         self.ping.seal();
         self.ack.seal();
         self.commit.seal();

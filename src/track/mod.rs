@@ -10,6 +10,7 @@ pub mod ends;
 pub mod flight;
 pub mod link;
 mod place;
+mod running;
 pub mod samples;
 mod server;
 mod session;
@@ -22,7 +23,7 @@ pub mod wait;
 use crate::address::Address;
 use crate::diagnose;
 use crate::dissect::{
-    AuthSeen, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
     PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
 };
 use crate::proto::{PacketType, ServerState, Sid, config, quorum::Head};
@@ -71,12 +72,14 @@ pub struct Options {
     pub warn_at_percent: u32,
     /// Servers that a configuration names.
     pub servers: Vec<NamedServer>,
+    /// Whether the single values of links that are over stay until [`Tracker::compact`].
+    pub keeps_values: bool,
     /// The hosts that the files were taken at, by their index, as far as that is known beforehand.
     pub hosts: Vec<Option<Address>>,
 }
 
 /// The trackers of a capture.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tracker {
     options: Options,
     links: Vec<LinkTrack>,
@@ -86,11 +89,14 @@ pub struct Tracker {
     free: Vec<u32>,
     links_seen: u32,
     strangers: Strangers,
+    election_bytes: ByteSums,
     servers: Servers,
     elections: Elections,
     beat: Beat,
     last_at: Option<Timestamp>,
     links_refused: u64,
+    missing_bytes: u64,
+    past: running::Past,
     vantage: Vantage,
     vantages: Vantages,
     timeline: Timeline,
@@ -158,17 +164,27 @@ impl Tracker {
             near_misses,
             elections,
             violations,
+            election_bytes: self.election_bytes,
             strangers: self.strangers,
             ..Report::default()
         };
         report.limits_hit = self.limits_hit(elections_forgotten);
         let named = &self.options.servers;
+        self.past.add_to(&mut report);
         report.servers = self.servers.finish(|address, sid| name_of(named, address, sid));
         for link in &mut report.links {
             let server = report.servers.iter().find(|server| server.address == link.learner.address);
             link.learner_sid = link.learner_sid.or_else(|| server.and_then(|server| server.sid));
         }
         report
+    }
+
+    /// The shortest wait that a report may list.
+    fn near(&self) -> Span {
+        let settings = self.settings();
+        let percent = u64::from(self.options.warn_at_percent.clamp(1, 100));
+        let near = settings.stall_limit_ms().min(settings.init_limit_ms()) * percent / 100;
+        Span::from_millis(near.cast_signed())
     }
 
     /// A packet shows that a connection is a link: its ends are servers.
@@ -240,7 +256,7 @@ impl Tracker {
         let counts: [(_, u64); 10] = [
             ("links", self.links_refused),
             ("servers", self.servers.refused),
-            ("roles", self.servers.roles_refused),
+            ("roles", self.servers.roles_let_go),
             ("elections", elections),
             (
                 "held_segments",
@@ -272,6 +288,13 @@ fn name_of(named: &[NamedServer], address: Address, sid: Option<Sid>) -> (Option
     let by_address = named.iter().find(|server| server.address.map(Address::from) == Some(address));
     let found = by_address.or_else(|| named.iter().find(|server| Some(server.sid) == sid));
     (found.map(|server| server.sid), found.map(|server| server.name.clone()))
+}
+
+/// What a server is called where there is one line for it.
+fn shown_name(named: &[NamedServer], address: Address, sid: Option<Sid>) -> String {
+    let (found, name) = name_of(named, address, sid);
+    let by_sid = || sid.or(found).map(|sid| format!("server.{sid}"));
+    name.or_else(by_sid).unwrap_or_else(|| address.to_string())
 }
 
 /// A link as the report shows it.
@@ -497,16 +520,22 @@ impl Observer for Tracker {
         self.servers.leads_less(opened.leader.address, closing.at);
     }
 
-    fn gap(&mut self, slot: Slot, direction: Direction, _len: u64, at: Timestamp) {
+    fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp) {
+        self.missing_bytes = self.missing_bytes.saturating_add(len);
         if let Some(link) = self.link(slot) {
             link.gap(direction, at);
         }
     }
 
+    fn link_unwatched(&mut self, slot: Slot, at: Timestamp) {
+        if let Some(link) = self.link(slot) {
+            link.unwatched = Some(at);
+        }
+    }
+
     fn link_over(&mut self, slot: Slot, totals: &LinkTotals) {
-        let settings = self.settings();
-        let percent = u64::from(self.options.warn_at_percent.clamp(1, 100));
-        let near = settings.stall_limit_ms().min(settings.init_limit_ms()) * percent / 100;
+        let near = self.near();
+        let keeps_values = self.options.keeps_values;
         let servers = &mut self.servers;
         let index = self.slots.get(slot.index()).copied().unwrap_or(0).checked_sub(1);
         if let Some(link) = index.and_then(|index| self.links.get_mut(index as usize)) {
@@ -515,15 +544,25 @@ impl Observer for Tracker {
                 self.strangers.connections += 1;
                 self.strangers.bytes += totals.bytes.to_leader.stream() + totals.bytes.to_learner.stream();
                 self.free.extend(index);
-            } else if let Some(closed) = link.closed {
-                link.finish(closed.at);
+            } else if let Some(at) = link.closed.map(|closed| closed.at).or(link.unwatched) {
+                link.finish(at);
                 servers.reached(link.opened.leader.address, link.last_proposed);
                 servers.reached(link.opened.learner.address, link.last_acked);
-                link.compact(Span::from_millis(near.cast_signed()));
+                if !keeps_values {
+                    link.compact(near);
+                }
             }
         }
         if let Some(place) = self.slots.get_mut(slot.index()) {
             *place = 0;
+        }
+    }
+
+    fn election_over(&mut self, bytes: &ByteSums, is_tls: bool) {
+        self.election_bytes = self.election_bytes.plus(bytes);
+        if bytes.decoded == 0 && bytes.unframed > 0 && !is_tls {
+            self.strangers.connections += 1;
+            self.strangers.bytes += bytes.stream();
         }
     }
 

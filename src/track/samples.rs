@@ -29,6 +29,8 @@ pub struct Samples {
     ends: Option<(u64, u64)>,
     /// Durations beyond the most that is told exactly.
     pub clamped: u64,
+    /// Those of the window before, where there are windows.
+    before: Option<Box<Self>>,
 }
 
 /// A duration to three digits in two bytes: 11 bits of mantissa, the first of them implied from 2048
@@ -76,7 +78,34 @@ impl Samples {
     /// Lets the single values go: nothing more will come.
     pub fn seal(&mut self) {
         self.sealed = self.quantiles().map(Box::new);
-        (self.few, self.many) = (Vec::new(), Vec::new());
+        self.ends = self.sealed.as_ref().map(|all| (all.min, all.max));
+        self.count = self.count();
+        (self.few, self.many, self.before) = (Vec::new(), Vec::new(), None);
+    }
+
+    /// Begins a new window. What is told is that of the window and the one before it.
+    pub fn rotate(&mut self) {
+        if self.sealed.is_some() {
+            return;
+        }
+        self.before = None;
+        let before = std::mem::take(self);
+        self.before = (before.count > 0).then(|| Box::new(before));
+    }
+
+    /// The values with how often they came, in no order; nothing once it is sealed.
+    fn values(&self) -> impl Iterator<Item = (Short, u32)> {
+        let windows = [self.before.as_deref(), Some(self)].into_iter().flatten();
+        windows.flat_map(|own| {
+            let few = own.few.iter().map(|value| (*value, 1));
+            own.many.iter().copied().chain(few)
+        })
+    }
+
+    /// Calls `found` with every duration in microseconds, to three digits, and how often there was one, those
+    /// of the window before too. Nothing once it is sealed.
+    pub fn each(&self, mut found: impl FnMut(u64, u64)) {
+        self.values().for_each(|(value, count)| found(value.us(), u64::from(count)));
     }
 
     /// Counts the single values: both lists are in order, so they are merged.
@@ -103,18 +132,22 @@ impl Samples {
 
     /// How many there are.
     #[must_use]
-    pub const fn count(&self) -> u64 {
-        self.count
+    pub fn count(&self) -> u64 {
+        self.count + self.before.as_ref().map_or(0, |before| before.count)
     }
 
     /// Values at the quantiles that reports show; `None` where there are no values.
     #[must_use]
     pub fn quantiles(&self) -> Option<Quantiles> {
-        let (min, max) = self.ends?;
+        let before = self.before.as_ref().and_then(|before| before.ends);
+        let (min, max) = match (self.ends, before) {
+            (Some((a, b)), Some((c, d))) => (a.min(c), b.max(d)),
+            (one, other) => one.or(other)?,
+        };
         if let Some(sealed) = &self.sealed {
             return Some(**sealed);
         }
-        if self.many.is_empty() {
+        if self.many.is_empty() && self.before.is_none() {
             let mut sorted = self.few.clone();
             sorted.sort_unstable();
             let at = |permille: usize| {
@@ -125,8 +158,7 @@ impl Samples {
         }
         // Three digits from 1 µs up to the most there was, at least twice the least: valid bounds.
         let mut all = Histogram::<u64>::new_with_bounds(1, max.max(2), 3).ok()?;
-        let few = self.few.iter().map(|value| (*value, 1));
-        for (value, count) in self.many.iter().copied().chain(few) {
+        for (value, count) in self.values() {
             all.saturating_record_n(value.us().max(1), u64::from(count));
         }
         // A histogram answers with the upper end of a bucket, which may lie beyond the most.
@@ -179,6 +211,20 @@ mod tests {
             (quantiles.min, quantiles.p50, quantiles.p999, quantiles.max),
             (9_044, 9_044, 9_044, 9_044)
         );
+    }
+
+    #[test]
+    fn a_window_is_told_with_the_one_before_it() {
+        let mut samples = Samples::default();
+        (1..=1000).for_each(|us| samples.record(us));
+        samples.rotate();
+        (1..=3).for_each(|i| samples.record(i * 10_000));
+        let both = samples.quantiles().unwrap();
+        assert_eq!((samples.count(), both.min, both.max), (1003, 1, 30_000));
+        samples.rotate();
+        assert_eq!((samples.count(), samples.quantiles().unwrap().min), (3, 10_000));
+        samples.rotate();
+        assert_eq!((samples.count(), samples.quantiles()), (0, None));
     }
 
     #[test]

@@ -11,7 +11,7 @@ const MOST: usize = 1_024;
 /// For so long after a server took its role, a LOOKING notification of it is an old one: what was last
 /// said to a server is said again on each new connection to it.
 const SETTLING: Span = Span::from_millis(2_000);
-/// Role changes kept per server.
+/// Role changes kept per server; beyond, the oldest are let go.
 const ROLES_MOST: usize = 1_024;
 
 #[derive(Clone, Debug, Default)]
@@ -29,8 +29,8 @@ pub(super) struct Servers {
     held: BTreeMap<Address, Held>,
     /// Servers not kept because there were too many.
     pub(super) refused: u64,
-    /// Changes of roles not kept because a server had too many.
-    pub(super) roles_refused: u64,
+    /// Roles let go, the oldest of a server that had too many.
+    pub(super) roles_let_go: u64,
 }
 
 impl Servers {
@@ -46,6 +46,12 @@ impl Servers {
     #[must_use]
     pub(super) fn sid(&self, address: Address) -> Option<Sid> {
         self.held.get(&address).and_then(|held| held.sid)
+    }
+
+    /// The address of the server with an id.
+    #[must_use]
+    pub(super) fn address(&self, sid: Sid) -> Option<Address> {
+        self.held.iter().find(|(_, held)| held.sid == Some(sid)).map(|(address, _)| *address)
     }
 
     /// Notes that a server has shown itself.
@@ -71,11 +77,12 @@ impl Servers {
             }
             last.to = Some(at);
         }
-        if held.roles.len() < ROLES_MOST {
-            held.roles.push(RoleSpan { role, from: at, to: None });
-        } else {
-            self.roles_refused += 1;
+        let is_full = held.roles.len() >= ROLES_MOST;
+        if is_full {
+            held.roles.remove(0);
         }
+        held.roles.push(RoleSpan { role, from: at, to: None });
+        self.roles_let_go += u64::from(is_full);
     }
 
     /// Notes that a server is no longer what it was.

@@ -75,6 +75,20 @@ fn links_and_servers_are_limited() {
 }
 
 #[test]
+fn what_is_not_watched_any_more_ends_then() {
+    let mut tracker = Tracker::new(Options::default());
+    let silent = open(&mut tracker, 1, 0);
+    packet(&mut tracker, silent, Direction::ToLearner, PacketType::Ping, 1, 0);
+    tracker.link_unwatched(silent, at(5_000));
+    close(&mut tracker, silent);
+    let other = open(&mut tracker, 2, 5_000);
+    packet(&mut tracker, other, Direction::ToLearner, PacketType::Ping, 1, 600_000);
+    let report = tracker.finish(&[Some(at(600_000))]);
+    let links: Vec<_> = report.stalls.iter().flat_map(|stall| stall.links.clone()).collect();
+    assert!(!links.contains(&1), "{:?}", report.stalls);
+}
+
+#[test]
 fn what_is_under_way_on_a_link_is_limited() {
     let mut tracker = Tracker::new(Options::default());
     let slot = open(&mut tracker, 1, 0);

@@ -1,6 +1,7 @@
 //! What was read, what was reckoned with, and the servers.
 
 use super::Context;
+use super::link::BytesView;
 use super::log::LogFileView;
 use crate::capture::FileInfo;
 use crate::report::model::{HostClock, Report, RoleSpan, Server, Settings, Strangers};
@@ -18,8 +19,11 @@ pub(super) struct InputView<'a> {
     last: Option<String>,
     ignored: &'a BTreeMap<&'static str, u64>,
     skipped: &'a [String],
+    election_bytes: BytesView,
     strangers: StrangersView,
     logs: Vec<LogFileView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<serde_json::Value>,
 }
 
 impl<'a> InputView<'a> {
@@ -36,13 +40,15 @@ impl<'a> InputView<'a> {
             last: ctx.maybe(input.last),
             ignored: &input.ignored,
             skipped: &input.skipped,
+            election_bytes: BytesView::of(&report.election_bytes),
             strangers: StrangersView { connections, bytes },
             logs: input.logs.iter().map(|log| LogFileView::of(log, ctx)).collect(),
+            live: input.live.as_ref().map(super::live::input),
         }
     }
 }
 
-/// Connections to a quorum port in which no packet was recognised.
+/// Connections to a quorum or an election port in which no packet was recognised.
 #[derive(Serialize)]
 struct StrangersView {
     connections: u64,

@@ -253,7 +253,7 @@ impl TcpView {
 }
 
 #[derive(Serialize)]
-struct BytesView {
+pub(super) struct BytesView {
     stream: u64,
     decoded: u64,
     unframed: u64,
@@ -263,7 +263,7 @@ struct BytesView {
 }
 
 impl BytesView {
-    const fn of(sums: &ByteSums) -> Self {
+    pub(super) const fn of(sums: &ByteSums) -> Self {
         Self {
             stream: sums.stream(),
             decoded: sums.decoded,

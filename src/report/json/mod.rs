@@ -7,6 +7,7 @@
 mod event;
 mod input;
 mod link;
+pub mod live;
 mod log;
 
 use super::clock::{Digits, rfc3339};

@@ -36,7 +36,10 @@ fn frames(page: &mut Page<'_>) {
     let mut text = format!(
         "{} in {}",
         count(input.frames, "frame", "frames"),
-        count(input.files.len() as u64, "file", "files")
+        match &input.live {
+            Some(live) => escape::text(&live.source).into_owned(),
+            None => count(input.files.len() as u64, "file", "files"),
+        }
     );
     if let Some((first, last)) = input.first.zip(input.last) {
         let clock = page.clock();
@@ -55,6 +58,16 @@ fn frames(page: &mut Page<'_>) {
         percent(input.cut_frames, input.frames)
     ));
     label(page, "frames", &text);
+    if let Some(all) = input.live.as_ref().and_then(|live| live.received.as_ref()) {
+        let text = format!(
+            "{} received, {} dropped by the kernel, {} by the interface, {} here",
+            grouped(all.received),
+            grouped(all.dropped_kernel),
+            grouped(all.dropped_interface),
+            grouped(all.dropped_here)
+        );
+        label(page, "capture", &text);
+    }
     if !input.ignored.is_empty() {
         let each: Vec<_> =
             input.ignored.iter().map(|(reason, number)| format!("{} {reason}", grouped(*number))).collect();
@@ -159,7 +172,7 @@ fn strangers(page: &mut Page<'_>) {
     let Strangers { connections, bytes: sum } = page.report.strangers;
     if connections > 0 {
         let text = format!(
-            "{} to a quorum port in which not one packet was recognised, with {}",
+            "{} to these ports in which not one packet was recognised, with {}",
             count(connections, "connection", "connections"),
             bytes(sum)
         );

@@ -9,6 +9,7 @@ mod context;
 mod event;
 mod input;
 mod link;
+pub mod live;
 mod log;
 mod page;
 mod stall;

@@ -245,7 +245,7 @@ pub(super) const fn meaning(deadline: Deadline) -> &'static str {
     }
 }
 
-const fn outcome(outcome: Outcome) -> &'static str {
+pub(super) const fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Recovered => "it spoke again, and the link went on",
         Outcome::ClosedByLeader => "the leader closed the link",
@@ -254,7 +254,7 @@ const fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-const fn explain(cause: Cause) -> &'static str {
+pub(super) const fn explain(cause: Cause) -> &'static str {
     match cause {
         Cause::ProcessStalled => "its kernel lives, the process does not run, or too seldom",
         Cause::DiskSlow => "it answers pings, its ACKs of PROPOSALs are late",

@@ -1,0 +1,70 @@
+//! Sends a capture over an interface again and again, each time from other ports: `flood IFACE LOOPS RATE
+//! CAPTURE...`, with RATE in frames a second, 0 for as many as there can be.
+//!
+//! For measuring `qscope live` on the other end of a virtual pair. What was cut from frames is sent as zeros.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a tool for measuring")]
+
+use quorumscope::capture::{Batch, Options, Replay};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Where the ports stand in Ethernet with IPv4 without options.
+const PORTS: usize = 34;
+/// How often the rate is looked at.
+const BURST: u64 = 64;
+
+fn main() {
+    let args: Vec<_> = std::env::args().collect();
+    let [_, interface, loops, rate, captures @ ..] = args.as_slice() else {
+        panic!("flood IFACE LOOPS RATE CAPTURE...");
+    };
+    let (loops, rate): (u16, u64) = (loops.parse().unwrap(), rate.parse().unwrap());
+    let paths: Vec<_> = captures.iter().map(PathBuf::from).collect();
+    let mut replay = Replay::open(&paths, &Options::default()).unwrap();
+    let mut frames: Vec<Vec<u8>> = Vec::new();
+    let mut batch = Batch::new();
+    while replay.fill(&mut batch) {
+        for frame in batch.frames() {
+            let mut whole = frame.data.to_vec();
+            whole.resize(frame.orig_len as usize, 0);
+            frames.push(whole);
+        }
+    }
+    let mut wire = pcap::Capture::from_device(interface.as_str()).unwrap().open().unwrap();
+    let (began, mut sent) = (Instant::now(), 0_u64);
+    for round in 0..loops {
+        for frame in &mut frames {
+            if round > 0 {
+                renumber(frame);
+            }
+            if wire.sendpacket(frame.as_slice()).is_err() {
+                // The queue is full.
+                thread::yield_now();
+                continue;
+            }
+            sent += 1;
+            if rate > 0 && sent.is_multiple_of(BURST) {
+                let due = began + Duration::from_nanos(sent * 1_000_000_000 / rate);
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+        }
+    }
+    let took = began.elapsed().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    let reached = sent as f64 / took;
+    println!("{sent} frames in {took:.1} s, {reached:.0} a second");
+}
+
+/// Gives the dialing side another port.
+fn renumber(frame: &mut [u8]) {
+    for place in [PORTS, PORTS + 2] {
+        let Some(bytes) = frame.get_mut(place..place + 2) else { continue };
+        let port = u16::from_be_bytes([bytes[0], bytes[1]]);
+        if port != 2888 && port != 3888 {
+            let next = if port == u16::MAX { 10_000 } else { port + 1 };
+            bytes.copy_from_slice(&next.to_be_bytes());
+        }
+    }
+}

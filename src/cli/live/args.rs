@@ -1,0 +1,195 @@
+//! The arguments of `qscope live`.
+
+use crate::cli::args::{Color, Format, InputArgs};
+use crate::cli::zone;
+use clap::Args;
+use jiff::tz::TimeZone;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(in crate::cli) const HELP: &str = "\
+Examples:
+  sudo qscope live -i eth0
+      Until Ctrl-C: every stall when it happens, and the report at the end.
+  sudo qscope live -i any --zoo-cfg /etc/zookeeper/conf/zoo.cfg --warn-at 60 --format json
+      For programs: one JSON object a line.
+  qscope live -D
+      The interfaces there are.
+  kill -USR1 $(pidof qscope)
+      The report so far, without stopping.";
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct LiveArgs {
+    /// The interface to watch; any is all of them.
+    #[arg(short, long, value_name = "INTERFACE", required_unless_present_any = ["list_interfaces", "follow"])]
+    pub(super) interface: Option<String>,
+
+    /// List the interfaces and exit.
+    #[arg(short = 'D', long)]
+    pub(super) list_interfaces: bool,
+
+    /// Rather than an interface, the rotation that a tcpdump writes to this folder, as it grows.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["interface", "filter"])]
+    pub(super) follow: Option<PathBuf>,
+
+    /// Of the frames of the ports, only those that this filter takes, in the language of pcap-filter(7).
+    #[arg(long, value_name = "FILTER")]
+    pub(super) filter: Option<String>,
+
+    /// Bytes of each frame that are looked at.
+    #[arg(short = 's', long, value_name = "BYTES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(68..=262_144))]
+    pub(super) snaplen: u32,
+
+    /// The kernel's buffer for frames that wait, in MiB.
+    #[arg(short = 'B', long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    pub(super) buffer: u32,
+
+    /// Do not put the interface into promiscuous mode.
+    #[arg(short = 'p', long)]
+    pub(super) no_promiscuous: bool,
+
+    /// Become this user once the interface is open. Root becomes nobody unless told otherwise.
+    #[arg(short = 'Z', long, value_name = "USER")]
+    pub(super) user: Option<String>,
+
+    /// A port on which leaders listen to learners; may be repeated; replaces 2888.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) quorum_port: Vec<u16>,
+
+    /// A port of leader election; may be repeated; replaces 3888.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) election_port: Vec<u16>,
+
+    /// The ensemble's zoo.cfg: its limits, and its servers' names and ports.
+    #[arg(long, value_name = "FILE")]
+    pub(super) zoo_cfg: Option<PathBuf>,
+
+    /// tickTime in milliseconds, rather than from zoo.cfg or the pings.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    pub(super) tick_time: Option<u32>,
+
+    /// syncLimit in ticks.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) sync_limit: Option<u32>,
+
+    /// initLimit in ticks.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) init_limit: Option<u32>,
+
+    /// Tell waits that reach this share of a deadline; 100 tells stalls alone.
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) warn_at: u32,
+
+    /// The zone of times shown: a name like Europe/Berlin, local, or UTC.
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone::zone)]
+    pub(super) tz: TimeZone,
+
+    /// Text for people, or JSON lines for programs.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+
+    /// Colour: on a terminal, always or never. NO_COLOR in the environment turns auto off.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
+
+    /// Round trips are those of this long, and of as long before: 30s, 15m, 24h.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
+    pub(super) window: Duration,
+
+    /// Keep the last frames in memory, and write them to this folder when a stall is told.
+    #[arg(long, value_name = "DIR")]
+    pub(super) record: Option<PathBuf>,
+
+    /// A recording begins this long before the announcement.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, requires = "record")]
+    pub(super) before: Duration,
+
+    /// And ends this long after it.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, requires = "record")]
+    pub(super) after: Duration,
+
+    /// Frames held in memory for it, in MB; beyond, the oldest are let go.
+    #[arg(long, value_name = "MB", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4_096), requires = "record")]
+    pub(super) max_mb: u16,
+
+    /// Recordings kept in the folder; beyond, the oldest are removed.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..), requires = "record")]
+    pub(super) keep: u16,
+
+    /// Answer GET /metrics (OpenMetrics) and /healthz here: 127.0.0.1:9141, or a port alone on 127.0.0.1.
+    #[arg(long, value_name = "ADDR", value_parser = listening)]
+    pub(super) metrics: Option<SocketAddr>,
+
+    /// Links held for the report; beyond, the oldest that are over are let go, but for their stalls.
+    #[arg(long, value_name = "N", default_value_t = 4_096, value_parser = links)]
+    pub(super) max_links: usize,
+
+    /// Connections tracked at once; beyond that the longest idle is let go, and counted.
+    #[arg(long, value_name = "N", default_value_t = 4_096, value_parser = crate::cli::args::connections)]
+    pub(super) max_connections: usize,
+}
+
+impl LiveArgs {
+    /// What it has in common with reading files.
+    pub(super) fn input(&self) -> InputArgs {
+        InputArgs {
+            paths: Vec::new(),
+            quorum_port: self.quorum_port.clone(),
+            election_port: self.election_port.clone(),
+            zoo_cfg: self.zoo_cfg.clone(),
+            tz: self.tz.clone(),
+            from: None,
+            to: None,
+            server: None,
+            max_connections: self.max_connections,
+        }
+    }
+}
+
+fn links(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 16..=16_384) => Ok(number),
+        _ => Err("a number from 16 to 16384".to_owned()),
+    }
+}
+
+/// An address and a port, or a port of this host alone.
+fn listening(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse().or_else(|_| format!("127.0.0.1:{text}").parse());
+    address.map_err(|_| "an address and a port such as 127.0.0.1:9141 or [::1]:9141".to_owned())
+}
+
+/// A length of time: a whole number and `s`, `m`, `h` or `d`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a length of time such as 30s, 15m, 24h or 7d".to_owned();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "s" => Some(number),
+        "m" | "min" => number.checked_mul(60),
+        "h" => number.checked_mul(3_600),
+        "d" => number.checked_mul(86_400),
+        _ => None,
+    };
+    match seconds {
+        Some(seconds @ 1..=31_622_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_has_a_unit() {
+        for (text, seconds) in [("30s", 30), ("15m", 900), ("24h", 86_400), ("7d", 604_800)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in ["", "30", "s", "0s", "-1s", "1w", "99999999999999999999s", "9999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

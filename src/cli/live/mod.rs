@@ -1,0 +1,254 @@
+//! `qscope live`: frames as they come to announcements as it happens.
+//!
+//! Here are the clock and the signals. [`session`] is what is done with frames and with time, whatever
+//! they come from; this drives it from an interface.
+
+mod args;
+mod following;
+mod output;
+mod session;
+
+pub(super) use args::{HELP, LiveArgs};
+
+use super::config::{Config, setting_of};
+use super::exit::{Failure, Outcome};
+use super::replay::Asked;
+use crate::dissect::{Hosts, Settings};
+use crate::live::interface::{self, Capturing, Over, now};
+use crate::live::metrics::Metrics;
+use crate::live::recorder::{self, Recorder};
+use crate::live::rights::{self, Becomes};
+use crate::time::{Span, Timestamp};
+use crate::track;
+use output::Output;
+use session::{Kept, Session};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::flag;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How often time passes at least.
+const TICK: Span = Span::from_millis(100);
+/// Between two looks at what has come lies at most this.
+const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+/// Between two looks at a deadline that passes now.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+/// How often numbers are gathered for those who ask.
+const COUNT_EVERY: Duration = Duration::from_secs(2);
+/// Drops are told at most so often.
+const DROPS_EVERY: Duration = Duration::from_secs(10);
+
+/// Watches until it is told to stop.
+pub(super) fn run(args: &LiveArgs) -> Result<Outcome, Failure> {
+    if args.list_interfaces {
+        let mut out = io::stdout().lock();
+        for line in interface::list().map_err(Failure::wrong)? {
+            writeln!(out, "{line}")?;
+        }
+        return Ok(Outcome::Done);
+    }
+    let input = args.input();
+    let asked = Asked::of(&input)?;
+    let settings = asked.settings(&input, Hosts::default());
+    let signals = Signals::heed().map_err(|error| Failure::wrong(format!("signals: {error}")))?;
+    match &args.follow {
+        Some(folder) => following::run(args, &asked, settings, &signals, folder),
+        None => capture(args, &asked, settings, &signals),
+    }
+}
+
+/// Watches an interface.
+fn capture(
+    args: &LiveArgs,
+    asked: &Asked,
+    settings: Settings,
+    signals: &Signals,
+) -> Result<Outcome, Failure> {
+    let name = args.interface.clone().unwrap_or_default();
+    let wanted = interface::Asked {
+        interface: name.clone(),
+        filter: filter(&settings, args.filter.as_deref()),
+        snaplen: args.snaplen,
+        buffer_mib: args.buffer,
+        promiscuous: !args.no_promiscuous,
+    };
+    let becomes = rights::whom(args.user.as_deref()).map_err(Failure::wrong)?;
+    let metrics = serve(args)?;
+    let opened = interface::open(&wanted).map_err(Failure::wrong)?;
+    give_up_rights(args, becomes.as_ref())?;
+    let output = Output::new(args, opened.nanos, vec![name.clone()]);
+    let mut session = session(args, asked, settings, output, metrics)?;
+    session.reads(&name, opened.link_type, args.snaplen, opened.nanos);
+    session.start(now(), &wanted.filter)?;
+    let capturing = Capturing::start(opened, name).map_err(Failure::wrong)?;
+    let outcome = watch(&mut session, &capturing, signals);
+    capturing.stop();
+    let rest = outcome.and_then(|()| drain(&mut session, &capturing));
+    session.received(capturing.received());
+    let broken = capturing.finish();
+    rest?;
+    if let Some(problem) = &broken {
+        session.problem(problem)?;
+    }
+    session.finish()?;
+    match broken {
+        Some(problem) => Err(Failure::wrong(problem)),
+        None => Ok(Outcome::Done),
+    }
+}
+
+/// From here on no rights are needed.
+fn give_up_rights(args: &LiveArgs, becomes: Option<&Becomes>) -> Result<(), Failure> {
+    if let Some((folder, becomes)) = args.record.as_ref().zip(becomes) {
+        becomes.makes_folder(folder).map_err(|what| Failure::wrong(format!("--record: {what}")))?;
+    }
+    rights::drop_to(becomes).map_err(Failure::wrong)
+}
+
+/// Begins to answer those who ask for metrics, while there still is the right to.
+fn serve(args: &LiveArgs) -> Result<Option<Metrics>, Failure> {
+    args.metrics.map(Metrics::serve).transpose().map_err(Failure::wrong)
+}
+
+fn session(
+    args: &LiveArgs,
+    asked: &Asked,
+    settings: Settings,
+    output: Output,
+    metrics: Option<Metrics>,
+) -> Result<Session, Failure> {
+    let kept = Kept { links: args.max_links, window: span(args.window) };
+    let mut session = Session::new(settings, options(args, &asked.config), kept, output);
+    if let Some(settings) = recording(args) {
+        session.records(Recorder::new(settings).map_err(Failure::wrong)?);
+    }
+    if let Some(metrics) = metrics {
+        session.publishes(metrics);
+    }
+    Ok(session)
+}
+
+/// What is recorded, if anything.
+fn recording(args: &LiveArgs) -> Option<recorder::Settings> {
+    Some(recorder::Settings {
+        folder: args.record.clone()?,
+        before: span(args.before),
+        after: span(args.after),
+        most_bytes: usize::from(args.max_mb) * 1_000_000,
+        keep: usize::from(args.keep),
+        snaplen: args.snaplen,
+    })
+}
+
+/// What the trackers are told.
+fn options(args: &LiveArgs, config: &Config) -> track::Options {
+    track::Options {
+        tick_ms: setting_of(args.tick_time, config.tick_ms),
+        sync_limit: setting_of(args.sync_limit, config.sync_limit),
+        init_limit: setting_of(args.init_limit, config.init_limit),
+        warn_at_percent: args.warn_at,
+        servers: config.servers.clone(),
+        hosts: Vec::new(),
+        keeps_values: true,
+    }
+}
+
+/// Takes frames as they come, and lets time pass where none does.
+fn watch(session: &mut Session, capturing: &Capturing, signals: &Signals) -> Result<(), Failure> {
+    let (mut told_at, mut counted_at) = (Instant::now(), Instant::now());
+    loop {
+        let quiet_until = capturing.quiet_until();
+        if !take(session, capturing, sleep(session.next_due(), now()))? {
+            return Ok(());
+        }
+        session.time(quiet_until);
+        if session.is_due(TICK) {
+            session.look()?;
+        }
+        if counted_at.elapsed() >= COUNT_EVERY {
+            counted_at = Instant::now();
+            session.received(capturing.received());
+            session.publish();
+        }
+        if told_at.elapsed() >= DROPS_EVERY {
+            told_at = Instant::now();
+            session.tell_drops()?;
+        }
+        if signals.stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if signals.report.swap(false, Ordering::Relaxed) {
+            session.received(capturing.received());
+            session.report()?;
+        }
+    }
+}
+
+/// Takes all frames there are, the first of them waited for. False where the capture is over.
+fn take(session: &mut Session, capturing: &Capturing, patience: Duration) -> Result<bool, Failure> {
+    let mut patience = patience;
+    // No longer than it takes to look at what has become due.
+    for _ in 0..64 {
+        match capturing.next(patience) {
+            Ok(Some(batch)) => {
+                session.batch(&batch)?;
+                capturing.done_with(batch);
+            }
+            Ok(None) => return Ok(true),
+            Err(Over) => return Ok(false),
+        }
+        patience = Duration::ZERO;
+    }
+    Ok(true)
+}
+
+/// Takes what was under way when the capture was told to stop.
+fn drain(session: &mut Session, capturing: &Capturing) -> Result<(), Failure> {
+    while let Ok(Some(batch)) = capturing.next(LONGEST_SLEEP) {
+        session.batch(&batch)?;
+        capturing.done_with(batch);
+    }
+    session.time(capturing.quiet_until());
+    Ok(())
+}
+
+/// How long nothing needs to be looked at.
+fn sleep(next_due: Timestamp, now: Timestamp) -> Duration {
+    let until = next_due.since(now).micros();
+    Duration::from_micros(until).clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
+}
+
+/// A filter for the ports in use, and what is asked for beside.
+fn filter(settings: &Settings, more: Option<&str>) -> String {
+    let mut ports: Vec<u16> = [settings.quorum_ports.as_slice(), &settings.election_ports].concat();
+    ports.sort_unstable();
+    ports.dedup();
+    let each: Vec<_> = ports.iter().map(|port| format!("tcp port {port}")).collect();
+    let ports = each.join(" or ");
+    more.map_or_else(|| ports.clone(), |more| format!("({ports}) and ({more})"))
+}
+
+fn span(duration: Duration) -> Span {
+    Span::from_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// What the process was told from outside.
+struct Signals {
+    stop: Arc<AtomicBool>,
+    report: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Begins to listen. A second SIGINT or SIGTERM ends the process at once.
+    fn heed() -> io::Result<Self> {
+        let (stop, report) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        for signal in [SIGINT, SIGTERM] {
+            flag::register_conditional_shutdown(signal, 2, Arc::clone(&stop))?;
+            flag::register(signal, Arc::clone(&stop))?;
+        }
+        flag::register(SIGUSR1, Arc::clone(&report))?;
+        Ok(Self { stop, report })
+    }
+}

@@ -1,0 +1,287 @@
+//! What is done with frames and with time, wherever they come from.
+//!
+//! It asks no clock: the present is the latest of the frames' times and of what it is told. So a file
+//! gives the same announcements as the wire it was taken from.
+
+use super::output::Output;
+use crate::capture::{Batch, Compression, FileInfo};
+use crate::cli::exit::Failure;
+use crate::cli::reading::Passed;
+use crate::dissect::{Dissector, Settings};
+use crate::frame::LinkType;
+use crate::live::Watch;
+use crate::live::metrics::Metrics;
+use crate::live::numbers::Numbers;
+use crate::live::recorder::Recorder;
+use crate::pcapfile::Description;
+use crate::report::live::{Event, LiveInput, Received, What};
+use crate::report::model::Report;
+use crate::time::{Span, Timestamp};
+use crate::track::{self, Tracker};
+
+/// How often links that are over are looked for, to be let go.
+const LET_GO_EVERY: Span = Span::from_millis(1_000);
+
+/// Files told apart where a rotation is followed.
+pub(super) const FILES_MOST: u32 = 4_095;
+
+/// What is kept for the report.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    /// Links.
+    pub(super) links: usize,
+    /// How far back round trips reach.
+    pub(super) window: Span,
+}
+
+/// A watch under way.
+pub(super) struct Session {
+    dissector: Dissector,
+    tracker: Tracker,
+    watch: Watch,
+    passed: Passed,
+    files: Vec<FileInfo>,
+    live: LiveInput,
+    kept: Kept,
+    output: Output,
+    recorder: Option<Recorder>,
+    metrics: Option<(Metrics, Numbers)>,
+    now: Timestamp,
+    looked_at: Timestamp,
+    let_go_at: Timestamp,
+    window_from: Timestamp,
+    drops_told: u64,
+}
+
+impl Session {
+    pub(super) fn new(settings: Settings, options: track::Options, kept: Kept, output: Output) -> Self {
+        let watch = Watch::new(options.warn_at_percent);
+        Self {
+            dissector: Dissector::new(settings),
+            tracker: Tracker::new(options),
+            watch,
+            passed: Passed::new(None),
+            files: Vec::new(),
+            live: LiveInput { source: String::new(), received: None, behind_ms: None },
+            kept,
+            output,
+            recorder: None,
+            metrics: None,
+            now: Timestamp::MIN,
+            looked_at: Timestamp::MIN,
+            let_go_at: Timestamp::MIN,
+            window_from: Timestamp::MIN,
+            drops_told: 0,
+        }
+    }
+
+    /// Says where frames will come from.
+    pub(super) fn reads(&mut self, name: &str, link: LinkType, snaplen: u32, nanos: bool) {
+        name.clone_into(&mut self.live.source);
+        self.files.push(FileInfo {
+            path: name.to_owned(),
+            link_type: Some(link),
+            snaplen: Some(snaplen),
+            nanos,
+            ..FileInfo::default()
+        });
+    }
+
+    /// Frames will come from one more file; the last entry stands for all beyond `FILES_MOST`.
+    pub(super) fn reads_file(&mut self, path: &str) {
+        if self.files.len() <= FILES_MOST as usize {
+            self.files.push(FileInfo { path: path.to_owned(), ..FileInfo::default() });
+        }
+        self.output.file(path);
+    }
+
+    /// What the file that is read says of itself.
+    pub(super) fn is_described(&mut self, about: Description, compression: Compression) {
+        if let Some(file) = self.files.last_mut() {
+            (file.format, file.compression) = (Some(about.format), compression);
+            (file.link_type, file.snaplen, file.nanos) = (about.link_type, about.snaplen, about.nanos);
+        }
+    }
+
+    /// Names where frames come from.
+    pub(super) fn follows(&mut self, folder: &str) {
+        folder.clone_into(&mut self.live.source);
+    }
+
+    /// Notes how far behind the present frames are read.
+    pub(super) const fn behind(&mut self, span: Span) {
+        self.live.behind_ms = Some(span.millis());
+    }
+
+    /// Tells what is worth knowing.
+    pub(super) fn notice(&mut self, what: &str) -> Result<(), Failure> {
+        self.tell(What::Notice(what.to_owned()))
+    }
+
+    /// Tells that watching begins.
+    pub(super) fn start(&mut self, at: Timestamp, filter: &str) -> Result<(), Failure> {
+        self.now = at;
+        self.window_from = at;
+        let source = self.live.source.clone();
+        self.tell(What::Start { source, filter: filter.to_owned() })
+    }
+
+    /// Takes frames.
+    pub(super) fn batch(&mut self, batch: &Batch) -> Result<(), Failure> {
+        self.passed.batch(batch, &mut self.dissector, &mut self.tracker);
+        for frame in batch.frames() {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.frame(&frame);
+            }
+            let Some(file) = self.files.get_mut(frame.place.file as usize) else { continue };
+            let (captured, wire) = (frame.data.len() as u64, u64::from(frame.orig_len));
+            file.frames += 1;
+            file.captured_bytes += captured;
+            file.wire_bytes += wire;
+            file.cut_frames += u64::from(captured < wire);
+            file.first.get_or_insert(frame.at);
+            file.last = file.last.max(Some(frame.at));
+        }
+        self.time(self.passed.last.unwrap_or(self.now));
+        Ok(())
+    }
+
+    /// Lets time pass up to here.
+    pub(super) fn time(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    /// When there may be something to tell although no frame comes.
+    pub(super) const fn next_due(&self) -> Timestamp {
+        self.watch.next_due()
+    }
+
+    /// Whether it is time to look: a deadline passes, or so much time has passed.
+    pub(super) fn is_due(&self, tick: Span) -> bool {
+        self.now >= self.watch.next_due() || self.now.since(self.looked_at) >= tick
+    }
+
+    /// Looks at what time has decided, and tells it.
+    pub(super) fn look(&mut self) -> Result<(), Failure> {
+        self.looked_at = self.now;
+        self.dissector.tick(self.now, &mut self.tracker);
+        let events = self.watch.look(&mut self.tracker, self.now);
+        self.announce(&events)?;
+        if let Some(what) = self.recorder.as_mut().and_then(|recorder| recorder.time(self.now)) {
+            self.tell(what)?;
+        }
+        if self.now.since(self.let_go_at) >= LET_GO_EVERY {
+            self.let_go_at = self.now;
+            if let Some((_, numbers)) = &mut self.metrics {
+                numbers.gather_last(&self.tracker);
+            }
+            self.tracker.compact();
+            self.tracker.let_go(self.kept.links, self.now);
+        }
+        if self.now.since(self.window_from) >= self.kept.window {
+            self.window_from = self.now;
+            if let Some((_, numbers)) = &mut self.metrics {
+                numbers.gather(&self.tracker, self.now);
+            }
+            self.tracker.rotate();
+            if let Some((_, numbers)) = &mut self.metrics {
+                numbers.begin_anew(&self.tracker);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what the capture got by now.
+    pub(super) fn received(&mut self, received: Received) {
+        self.live.received = Some(received);
+    }
+
+    /// Tells drops, if there are new ones.
+    pub(super) fn tell_drops(&mut self) -> Result<(), Failure> {
+        let Some(all) = self.live.received else { return Ok(()) };
+        let since = all.dropped() - self.drops_told;
+        if since == 0 {
+            return Ok(());
+        }
+        self.drops_told = all.dropped();
+        self.tell(What::Drops { since, all })
+    }
+
+    /// Tells what does not work.
+    pub(super) fn problem(&mut self, what: &str) -> Result<(), Failure> {
+        self.tell(What::Problem(what.to_owned()))
+    }
+
+    /// Writes announcements; stalls go to the recorder too.
+    fn announce(&mut self, events: &[Event]) -> Result<(), Failure> {
+        for event in events {
+            self.output.event(event)?;
+            if let (What::StallOver(news), Some((_, numbers))) = (&event.what, &mut self.metrics) {
+                numbers.stall(news.stall.cause);
+            }
+            let Some(recorder) = &mut self.recorder else { continue };
+            if let What::Stall(news) | What::StallOver(news) = &event.what {
+                let is_over = matches!(event.what, What::StallOver(_));
+                recorder.stall(event.at, &news.stall, self.output.sentence(event), is_over);
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves numbers for whoever asks.
+    pub(super) fn publishes(&mut self, metrics: Metrics) {
+        self.metrics = Some((metrics, Numbers::new()));
+    }
+
+    /// Gathers the numbers of now.
+    pub(super) fn publish(&mut self) {
+        let Some((metrics, numbers)) = &mut self.metrics else { return };
+        numbers.gather(&self.tracker, self.now);
+        numbers.stalls_open = self.watch.open_stalls().count() as u64;
+        numbers.frames = self.files.iter().map(|file| file.frames).sum();
+        numbers.received = self.live.received.unwrap_or_default();
+        metrics.publish(numbers);
+    }
+
+    /// Keeps the last frames, and writes them when a stall is told.
+    pub(super) fn records(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
+    }
+
+    fn tell(&mut self, what: What) -> Result<(), Failure> {
+        Ok(self.output.event(&Event { at: self.now, what })?)
+    }
+
+    /// Writes the report so far; the watching goes on.
+    pub(super) fn report(&self) -> Result<(), Failure> {
+        let mut dissector = self.dissector.clone();
+        let mut tracker = self.tracker.clone();
+        dissector.finish(&mut tracker);
+        let report = self.whole(tracker, &dissector);
+        Ok(self.output.report(self.now, &report)?)
+    }
+
+    /// Ends the watching: what is left to tell, and the report.
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        self.dissector.tick(self.now, &mut self.tracker);
+        let events = self.watch.finish(&mut self.tracker, self.now);
+        self.announce(&events)?;
+        for what in self.recorder.as_mut().map(Recorder::finish).unwrap_or_default() {
+            self.tell(what)?;
+        }
+        self.tell_drops()?;
+        self.dissector.finish(&mut self.tracker);
+        let tracker = std::mem::take(&mut self.tracker);
+        let report = self.whole(tracker, &self.dissector);
+        Ok(self.output.report(self.now, &report)?)
+    }
+
+    /// The report of trackers whose dissector has ended.
+    fn whole(&self, tracker: Tracker, dissector: &Dissector) -> Report {
+        let mut report = tracker.finish(&[Some(self.now)]);
+        report.input = self.passed.input(&self.files, &[]);
+        report.input.live = Some(self.live.clone());
+        report.limits_hit.extend(dissector.limits_hit());
+        report
+    }
+}

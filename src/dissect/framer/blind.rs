@@ -1,0 +1,157 @@
+//! Where no head is seen: hidden bytes up to the next sure start, and the search for one after a loss.
+
+use super::{Cursor, Framer, Mode, sasl_head};
+use crate::dissect::event::{Direction, Observer};
+use crate::dissect::link::{LinkState, Outlet};
+use crate::dissect::span::HiddenSpan;
+use crate::frame::FrameRef;
+use crate::proto::quorum::Head;
+use crate::proto::{PacketType, auth};
+use crate::time::Timestamp;
+
+/// The longest segment that is looked at for being nothing but whole packets.
+const CHAIN_MAX: u64 = 1024;
+
+/// TLS records in a row, each at the start of a segment, that prove TLS where its start was not seen.
+const TLS_RECORDS: u8 = 3;
+
+/// Bytes of a packet head that, cut off behind them, still tell a start from anything else: the type
+/// and the top of the zxid.
+const GLIMPSE_MIN: usize = 10;
+
+impl Framer {
+    /// From here to the end of the chunk no head can be seen.
+    pub(super) fn go_blind(&mut self, cursor: &mut Cursor<'_>, at: Timestamp, place: FrameRef) {
+        let mut blind = HiddenSpan::new(at, place);
+        blind.take_hint(cursor.seen);
+        self.blind = Some(blind);
+        self.extend_blind(cursor);
+    }
+
+    pub(super) fn extend_blind(&mut self, cursor: &mut Cursor<'_>) {
+        if let Some(blind) = &mut self.blind {
+            blind.pieces = blind.pieces.saturating_add(1);
+            blind.len += cursor.len;
+            let (seen, cut) = cursor.take(u64::MAX);
+            blind.seen += seen.len() as u64;
+            self.sums.cut += cut;
+        }
+    }
+
+    /// A new segment behind hidden bytes: if a packet starts in what is seen of it, the hidden span
+    /// has an exact end.
+    #[cold]
+    pub(super) fn try_end_blind<O: Observer>(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let Some(skip) = find_start(cursor, link, self.direction) else {
+            return self.extend_blind(cursor);
+        };
+        let Some(mut span) = self.blind.take() else { return };
+        if skip > 0 {
+            let (seen, cut) = cursor.take(skip as u64);
+            span.len += skip as u64;
+            span.seen += seen.len() as u64;
+            self.sums.cut += cut;
+            span.pieces = span.pieces.saturating_add(1);
+        }
+        link.hidden(self.direction, span, out);
+    }
+
+    /// Searching: only a strong start is believed.
+    pub(super) fn search(&mut self, cursor: &mut Cursor<'_>, link: &mut LinkState) {
+        if auth::is_tls(cursor.seen) && !link.has_packets() {
+            self.mode = Mode::Opaque;
+            return link.is_tls();
+        }
+        if !link.has_packets() && self.is_greeting(cursor) {
+            if matches!(self.mode, Mode::Opaque) {
+                link.is_tls();
+            }
+            return;
+        }
+        match find_start(cursor, link, self.direction) {
+            Some(skip) => {
+                self.pass_over(cursor, skip as u64);
+                self.mode = Mode::Packets;
+                // A start of which too little was captured to frame it is a hidden span.
+                if Head::decode(cursor.seen).is_none() && cursor.is_cut() {
+                    self.go_blind(cursor, cursor.at, cursor.place);
+                }
+            }
+            None => self.pass_over(cursor, u64::MAX),
+        }
+    }
+
+    /// What comes before packets, where the capture began among it. Changes the mode if so.
+    pub(super) fn is_greeting(&mut self, cursor: &Cursor<'_>) -> bool {
+        if sasl_head(cursor.seen).is_some() {
+            self.mode = Mode::Packets;
+            self.has_begun = false;
+            return true;
+        }
+        let is_record = auth::TlsHead::decode(cursor.seen).is_some_and(|head| head.len > 0);
+        self.tls_records = if is_record { self.tls_records + 1 } else { 0 };
+        if self.tls_records < TLS_RECORDS {
+            return false;
+        }
+        self.mode = Mode::Opaque;
+        true
+    }
+
+    pub(super) fn pass_over(&mut self, cursor: &mut Cursor<'_>, n: u64) {
+        let (seen, cut) = cursor.take(n);
+        self.sums.unframed += seen.len() as u64;
+        self.sums.cut += cut;
+        self.sums.cut_unframed += cut;
+    }
+}
+
+/// Whether a segment is, from its first byte to its last, whole packets that surely are some; `None`
+/// where it begins so and its end was cut.
+pub(super) fn is_chain(cursor: &Cursor<'_>, link: &LinkState, direction: Direction) -> Option<bool> {
+    if cursor.len > CHAIN_MAX {
+        return Some(false);
+    }
+    let mut rest = cursor.seen;
+    while let Some(head) = Head::decode(rest) {
+        if !link.is_strong_start(rest, cursor.at, direction, true) {
+            return Some(false);
+        }
+        let size = usize::try_from(head.size_without_authinfo()).unwrap_or(usize::MAX);
+        match rest.split_at_checked(size) {
+            Some((packet, behind)) if packet.ends_with(&[0xff; 4]) => rest = behind,
+            None if cursor.is_cut() => return None,
+            _ => return Some(false),
+        }
+    }
+    match (cursor.is_cut(), rest.len() < cursor.seen.len()) {
+        (true, true) => None,
+        (_, is_any) => Some(is_any && rest.is_empty()),
+    }
+}
+
+/// Where in the captured front of a segment a packet surely starts: at its first byte as a rule,
+/// behind the 4 bytes of the previous packet's authinfo where ZooKeeper's buffer was flushed between
+/// (protocol's 8 KiB writes), else anywhere.
+pub(super) fn find_start(cursor: &Cursor<'_>, link: &LinkState, direction: Direction) -> Option<usize> {
+    let seen = cursor.seen;
+    if link.is_strong_start(seen, cursor.at, direction, !cursor.is_cut()) {
+        return Some(0);
+    }
+    if !link.knows_epoch() {
+        return None;
+    }
+    let last = seen.len().checked_sub(GLIMPSE_MIN)?;
+    (1..=last).find(|&skip| {
+        let rest = seen.get(skip..).unwrap_or_default();
+        let is_common = Head::decode(rest).is_some_and(|head| {
+            use PacketType::{Ack, Commit, Inform, NewLeader, Ping, Proposal, UpToDate};
+            matches!(head.kind, Ack | Commit | Inform | NewLeader | Ping | Proposal | UpToDate)
+        });
+        is_common && link.is_strong_start(rest, cursor.at, direction, false)
+    })
+}

@@ -1,0 +1,161 @@
+//! What is known before a span, and what follows from it for what the span can hold.
+
+use super::{Facts, Reading, is_commit, is_main};
+use crate::dissect::span::HiddenSpan;
+use crate::proto::{PacketType, Zxid};
+use crate::time::{Span, Timestamp};
+
+/// The parts of a beat by which a PING may be late and early.
+const LATE: i64 = 4;
+const EARLY: i64 = 8;
+
+/// What is known before the first span of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::dissect) struct Known {
+    /// Last PROPOSAL or INFORM to the learner.
+    pub(in crate::dissect) proposal: Option<Zxid>,
+    /// Last COMMIT to the learner.
+    pub(in crate::dissect) commit: Option<Zxid>,
+    /// Last ACK of a PROPOSAL to the leader.
+    pub(in crate::dissect) ack: Option<Zxid>,
+    /// Last PING to the learner.
+    pub(in crate::dissect) ping_at: Option<Timestamp>,
+    /// Where the history that a DIFF or TRUNC announced ends: up to there each COMMIT follows its
+    /// PROPOSAL at once.
+    pub(in crate::dissect) history_end: Option<Zxid>,
+    /// Whether NEWLEADER has still to come.
+    pub(in crate::dissect) awaits_newleader: bool,
+    /// Whether UPTODATE has still to come.
+    pub(in crate::dissect) awaits_uptodate: bool,
+}
+
+impl Known {
+    /// A number that differs, as a rule, where any of what a reading changes does.
+    pub(super) fn digest(&self) -> u64 {
+        const K: u64 = 0x9e37_79b9_7f4a_7c15;
+        let zxid = |zxid: Option<Zxid>| zxid.map_or(u64::MAX, |zxid| zxid.0);
+        let ping = self.ping_at.map_or(u64::MAX, |at| at.nanos().cast_unsigned());
+        let waits = u64::from(self.awaits_newleader) | u64::from(self.awaits_uptodate) << 1;
+        let mixed = zxid(self.proposal).wrapping_mul(K) ^ zxid(self.commit).rotate_left(32);
+        (mixed.wrapping_mul(K) ^ zxid(self.ack).rotate_left(16) ^ ping).wrapping_mul(K) ^ waits
+    }
+
+    pub(super) fn is_history(&self, zxid: Zxid) -> bool {
+        self.history_end.is_some_and(|end| zxid <= end && zxid.epoch() == end.epoch())
+    }
+
+    /// What is known behind a span that was read so.
+    pub(super) fn behind(self, reading: &Reading, at: Timestamp) -> Self {
+        Self {
+            proposal: self.proposal.map(|last| last.plus(u64::from(reading.main))),
+            commit: self.commit.map(|last| last.plus(u64::from(reading.commits))),
+            ping_at: if reading.pings > 0 { Some(at) } else { self.ping_at },
+            awaits_newleader: self.awaits_newleader && reading.newleaders == 0,
+            awaits_uptodate: self.awaits_uptodate && reading.uptodates == 0,
+            ..self
+        }
+    }
+
+    /// How many COMMITs there can be: one for each PROPOSAL, after it.
+    pub(super) fn commits_possible(&self, new: u32) -> u32 {
+        match (self.proposal, self.commit) {
+            (Some(proposal), Some(commit)) if proposal.epoch() == commit.epoch() => {
+                proposal.counter().saturating_sub(commit.counter()).saturating_add(new)
+            }
+            _ => u32::MAX,
+        }
+    }
+
+    /// How many COMMITs there must be behind `new` PROPOSALs: in a history each follows its PROPOSAL at
+    /// once, so that at most the last one's is still to come.
+    pub(super) fn commits_due(&self, new: u32) -> u32 {
+        match (self.history_end, self.proposal, self.commit) {
+            (Some(end), Some(proposal), Some(commit))
+                if end.epoch() == proposal.epoch() && end.epoch() == commit.epoch() =>
+            {
+                let reached = proposal.counter().saturating_add(new);
+                let due = if reached > end.counter() { end.counter() } else { reached.saturating_sub(1) };
+                due.saturating_sub(commit.counter())
+            }
+            _ => 0,
+        }
+    }
+
+    /// How many ACKs there can be: one for each PROPOSAL.
+    pub(super) fn acks_possible(&self) -> u32 {
+        match (self.proposal, self.ack) {
+            (Some(proposal), Some(ack)) if proposal.epoch() == ack.epoch() => {
+                proposal.counter().saturating_sub(ack.counter())
+            }
+            _ => u32::MAX,
+        }
+    }
+
+    /// Whether the leader's beat lets a PING be in a span. A leader counts from each beat to the next, so a
+    /// busy one is late and stays so; early is only what follows one that was held up on its way.
+    pub(super) fn ping_possible(&self, span: &HiddenSpan, every: Option<Span>) -> bool {
+        let (Some(last), Some(every)) = (self.ping_at, every) else { return true };
+        let since = span.at.since(last).nanos();
+        let every = every.nanos().max(1);
+        let late = since.rem_euclid(every);
+        since > every / 2 && (late <= every / LATE || every - late <= every / EARLY)
+    }
+
+    /// Whether a PING now leaves no PING out since the last one. A silence of several beats is a
+    /// leader's that stood still, and proves nothing.
+    pub(super) fn beat_fits(&self, at: Timestamp, every: Option<Span>) -> bool {
+        let (Some(last), Some(every)) = (self.ping_at, every) else { return true };
+        let (since, half) = (at.since(last).nanos(), every.nanos() / 2);
+        since < half.saturating_mul(3) || since > half.saturating_mul(5)
+    }
+}
+
+/// Whether `next` can be the zxid behind `last`: one more, or the first of a later epoch. The same
+/// again is let pass: leaders repeat a COMMIT for a learner that joins while it is under way.
+pub(super) fn follows(last: Option<Zxid>, next: Zxid) -> bool {
+    last.is_none_or(|last| {
+        next == last.plus(1) || next == last || (next.epoch() > last.epoch() && next.counter() == 1)
+    })
+}
+
+/// What is known behind a packet that was seen; `None` where it contradicts what is supposed before it.
+pub(super) fn after(
+    known: Known,
+    kind: PacketType,
+    zxid: Zxid,
+    at: Timestamp,
+    facts: &Facts<'_>,
+) -> Option<Known> {
+    let mut next = known;
+    match kind {
+        kind if is_main(kind) => {
+            if !follows(known.proposal, zxid) || known.is_history(zxid) && known.commit != known.proposal {
+                return None;
+            }
+            next.proposal = Some(zxid);
+        }
+        kind if is_commit(kind) => {
+            if !follows(known.commit, zxid) {
+                return None;
+            }
+            next.commit = Some(zxid);
+        }
+        PacketType::Ping => {
+            if !known.beat_fits(at, facts.ping_every) {
+                return None;
+            }
+            next.ping_at = Some(at);
+        }
+        PacketType::NewLeader => {
+            next.awaits_newleader = false;
+        }
+        PacketType::UpToDate => {
+            if known.awaits_newleader || !known.awaits_uptodate {
+                return None;
+            }
+            next.awaits_uptodate = false;
+        }
+        _ => {}
+    }
+    Some(next)
+}

@@ -1,0 +1,388 @@
+//! Hidden spans as they come, wait, are read and reported.
+
+use super::{LinkState, Outlet, Pending, Sizes};
+use crate::dissect::event::{Direction, Observer, PacketSeen};
+use crate::dissect::hidden::{
+    Facts, Item, Reading, Room, Solved, SpanSolved, read_to_leader, read_to_learner,
+};
+use crate::dissect::span::HiddenSpan;
+use crate::proto::quorum::fixed_data_len;
+use crate::proto::{PacketType, Zxid};
+use crate::time::{Span, Timestamp};
+
+/// Packets and spans that may wait for a reading; beyond, the oldest reading is given up.
+const ITEMS_MAX: usize = 512;
+/// Items whose memory a link keeps for the next group.
+const ITEMS_SPARE: usize = 32;
+/// Spans read together at most.
+const SPANS_MAX: usize = 48;
+
+impl LinkState {
+    /// A span without a visible head, between two proven starts.
+    pub(in crate::dissect) fn hidden<O: Observer>(
+        &mut self,
+        direction: Direction,
+        span: HiddenSpan,
+        out: &mut Outlet<'_, O>,
+    ) {
+        if self.pending.of(direction).is_none()
+            && let Some(kind) = alone(&span, direction)
+        {
+            return self.read_alone(direction, &span, kind, out);
+        }
+        let known = self.known;
+        let fits_main = match direction {
+            Direction::ToLearner => span.len >= 52,
+            Direction::ToLeader => !self.is_observer,
+        };
+        let fits_commit = direction == Direction::ToLearner && (!self.is_observer || known.awaits_newleader);
+        let spare = self.spare.of_mut(direction);
+        let pending = self.pending.of_mut(direction).get_or_insert_with(|| {
+            let mut pending = spare.take().unwrap_or_default();
+            *pending = Pending { known, items: std::mem::take(&mut pending.items), ..Pending::default() };
+            pending
+        });
+        pending.items.push(Item::Span(span));
+        pending.spans += 1;
+        pending.needs_main |= fits_main;
+        pending.needs_commit |= fits_commit;
+        if pending.spans >= SPANS_MAX {
+            self.read(direction, true, out);
+        }
+    }
+
+    /// A span that is one packet of a known size.
+    fn read_alone<O: Observer>(
+        &mut self,
+        direction: Direction,
+        span: &HiddenSpan,
+        kind: PacketType,
+        out: &mut Outlet<'_, O>,
+    ) {
+        self.account(direction, span, true);
+        let zxid = match kind {
+            PacketType::Commit => self.known.commit.map(|last| last.plus(1)),
+            PacketType::Ack => self.known.ack.map(|last| last.plus(1)),
+            _ => None,
+        };
+        infer(direction, kind, zxid, Some(span.len), span, true, out);
+        match (kind, direction) {
+            (PacketType::Commit, _) if zxid.is_some() => self.known.commit = zxid,
+            (PacketType::Ack, _) if zxid.is_some() => self.known.ack = zxid,
+            (PacketType::Ping, Direction::ToLearner) => self.known.ping_at = Some(span.at),
+            (PacketType::UpToDate, _) => {
+                self.known.awaits_newleader = false;
+                self.known.awaits_uptodate = false;
+            }
+            _ => {}
+        }
+    }
+
+    /// Something was seen behind spans: perhaps they can be read now.
+    pub(super) fn try_reading<O: Observer>(
+        &mut self,
+        direction: Direction,
+        kind: PacketType,
+        zxid: Zxid,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let Some(pending) = self.pending.of_mut(direction) else { return };
+        match kind {
+            // The ACKs of NEWLEADER and UPTODATE are not part of the numbering.
+            PacketType::Ack if zxid.counter() == 0 => {}
+            PacketType::Proposal | PacketType::Inform | PacketType::Ack => pending.needs_main = false,
+            PacketType::Commit | PacketType::CommitAndActivate => pending.needs_commit = false,
+            PacketType::Ping => pending.needs_ping = false,
+            // A link that begins to serve has nothing of its history left to come.
+            PacketType::UpToDate => pending.needs_commit = false,
+            _ => {}
+        }
+        let is_ready = !pending.needs_main && !pending.needs_commit && !pending.needs_ping;
+        let is_full = pending.items.len() >= ITEMS_MAX;
+        if is_ready || is_full {
+            self.read(direction, is_full, out);
+        }
+    }
+
+    /// Reads what waits in a direction. Unless it is the last chance, a reading that a later PING
+    /// would decide waits for that.
+    pub(super) fn read<O: Observer>(&mut self, direction: Direction, is_last: bool, out: &mut Outlet<'_, O>) {
+        let Some(mut pending) = self.pending.of_mut(direction).take() else { return };
+        if direction == Direction::ToLeader {
+            pending.known.proposal = self.known.proposal;
+        }
+        let pings = &self.pings;
+        let may_answer = |at: Timestamp| {
+            pings
+                .iter()
+                .any(|ping| ping.at <= at && (ping.is_skipped || at.since(ping.at) < Span::from_millis(1000)))
+        };
+        let newleader_size =
+            out.sizes.newleader.filter(|(tag, _)| *tag == self.leader_tag).map(|(_, size)| size);
+        let lacks_size = std::cell::Cell::new(false);
+        let solve = |sizes: &Sizes, usual: Option<&[u32]>, room: &mut Room| {
+            let size_of = |zxid| {
+                let size = sizes.size(self.leader_tag, zxid);
+                lacks_size.set(lacks_size.get() || size.is_none());
+                size
+            };
+            let facts = Facts {
+                is_observer: self.is_observer,
+                size_of: &size_of,
+                usual,
+                newleader_size,
+                ping_every: self.ping_every,
+                revalidates_open: self.revalidates_open.min(4),
+                may_answer_ping: &may_answer,
+            };
+            match direction {
+                // Not a packet was seen: nothing says that it is quorum's at all.
+                _ if !self.has_packets => None,
+                Direction::ToLearner => read_to_learner(&pending.known, &pending.items, &facts, room),
+                Direction::ToLeader => read_to_leader(&pending.known, &pending.items, &facts, room),
+            }
+        };
+        let mut solved = solve(out.sizes, None, out.room);
+        if lacks_size.get() && solved.as_ref().is_none_or(|solved| !solved.is_certain()) {
+            out.sizes.count_usual(self.leader_tag);
+            let usual = out.sizes.usual(self.leader_tag);
+            if !usual.is_empty() {
+                solved = solve(out.sizes, Some(usual), out.room).filter(Solved::is_certain).or(solved);
+            }
+        }
+        let is_done = solved.as_ref().is_some_and(|solved| solved.is_complete);
+        if !is_done && !is_last && direction == Direction::ToLearner && pending.items.len() < ITEMS_MAX / 2 {
+            let saw_ping_behind = pending
+                .items
+                .iter()
+                .rev()
+                .take_while(|item| !matches!(item, Item::Span(_)))
+                .any(|item| matches!(item, Item::Seen { kind: PacketType::Ping, .. }));
+            if !saw_ping_behind {
+                pending.needs_ping = true;
+                self.pending.to_learner = Some(pending);
+                return;
+            }
+        }
+        self.report(direction, &pending, solved.as_ref(), out);
+        if let Some(solved) = solved {
+            out.room.reuse(solved);
+        }
+        // The next group finds the memory of this one, unless that was large.
+        if pending.items.capacity() <= ITEMS_SPARE {
+            pending.items.clear();
+            *self.spare.of_mut(direction) = Some(pending);
+        }
+    }
+
+    /// Hands on what was proved of a group of spans.
+    fn report<O: Observer>(
+        &mut self,
+        direction: Direction,
+        pending: &Pending,
+        solved: Option<&Solved>,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let mut at = Numbering {
+            main: match direction {
+                Direction::ToLearner => pending.known.proposal,
+                Direction::ToLeader => pending.known.ack,
+            },
+            commit: pending.known.commit,
+            is_history: pending.known.awaits_newleader,
+        };
+        let mut index = 0;
+        let mut last_span = None;
+        for item in &pending.items {
+            match item {
+                Item::Seen { kind, zxid, .. } => at.note(*kind, *zxid, direction),
+                Item::Span(span) => {
+                    last_span = Some(*span);
+                    let found = solved.and_then(|solved| solved.spans.get(index).copied());
+                    let reading = found.map(|found| found.reading).unwrap_or_default();
+                    let is_complete = solved.is_some_and(|solved| solved.is_complete);
+                    at.forget(found.as_ref());
+                    self.account(direction, span, is_complete);
+                    if reading.is_empty() {
+                        self.report_hint(direction, span, solved, out);
+                    } else {
+                        self.report_reading(direction, &reading, span, &mut at, span.pieces == 1, out);
+                    }
+                    index += 1;
+                }
+            }
+        }
+        if let (Some(solved), Some(span)) = (solved, last_span)
+            && !solved.anywhere.is_empty()
+        {
+            at = Numbering { main: None, commit: None, ..at };
+            self.report_reading(direction, &solved.anywhere, &span, &mut at, false, out);
+        }
+    }
+
+    /// The type at least of a span's first packet, where that was captured.
+    fn report_hint<O: Observer>(
+        &mut self,
+        direction: Direction,
+        span: &HiddenSpan,
+        solved: Option<&Solved>,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let is_proof = self.has_packets && span.hint().len() >= 10 && solved.is_none();
+        let Some(glimpse) = span.glimpse().filter(|_| is_proof) else {
+            return;
+        };
+        infer(direction, glimpse.kind, glimpse.zxid, None, span, true, out);
+    }
+
+    fn report_reading<O: Observer>(
+        &mut self,
+        direction: Direction,
+        reading: &Reading,
+        span: &HiddenSpan,
+        at: &mut Numbering,
+        timed: bool,
+        out: &mut Outlet<'_, O>,
+    ) {
+        let main = match direction {
+            Direction::ToLeader => PacketType::Ack,
+            // Up to NEWLEADER an observer is sent its history as everybody is.
+            Direction::ToLearner if self.is_observer && !at.is_history => PacketType::Inform,
+            Direction::ToLearner => PacketType::Proposal,
+        };
+        for _ in 0..reading.main {
+            let zxid = at.next_main();
+            let size = match direction {
+                Direction::ToLeader => Some(20),
+                Direction::ToLearner => {
+                    zxid.and_then(|zxid| out.sizes.size(self.leader_tag, zxid)).map(u64::from)
+                }
+            };
+            infer(direction, main, zxid, size, span, timed, out);
+        }
+        for _ in 0..reading.commits {
+            infer(direction, PacketType::Commit, at.next_commit(), Some(20), span, timed, out);
+        }
+        let rest = [
+            (reading.pings, PacketType::Ping),
+            (reading.requests, PacketType::Request),
+            (reading.revalidates, PacketType::Revalidate),
+            (reading.newleaders, PacketType::NewLeader),
+            (reading.uptodates, PacketType::UpToDate),
+        ];
+        for (count, kind) in rest {
+            for _ in 0..count {
+                infer(direction, kind, None, None, span, timed, out);
+            }
+        }
+        at.is_history &= reading.newleaders == 0;
+        self.note_reading(direction, reading, span);
+    }
+
+    /// What a reading changes in what is known of the link.
+    fn note_reading(&mut self, direction: Direction, reading: &Reading, span: &HiddenSpan) {
+        if reading.newleaders > 0 {
+            self.known.awaits_newleader = false;
+        }
+        if reading.uptodates > 0 {
+            self.known.awaits_uptodate = false;
+        }
+        if reading.pings > 0 {
+            match direction {
+                Direction::ToLearner => self.known.ping_at = self.known.ping_at.max(Some(span.at)),
+                Direction::ToLeader => self.pings.retain(|ping| !ping.is_skipped),
+            }
+        }
+    }
+
+    fn account(&mut self, direction: Direction, span: &HiddenSpan, is_read: bool) {
+        let sums = self.sums.of_mut(direction);
+        if is_read {
+            sums.decoded += span.seen;
+        } else {
+            sums.unframed += span.seen;
+            sums.cut_unframed += span.cut();
+        }
+    }
+
+    /// A span behind which the thread is lost.
+    pub(in crate::dissect) fn abandon(&mut self, direction: Direction, span: &HiddenSpan) {
+        self.account(direction, span, false);
+    }
+}
+
+/// The zxids that come next while a reading is reported.
+struct Numbering {
+    main: Option<Zxid>,
+    commit: Option<Zxid>,
+    /// Whether NEWLEADER has not come yet.
+    is_history: bool,
+}
+
+impl Numbering {
+    fn note(&mut self, kind: PacketType, zxid: Zxid, direction: Direction) {
+        self.is_history &= kind != PacketType::NewLeader;
+        match (direction, kind) {
+            (Direction::ToLearner, PacketType::Proposal | PacketType::Inform) => {
+                self.main = Some(zxid);
+            }
+            (Direction::ToLeader, PacketType::Ack) if zxid.counter() != 0 => self.main = Some(zxid),
+            (Direction::ToLearner, PacketType::Commit) => self.commit = Some(zxid),
+            _ => {}
+        }
+    }
+
+    /// Forgets the numbers that are not certain from a span on.
+    fn forget(&mut self, found: Option<&SpanSolved>) {
+        if found.is_none_or(|found| !found.is_main_certain) {
+            self.main = None;
+        }
+        if found.is_none_or(|found| !found.is_commit_certain) {
+            self.commit = None;
+        }
+    }
+
+    fn next_main(&mut self) -> Option<Zxid> {
+        self.main = self.main.map(|last| last.plus(1));
+        self.main
+    }
+
+    fn next_commit(&mut self) -> Option<Zxid> {
+        self.commit = self.commit.map(|last| last.plus(1));
+        self.commit
+    }
+}
+
+/// The type of a span's only packet, where its captured front names a type whose size the span has.
+fn alone(span: &HiddenSpan, direction: Direction) -> Option<PacketType> {
+    let glimpse = span.glimpse().filter(|_| span.hint().len() >= 10)?;
+    let size = u64::from(fixed_data_len(glimpse.kind, direction.is_to_leader())?.max(0).unsigned_abs()) + 20;
+    (size == span.len).then_some(glimpse.kind)
+}
+
+pub(super) fn infer<O: Observer>(
+    direction: Direction,
+    kind: PacketType,
+    zxid: Option<Zxid>,
+    size: Option<u64>,
+    span: &HiddenSpan,
+    timed: bool,
+    out: &mut Outlet<'_, O>,
+) {
+    let data_len = fixed_data_len(kind, direction.is_to_leader());
+    let packet = PacketSeen {
+        direction,
+        kind,
+        zxid,
+        data_len,
+        size,
+        at: span.at,
+        last_at: span.at,
+        place: span.place,
+        seen: &[],
+        cut: size.unwrap_or(0),
+        inferred: true,
+        timed,
+    };
+    out.observer.packet(out.slot, &packet);
+}

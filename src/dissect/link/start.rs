@@ -1,0 +1,151 @@
+//! What surely begins a packet, where nothing says that one begins there.
+
+use super::LinkState;
+use crate::dissect::event::Direction;
+use crate::proto::quorum::{Glimpse, Head, fixed_data_len};
+use crate::proto::{PacketType, Zxid, jute};
+use crate::time::Timestamp;
+
+/// How far a zxid's counter may lie from the last known one to count as its neighbour.
+const NEAR: u32 = 1 << 20;
+/// Epochs that a history may reach back.
+const EPOCHS_BACK: u32 = 64;
+/// The largest PROPOSAL that is believed where the epoch is not known yet: ZooKeeper's own limit.
+const BELIEVED_MAX: u32 = jute::DEFAULT_LIMIT;
+
+impl LinkState {
+    /// Whether these captured bytes surely begin a packet, without knowing where packets begin.
+    /// `is_all` says that nothing was cut off behind them.
+    pub(in crate::dissect) fn is_strong_start(
+        &self,
+        bytes: &[u8],
+        at: Timestamp,
+        direction: Direction,
+        is_all: bool,
+    ) -> bool {
+        match (Head::decode(bytes), self.epoch) {
+            (Some(head), Some(epoch)) => {
+                head.plausible(direction.is_to_leader(), jute::MAX_LIMIT)
+                    && self.is_near(head.kind, head.zxid, epoch)
+                    && !self.is_txn_header(&head, at)
+            }
+            (Some(head), None) => {
+                head.plausible(direction.is_to_leader(), BELIEVED_MAX) && stands_alone(&head, bytes)
+            }
+            (None, Some(epoch)) if !is_all => self.is_near_glimpse(bytes, direction, epoch),
+            _ => false,
+        }
+    }
+
+    /// Whether this is the middle of a TxnHeader: a small cxid, the zxid and the upper half of the
+    /// leader's clock in milliseconds look like a type, a zxid and a length.
+    fn is_txn_header(&self, head: &Head, at: Timestamp) -> bool {
+        let is_transaction = match head.kind {
+            PacketType::Proposal => self.is_observer && !self.known.awaits_uptodate,
+            PacketType::Inform => self.is_follower,
+            _ => return false,
+        };
+        let clock = (at.nanos() / 1_000_000) >> 32;
+        is_transaction || (i64::from(head.data_len) - clock).abs() <= 1
+    }
+
+    /// Whether a type's zxid lies where this link's are.
+    fn is_near(&self, kind: PacketType, zxid: Zxid, epoch: u32) -> bool {
+        match kind {
+            PacketType::Request | PacketType::Revalidate | PacketType::UpToDate | PacketType::Sync => true,
+            PacketType::Ping if zxid.0 == 0 => true,
+            PacketType::NewLeader if zxid.counter() != 0 => false,
+            _ if zxid.epoch() == epoch => {
+                let last = self.known.proposal.or(self.known.commit).or(self.known.ack);
+                match last {
+                    Some(last) if last.epoch() == epoch && zxid.counter() != 0 => {
+                        zxid.counter().abs_diff(last.counter()) < NEAR
+                    }
+                    _ => true,
+                }
+            }
+            _ => zxid.epoch() < epoch && epoch - zxid.epoch() <= EPOCHS_BACK && self.known.awaits_uptodate,
+        }
+    }
+
+    /// The same for a head that is cut behind the upper part of its zxid.
+    fn is_near_glimpse(&self, bytes: &[u8], direction: Direction, epoch: u32) -> bool {
+        let Some(glimpse) = Glimpse::decode(bytes) else { return false };
+        let Some(top) = bytes.get(4..10).and_then(|top| top.first_chunk::<6>()) else { return false };
+        let [a, b, c, d, e, f] = *top;
+        let to_leader = direction.is_to_leader();
+        let is_legal = fixed_data_len(glimpse.kind, to_leader).is_some()
+            || matches!(
+                (glimpse.kind, to_leader),
+                (PacketType::Request | PacketType::Ping, true)
+                    | (PacketType::Proposal | PacketType::Inform | PacketType::NewLeader, false)
+            );
+        if !is_legal {
+            return false;
+        }
+        match glimpse.kind {
+            PacketType::Request | PacketType::Revalidate | PacketType::UpToDate => *top == [0xff; 6],
+            PacketType::Sync => *top == [0; 6],
+            _ => {
+                let counter_top = u32::from(u16::from_be_bytes([e, f]));
+                let last = self.known.proposal.or(self.known.commit).or(self.known.ack);
+                u32::from_be_bytes([a, b, c, d]) == epoch
+                    && last.is_none_or(|last| (last.counter() >> 16).abs_diff(counter_top) <= NEAR >> 16)
+            }
+        }
+    }
+}
+
+/// Whether a head with what follows it is beyond doubt though the epoch is not known.
+fn stands_alone(head: &Head, bytes: &[u8]) -> bool {
+    let is_of_some_epoch = (1..1 << 24).contains(&head.zxid.epoch());
+    if !is_of_some_epoch && head.zxid != Zxid::NONE && head.kind != PacketType::Sync {
+        return false;
+    }
+    // A sid, or its time: other protocols have small numbers there.
+    let is_session = |at: usize| word(bytes, at).is_none_or(|top| top >= 1 << 16);
+    let is_said = match head.kind {
+        PacketType::Proposal | PacketType::Inform => {
+            let top = head.zxid.0.to_be_bytes();
+            let is_embedded = match bytes.get(28..36) {
+                Some(embedded) => embedded == top,
+                None => bytes.get(28..30).is_none_or(|embedded| Some(embedded) == top.get(..2)),
+            };
+            is_embedded && (is_session(16) || bytes.get(16..24) == Some(&[0; 8]))
+        }
+        PacketType::Ping => head.data_len <= 0 || is_session(16),
+        PacketType::FollowerInfo | PacketType::ObserverInfo => head.data_len >= 12 && opens(head, bytes),
+        PacketType::LeaderInfo => opens(head, bytes),
+        PacketType::NewLeader => head.zxid.counter() == 0 && opens(head, bytes),
+        PacketType::InformAndActivate => false,
+        _ => true,
+    };
+    is_said && (head.kind == PacketType::Request || has_tail(head, bytes))
+}
+
+/// Whether what was captured of a packet that opens a stream is what such a packet holds: the protocol's
+/// version, or the text of a configuration.
+pub(in crate::dissect) fn opens(head: &Head, bytes: &[u8]) -> bool {
+    let is_protocol = |at: usize| word(bytes, at).is_none_or(|version| version == 0x0001_0000);
+    let is_said = match head.kind {
+        PacketType::FollowerInfo | PacketType::ObserverInfo => head.data_len < 12 || is_protocol(24),
+        PacketType::LeaderInfo => is_protocol(16),
+        PacketType::NewLeader => {
+            let len = usize::try_from(head.body_len()).unwrap_or(usize::MAX);
+            let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n');
+            bytes.get(16..).unwrap_or_default().iter().take(len).all(is_text)
+        }
+        _ => false,
+    };
+    is_said && has_tail(head, bytes)
+}
+
+/// Whether a null authinfo ends the packet, as far as was captured.
+fn has_tail(head: &Head, bytes: &[u8]) -> bool {
+    let end = 16 + usize::try_from(head.body_len()).unwrap_or(usize::MAX).min(jute::MAX_LIMIT as usize);
+    bytes.get(end..end + 4).is_none_or(|tail| tail == [0xff; 4])
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk::<4>().map(|word| u32::from_be_bytes(*word))
+}

@@ -1,0 +1,485 @@
+//! From trackers, looked at again and again, to announcements.
+//!
+//! A stall is told when its limit passes, judged by what is known then, and again when it is over. Both
+//! verdicts are those of [`diagnose`](crate::diagnose), as in a report. What was told is remembered, so
+//! that nothing is told twice; memory is bounded by the links that the trackers hold.
+
+use crate::address::Address;
+use crate::diagnose;
+use crate::report::live::{Event, Named, NearWait, StallNews, What};
+use crate::report::model::{Deadline, Outcome, Settings, Stall};
+use crate::time::{Span, Timestamp};
+use crate::track::Tracker;
+use crate::track::link::{LinkTrack, Pending};
+use std::collections::{HashMap, HashSet};
+
+/// For so long after its end a stall is not told to be over: the kernel of a host whose process stands
+/// still answers the close within half a second, and that is part of the verdict.
+const SETTLING: Span = Span::from_millis(1_000);
+/// An election is told to be over so long after it: its epoch is named a moment later.
+const ELECTED: Span = Span::from_millis(500);
+/// Stalls that were told and are remembered. Beyond, the oldest that are over are forgotten; where all go on,
+/// no more is told until one of them is over.
+const TOLD_MOST: usize = 256;
+/// A wait as many times as long as its limit, and [`GIVEN_UP_AFTER`] long, is told to be over: both ends close
+/// at the limit, and a capture that has lost the close would else show a stall for ever.
+const GIVEN_UP_TIMES: i64 = 10;
+/// See [`GIVEN_UP_TIMES`].
+const GIVEN_UP_AFTER: Span = Span::from_millis(300_000);
+
+/// A stall that was told.
+#[derive(Clone, Debug)]
+struct Told {
+    id: u32,
+    stall: Stall,
+    /// When its last wait was over; `None` while one goes on.
+    quiet_since: Option<Timestamp>,
+    is_over: bool,
+    /// Whether it is over only because nothing more was seen of it.
+    is_given_up: bool,
+}
+
+/// What was seen of a link.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    waits_noted: u64,
+    /// Warnings that are out, by whether the leader is waited for.
+    warned: [Option<Warned>; 2],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Warned {
+    deadline: Deadline,
+    start: Timestamp,
+}
+
+/// The announcements of a running capture.
+#[derive(Debug)]
+pub struct Watch {
+    warn_at_percent: u32,
+    seen: HashMap<u32, Seen>,
+    told: Vec<Told>,
+    stalls: u32,
+    looked_at: Timestamp,
+    next_due: Timestamp,
+    elections_begun: u64,
+    elections_over: u64,
+    /// Whether it was told that there are too many stalls to tell them all.
+    is_full: bool,
+}
+
+impl Watch {
+    /// A watch that tells waits from this share of their deadline on, in percent.
+    #[must_use]
+    pub fn new(warn_at_percent: u32) -> Self {
+        Self {
+            warn_at_percent,
+            seen: HashMap::new(),
+            told: Vec::new(),
+            stalls: 0,
+            looked_at: Timestamp::MIN,
+            next_due: Timestamp::MIN,
+            elections_begun: 0,
+            elections_over: 0,
+            is_full: false,
+        }
+    }
+
+    /// When there may be something to tell although no frame comes: the next time that a wait reaches its
+    /// limit or the share that is warned of.
+    #[must_use]
+    pub const fn next_due(&self) -> Timestamp {
+        self.next_due
+    }
+
+    /// Stalls under way that were told.
+    pub fn open_stalls(&self) -> impl Iterator<Item = &Stall> {
+        self.told.iter().filter(|told| !told.is_over).map(|told| &told.stall)
+    }
+
+    /// Looks at the trackers as of `now`, and says what is new.
+    #[must_use]
+    pub fn look(&mut self, tracker: &mut Tracker, now: Timestamp) -> Vec<Event> {
+        let settings = tracker.settings();
+        let has_room = self.open_stalls().count() < TOLD_MOST;
+        self.is_full &= !has_room;
+        let mut found = Found { next_due: Timestamp::MAX, ..Found::default() };
+        for link in tracker.links() {
+            self.link(link, tracker, &settings, now, &mut found);
+        }
+        self.next_due = found.next_due;
+        self.note_ends(tracker, &settings, now);
+        if found.is_news && !has_room && !std::mem::replace(&mut self.is_full, true) {
+            let what = format!("{TOLD_MOST} stalls go on: further ones are told once one of them is over");
+            found.tell(now, What::Notice(what));
+        }
+        if found.is_news && has_room || self.told.iter().any(|told| told.is_due(now)) {
+            let stalls = tracker.stalls_at(now, self.since(&settings, now));
+            self.compare(stalls, tracker, &settings, now, &mut found.events);
+        }
+        self.elections(tracker, now, &mut found.events);
+        self.forget(tracker, &settings, now);
+        self.looked_at = now;
+        found.events
+    }
+
+    /// Ends the watching: stalls that settle are told now.
+    #[must_use]
+    pub fn finish(&mut self, tracker: &mut Tracker, now: Timestamp) -> Vec<Event> {
+        let mut events = self.look(tracker, now);
+        let settings = tracker.settings();
+        for told in &mut self.told {
+            if told.quiet_since.is_some() {
+                told.quiet_since = Some(Timestamp::MIN);
+            }
+        }
+        let stalls = tracker.stalls_at(now, self.since(&settings, now));
+        self.compare(stalls, tracker, &settings, now, &mut events);
+        events
+    }
+
+    /// Looks at one link's waits.
+    fn link(
+        &mut self,
+        link: &LinkTrack,
+        tracker: &Tracker,
+        settings: &Settings,
+        now: Timestamp,
+        found: &mut Found,
+    ) {
+        let is_told = self.told.iter().any(|told| !told.is_over && told.stall.links.contains(&link.id));
+        let seen = self.seen.entry(link.id).or_default();
+        if seen.waits_noted != link.waits_noted {
+            seen.waits_noted = link.waits_noted;
+            let since = self.looked_at.minus(SETTLING);
+            let is_long = |deadline, len: Span| len > diagnose::limit(deadline, settings);
+            // A wait may have passed its limit and ended since the last look.
+            found.is_news |= !is_told
+                && link.waits.iter().any(|wait| wait.end >= since && is_long(wait.deadline, wait.len()));
+        }
+        let mut pending = link.pending().peekable();
+        if pending.peek().is_none() && seen.warned == [None, None] {
+            return;
+        }
+        let pending: Vec<_> = pending.collect();
+        for wait in &pending {
+            let limit = diagnose::limit(wait.deadline, settings);
+            let near = Span::from_nanos(limit.nanos() / 100 * i64::from(self.warn_at_percent));
+            let age = now.since(wait.start);
+            for passes in [near, limit].map(|span| wait.start.plus(span)) {
+                if passes >= now {
+                    // A wait must be longer than its limit.
+                    found.next_due = found.next_due.min(passes.plus(Span::from_nanos(1)));
+                }
+            }
+            found.is_news |= !is_told && age > limit && !is_given_up(wait, settings, now);
+            if age >= near && near < limit && age <= limit && !is_told {
+                let place = seen.warned.get_mut(usize::from(wait.for_leader));
+                if let Some(place) = place.filter(|place| place.is_none()) {
+                    *place = Some(Warned { deadline: wait.deadline, start: wait.start });
+                    let warning =
+                        near_wait(link, tracker, settings, wait.for_leader, wait.deadline, wait.start, age);
+                    found.tell(now, What::Warning(warning));
+                }
+            }
+        }
+        for (place, for_leader) in seen.warned.iter_mut().zip([false, true]) {
+            let Some(warned) = *place else { continue };
+            let is_same = |wait: &&Pending| wait.start == warned.start && wait.deadline == warned.deadline;
+            if pending.iter().any(|wait| is_same(&wait)) {
+                continue;
+            }
+            *place = None;
+            let ended = link.waits.iter().find(|w| w.start == warned.start && w.deadline == warned.deadline);
+            let len = ended.map_or_else(|| now.since(warned.start), |wait| wait.len());
+            // What passed its limit is told as a stall.
+            if len <= diagnose::limit(warned.deadline, settings) && !is_told {
+                let over = near_wait(link, tracker, settings, for_leader, warned.deadline, warned.start, len);
+                found.tell(now, What::WarningOver(over));
+            }
+        }
+    }
+
+    /// Notes which told stalls have no wait beyond its limit any more, and which have one again.
+    fn note_ends(&mut self, tracker: &Tracker, settings: &Settings, now: Timestamp) {
+        for told in self.told.iter_mut().filter(|told| !told.is_over) {
+            let goes_on = told.stall.links.iter().filter_map(|id| tracker.link_by_id(*id)).any(|link| {
+                link.pending().any(|wait| {
+                    now.since(wait.start) > diagnose::limit(wait.deadline, settings)
+                        && !is_given_up(&wait, settings, now)
+                })
+            });
+            told.quiet_since = if goes_on { None } else { told.quiet_since.or(Some(now)) };
+        }
+    }
+
+    /// Stalls that were over before are not looked at again.
+    fn since(&self, settings: &Settings, now: Timestamp) -> Timestamp {
+        let longest = settings.stall_limit_ms().max(settings.init_limit_ms());
+        let back = Span::from_millis(longest.cast_signed()).times(4);
+        let open = self.told.iter().filter(|told| !told.is_over).map(|told| told.stall.start);
+        open.min().unwrap_or(now).min(now).minus(back)
+    }
+
+    /// Sets the stalls of now against those that were told.
+    fn compare(
+        &mut self,
+        stalls: Vec<Stall>,
+        tracker: &Tracker,
+        settings: &Settings,
+        now: Timestamp,
+        events: &mut Vec<Event>,
+    ) {
+        let mut tell = |what| events.push(Event { at: now, what });
+        for stall in stalls {
+            let known = self.told.iter_mut().find(|told| is_same(&told.stall, &stall, now));
+            if let Some(told) = known {
+                let id = told.id;
+                if told.is_over && stall.outcome == Outcome::Open && !told.is_given_up {
+                    (told.is_over, told.quiet_since) = (false, None);
+                    tell(What::Stall(Box::new(news(&stall, id, tracker, settings, now))));
+                }
+                if !told.is_over {
+                    told.stall = Stall { id, ..stall };
+                }
+                continue;
+            }
+            let limit = Span::from_millis(settings.stall_limit_ms().cast_signed());
+            if stall.end.is_some_and(|end| now.since(end) > limit)
+                || stall.end.is_none() && now.since(stall.start) > given_up_after(limit)
+                || self.told.iter().filter(|told| !told.is_over).count() >= TOLD_MOST
+            {
+                continue;
+            }
+            self.stalls += 1;
+            let quiet_since = (stall.outcome != Outcome::Open).then_some(now);
+            let stall = Stall { id: self.stalls, ..stall };
+            tell(What::Stall(Box::new(news(&stall, self.stalls, tracker, settings, now))));
+            let (id, is_over, is_given_up) = (self.stalls, false, false);
+            self.told.push(Told { id, stall, quiet_since, is_over, is_given_up });
+        }
+        for told in self.told.iter_mut().filter(|told| told.is_due(now)) {
+            told.is_over = true;
+            if told.stall.outcome == Outcome::Open {
+                told.is_given_up = true;
+                // Its waits are no longer to be seen: a link that was let go, or that went on elsewhere.
+                told.stall.end = told.quiet_since.filter(|at| *at > told.stall.start);
+            }
+            let mut news = news(&told.stall, told.id, tracker, settings, now);
+            if let Some(end) = news.stall.end {
+                news.stall.duration_ms = end.since(news.stall.start).millis();
+            }
+            tell(What::StallOver(Box::new(news)));
+        }
+    }
+
+    fn elections(&mut self, tracker: &Tracker, now: Timestamp, events: &mut Vec<Event>) {
+        let (begun, Some(last)) = tracker.last_election() else { return };
+        if begun > self.elections_begun {
+            self.elections_begun = begun;
+            let by = last.by.iter().map(|address| named(tracker, *address)).collect();
+            events.push(Event { at: now, what: What::Election { by } });
+        }
+        if begun > self.elections_over && last.end.is_some_and(|end| now.since(end) >= ELECTED) {
+            self.elections_over = begun;
+            let winner = last.leader_sid.and_then(|sid| tracker.address_of(sid)).map(|a| named(tracker, a));
+            events.push(Event { at: now, what: What::ElectionOver { election: last, winner } });
+        }
+    }
+
+    /// Lets go of what cannot be told any more.
+    fn forget(&mut self, tracker: &Tracker, settings: &Settings, now: Timestamp) {
+        let held: HashSet<u32> = tracker.links().map(|link| link.id).collect();
+        if self.seen.len() > held.len() {
+            self.seen.retain(|id, _| held.contains(id));
+        }
+        let since = self.since(settings, now);
+        self.told.retain(|told| !told.is_over || told.stall.end.unwrap_or(told.stall.start) >= since);
+        let mut excess = self.told.len().saturating_sub(TOLD_MOST);
+        self.told.retain(|told| {
+            let goes = excess > 0 && told.is_over;
+            excess -= usize::from(goes);
+            !goes
+        });
+    }
+}
+
+impl Told {
+    /// Whether it is to be told that it is over.
+    fn is_due(&self, now: Timestamp) -> bool {
+        !self.is_over && self.quiet_since.is_some_and(|since| now.since(since) >= SETTLING)
+    }
+}
+
+impl PartialEq for Warned {
+    fn eq(&self, other: &Self) -> bool {
+        (self.deadline, self.start) == (other.deadline, other.start)
+    }
+}
+
+/// What a look has found.
+#[derive(Debug, Default)]
+struct Found {
+    events: Vec<Event>,
+    /// Whether a wait passed its limit that no stall covers which was told.
+    is_news: bool,
+    next_due: Timestamp,
+}
+
+impl Found {
+    fn tell(&mut self, at: Timestamp, what: What) {
+        self.events.push(Event { at, what });
+    }
+}
+
+/// How long a wait is told to go on.
+fn given_up_after(limit: Span) -> Span {
+    limit.times(GIVEN_UP_TIMES).max(GIVEN_UP_AFTER)
+}
+
+fn is_given_up(wait: &Pending, settings: &Settings, now: Timestamp) -> bool {
+    now.since(wait.start) > given_up_after(diagnose::limit(wait.deadline, settings))
+}
+
+/// Whether two stalls are one event: they share a link and a time.
+fn is_same(told: &Stall, stall: &Stall, now: Timestamp) -> bool {
+    let end = |stall: &Stall| stall.end.unwrap_or(now);
+    told.links.iter().any(|id| stall.links.contains(id))
+        && told.start <= end(stall)
+        && stall.start <= end(told)
+}
+
+fn named(tracker: &Tracker, address: Address) -> Named {
+    Named { address, name: tracker.name(address) }
+}
+
+fn near_wait(
+    link: &LinkTrack,
+    tracker: &Tracker,
+    settings: &Settings,
+    for_leader: bool,
+    deadline: Deadline,
+    start: Timestamp,
+    len: Span,
+) -> NearWait {
+    let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
+    let (subject, waiter) = if for_leader { (leader, learner) } else { (learner, leader) };
+    NearWait {
+        link: link.id,
+        subject: named(tracker, subject),
+        waiter: named(tracker, waiter),
+        deadline,
+        start,
+        wait_ms: len.millis(),
+        limit_ms: diagnose::limit(deadline, settings).millis(),
+    }
+}
+
+/// A stall with names, as it is told.
+fn news(stall: &Stall, id: u32, tracker: &Tracker, settings: &Settings, now: Timestamp) -> StallNews {
+    let mut leads = false;
+    let mut others: Vec<Named> = Vec::new();
+    for link in stall.links.iter().filter_map(|id| tracker.link_by_id(*id)) {
+        let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
+        leads |= leader == stall.subject;
+        let other = if leader == stall.subject { learner } else { leader };
+        if others.iter().all(|named| named.address != other) {
+            others.push(named(tracker, other));
+        }
+    }
+    StallNews {
+        subject: named(tracker, stall.subject),
+        others,
+        leads,
+        past_limit_ms: past_limit(stall, tracker, settings, now).millis(),
+        stall: Stall { id, ..stall.clone() },
+    }
+}
+
+/// How long ago the first of a stall's waits passed its limit.
+fn past_limit(stall: &Stall, tracker: &Tracker, settings: &Settings, now: Timestamp) -> Span {
+    let links = || stall.links.iter().filter_map(|id| tracker.link_by_id(*id));
+    let pending = links().flat_map(LinkTrack::pending).map(|wait| (wait.deadline, wait.start));
+    let ended = links().flat_map(|link| &link.waits).map(|wait| (wait.deadline, wait.start));
+    let passed = pending
+        .chain(ended)
+        .filter(|(_, start)| *start >= stall.start)
+        .map(|(deadline, start)| start.plus(diagnose::limit(deadline, settings)))
+        .min();
+    passed.map_or(Span::ZERO, |passed| now.since(passed))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::address::Endpoint;
+    use crate::dissect::{Direction, LinkOpened, Observer, PacketSeen};
+    use crate::frame::FrameRef;
+    use crate::proto::{PacketType, Zxid};
+    use crate::report::model::Origin;
+    use crate::stream::Slot;
+    use crate::track::Options;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    fn endpoint(number: u32, port: u16) -> Endpoint {
+        Endpoint { address: IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number)).into(), port }
+    }
+
+    fn at(seconds: u32) -> Timestamp {
+        Timestamp::from_parts(i64::from(seconds), 0)
+    }
+
+    /// Trackers of links, each of a leader of its own, that fall silent at once.
+    fn silent(links: u32) -> Tracker {
+        let mut tracker =
+            Tracker::new(Options { tick_ms: Some((2_000, Origin::Option)), ..Options::default() });
+        for number in 0..links {
+            let slot = Slot(number);
+            let (leader, learner) = (endpoint(2 * number, 2888), endpoint(2 * number + 1, 40_000));
+            let place = FrameRef::default();
+            tracker.link_opened(slot, &LinkOpened { leader, learner, at: at(0), place, picked_up: true });
+            let packet = PacketSeen {
+                direction: Direction::ToLearner,
+                kind: PacketType::Ping,
+                zxid: Some(Zxid(0x1_0000_0000)),
+                data_len: Some(-1),
+                size: Some(20),
+                at: at(0),
+                last_at: at(0),
+                place,
+                seen: &[],
+                cut: 0,
+                inferred: false,
+                timed: true,
+            };
+            tracker.packet(slot, &packet);
+        }
+        tracker
+    }
+
+    fn count(events: &[Event], is: fn(&What) -> bool) -> usize {
+        events.iter().filter(|event| is(&event.what)).count()
+    }
+
+    #[test]
+    fn a_silence_without_end_is_over_some_time() {
+        let mut tracker = silent(1);
+        let mut watch = Watch::new(100);
+        let events: Vec<_> = (0..2_000).flat_map(|second| watch.look(&mut tracker, at(second))).collect();
+        assert_eq!(count(&events, |what| matches!(what, What::Stall(_))), 1);
+        let over = events.iter().find(|event| matches!(event.what, What::StallOver(_))).unwrap();
+        assert!((at(300)..at(310)).contains(&over.at), "{}", over.at.nanos());
+        assert_eq!((watch.open_stalls().count(), events.len()), (0, 2));
+    }
+
+    #[test]
+    fn stalls_beyond_those_that_are_remembered_are_not_told_again_and_again() {
+        let mut tracker = silent(300);
+        let mut watch = Watch::new(100);
+        let events: Vec<_> = (0..60).flat_map(|second| watch.look(&mut tracker, at(second))).collect();
+        assert_eq!(count(&events, |what| matches!(what, What::Stall(_))), TOLD_MOST);
+        assert_eq!(count(&events, |what| matches!(what, What::Notice(_))), 1);
+        assert_eq!(watch.open_stalls().count(), TOLD_MOST);
+    }
+}

@@ -1,0 +1,111 @@
+//! A link while it runs: which waits are under way, and what it is as of now.
+//!
+//! A finished capture is judged by waits that have ended. While it runs, those that have not are looked at
+//! here; [`LinkTrack::so_far`] ends them in a copy, so that the same rules judge both.
+
+use super::{LinkTrack, Reading};
+use crate::dissect::Direction;
+use crate::frame::FrameRef;
+use crate::report::model::Deadline;
+use crate::time::{Span, Timestamp};
+use crate::track::wait::Ended;
+use std::mem::take;
+
+/// A wait under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The link's number.
+    pub link: u32,
+    /// Against which deadline it counts.
+    pub deadline: Deadline,
+    /// The last sign of life, or the PROPOSAL that waits for its ACK.
+    pub start: Timestamp,
+    /// Whether the leader is waited for.
+    pub for_leader: bool,
+    /// The frame at its start.
+    pub from: FrameRef,
+}
+
+/// As of when a link is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct AsOf {
+    /// The present.
+    pub now: Timestamp,
+    /// When the waits end that are due: a little later than now.
+    pub later: Timestamp,
+    /// Waits that ended before are left out.
+    pub since: Timestamp,
+}
+
+impl LinkTrack {
+    /// The waits under way: none where the link is closed, else one for each side's next bytes, and
+    /// one for the oldest PROPOSAL without its ACK.
+    pub fn pending(&self) -> impl Iterator<Item = Pending> + '_ {
+        let is_open = self.closed.is_none();
+        let reads = [Direction::ToLeader, Direction::ToLearner].map(|direction| {
+            let Reading { last, deadline, is_over, .. } = self.reading.of(direction);
+            (is_open && !is_over).then_some(Pending {
+                link: self.id,
+                deadline: *deadline,
+                start: last.at,
+                for_leader: !direction.is_to_leader(),
+                from: last.place,
+            })
+        });
+        let oldest = if is_open { self.flight.oldest_unacked() } else { None };
+        let ack = oldest.map(|entry| Pending {
+            link: self.id,
+            deadline: Deadline::Ack,
+            start: entry.at,
+            for_leader: false,
+            from: entry.place,
+        });
+        reads.into_iter().flatten().chain(ack)
+    }
+
+    /// The link as a capture that ends now would show it: waits under way are ended by the capture's
+    /// end, those that `is_due` a little later. Without round trips and counts, which no verdict needs.
+    #[must_use]
+    pub fn so_far(&mut self, as_of: AsOf, is_due: impl Fn(&Pending) -> bool) -> Self {
+        let pending: Vec<_> = self.pending().collect();
+        let mut copy = self.bare();
+        copy.waits.retain(|wait| wait.end >= as_of.since);
+        for wait in pending {
+            let at = if is_due(&wait) { as_of.later } else { as_of.now };
+            match (wait.deadline, wait.for_leader) {
+                (Deadline::Ack, _) => copy.ack_wait(wait.start, wait.from, at, Ended::CaptureEnd, None),
+                (_, true) => copy.end_wait(Direction::ToLearner, at, Ended::CaptureEnd, None),
+                (_, false) => copy.end_wait(Direction::ToLeader, at, Ended::CaptureEnd, None),
+            }
+        }
+        copy.note_unheard();
+        copy
+    }
+
+    /// Whether it is over and still holds what no report shows.
+    #[must_use]
+    pub const fn is_to_be_compact(&self) -> bool {
+        self.totals.is_some() && !self.is_compact && (self.closed.is_some() || self.unwatched.is_some())
+    }
+
+    /// A copy without what is large and no wait's.
+    fn bare(&mut self) -> Self {
+        let (ping, ack, commit) = (take(&mut self.ping), take(&mut self.ack), take(&mut self.commit));
+        let (rtt, flight, checks) = (take(&mut self.rtt), take(&mut self.flight), take(&mut self.checks));
+        let copy = self.clone();
+        (self.ping, self.ack, self.commit) = (ping, ack, commit);
+        (self.rtt, self.flight, self.checks) = (rtt, flight, checks);
+        copy
+    }
+
+    /// Begins a new window: round trips from before the last one are forgotten, and waits shorter than
+    /// `near`, which no report lists.
+    pub fn rotate(&mut self, near: Span) {
+        self.ping.rotate();
+        self.ack.rotate();
+        self.commit.rotate();
+        self.rtt.to_leader.samples.rotate();
+        self.rtt.to_learner.samples.rotate();
+        self.waits.retain(|wait| wait.len() >= near);
+    }
+}
