@@ -6,107 +6,24 @@
 //! Writes `FRAMES` frames cut at 96 bytes as one classic pcap; `AT_ONCE` copies run side by side, so
 //! that a capture of ten connections becomes one of ten times as many. Standard output is `-`.
 
-use quorumscope::capture::{Batch, Options, Replay};
-use quorumscope::frame::LinkType;
+mod large;
+
 use std::error::Error;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
-
-const SNAPLEN: u32 = 96;
-/// Offsets in an Ethernet frame with IPv4 without options.
-const PORTS: usize = 14 + 20;
-
-struct Held {
-    at: i64,
-    orig_len: u32,
-    data: Vec<u8>,
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [out, frames, at_once, inputs @ ..] = arguments.as_slice() else {
         return Err("usage: enlarge OUT FRAMES AT_ONCE IN...".into());
     };
-    let (frames, at_once): (u64, u16) = (frames.parse()?, at_once.parse()?);
-    let held = read(inputs)?;
-    let (Some(first), Some(last)) = (held.first(), held.last()) else { return Err("no frames".into()) };
-    let span = last.at - first.at + 1_000_000_000;
+    let inputs: Vec<PathBuf> = inputs.iter().map(PathBuf::from).collect();
     let file: Box<dyn Write> =
         if out == "-" { Box::new(std::io::stdout()) } else { Box::new(std::fs::File::create(out)?) };
-    let mut out = BufWriter::with_capacity(1 << 20, file);
-    out.write_all(&header())?;
-    let mut written = 0;
-    let mut round = 0u32;
-    while written < frames {
-        for frame in &held {
-            for copy in 0..at_once {
-                let number = round.wrapping_mul(u32::from(at_once)).wrapping_add(u32::from(copy));
-                write(&mut out, frame, i64::from(round) * span, number)?;
-                written += 1;
-                if written == frames {
-                    out.flush()?;
-                    return Ok(());
-                }
-            }
-        }
-        round += 1;
-    }
-    Ok(())
-}
-
-fn read(inputs: &[String]) -> Result<Vec<Held>, Box<dyn Error>> {
-    let paths: Vec<PathBuf> = inputs.iter().map(PathBuf::from).collect();
-    let mut replay = Replay::open(&paths, &Options::default())?;
-    let mut batch = Batch::new();
-    let mut held = Vec::new();
-    while replay.fill(&mut batch) {
-        for frame in batch.frames().filter(|frame| frame.link == LinkType::Ethernet) {
-            let kept = frame.data.len().min(SNAPLEN as usize);
-            let data = frame.data.get(..kept).unwrap_or_default().to_vec();
-            held.push(Held { at: frame.at.nanos(), orig_len: frame.orig_len, data });
-        }
-        batch.clear();
-    }
-    Ok(held)
-}
-
-fn header() -> [u8; 24] {
-    let mut header = [0; 24];
-    for (at, word) in [0xa1b2_c3d4u32, 0x0004_0002, 0, 0, SNAPLEN, 1].into_iter().enumerate() {
-        if let Some(place) = header.get_mut(at * 4..at * 4 + 4) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
-    }
-    header
-}
-
-fn write(out: &mut impl Write, frame: &Held, later: i64, number: u32) -> std::io::Result<()> {
-    let at = frame.at + later;
-    let secs = u32::try_from(at / 1_000_000_000).unwrap_or(u32::MAX);
-    let micros = u32::try_from(at % 1_000_000_000 / 1000).unwrap_or(0);
-    let len = u32::try_from(frame.data.len()).unwrap_or(0);
-    for word in [secs, micros, len, frame.orig_len] {
-        out.write_all(&word.to_le_bytes())?;
-    }
-    let mut data = [0; SNAPLEN as usize];
-    let data = data.get_mut(..frame.data.len()).unwrap_or_default();
-    data.copy_from_slice(&frame.data);
-    renumber(data, number);
-    out.write_all(data)
-}
-
-/// Gives the dialing side of a copy a port of its own; known ports stay.
-fn renumber(data: &mut [u8], number: u32) {
-    for at in [PORTS, PORTS + 2] {
-        let Some([high, low]) = data.get(at..at + 2).and_then(|port| port.first_chunk::<2>()) else { return };
-        let port = u16::from_be_bytes([*high, *low]);
-        if port < 10_000 {
-            continue;
-        }
-        // 55,535 ports from 10,000 on.
-        let moved = (u32::from(port) - 10_000).wrapping_add(number.wrapping_mul(61)) % 55_535 + 10_000;
-        if let (Some(place), Ok(moved)) = (data.get_mut(at..at + 2), u16::try_from(moved)) {
-            place.copy_from_slice(&moved.to_be_bytes());
-        }
-    }
+    large::write_large(
+        &mut BufWriter::with_capacity(1 << 20, file),
+        frames.parse()?,
+        at_once.parse()?,
+        &inputs,
+    )
 }

@@ -98,6 +98,24 @@ fn a_rotation_is_one_capture_in_any_order() {
 }
 
 #[test]
+fn one_thread_and_many_give_the_same_report() {
+    let mut compared = 0;
+    for folder in
+        fs::read_dir(data("")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+    {
+        for format in ["json", "text"] {
+            let with =
+                |threads| run(&["replay", "--threads", threads, "--format", format], &[&folder]).stdout;
+            let one = with("1");
+            assert!(one.len() > 500, "{}", folder.display());
+            assert!(one == with("2") && one == with("8"), "{} as {format}", folder.display());
+            compared += 1;
+        }
+    }
+    assert!(compared >= 40, "{compared}");
+}
+
+#[test]
 fn standard_input_is_read_like_a_file() {
     let mut child = qscope(&["replay", "--format", "json", "-"], &[])
         .stdin(Stdio::piped())

@@ -11,8 +11,15 @@ pub struct Batch {
     pub(super) bytes: Vec<u8>,
     pub(super) filled: usize,
     pub(super) entries: Vec<Entry>,
-    /// Files that have ended.
-    pub(super) over: Vec<u32>,
+    /// Files that have ended, and behind which frame.
+    pub(super) over: Vec<Over>,
+}
+
+/// A file of which no frame comes from the one at `index` on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Over {
+    pub(super) index: usize,
+    pub(super) file: u32,
 }
 
 /// A frame of a batch; `head.start` is an index into the batch's bytes.
@@ -63,10 +70,14 @@ impl Batch {
         self.entries.push(Entry { head, file: place.file });
     }
 
-    /// Files, by their index in the input, of which no frame comes behind this batch.
-    #[must_use]
-    pub fn over(&self) -> &[u32] {
-        &self.over
+    /// The frames, in pieces at whose ends files end: these, by their index in the input, with each. Where
+    /// that is does not depend on how frames are cut into batches.
+    pub fn pieces(&self) -> impl Iterator<Item = (impl ExactSizeIterator<Item = Frame<'_>>, Option<u32>)> {
+        let ends = self.over.iter().map(|over| (over.index, Some(over.file)));
+        ends.chain([(self.entries.len(), None)]).scan(0, |start, (end, file)| {
+            let piece = self.entries.get(std::mem::replace(start, end)..end).unwrap_or_default();
+            Some((piece.iter().map(|entry| self.view(entry)), file))
+        })
     }
 
     /// Forgets all frames and keeps the memory.

@@ -5,6 +5,7 @@
 //! read as far as it goes, and its [`FileInfo`] says where and why it stopped. No clock is asked, and
 //! memory is bounded by the constants in this room, whatever the files' sizes.
 
+mod ahead;
 mod batch;
 mod clock;
 mod reader;

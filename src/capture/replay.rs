@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::FileInfo;
+use super::ahead::{self, Frames};
 use super::batch::Batch;
 use super::clock::Clock;
 use super::reader::Reader;
-use super::rotation::{Open, Rotation, Waiting};
+use super::rotation::{Entry, Open, Rotation, Waiting};
 use super::unpack::Unpacker;
+use super::{Compression, FileInfo};
 use crate::frame::Frame;
 
 /// The most files open at once. With 64 KiB of frames and some 100 KiB of unpacker for each, they
@@ -35,11 +36,14 @@ pub struct Options {
     pub most_open: usize,
     /// About how many bytes of frames a batch holds.
     pub batch_bytes: usize,
+    /// Threads to work with: with one, packed files are unpacked by the thread that asks for their frames,
+    /// with more by others ahead of it.
+    pub threads: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { most_open: MOST_OPEN, batch_bytes: BATCH_BYTES }
+        Self { most_open: MOST_OPEN, batch_bytes: BATCH_BYTES, threads: ahead::processors() }
     }
 }
 
@@ -133,7 +137,8 @@ impl Replay {
         if waiting.is_empty() && files.iter().all(|file| file.problem.is_some()) {
             return Err(OpenError { files, skipped });
         }
-        let rotation = Rotation::new(waiting, options.most_open, options.batch_bytes);
+        let rotation =
+            Rotation::new(waiting, options.most_open, ahead::most(options.threads), options.batch_bytes);
         Ok(Self { files, paths, skipped, rotation, total_bytes, bytes_read })
     }
 
@@ -300,7 +305,7 @@ impl Candidate {
         let mut ahead = Batch::new();
         reader.fill(&mut ahead, SNIFF_BYTES);
         let info = reader.info.clone();
-        let open = (!source.is_file()).then_some(Open { reader, ahead, next: 0 });
+        let open = (!source.is_file()).then_some(Open { frames: Frames::here(reader), ahead, next: 0 });
         Self { info, source, open }
     }
 
@@ -308,10 +313,16 @@ impl Candidate {
     fn waiting(self, file: u32, bytes_read: &Arc<AtomicU64>) -> Option<Waiting> {
         let Self { info, source, open } = self;
         let count = Arc::clone(bytes_read);
+        let is_packed = info.compression != Compression::None;
         let open = move || {
-            open.unwrap_or_else(|| Open { reader: source.reader(count), ahead: Batch::new(), next: 0 })
+            open.unwrap_or_else(|| Open {
+                frames: Frames::here(source.reader(count)),
+                ahead: Batch::new(),
+                next: 0,
+            })
         };
-        Some(Waiting { first: info.first?, file, open: Box::new(open), late: false, clock: None })
+        let entry = Entry::Shut(Box::new(open));
+        Some(Waiting { first: info.first?, file, entry, is_packed, late: false, clock: None })
     }
 }
 

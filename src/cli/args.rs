@@ -5,6 +5,7 @@ use super::zone;
 use crate::report::selection::ServerChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
@@ -128,6 +129,11 @@ pub(super) struct ReplayArgs {
     /// Text for people, or one JSON object for programs.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
+
+    /// Threads to work with: 1 does all in one, more share reading, dissecting and tracking. The report
+    /// is the same. As a rule as many as there are processors.
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<NonZero<usize>>,
 
     /// Exit with 1 if there is a stall.
     #[arg(long)]

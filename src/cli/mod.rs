@@ -14,6 +14,7 @@ mod live;
 #[path = "without_live.rs"]
 mod live;
 mod logs;
+mod pipeline;
 mod progress;
 mod reading;
 mod replay;

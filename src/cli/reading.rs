@@ -97,7 +97,25 @@ impl Passed {
 
     /// Hands a batch of frames to the dissector, up to the end that was asked for.
     pub(super) fn batch<O: Observer>(&mut self, batch: &Batch, dissector: &mut Dissector, observer: &mut O) {
-        for frame in batch.frames() {
+        for (frames, ended) in batch.pieces() {
+            self.frames(frames, dissector, observer);
+            if self.is_over {
+                return;
+            }
+            if let Some(file) = ended {
+                dissector.file_over(file);
+            }
+        }
+    }
+
+    #[inline]
+    fn frames<'a, O: Observer>(
+        &mut self,
+        frames: impl Iterator<Item = Frame<'a>>,
+        dissector: &mut Dissector,
+        observer: &mut O,
+    ) {
+        for frame in frames {
             if frame.at > self.until {
                 self.is_over = true;
                 return;
@@ -107,15 +125,15 @@ impl Passed {
             }
             self.first.get_or_insert(frame.at);
             self.last = self.last.max(Some(frame.at));
-            let ignored = match packet::segment(&frame) {
-                Ok(segment) => dissector.segment(&segment, observer),
-                Err(reason) => Some(reason),
+            // By reference: a segment is large.
+            let ignored = match &packet::segment(&frame) {
+                Ok(segment) => dissector.segment(segment, observer),
+                Err(reason) => Some(*reason),
             };
             if let Some(count) = ignored.and_then(|reason| self.ignored.get_mut(reason.index())) {
                 *count += 1;
             }
         }
-        dissector.files_over(batch.over());
     }
 
     /// What the report says of the input. Where reading ended early, what lies beyond was not read, and

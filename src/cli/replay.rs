@@ -3,8 +3,9 @@
 use super::args::{Color, Format, InputArgs, ReplayArgs};
 use super::config::{Config, setting_of};
 use super::exit::{Failure, Outcome, complain};
+use super::pipeline;
 use super::progress::Progress;
-use super::reading::{Passed, Reading};
+use super::reading::Passed;
 use super::zone::{self, Fold};
 use crate::address::Address;
 use crate::capture::{Options, Replay};
@@ -110,7 +111,11 @@ fn ports(asked: &[u16], customary: Vec<u16>) -> Vec<u16> {
 
 /// Opens the captures; what is none is named on standard error.
 pub(super) fn open(args: &InputArgs) -> Result<Replay, Failure> {
-    let replay = Replay::open(&args.paths, &Options::default()).map_err(|error| {
+    open_with(args, &Options::default())
+}
+
+fn open_with(args: &InputArgs, options: &Options) -> Result<Replay, Failure> {
+    let replay = Replay::open(&args.paths, options).map_err(|error| {
         let problem = |problem: &Option<String>| problem.clone().unwrap_or_else(|| "no frames".to_owned());
         let sentences: Vec<_> =
             error.files.iter().map(|file| format!("{}: {}", file.path, problem(&file.problem))).collect();
@@ -135,30 +140,23 @@ pub(super) fn set_clocks(replay: &mut Replay) -> (Survey, Hosts) {
 }
 
 fn read(args: &ReplayArgs, asked: &Asked) -> Result<Report, Failure> {
-    let mut replay = open(&args.input)?;
+    let threads = pipeline::threads(args.threads);
+    let mut replay = open_with(&args.input, &Options { threads, ..Options::default() })?;
     let (survey, hosts) = set_clocks(&mut replay);
-    let mut dissector = asked.dissector(&args.input, hosts);
+    let settings = asked.settings(&args.input, hosts);
     let mut tracker = asked.tracker(args, survey.hosts(replay.files().len()));
-    let mut passed = Passed::new(asked.selection.to);
+    let passed = Passed::new(asked.selection.to);
     let mut progress = Progress::new(replay.total_bytes(), replay.bytes_read_counter(), true);
-    let reading = Reading::start(replay);
-    while let Some(batch) = reading.next() {
-        passed.batch(&batch, &mut dissector, &mut tracker);
-        reading.done_with(batch);
-        progress.update();
-        if passed.is_over {
-            break;
-        }
-    }
+    let outcome = pipeline::run(replay, settings, passed, &mut tracker, threads, || progress.update());
     drop(progress);
-    dissector.finish(&mut tracker);
-    let replay = reading.finish().ok_or_else(|| Failure::wrong("reading broke off"))?;
+    let pipeline::Outcome { replay, passed, limits_hit } =
+        outcome.ok_or_else(|| Failure::wrong("reading broke off"))?;
     // Where --to ends the reading, it ends the files too.
     let ends: Vec<_> = replay.files().iter().map(|file| file.last.min(passed.last)).collect();
     let mut report = tracker.finish(&ends);
     report.clocks = survey.groups.iter().map(clock_of).collect();
     report.input = passed.input(replay.files(), replay.skipped());
-    report.limits_hit.extend(dissector.limits_hit());
+    report.limits_hit.extend(limits_hit);
     Ok(report)
 }
 

@@ -280,7 +280,19 @@ pub struct LinkTotals {
 
 /// Takes what dissecting brings forth. Times within a link do not always ascend: what was inferred
 /// or reassembled comes late and carries its own time.
+///
+/// [`super::Events`] keeps every one of these for another thread: what is new here is to be kept there.
 pub trait Observer {
+    /// How many captured bytes of a packet of this type it looks at, from the packet's first on. The rest
+    /// need not be shown.
+    #[must_use]
+    fn looks_at(kind: PacketType) -> usize
+    where
+        Self: Sized,
+    {
+        let _ = kind;
+        usize::MAX
+    }
     /// A link has appeared.
     fn link_opened(&mut self, slot: Slot, opened: &LinkOpened);
     /// A frame of a link, before what it brought forth.

@@ -7,6 +7,7 @@
 mod crossing;
 mod election;
 mod event;
+mod events;
 mod framer;
 mod hidden;
 mod link;
@@ -17,6 +18,8 @@ pub use event::{
     AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
     PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen, Trouble,
 };
+
+pub use events::{Events, Telling};
 
 use crate::address::Address;
 use crate::packet::{Flags, IgnoreReason, Segment};
@@ -120,6 +123,8 @@ pub struct Dissector {
     room: Room,
     sweep: u32,
     sweep_at: usize,
+    /// Slots ended, once the capture is over.
+    ended: usize,
     last_at: Timestamp,
     /// Bytes of memory that waiting segments take.
     held_bytes: usize,
@@ -140,6 +145,7 @@ impl Dissector {
             room: Room::default(),
             sweep: 0,
             sweep_at: 0,
+            ended: 0,
             last_at: Timestamp::MIN,
             held_bytes: 0,
             counts: Counts::default(),
@@ -153,26 +159,18 @@ impl Dissector {
         counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
-    /// No frame comes any more of these files, by their index in the input.
-    pub fn files_over(&mut self, files: &[u32]) {
-        for file in files {
-            self.settings.hosts.over(*file);
-        }
+    /// No frame comes any more of a file, by its index in the input.
+    pub fn file_over(&mut self, file: u32) {
+        self.settings.hosts.over(file);
     }
 
     /// Takes the next segment of the capture.
     #[inline]
     pub fn segment<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> Option<IgnoreReason> {
         self.last_at = self.last_at.max(segment.at);
-        let (key, side) = FlowKey::of(segment.src, segment.dst);
-        let slot = match self.table.find(&key, segment.at) {
-            Found::Known(slot) => slot,
-            Found::New(slot) => self.enter(slot, &key, side, segment),
-            Found::Instead(slot) => {
-                observer.link_unwatched(slot, segment.at);
-                self.let_go(slot, segment.at, observer);
-                self.enter(slot, &key, side, segment)
-            }
+        let (slot, side) = match self.table.find_recent(&segment.src, &segment.dst, segment.at) {
+            Some(found) => found,
+            None => self.find(segment, observer),
         };
         self.sweep += 1;
         if self.sweep >= SWEEP_EVERY {
@@ -189,7 +187,7 @@ impl Dissector {
             }
             return outcome.ignored();
         }
-        let outcome = flow.push(&key, side, segment, &self.settings.limits, &mut out);
+        let outcome = flow.push(side, segment, &self.settings.limits, &mut out);
         if flow.connection.is_holding() || flow.held_bytes > 0 {
             self.weigh(slot, segment.at, observer);
         }
@@ -206,13 +204,28 @@ impl Dissector {
             Outcome::Another => {
                 observer.link_unwatched(slot, segment.at);
                 self.let_go(slot, segment.at, observer);
-                self.enter(slot, &key, side, segment);
+                self.enter(slot, &FlowKey::of(segment.src, segment.dst).0, side, segment);
                 let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
                 let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
-                flow.push(&key, side, segment, &self.settings.limits, &mut out);
+                flow.push(side, segment, &self.settings.limits, &mut out);
                 None
             }
         }
+    }
+
+    /// The slot of a segment's connection, a new one's if need be, and which side sent it.
+    fn find<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> (Slot, Side) {
+        let (key, side) = FlowKey::of(segment.src, segment.dst);
+        let slot = match self.table.find(&key, segment.at) {
+            Found::Known(slot) => slot,
+            Found::New(slot) => self.enter(slot, &key, side, segment),
+            Found::Instead(slot) => {
+                observer.link_unwatched(slot, segment.at);
+                self.let_go(slot, segment.at, observer);
+                self.enter(slot, &key, side, segment)
+            }
+        };
+        (slot, side)
     }
 
     /// Takes account of what a flow holds; where all hold too much, it is this one that lets go.
@@ -243,10 +256,18 @@ impl Dissector {
 
     /// Ends everything: the capture is over.
     pub fn finish<O: Observer>(&mut self, observer: &mut O) {
-        for index in 0..self.flows.len() {
+        while self.finish_some(usize::MAX, observer) {}
+    }
+
+    /// Ends at most so many more connections of a capture that is over; false once all are ended.
+    pub fn finish_some<O: Observer>(&mut self, most: usize, observer: &mut O) -> bool {
+        let to = self.flows.len().min(self.ended.saturating_add(most));
+        for index in self.ended..to {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
             self.let_go(Slot(index as u32), self.last_at, observer);
         }
+        self.ended = to;
+        to < self.flows.len()
     }
 
     /// A new connection's state.
@@ -348,14 +369,13 @@ impl Kind {
 impl Flow {
     fn push<O: Observer>(
         &mut self,
-        key: &FlowKey,
         side: Side,
         segment: &Segment<'_>,
         limits: &Limits,
         out: &mut Outlet<'_, O>,
     ) -> Outcome {
         if let Kind::Undecided(probes) = self.kind {
-            self.decide(key, side, probes, segment);
+            self.decide(&FlowKey::of(segment.src, segment.dst).0, side, probes, segment);
         }
         let Self { connection, kind, first, .. } = self;
         match kind {

@@ -8,6 +8,7 @@ mod ip;
 mod link;
 mod reason;
 mod tcp;
+mod usual;
 
 pub use reason::IgnoreReason;
 
@@ -39,7 +40,7 @@ impl Flags {
 }
 
 /// One TCP segment of one frame. `payload` is what was captured of `len` bytes on the wire.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<'a> {
     /// When the capture saw the frame.
     pub at: Timestamp,
@@ -84,6 +85,12 @@ pub struct Segment<'a> {
 /// Why the frame holds no segment that could be used.
 #[inline]
 pub fn segment<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
+    usual::segment(frame, || any(frame))
+}
+
+/// The segment of a frame of any shape.
+#[cold]
+fn any<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
     let network = link::network(frame.link, frame.data)?;
     let link_len = frame.data.len().saturating_sub(network.len());
     let wire_len = (frame.orig_len as usize).max(frame.data.len()).saturating_sub(link_len);

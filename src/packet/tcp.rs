@@ -7,7 +7,7 @@ const HEADER_LEN: usize = 20;
 /// The header up to its flags: the least that says where a segment's bytes belong.
 const NEEDED_LEN: usize = 14;
 /// What nearly every segment of an open connection has as options: two NOPs and timestamps.
-const COMMON: [u8; 4] = [OPTION_NOP, OPTION_NOP, OPTION_TIMESTAMPS, 10];
+pub(super) const COMMON: [u8; 4] = [OPTION_NOP, OPTION_NOP, OPTION_TIMESTAMPS, 10];
 /// The length of a header with just these.
 const COMMON_LEN: usize = 32;
 

@@ -323,3 +323,28 @@ fn no_bytes_whatever_make_it_panic() {
         }
     }
 }
+
+#[test]
+fn the_short_way_and_the_general_one_agree() {
+    let good = plain();
+    let mut taken = 0;
+    // Every byte of the headers wrong in every bit, and every cut, at three lengths on the wire.
+    for at in 0..good.len() {
+        for bit in 0..8 {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1 << bit;
+            for kept in [at, good.len() - 7, good.len()] {
+                for extra in [0, 6, 70_000] {
+                    let mut frame = frame(LinkType::Ethernet, &bytes[..kept]);
+                    frame.orig_len = u32::try_from(good.len()).unwrap() - 3 + extra;
+                    let Ok(short) = usual::segment(&frame, || Err(IgnoreReason::NotTcp)) else { continue };
+                    taken += 1;
+                    assert_eq!(any(&frame), Ok(short), "byte {at}, bit {bit}, {kept} kept, {extra} more");
+                }
+            }
+        }
+    }
+    assert!(taken > 1_000, "{taken}");
+    let is_short = |link| usual::segment(&frame(link, &good), || Err(IgnoreReason::NotTcp)).is_ok();
+    assert!(is_short(LinkType::Ethernet) && !is_short(LinkType::RawIp));
+}

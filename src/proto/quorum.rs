@@ -87,6 +87,14 @@ impl Head {
     pub fn plausible(&self, to_leader: bool, limit: u32) -> bool {
         let len = self.data_len;
         let at_least = |least: i32| len >= least && len.unsigned_abs() <= limit;
+        // The three that nearly all packets are, first.
+        let is_transaction = self.zxid.0.cast_signed() >= 0 && self.zxid.counter() != 0;
+        match (self.kind, to_leader) {
+            (PacketType::Proposal, false) => return at_least(32) && is_transaction,
+            (PacketType::Commit, false) => return len == -1 && is_transaction,
+            (PacketType::Ack, true) => return len == -1 && self.zxid.0.cast_signed() >= 0,
+            _ => {}
+        }
         let fits = match (self.kind, to_leader) {
             (PacketType::Request, true) => at_least(16),
             (PacketType::Ping, true) => at_least(0) && len % 12 == 0,

@@ -93,6 +93,8 @@ pub struct Half {
     /// Captured bytes of `held`.
     held_bytes: usize,
     recent: [u64; RECENT as usize],
+    /// A part of each, which as a rule says that it is another one.
+    recent_tags: [u16; RECENT as usize],
     recent_at: u8,
     /// What happened so far.
     pub counts: HalfCounts,
@@ -178,19 +180,24 @@ impl Half {
 
     /// Whether this very frame was seen before; remembers it. `identity` is a hash of the fields
     /// that a retransmission would change (IP identification, timestamps, acknowledgment, window).
+    #[inline]
     pub(super) fn is_copy(&mut self, identity: u64) -> bool {
-        if self.recent.contains(&identity) {
+        // The upper bits are the better mixed ones.
+        let tag = (identity >> (u64::BITS - u16::BITS)) as u16;
+        if is_among(&self.recent_tags, tag) && self.recent.contains(&identity) {
             self.counts.duplicates += 1;
             return true;
         }
-        if let Some(slot) = self.recent.get_mut(usize::from(self.recent_at)) {
-            *slot = identity;
+        let at = usize::from(self.recent_at % RECENT);
+        if let (Some(slot), Some(place)) = (self.recent.get_mut(at), self.recent_tags.get_mut(at)) {
+            (*slot, *place) = (identity, tag);
         }
         self.recent_at = (self.recent_at + 1) % RECENT;
         false
     }
 
     /// Takes the payload of a segment that this direction sent.
+    #[inline]
     pub(super) fn push(
         &mut self,
         segment: &Segment<'_>,
@@ -478,6 +485,12 @@ impl Half {
     fn acked_bytes(&self) -> u64 {
         self.fin.map_or(self.acked, |fin| fin.min(self.acked))
     }
+}
+
+/// Whether a tag is among others, all of which are compared at once.
+#[inline]
+fn is_among(tags: &[u16; RECENT as usize], tag: u16) -> bool {
+    tags.iter().fold(0, |found, other| found | u16::from(*other == tag).wrapping_neg()) != 0
 }
 
 /// What was captured of a payload's bytes from `from` to `to`, and how many these are.

@@ -56,7 +56,8 @@ struct Entry {
 }
 
 /// Flows that are found without hashing: more than an ensemble has links.
-const RECENT: usize = 64;
+const RECENT: usize = 1 << RECENT_BITS;
+const RECENT_BITS: u32 = 12;
 
 /// How many entries are looked at for one to let go.
 const CANDIDATES: usize = 16;
@@ -113,26 +114,41 @@ impl Table {
         self.slots.is_empty()
     }
 
-    /// Where a flow is remembered for a while.
+    /// Where a flow is remembered for a while: the same for both of its directions.
     #[inline]
-    const fn recent_place(key: &FlowKey) -> usize {
-        ((key.a.port ^ key.b.port) as usize ^ key.a.address.bits() as usize & 0xff) % RECENT
+    const fn recent_place(a: &Endpoint, b: &Endpoint) -> usize {
+        let both = (a.port ^ b.port) as u64
+            ^ (((a.address.bits() ^ b.address.bits()) & 0xffff_ffff_ffff) as u64) << u16::BITS;
+        (both.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - RECENT_BITS)) as usize
+    }
+
+    /// The slot of a flow that was found lately, and which of its sides `src` is. Nothing is hashed, and
+    /// what it does not know [`Self::find`] may.
+    #[inline]
+    pub fn find_recent(&mut self, src: &Endpoint, dst: &Endpoint, at: Timestamp) -> Option<(Slot, Side)> {
+        let slot = *self.recent.get(Self::recent_place(src, dst))?;
+        let entry = self.entries.get_mut(slot as usize)?;
+        let side = if entry.key.a == *src && entry.key.b == *dst {
+            Side::A
+        } else if entry.key.b == *src && entry.key.a == *dst {
+            Side::B
+        } else {
+            return None;
+        };
+        if !entry.used {
+            return None;
+        }
+        entry.touched = at;
+        Some((Slot(slot), side))
     }
 
     /// The slot of a flow; a new flow gets one.
-    #[inline]
     pub fn find(&mut self, key: &FlowKey, at: Timestamp) -> Found {
-        let recent = Self::recent_place(key);
-        if let Some(&slot) = self.recent.get(recent)
-            && let Some(entry) = self.entries.get_mut(slot as usize)
-            && entry.key == *key
-            && entry.used
-        {
-            entry.touched = at;
-            return Found::Known(Slot(slot));
+        if let Some((slot, _)) = self.find_recent(&key.a, &key.b, at) {
+            return Found::Known(slot);
         }
         if let Some(&slot) = self.slots.get(key) {
-            if let Some(place) = self.recent.get_mut(recent) {
+            if let Some(place) = self.recent.get_mut(Self::recent_place(&key.a, &key.b)) {
                 *place = slot;
             }
             if let Some(entry) = self.entries.get_mut(slot as usize) {
@@ -166,7 +182,7 @@ impl Table {
             *place = entry;
         }
         self.slots.insert(key, slot);
-        if let Some(place) = self.recent.get_mut(Self::recent_place(&key)) {
+        if let Some(place) = self.recent.get_mut(Self::recent_place(&key.a, &key.b)) {
             *place = slot;
         }
         found

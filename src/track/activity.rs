@@ -56,11 +56,13 @@ pub struct Sum {
 #[derive(Clone, Debug)]
 pub struct Activity {
     slots: Box<[(u32, Counts)]>,
+    /// When the slot of the last time asked for begins, and its number.
+    last: (i64, u32),
 }
 
 impl Default for Activity {
     fn default() -> Self {
-        Self { slots: vec![(0, Counts::default()); SLOTS].into_boxed_slice() }
+        Self { slots: vec![(0, Counts::default()); SLOTS].into_boxed_slice(), last: (0, 0) }
     }
 }
 
@@ -71,10 +73,22 @@ const fn number(at: Timestamp) -> u32 {
 }
 
 impl Activity {
+    /// [`number`], without a division where it is the same as the last one.
+    #[inline]
+    fn number(&mut self, at: Timestamp) -> u32 {
+        let (start, number_then) = self.last;
+        if (0..SLOT_NANOS).contains(&at.nanos().wrapping_sub(start)) {
+            return number_then;
+        }
+        let number = number(at);
+        self.last = (at.nanos().saturating_sub(at.nanos().rem_euclid(SLOT_NANOS)), number);
+        number
+    }
+
     /// The counts of a time, to add to.
     #[inline]
     pub fn at(&mut self, at: Timestamp) -> Option<&mut Counts> {
-        let number = number(at);
+        let number = self.number(at);
         let (held, counts) = self.slots.get_mut(number as usize % SLOTS)?;
         if *held != number {
             // Time ran on; a late one finds its slot taken and is dropped.

@@ -7,6 +7,7 @@ use crate::frame::FrameRef;
 use crate::proto::Zxid;
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 
 /// PROPOSALs remembered per link; beyond, the oldest is let go.
 const MOST: usize = 16_384;
@@ -14,6 +15,8 @@ const MOST: usize = 16_384;
 const LOOSE_MOST: usize = 1_024;
 /// How far behind the last ACK and COMMIT an entry without its own is still kept.
 const BEHIND: u64 = 1_024;
+/// Entries from which on it is worth while to let go of answered ones between others.
+const CROWDED: usize = 64;
 
 /// One PROPOSAL.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,21 @@ pub struct Entry {
     pub counts: bool,
     is_acked: bool,
     is_committed: bool,
+}
+
+impl Entry {
+    /// It, answered so.
+    #[inline]
+    const fn answered(&self, at: Timestamp, place: FrameRef, is_ack: bool, counts: bool) -> Answered {
+        Answered {
+            sent_at: self.at,
+            sent_place: self.place,
+            at,
+            place,
+            is_ack,
+            counts: counts && self.counts,
+        }
+    }
 }
 
 /// An answer that came before its PROPOSAL was known.
@@ -48,8 +66,10 @@ struct Loose {
 /// What an ACK or a COMMIT answers.
 #[derive(Clone, Copy, Debug)]
 pub struct Answered {
-    /// The PROPOSAL.
-    pub entry: Entry,
+    /// When the PROPOSAL was sent.
+    pub sent_at: Timestamp,
+    /// Its frame.
+    pub sent_place: FrameRef,
     /// When the answer was sent.
     pub at: Timestamp,
     /// Its frame.
@@ -64,7 +84,16 @@ pub struct Answered {
 #[derive(Clone, Debug, Default)]
 pub struct InFlight {
     entries: VecDeque<Entry>,
+    /// What was answered and let go while earlier entries wait, in order. One entry without an answer would
+    /// hold on to a thousand behind it, and links with as many each would fill all caches.
+    done: VecDeque<RangeInclusive<u64>>,
+    /// Answered entries behind the first.
+    answered_behind: usize,
+    /// Where the next ACK and the next COMMIT look first; they come in order.
+    next: [usize; 2],
     loose: BTreeMap<Zxid, Loose>,
+    /// The highest zxid that ever was loose: a PROPOSAL beyond it has no answer yet.
+    loose_last: Option<Zxid>,
     last_ack: Option<Zxid>,
     last_commit: Option<Zxid>,
     /// PROPOSALs, and answers without one, that were let go because there were too many.
@@ -86,16 +115,17 @@ impl InFlight {
         mut answered: impl FnMut(Answered),
     ) {
         let mut entry = Entry { zxid, at, place, counts, is_acked: false, is_committed: false };
-        let loose = if self.loose.is_empty() { None } else { self.loose.remove(&zxid) };
+        let loose = if Some(zxid) > self.loose_last { None } else { self.loose.remove(&zxid) };
         for (answer, is_ack) in loose.iter().flat_map(|loose| [(loose.ack, true), (loose.commit, false)]) {
             let Some(Answer { at, place, counts }) = answer else { continue };
             *(if is_ack { &mut entry.is_acked } else { &mut entry.is_committed }) = true;
-            answered(Answered { entry, at, place, is_ack, counts: counts && entry.counts });
+            answered(entry.answered(at, place, is_ack, counts));
         }
+        self.answered_behind += usize::from(entry.is_acked && entry.is_committed);
         match self.entries.back() {
             Some(last) if last.zxid >= zxid => {
                 let index = self.entries.partition_point(|other| other.zxid < zxid);
-                if self.entries.get(index).is_some_and(|other| other.zxid == zxid) {
+                if self.entries.get(index).is_some_and(|other| other.zxid == zxid) || self.is_done(zxid) {
                     return;
                 }
                 self.entries.insert(index, entry);
@@ -109,6 +139,7 @@ impl InFlight {
     }
 
     /// Notes an ACK or a COMMIT; answers the PROPOSAL it is for.
+    #[inline]
     pub fn answer(
         &mut self,
         zxid: Zxid,
@@ -119,53 +150,141 @@ impl InFlight {
     ) -> Option<Answered> {
         let last = if is_ack { &mut self.last_ack } else { &mut self.last_commit };
         *last = (*last).max(Some(zxid));
-        let Some(index) = self.find(zxid) else {
-            if self.entries.front().is_none_or(|first| first.zxid < zxid) {
-                let loose = self.loose.entry(zxid).or_default();
-                let place_of = if is_ack { &mut loose.ack } else { &mut loose.commit };
-                place_of.get_or_insert(Answer { at, place, counts });
-                if self.loose.len() > LOOSE_MOST {
-                    self.loose.pop_first();
-                    self.evicted += 1;
-                }
-            }
+        let Some(index) = self.find(zxid, self.next[usize::from(is_ack)]) else {
+            self.wait(zxid, is_ack, Answer { at, place, counts });
             return None;
         };
+        self.next[usize::from(is_ack)] = index + 1;
         let entry = self.entries.get_mut(index)?;
         let is_known = if is_ack { &mut entry.is_acked } else { &mut entry.is_committed };
         if std::mem::replace(is_known, true) {
             return None;
         }
-        let entry = *entry;
+        let answered = entry.answered(at, place, is_ack, counts);
+        self.answered_behind += usize::from(index > 0 && entry.is_acked && entry.is_committed);
         self.trim();
-        Some(Answered { entry, at, place, is_ack, counts: counts && entry.counts })
+        if self.entries.len() > CROWDED && self.answered_behind > self.entries.len() / 2 {
+            self.thin_out();
+        }
+        Some(answered)
     }
 
-    /// The place of a zxid: as a rule the numbering has no holes; with some, it lies a little before.
-    fn find(&self, zxid: Zxid) -> Option<usize> {
-        const STEPS: usize = 4;
-        let (first, last) = (self.entries.front()?.zxid, self.entries.len() - 1);
-        let mut guess = usize::try_from(zxid.0.checked_sub(first.0)?).ok()?.min(last);
-        for _ in 0..STEPS {
-            let held = self.entries.get(guess)?.zxid;
-            if held <= zxid {
-                return (held == zxid).then_some(guess);
-            }
-            guess = guess.checked_sub(usize::try_from(held.0 - zxid.0).ok()?)?;
+    /// Keeps an answer whose PROPOSAL may yet turn up.
+    #[cold]
+    fn wait(&mut self, zxid: Zxid, is_ack: bool, answer: Answer) {
+        if self.entries.front().is_some_and(|first| first.zxid >= zxid) || self.is_done(zxid) {
+            return;
         }
-        self.entries.binary_search_by_key(&zxid, |entry| entry.zxid).ok()
+        self.loose_last = self.loose_last.max(Some(zxid));
+        let loose = self.loose.entry(zxid).or_default();
+        let place_of = if is_ack { &mut loose.ack } else { &mut loose.commit };
+        place_of.get_or_insert(answer);
+        if self.loose.len() > LOOSE_MOST {
+            self.loose.pop_first();
+            self.evicted += 1;
+        }
+    }
+
+    /// The place of a zxid: as a rule where the last answer lets expect it, or where it is if the numbering
+    /// has no holes.
+    #[inline]
+    fn find(&self, zxid: Zxid, expected: usize) -> Option<usize> {
+        let is_it = |index: usize| self.entries.get(index).is_some_and(|entry| entry.zxid == zxid);
+        if is_it(expected) {
+            return Some(expected);
+        }
+        let first = self.entries.front()?.zxid;
+        let guess = usize::try_from(zxid.0.checked_sub(first.0)?).ok()?;
+        if is_it(guess) { Some(guess) } else { self.search(zxid, guess) }
+    }
+
+    /// The place of a zxid where the numbering has holes: not behind the one it would have without.
+    #[cold]
+    fn search(&self, zxid: Zxid, guess: usize) -> Option<usize> {
+        let (mut from, mut to) = (0, self.entries.len().min(guess.saturating_add(1)));
+        // From the end on in growing steps: what is answered lies among the last ones.
+        let mut step = 1;
+        while let Some(index) = to.checked_sub(step) {
+            if self.entries.get(index)?.zxid <= zxid {
+                from = index;
+                break;
+            }
+            to = index;
+            step *= 2;
+        }
+        while from < to {
+            let middle = from.midpoint(to);
+            let held = self.entries.get(middle)?.zxid;
+            if held == zxid {
+                return Some(middle);
+            }
+            (from, to) = if held < zxid { (middle + 1, to) } else { (from, middle) };
+        }
+        None
+    }
+
+    /// Lets go the answered entries behind the first.
+    #[cold]
+    fn thin_out(&mut self) {
+        let Some(first) = self.entries.front().map(|first| first.zxid) else { return };
+        let mut done = VecDeque::with_capacity(self.done.len() + 8);
+        let mut known = std::mem::take(&mut self.done).into_iter().peekable();
+        let add = |done: &mut VecDeque<RangeInclusive<u64>>, range: RangeInclusive<u64>| match done.back_mut()
+        {
+            Some(last) if last.end() + 1 >= *range.start() => {
+                *last = *last.start()..=*range.end().max(last.end())
+            }
+            _ => done.push_back(range),
+        };
+        self.entries.retain(|entry| {
+            let stays = entry.zxid == first || !(entry.is_acked && entry.is_committed);
+            if !stays {
+                while let Some(range) = known.next_if(|range| *range.start() < entry.zxid.0) {
+                    add(&mut done, range);
+                }
+                add(&mut done, entry.zxid.0..=entry.zxid.0);
+            }
+            stays
+        });
+        known.for_each(|range| add(&mut done, range));
+        self.done = done;
+        self.answered_behind = 0;
+    }
+
+    /// Whether a PROPOSAL was answered and let go though an earlier one waits.
+    fn is_done(&self, zxid: Zxid) -> bool {
+        let index = self.done.partition_point(|range| *range.end() < zxid.0);
+        self.done.get(index).is_some_and(|range| range.contains(&zxid.0))
     }
 
     /// Lets go what is answered, and what is so far behind that its answers will not be found.
+    #[inline]
     fn trim(&mut self) {
         let behind = self.last_ack.min(self.last_commit).map_or(0, |last| last.0.saturating_sub(BEHIND));
-        while self.entries.front().is_some_and(|e| e.is_acked && e.is_committed || e.zxid.0 < behind) {
-            self.let_go();
+        while let Some(first) = self.entries.front() {
+            if first.is_acked && first.is_committed {
+                self.entries.pop_front();
+                self.answered_behind = self.answered_behind.saturating_sub(1);
+                self.next = self.next.map(|next| next.saturating_sub(1));
+            } else if first.zxid.0 < behind {
+                self.let_go();
+            } else {
+                break;
+            }
+        }
+        while let (Some(range), Some(first)) = (self.done.front(), self.entries.front())
+            && *range.end() < first.zxid.0
+        {
+            self.done.pop_front();
+        }
+        if self.entries.is_empty() {
+            self.done.clear();
         }
     }
 
     fn let_go(&mut self) {
         let Some(entry) = self.entries.pop_front() else { return };
+        self.next = self.next.map(|next| next.saturating_sub(1));
         if entry.counts {
             self.unacked += u64::from(!entry.is_acked && Some(entry.zxid) > self.last_ack);
             self.uncommitted += u64::from(!entry.is_committed && Some(entry.zxid) > self.last_commit);

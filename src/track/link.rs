@@ -4,6 +4,7 @@ mod at_learner;
 mod over;
 mod ping;
 mod running;
+mod waits;
 
 pub use running::{AsOf, Pending};
 
@@ -247,7 +248,7 @@ impl LinkTrack {
     }
 
     /// A frame of the link.
-    #[inline]
+    #[inline(always)]
     pub fn segment(&mut self, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
         let mark = Mark { place: segment.place, at: segment.at };
@@ -434,30 +435,15 @@ impl LinkTrack {
         }
     }
 
+    #[inline]
     fn end_wait(&mut self, direction: Direction, at: Timestamp, ended: Ended, to: Option<FrameRef>) {
         let reading = self.reading.of(direction);
         let (start, deadline) = (reading.last.at, reading.deadline);
         let len = at.since(start);
         self.note_worst(deadline, len, start);
-        if len < REMEMBERED {
-            return;
+        if len >= REMEMBERED {
+            self.remember_silence(direction, at, ended, to);
         }
-        let reading = self.reading.of(direction);
-        let wait = Wait {
-            deadline,
-            start,
-            end: at,
-            ended,
-            for_leader: !direction.is_to_leader(),
-            from: reading.last.place,
-            to,
-            silence: Some(reading.silence),
-            activity: self.went_on(start, at.minus(EDGE)),
-            crossed: self.crossed_between(start, at),
-            in_flight: self.flight.waiting(),
-            before: self.went_on(start.minus(BEFORE.min(len)), start),
-        };
-        self.remember(wait);
     }
 
     /// What went on on the link in a stretch of time.
@@ -575,19 +561,13 @@ impl LinkTrack {
         if !answered.counts {
             return;
         }
-        let len = answered.at.since(answered.entry.at);
+        let len = answered.at.since(answered.sent_at);
         if !answered.is_ack {
             self.commit.record(len.micros());
             return;
         }
         self.ack.record(len.micros());
-        self.ack_wait(
-            answered.entry.at,
-            answered.entry.place,
-            answered.at,
-            Ended::Heard,
-            Some(answered.place),
-        );
+        self.ack_wait(answered.sent_at, answered.sent_place, answered.at, Ended::Heard, Some(answered.place));
     }
 
     #[inline]
@@ -602,23 +582,7 @@ impl LinkTrack {
         let len = end.since(start);
         self.note_worst(Deadline::Ack, len, start);
         if len >= REMEMBERED {
-            let activity = self.went_on(start, end.minus(EDGE));
-            let before = self.went_on(start.minus(BEFORE.min(len)), start);
-            let wait = Wait {
-                deadline: Deadline::Ack,
-                start,
-                end,
-                ended,
-                for_leader: false,
-                from,
-                to,
-                silence: None,
-                activity,
-                crossed: self.crossed_between(start, end),
-                in_flight: self.flight.waiting(),
-                before,
-            };
-            self.remember(wait);
+            self.remember_ack(start, from, end, ended, to);
         }
     }
 

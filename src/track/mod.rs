@@ -43,6 +43,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use timeline::Timeline;
 use vantage::Vantages;
+use violation::EMBEDDED_END;
 
 /// Links held at once; beyond, a new one is not looked at.
 const LINKS_MOST: usize = 65_536;
@@ -407,6 +408,15 @@ impl Tracker {
 }
 
 impl Observer for Tracker {
+    #[inline]
+    fn looks_at(kind: PacketType) -> usize {
+        match kind {
+            PacketType::Ack | PacketType::Commit => 0,
+            PacketType::Proposal | PacketType::Inform => EMBEDDED_END,
+            _ => usize::MAX,
+        }
+    }
+
     fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
         let id = self.links_seen.saturating_add(1);
         if self.over >= OVER_MOST {
@@ -437,7 +447,7 @@ impl Observer for Tracker {
         self.vantage.pair(opened.leader.address, opened.learner.address);
     }
 
-    #[inline]
+    #[inline(always)]
     fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
         self.vantages.pair(segment.place.file, segment.src.address, segment.dst.address);
@@ -459,7 +469,11 @@ impl Observer for Tracker {
         let Some(link) = self.links.get_mut(index) else { return };
         let last_ping = link.last_ping_at();
         link.packet(packet);
-        let (id, opened, serves) = (link.id, link.opened, link.serves_now());
+        let (id, serves) = (link.id, link.serves_now());
+        if matches!(packet.kind, PacketType::Ack | PacketType::Commit) {
+            return;
+        }
+        let opened = link.opened;
         let (leader, learner) = (opened.leader.address, opened.learner.address);
         match packet.kind {
             // What a learner is sent to catch up was written earlier.

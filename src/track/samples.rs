@@ -8,8 +8,8 @@
 use crate::report::model::Quantiles;
 use hdrhistogram::Histogram;
 
-/// Values kept one by one before they are counted, together: that costs a fraction of counting each where
-/// it comes up, among everything else that the cache holds.
+/// The least number of values kept one by one before they are counted, together: that costs a fraction of
+/// counting each where it comes up, among everything else that the cache holds.
 const FEW: usize = 512;
 /// The longest duration that is told exactly: one hour.
 const MOST_US: u64 = 3_600_000_000;
@@ -68,7 +68,8 @@ impl Samples {
         let us = us.min(MOST_US);
         self.ends = Some(self.ends.map_or((us, us), |(least, most)| (least.min(us), most.max(us))));
         self.count += 1;
-        if self.few.len() >= FEW {
+        // As many as are counted already, so that merging costs the same for each, however many they are.
+        if self.few.len() >= self.many.len().max(FEW) {
             self.drain();
         }
         self.few.push(Short::of(us));

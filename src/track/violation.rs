@@ -13,6 +13,11 @@ use crate::proto::{PacketType, Zxid};
 use crate::report::model::Violation;
 use crate::time::Timestamp;
 
+/// Where a PROPOSAL carries its zxid a second time: packet head, session and cxid come before it.
+const EMBEDDED_AT: usize = 28;
+/// Where it ends, the last byte of a PROPOSAL that is looked at.
+pub(super) const EMBEDDED_END: usize = EMBEDDED_AT + 8;
+
 /// Suspicions and violations kept per link.
 const MOST: usize = 64;
 
@@ -122,9 +127,9 @@ impl Checks {
 
     /// A packet's zxid against the one that its transaction carries.
     fn embedded(&mut self, link: u32, packet: &PacketSeen<'_>, zxid: Zxid) {
-        /// Packet head, session and cxid come before it.
-        const AT: usize = 28;
-        let Some(inner) = packet.seen.get(AT..AT + 8).and_then(|bytes| bytes.first_chunk::<8>()) else {
+        let Some(inner) =
+            packet.seen.get(EMBEDDED_AT..EMBEDDED_END).and_then(|bytes| bytes.first_chunk::<8>())
+        else {
             return;
         };
         let inner = Zxid(u64::from_be_bytes(*inner));

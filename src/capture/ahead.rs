@@ -1,0 +1,170 @@
+//! A packed file unpacked ahead of its use, on a thread of its own.
+//!
+//! Unpacking costs more than anything else done to a packed capture, and one file's bytes can only be
+//! unpacked one after the other. So each packed file that is open, and the next ones of a rotation before
+//! their turn, are unpacked and decoded by a thread each, at most [`MOST`] at once. Every one of them runs
+//! ahead by a few batches and then waits to be used: memory is bounded, and frames come in the same
+//! order as without threads.
+
+use std::io;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::FileInfo;
+use super::batch::Batch;
+use super::clock::Clock;
+use super::reader::Reader;
+
+/// The most files that are unpacked side by side.
+pub(super) const MOST: usize = 8;
+/// Batches that a file is ahead.
+const BATCHES: usize = 8;
+/// Bytes of frames in each; with [`MOST`] files 20 MiB at most.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// One file's frames: read when asked for, or ahead of that.
+pub(super) enum Frames {
+    Here(Box<Reader>),
+    Ahead(Ahead),
+}
+
+/// A file that another thread reads.
+pub(super) struct Ahead {
+    file: u32,
+    full: Receiver<Message>,
+    empty: Sender<Batch>,
+    info: FileInfo,
+    /// What is wrong with the file as a whole, where nothing worse is.
+    problem: Option<String>,
+}
+
+enum Message {
+    Frames(Batch),
+    End(FileInfo),
+}
+
+impl Frames {
+    /// Frames read when asked for.
+    pub(super) fn here(reader: Reader) -> Self {
+        Self::Here(Box::new(reader))
+    }
+
+    /// Has another thread read from now on; this one, where none can be started.
+    pub(super) fn run_ahead(self) -> Self {
+        let Self::Here(reader) = self else { return self };
+        let (give, take) = bounded::<Box<Reader>>(1);
+        let (full_in, full) = bounded(BATCHES);
+        let (empty, empty_out) = bounded(BATCHES + 2);
+        let run = move || {
+            if let Ok(reader) = take.recv() {
+                read(*reader, &full_in, &empty_out);
+            }
+        };
+        if thread::Builder::new().name("unpack".to_owned()).spawn(run).is_err() {
+            return Self::Here(reader);
+        }
+        for _ in 0..BATCHES {
+            // The channel has room for all of them.
+            let _ = empty.send(Batch::new());
+        }
+        let (file, info) = (reader.file, reader.info.clone());
+        // The thread has just been started, and waits.
+        let _ = give.send(reader);
+        Self::Ahead(Ahead { file, full, empty, info, problem: None })
+    }
+
+    pub(super) const fn is_ahead(&self) -> bool {
+        matches!(self, Self::Ahead(_))
+    }
+
+    /// The file's index in the input.
+    pub(super) fn file(&self) -> u32 {
+        match self {
+            Self::Here(reader) => reader.file,
+            Self::Ahead(ahead) => ahead.file,
+        }
+    }
+
+    /// Says which file of the input it is and what sets its times right. Call it before [`Self::run_ahead`].
+    pub(super) fn set_place(&mut self, file: u32, clock: Option<Clock>) {
+        if let Self::Here(reader) = self {
+            (reader.file, reader.clock) = (file, clock);
+        }
+    }
+
+    /// Notes what is wrong with the file as a whole.
+    pub(super) fn has_problem(&mut self, problem: String) {
+        match self {
+            Self::Here(reader) => reader.info.problem = Some(problem),
+            Self::Ahead(ahead) => ahead.problem = Some(problem),
+        }
+    }
+
+    /// Fills a batch, cleared before, with this file's next frames: about `target` bytes of them, or as
+    /// many as lie ready. False at the end of what can be read.
+    pub(super) fn fill(&mut self, batch: &mut Batch, target: usize) -> bool {
+        match self {
+            Self::Here(reader) => reader.fill(batch, target),
+            Self::Ahead(ahead) => ahead.fill(batch),
+        }
+    }
+
+    /// What is known of the file.
+    pub(super) fn into_info(self) -> FileInfo {
+        match self {
+            Self::Here(reader) => reader.info,
+            Self::Ahead(Ahead { info, problem, .. }) => {
+                FileInfo { problem: info.problem.clone().or(problem), ..info }
+            }
+        }
+    }
+}
+
+impl Ahead {
+    fn fill(&mut self, batch: &mut Batch) -> bool {
+        match self.full.recv() {
+            Ok(Message::Frames(frames)) => {
+                let mut done = std::mem::replace(batch, frames);
+                done.clear();
+                // At the end nobody wants it.
+                let _ = self.empty.send(done);
+                true
+            }
+            Ok(Message::End(info)) => {
+                batch.clear();
+                self.info = info;
+                false
+            }
+            Err(_) => {
+                batch.clear();
+                false
+            }
+        }
+    }
+}
+
+/// Reads a file to its end, or until nobody wants it any more.
+fn read(mut reader: Reader, full: &Sender<Message>, empty: &Receiver<Batch>) {
+    while let Ok(mut batch) = empty.recv() {
+        if !reader.fill(&mut batch, BATCH_BYTES) {
+            let _ = full.send(Message::End(reader.info));
+            return;
+        }
+        if full.send(Message::Frames(batch)).is_err() {
+            return;
+        }
+    }
+}
+
+/// How many files may be read ahead by so many threads; unpacking in the thread that asks is as good where
+/// there is but one.
+pub(super) fn most(threads: usize) -> usize {
+    if threads < 2 { 0 } else { threads.min(MOST) }
+}
+
+/// Processors to work with.
+pub(super) fn processors() -> usize {
+    let count: io::Result<_> = thread::available_parallelism();
+    count.map_or(1, std::num::NonZero::get)
+}

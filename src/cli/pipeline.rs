@@ -1,0 +1,215 @@
+//! Who does what: one thread, or several that hand on to each other.
+//!
+//! One reads, one dissects, and this one tracks. Batches of frames and pieces of events go round through
+//! bounded channels, so memory is that of a few of each, and nothing is allocated for a frame. What is
+//! tracked is the same to the letter however many threads there are: they do the same work in the same
+//! order, and each has a part of it.
+
+use super::reading::{Passed, Reading};
+use crate::capture::{Batch, Replay};
+use crate::dissect::{
+    AuthSeen, ByteSums, Crossed, Direction, Dissector, ElectionSeen, Events, LinkOpened, LinkTotals,
+    Observer, PacketSeen, SegmentSeen, Settings, SnapshotSeen, Telling,
+};
+use crate::stream::{Closing, Slot};
+use crate::time::Timestamp;
+use crate::track::Tracker;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::thread;
+
+/// Pieces of events under way.
+const AHEAD: usize = 8;
+/// Connections ended at a time, once the capture is over.
+const ENDED_AT_ONCE: usize = 256;
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) replay: Replay,
+    pub(super) passed: Passed,
+    /// Which limits of the dissector were reached, and how often.
+    pub(super) limits_hit: BTreeMap<&'static str, u64>,
+}
+
+/// How many threads to work with: as many as asked for, else as there are processors.
+pub(super) fn threads(asked: Option<NonZero<usize>>) -> usize {
+    let asked = asked.or_else(|| thread::available_parallelism().ok());
+    asked.map_or(1, NonZero::get)
+}
+
+/// Reads everything into `tracker`; `update` is called now and then. `None` if a thread broke off.
+pub(super) fn run(
+    replay: Replay,
+    settings: Settings,
+    passed: Passed,
+    tracker: &mut Tracker,
+    threads: usize,
+    update: impl FnMut(),
+) -> Option<Outcome> {
+    match threads {
+        0 | 1 => Some(alone(replay, settings, passed, tracker, update)),
+        _ => together(replay, settings, passed, tracker, update),
+    }
+}
+
+/// All in this thread.
+fn alone(
+    mut replay: Replay,
+    settings: Settings,
+    mut passed: Passed,
+    tracker: &mut Tracker,
+    mut update: impl FnMut(),
+) -> Outcome {
+    let mut dissector = Dissector::new(settings);
+    let mut batch = Batch::new();
+    while !passed.is_over && replay.fill(&mut batch) {
+        passed.batch(&batch, &mut dissector, tracker);
+        update();
+    }
+    dissector.finish(tracker);
+    Outcome { replay, passed, limits_hit: dissector.limits_hit() }
+}
+
+/// Reading and dissecting in threads of their own.
+fn together(
+    replay: Replay,
+    settings: Settings,
+    passed: Passed,
+    tracker: &mut Tracker,
+    mut update: impl FnMut(),
+) -> Option<Outcome> {
+    let (full_in, full) = bounded(AHEAD);
+    let (empty, empty_out) = bounded::<Events<Tracker>>(AHEAD + 2);
+    for _ in 0..=AHEAD {
+        // The channel has room for all of them.
+        let _ = empty.send(Events::default());
+    }
+    let out = Outgoing { events: Events::default(), full: full_in, empty: empty_out };
+    let thread = thread::spawn(move || dissect(replay, settings, passed, out));
+    let mut telling = Telling::default();
+    for mut events in &full {
+        telling.tell(&events, tracker);
+        events.clear();
+        // At the end nobody wants it.
+        let _ = empty.send(events);
+        update();
+    }
+    thread.join().ok().flatten()
+}
+
+/// Dissects what another thread reads.
+fn dissect(replay: Replay, settings: Settings, mut passed: Passed, mut out: Outgoing) -> Option<Outcome> {
+    let mut dissector = Dissector::new(settings);
+    let reading = Reading::start(replay);
+    while let Some(batch) = reading.next() {
+        passed.batch(&batch, &mut dissector, &mut out);
+        reading.done_with(batch);
+        if passed.is_over {
+            break;
+        }
+    }
+    out.end(&mut dissector);
+    let limits_hit = dissector.limits_hit();
+    reading.finish().map(|replay| Outcome { replay, passed, limits_hit })
+}
+
+/// Events on their way to the thread that tracks.
+struct Outgoing {
+    events: Events<Tracker>,
+    full: Sender<Events<Tracker>>,
+    empty: Receiver<Events<Tracker>>,
+}
+
+impl Outgoing {
+    #[inline]
+    fn hand_on_if_full(&mut self) {
+        if self.events.is_full() {
+            self.hand_on();
+        }
+    }
+
+    /// Ends the capture.
+    fn end(mut self, dissector: &mut Dissector) {
+        while dissector.finish_some(ENDED_AT_ONCE, &mut self) {}
+        self.hand_on();
+    }
+
+    /// Sends what there is, and waits for an empty one.
+    #[cold]
+    fn hand_on(&mut self) {
+        let next = self.empty.recv().unwrap_or_default();
+        // The receiver is there for as long as there is something to send.
+        let _ = self.full.send(std::mem::replace(&mut self.events, next));
+    }
+}
+
+impl Observer for Outgoing {
+    fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
+        self.events.link_opened(slot, opened);
+        self.hand_on_if_full();
+    }
+
+    #[inline]
+    fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
+        self.events.segment(slot, seen);
+        self.hand_on_if_full();
+    }
+
+    fn at_learner(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
+        self.events.at_learner(slot, seen);
+        self.hand_on_if_full();
+    }
+
+    fn crossed(&mut self, slot: Slot, crossed: &Crossed) {
+        self.events.crossed(slot, crossed);
+        self.hand_on_if_full();
+    }
+
+    #[inline]
+    fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
+        self.events.packet(slot, packet);
+        self.hand_on_if_full();
+    }
+
+    fn snapshot(&mut self, slot: Slot, snapshot: &SnapshotSeen) {
+        self.events.snapshot(slot, snapshot);
+        self.hand_on_if_full();
+    }
+
+    fn link_closed(&mut self, slot: Slot, direction: Direction, closing: &Closing) {
+        self.events.link_closed(slot, direction, closing);
+        self.hand_on_if_full();
+    }
+
+    fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp) {
+        self.events.gap(slot, direction, len, at);
+        self.hand_on_if_full();
+    }
+
+    fn link_unwatched(&mut self, slot: Slot, at: Timestamp) {
+        self.events.link_unwatched(slot, at);
+        self.hand_on_if_full();
+    }
+
+    fn election_over(&mut self, bytes: &ByteSums, is_tls: bool) {
+        self.events.election_over(bytes, is_tls);
+        self.hand_on_if_full();
+    }
+
+    fn link_over(&mut self, slot: Slot, totals: &LinkTotals) {
+        self.events.link_over(slot, totals);
+        self.hand_on_if_full();
+    }
+
+    fn election(&mut self, message: &ElectionSeen<'_>) {
+        self.events.election(message);
+        self.hand_on_if_full();
+    }
+
+    fn auth(&mut self, auth: &AuthSeen) {
+        self.events.auth(auth);
+        self.hand_on_if_full();
+    }
+}

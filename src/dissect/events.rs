@@ -1,0 +1,417 @@
+//! Events written down, to be told again: the way from a thread that dissects to one that tracks.
+//!
+//! [`Events`] is an [`Observer`] that keeps what it is shown, compact and in order, and [`Telling`] shows
+//! it to another one, call for call. So one thread and several do the same work in the same order, and a
+//! report cannot depend on how many there were. An event of a frame is a line of the processor's cache
+//! or so; what is rare lies apart. Bytes are copied only as far as the observer for whom they are kept
+//! looks at them.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::event::{
+    AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    PacketSeen, SegmentSeen, SnapshotSeen,
+};
+use crate::address::Endpoint;
+use crate::frame::FrameRef;
+use crate::packet::{Flags, Segment};
+use crate::proto::election::{Hello, Notification};
+use crate::proto::{PacketType, Zxid};
+use crate::stream::{Closing, Fate, Slot};
+use crate::time::Timestamp;
+
+/// Events after which a piece is full: few enough to stay in a processor's cache.
+const FULL: usize = 2_048;
+/// Bytes after which it is.
+const FULL_BYTES: usize = 128 * 1024;
+
+/// What was shown, kept for an observer of type `O`.
+pub struct Events<O> {
+    events: Vec<Event>,
+    /// What is rare, in the order in which [`Event::Rare`] stands for it.
+    rare: Vec<Rare>,
+    bytes: Vec<u8>,
+    reader: PhantomData<fn() -> O>,
+}
+
+/// Some of the bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    start: u32,
+    len: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Segment(Line),
+    AtLearner(Line),
+    Packet(Record),
+    Rare,
+}
+
+/// A segment, but for its endpoints, which are the link's, and its payload.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    at: Timestamp,
+    new_bytes: u64,
+    place: FrameRef,
+    slot: Slot,
+    seq: u32,
+    ack: u32,
+    len: u32,
+    timestamps: Option<(u32, u32)>,
+    window: u16,
+    ip_id: u16,
+    checksum: u16,
+    window_scale: Option<u8>,
+    ttl: u8,
+    flags: Flags,
+    fate: Fate,
+    direction: Direction,
+    acked_more: bool,
+    is_of_two: bool,
+    sack: bool,
+}
+
+/// A packet of one frame whose head was seen, as nearly all are.
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    at: Timestamp,
+    zxid: Zxid,
+    place: FrameRef,
+    kind: PacketType,
+    slot: Slot,
+    data_len: i32,
+    size: u32,
+    cut: u32,
+    seen: Part,
+    direction: Direction,
+}
+
+#[derive(Clone, Debug)]
+enum Rare {
+    Packet(Slot, PacketSeen<'static>, Part),
+    LinkOpened(Slot, LinkOpened),
+    Crossed(Slot, Crossed),
+    Snapshot(Slot, SnapshotSeen),
+    LinkClosed(Slot, Direction, Closing),
+    Gap(Slot, Direction, u64, Timestamp),
+    LinkUnwatched(Slot, Timestamp),
+    LinkOver(Slot, Box<LinkTotals>),
+    ElectionOver(Box<ByteSums>, bool),
+    Election(Box<ElectionSeen<'static>>, [Part; 2]),
+    Auth(Box<AuthSeen>),
+}
+
+impl<O> Default for Events<O> {
+    fn default() -> Self {
+        Self { events: Vec::with_capacity(FULL), rare: Vec::new(), bytes: Vec::new(), reader: PhantomData }
+    }
+}
+
+impl<O> fmt::Debug for Events<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("events", &self.events.len()).finish_non_exhaustive()
+    }
+}
+
+impl<O> Events<O> {
+    /// Whether it is time to tell them.
+    #[must_use]
+    #[inline]
+    pub const fn is_full(&self) -> bool {
+        self.events.len() >= FULL || self.bytes.len() >= FULL_BYTES
+    }
+
+    /// Whether nothing was shown.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Forgets all and keeps the memory.
+    pub fn clear(&mut self) {
+        self.events.clear();
+        self.rare.clear();
+        self.bytes.clear();
+        // One long piece of bytes is no reason to hold as much for ever.
+        self.bytes.shrink_to(FULL_BYTES);
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Part {
+        if bytes.is_empty() {
+            return Part::default();
+        }
+        let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.bytes.extend_from_slice(bytes);
+        Part { start, len: u32::try_from(bytes.len()).unwrap_or(0) }
+    }
+
+    #[inline]
+    fn part(&self, part: Part) -> &[u8] {
+        let start = part.start as usize;
+        self.bytes.get(start..start + part.len as usize).unwrap_or_default()
+    }
+
+    fn rare(&mut self, rare: Rare) {
+        self.rare.push(rare);
+        self.events.push(Event::Rare);
+    }
+}
+
+impl<O: Observer> Observer for Events<O> {
+    fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
+        self.rare(Rare::LinkOpened(slot, *opened));
+    }
+
+    #[inline]
+    fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
+        self.events.push(Event::Segment(Line::of(slot, seen)));
+    }
+
+    fn at_learner(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
+        self.events.push(Event::AtLearner(Line::of(slot, seen)));
+    }
+
+    fn crossed(&mut self, slot: Slot, crossed: &Crossed) {
+        self.rare(Rare::Crossed(slot, *crossed));
+    }
+
+    #[inline]
+    fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
+        let wanted = packet.seen.len().min(O::looks_at(packet.kind));
+        let seen = packet.seen.get(..wanted).unwrap_or_default();
+        let seen = if seen.is_empty() { Part::default() } else { self.keep(seen) };
+        if let (Some(zxid), Some(data_len), Some(size)) = (packet.zxid, packet.data_len, packet.size)
+            && packet.last_at == packet.at
+            && packet.timed
+            && !packet.inferred
+            && let (Ok(size), Ok(cut)) = (u32::try_from(size), u32::try_from(packet.cut))
+        {
+            self.events.push(Event::Packet(Record {
+                at: packet.at,
+                zxid,
+                place: packet.place,
+                kind: packet.kind,
+                slot,
+                data_len,
+                size,
+                cut,
+                seen,
+                direction: packet.direction,
+            }));
+        } else {
+            self.rare(Rare::Packet(slot, PacketSeen { seen: &[], ..*packet }, seen));
+        }
+    }
+
+    fn snapshot(&mut self, slot: Slot, snapshot: &SnapshotSeen) {
+        self.rare(Rare::Snapshot(slot, *snapshot));
+    }
+
+    fn link_closed(&mut self, slot: Slot, direction: Direction, closing: &Closing) {
+        self.rare(Rare::LinkClosed(slot, direction, *closing));
+    }
+
+    fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp) {
+        self.rare(Rare::Gap(slot, direction, len, at));
+    }
+
+    fn link_unwatched(&mut self, slot: Slot, at: Timestamp) {
+        self.rare(Rare::LinkUnwatched(slot, at));
+    }
+
+    fn election_over(&mut self, bytes: &ByteSums, is_tls: bool) {
+        self.rare(Rare::ElectionOver(Box::new(*bytes), is_tls));
+    }
+
+    fn link_over(&mut self, slot: Slot, totals: &LinkTotals) {
+        self.rare(Rare::LinkOver(slot, Box::new(*totals)));
+    }
+
+    fn election(&mut self, seen: &ElectionSeen<'_>) {
+        let (message, parts) = match seen.message {
+            ElectionMessage::Hello(Hello::Addressed { protocol, sid, text }) => {
+                let text = self.keep(text);
+                let hello = Hello::Addressed { protocol, sid, text: &[] };
+                (ElectionMessage::Hello(hello), [text, Part::default()])
+            }
+            ElectionMessage::Hello(Hello::Bare { sid }) => {
+                (ElectionMessage::Hello(Hello::Bare { sid }), [Part::default(); 2])
+            }
+            ElectionMessage::Notification(said) => {
+                let parts = [self.keep(said.config.unwrap_or_default()), self.keep(said.rest)];
+                let said = Notification { config: said.config.map(|_| &[][..]), rest: &[], ..said };
+                (ElectionMessage::Notification(said), parts)
+            }
+            ElectionMessage::Unread => (ElectionMessage::Unread, [Part::default(); 2]),
+        };
+        self.rare(Rare::Election(Box::new(ElectionSeen { message, ..*seen }), parts));
+    }
+
+    fn auth(&mut self, auth: &AuthSeen) {
+        self.rare(Rare::Auth(Box::new(*auth)));
+    }
+}
+
+/// Tells events: what is known from piece to piece.
+#[derive(Clone, Debug, Default)]
+pub struct Telling {
+    /// Leader and learner of the link in each slot.
+    ends: Vec<(Endpoint, Endpoint)>,
+}
+
+impl Telling {
+    /// Shows to `observer` what was shown to `events`, in the same order. All pieces of a capture must be
+    /// told by the same `Telling`, since a link is named by its slot.
+    pub fn tell<O: Observer>(&mut self, events: &Events<O>, observer: &mut O) {
+        let mut rare = events.rare.iter();
+        for event in &events.events {
+            match event {
+                Event::Segment(line) => {
+                    line.show(self.ends(line.slot), |seen| observer.segment(line.slot, seen));
+                }
+                Event::AtLearner(line) => {
+                    line.show(self.ends(line.slot), |seen| observer.at_learner(line.slot, seen));
+                }
+                Event::Packet(record) => record.tell(events.part(record.seen), observer),
+                Event::Rare => {
+                    let Some(rare) = rare.next() else { continue };
+                    self.rare(rare, events, observer);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn ends(&self, slot: Slot) -> (Endpoint, Endpoint) {
+        self.ends.get(slot.index()).copied().unwrap_or_default()
+    }
+
+    #[cold]
+    fn rare<O: Observer>(&mut self, rare: &Rare, events: &Events<O>, observer: &mut O) {
+        match rare {
+            Rare::Packet(slot, packet, seen) => {
+                observer.packet(*slot, &PacketSeen { seen: events.part(*seen), ..*packet });
+            }
+            Rare::LinkOpened(slot, opened) => {
+                let index = slot.index();
+                if self.ends.len() <= index {
+                    self.ends.resize(index + 1, Default::default());
+                }
+                if let Some(ends) = self.ends.get_mut(index) {
+                    *ends = (opened.leader, opened.learner);
+                }
+                observer.link_opened(*slot, opened);
+            }
+            Rare::Crossed(slot, crossed) => observer.crossed(*slot, crossed),
+            Rare::Snapshot(slot, snapshot) => observer.snapshot(*slot, snapshot),
+            Rare::LinkClosed(slot, direction, closing) => observer.link_closed(*slot, *direction, closing),
+            Rare::Gap(slot, direction, len, at) => observer.gap(*slot, *direction, *len, *at),
+            Rare::LinkUnwatched(slot, at) => observer.link_unwatched(*slot, *at),
+            Rare::ElectionOver(bytes, is_tls) => observer.election_over(bytes, *is_tls),
+            Rare::LinkOver(slot, totals) => observer.link_over(*slot, totals),
+            Rare::Election(seen, [first, second]) => {
+                let (first, second) = (events.part(*first), events.part(*second));
+                let message = match seen.message {
+                    ElectionMessage::Hello(Hello::Addressed { protocol, sid, .. }) => {
+                        ElectionMessage::Hello(Hello::Addressed { protocol, sid, text: first })
+                    }
+                    ElectionMessage::Notification(said) => ElectionMessage::Notification(Notification {
+                        config: said.config.map(|_| first),
+                        rest: second,
+                        ..said
+                    }),
+                    other => other,
+                };
+                observer.election(&ElectionSeen { message, ..**seen });
+            }
+            Rare::Auth(auth) => observer.auth(auth),
+        }
+    }
+}
+
+impl Line {
+    #[inline(always)]
+    fn of(slot: Slot, seen: &SegmentSeen<'_>) -> Self {
+        let segment = seen.segment;
+        Self {
+            at: segment.at,
+            new_bytes: seen.new_bytes,
+            place: segment.place,
+            slot,
+            seq: segment.seq,
+            ack: segment.ack,
+            len: segment.len,
+            timestamps: segment.timestamps,
+            window: segment.window,
+            ip_id: segment.ip_id,
+            checksum: segment.checksum,
+            window_scale: segment.window_scale,
+            ttl: segment.ttl,
+            flags: segment.flags,
+            fate: seen.fate,
+            direction: seen.direction,
+            acked_more: seen.acked_more,
+            is_of_two: seen.is_of_two,
+            sack: segment.sack,
+        }
+    }
+
+    #[inline(always)]
+    fn show(&self, (leader, learner): (Endpoint, Endpoint), to: impl FnOnce(&SegmentSeen<'_>)) {
+        let (src, dst) = match self.direction {
+            Direction::ToLeader => (learner, leader),
+            Direction::ToLearner => (leader, learner),
+        };
+        let segment = Segment {
+            at: self.at,
+            place: self.place,
+            src,
+            dst,
+            seq: self.seq,
+            ack: self.ack,
+            flags: self.flags,
+            window: self.window,
+            ttl: self.ttl,
+            ip_id: self.ip_id,
+            checksum: self.checksum,
+            timestamps: self.timestamps,
+            window_scale: self.window_scale,
+            sack: self.sack,
+            payload: &[],
+            len: self.len,
+        };
+        let seen = SegmentSeen {
+            direction: self.direction,
+            segment: &segment,
+            fate: self.fate,
+            new_bytes: self.new_bytes,
+            acked_more: self.acked_more,
+            is_of_two: self.is_of_two,
+        };
+        to(&seen);
+    }
+}
+
+impl Record {
+    #[inline]
+    fn tell(&self, seen: &[u8], observer: &mut impl Observer) {
+        let packet = PacketSeen {
+            direction: self.direction,
+            kind: self.kind,
+            zxid: Some(self.zxid),
+            data_len: Some(self.data_len),
+            size: Some(u64::from(self.size)),
+            at: self.at,
+            last_at: self.at,
+            place: self.place,
+            seen,
+            cut: u64::from(self.cut),
+            inferred: false,
+            timed: true,
+        };
+        observer.packet(self.slot, &packet);
+    }
+}
