@@ -1,6 +1,6 @@
 //! Sees from packets alone why a ZooKeeper ensemble stumbled.
 //!
-//! One way through: frames, segments, streams, records, events, trackers, report.
+//! One way through: frames, segments, streams, records, events, trackers, findings, report.
 
 pub mod address;
 pub mod capture;
@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clocks;
 pub mod diagnose;
 pub mod dissect;
+pub mod findings;
 pub mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

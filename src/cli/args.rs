@@ -2,7 +2,7 @@
 
 use super::logs::{self, LogArg};
 use super::zone;
-use crate::report::selection::ServerChoice;
+use crate::findings::selection::ServerChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 use std::num::NonZero;
@@ -73,16 +73,9 @@ pub(super) enum Command {
     Live(Box<super::live::LiveArgs>),
 }
 
-/// What both read.
-#[derive(Args, Debug)]
-pub(super) struct InputArgs {
-    /// Captures: files, directories (every capture directly in them), or - for standard input.
-    ///
-    /// pcap and pcapng, plain, gzip or zstd, told by their content. Files are put in order by their
-    /// times; files of several hosts or interfaces are merged.
-    #[arg(required = true, value_name = "PATH")]
-    pub(super) paths: Vec<PathBuf>,
-
+/// Where servers listen, and what describes them.
+#[derive(Args, Clone, Debug)]
+pub(super) struct EnsembleArgs {
     /// A port on which leaders listen to learners; may be repeated; replaces 2888.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) quorum_port: Vec<u16>,
@@ -96,6 +89,36 @@ pub(super) struct InputArgs {
     /// dynamicConfigFile is followed, from the folder that zoo.cfg is in.
     #[arg(long, value_name = "FILE")]
     pub(super) zoo_cfg: Option<PathBuf>,
+}
+
+/// The limits reckoned with.
+#[derive(Args, Clone, Debug)]
+pub(super) struct LimitArgs {
+    /// tickTime in milliseconds, rather than from zoo.cfg or the pings.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    pub(super) tick_time: Option<u32>,
+
+    /// syncLimit in ticks.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) sync_limit: Option<u32>,
+
+    /// initLimit in ticks.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) init_limit: Option<u32>,
+}
+
+/// What both read.
+#[derive(Args, Debug)]
+pub(super) struct InputArgs {
+    /// Captures: files, directories (every capture directly in them), or - for standard input.
+    ///
+    /// pcap and pcapng, plain, gzip or zstd, told by their content. Files are put in order by their
+    /// times; files of several hosts or interfaces are merged.
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) ensemble: EnsembleArgs,
 
     /// The zone of times shown, and of --from and --to: a name like Europe/Berlin, local, or UTC.
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone::zone)]
@@ -139,17 +162,8 @@ pub(super) struct ReplayArgs {
     #[arg(long)]
     pub(super) fail_on_stall: bool,
 
-    /// tickTime in milliseconds, rather than from zoo.cfg or the pings.
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
-    pub(super) tick_time: Option<u32>,
-
-    /// syncLimit in ticks.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(super) sync_limit: Option<u32>,
-
-    /// initLimit in ticks.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(super) init_limit: Option<u32>,
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
 
     /// Write the frames around every stall as pcapng, with what they show as comments.
     #[arg(long, value_name = "OUT.pcapng")]
@@ -252,8 +266,8 @@ mod tests {
         assert_eq!(args.input.paths.len(), 2);
         assert_eq!(args.input.tz, TimeZone::UTC);
         assert_eq!((args.warn_at, args.format, args.color), (50, Format::Text, Color::Auto));
-        assert_eq!((args.tick_time, args.input.max_connections), (None, 16_384));
-        assert!(args.input.quorum_port.is_empty(), "the dissector knows the customary ports");
+        assert_eq!((args.limits.tick_time, args.input.max_connections), (None, 16_384));
+        assert!(args.input.ensemble.quorum_port.is_empty(), "the dissector knows the customary ports");
     }
 
     #[test]
@@ -264,8 +278,11 @@ mod tests {
              --warn-at 80 --tz Europe/Berlin --color never --from 2026-11-21T08:00:00Z --to 2026-11-21T09:00 \
              --server [::1] --max-connections 10",
         );
-        assert_eq!(args.input.quorum_port, [12888, 2888]);
-        assert_eq!((args.tick_time, args.sync_limit, args.init_limit), (Some(2000), Some(5), Some(10)));
+        assert_eq!(args.input.ensemble.quorum_port, [12888, 2888]);
+        assert_eq!(
+            (args.limits.tick_time, args.limits.sync_limit, args.limits.init_limit),
+            (Some(2000), Some(5), Some(10))
+        );
         assert_eq!(args.input.server, Some(ServerChoice::read("::1")));
         assert_eq!(args.input.tz.iana_name(), Some("Europe/Berlin"));
         let Command::Dump(args) = parse("qscope dump -v --type ACK --type ping x").unwrap().command else {

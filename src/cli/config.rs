@@ -7,9 +7,8 @@
 
 use super::exit::Failure;
 use crate::address::Address;
+use crate::findings::{Origin, selection::ServerChoice};
 use crate::proto::config::{self, Line, Text};
-use crate::report::model::Origin;
-use crate::report::selection::ServerChoice;
 use crate::track::NamedServer;
 use std::collections::BTreeSet;
 use std::fs;

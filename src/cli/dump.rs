@@ -8,9 +8,9 @@ use super::replay::{Asked, open, set_clocks};
 use crate::address::Address;
 use crate::capture::Replay;
 use crate::dissect::Dissector;
+use crate::findings::selection::ServerChoice;
 use crate::report::clock::{Digits, WallClock};
 use crate::report::dump::{Dump, Options, TypeChoice};
-use crate::report::selection::ServerChoice;
 use crate::report::short_paths;
 use std::io::{self, BufWriter, IsTerminal, Write};
 

@@ -3,9 +3,8 @@
 use super::config::Config;
 use super::exit::{Failure, complain};
 use crate::address::Address;
+use crate::findings::{Report, selection::ServerChoice};
 use crate::logs::{self, Log};
-use crate::report::model::Report;
-use crate::report::selection::ServerChoice;
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};

@@ -5,9 +5,9 @@
 
 use crate::capture::{Batch, FileInfo, Replay};
 use crate::dissect::{Dissector, Observer};
+use crate::findings::Input;
 use crate::frame::Frame;
 use crate::packet::{self, IgnoreReason};
-use crate::report::model::Input;
 use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::thread::{self, JoinHandle};

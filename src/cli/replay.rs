@@ -1,6 +1,6 @@
 //! `qscope replay`: captures to a report.
 
-use super::args::{Color, Format, InputArgs, ReplayArgs};
+use super::args::{Color, Format, InputArgs, LimitArgs, ReplayArgs};
 use super::config::{Config, setting_of};
 use super::exit::{Failure, Outcome, complain};
 use super::pipeline;
@@ -12,10 +12,12 @@ use crate::capture::{Options, Replay};
 use crate::clocks::estimate::Estimate;
 use crate::clocks::{self, Group, Survey};
 use crate::dissect::{Dissector, Hosts, Settings};
+use crate::findings::{
+    HostClock, Report,
+    selection::{Selection, ServerChoice},
+};
 use crate::logs;
 use crate::report::clock::{Digits, WallClock};
-use crate::report::model::{HostClock, Report};
-use crate::report::selection::{Selection, ServerChoice};
 use crate::report::{json, text};
 use crate::stream::Limits;
 use crate::track::{self, Tracker};
@@ -52,12 +54,13 @@ pub(super) struct Asked {
 impl Asked {
     /// Reads what the arguments name, but for the captures.
     pub(super) fn of(args: &InputArgs) -> Result<Self, Failure> {
-        let config = match &args.zoo_cfg {
+        let config = match &args.ensemble.zoo_cfg {
             Some(path) => Config::load(path)?,
             None => Config::default(),
         };
         for warning in &config.warnings {
-            complain(format_args!("{}: {warning}", args.zoo_cfg.as_deref().unwrap_or("".as_ref()).display()));
+            let path = args.ensemble.zoo_cfg.as_deref().unwrap_or("".as_ref());
+            complain(format_args!("{}: {warning}", path.display()));
         }
         let moment = |name, text: &Option<String>, fold| match text {
             None => Ok(None),
@@ -82,8 +85,8 @@ impl Asked {
     pub(super) fn settings(&self, args: &InputArgs, hosts: Hosts) -> Settings {
         let customary = Settings::default();
         let mut settings = Settings {
-            quorum_ports: ports(&args.quorum_port, customary.quorum_ports),
-            election_ports: ports(&args.election_port, customary.election_ports),
+            quorum_ports: ports(&args.ensemble.quorum_port, customary.quorum_ports),
+            election_ports: ports(&args.ensemble.election_port, customary.election_ports),
             limits: Limits { connections: args.max_connections, ..Limits::default() },
             hosts,
         };
@@ -93,15 +96,20 @@ impl Asked {
     }
 
     fn tracker(&self, args: &ReplayArgs, hosts: Vec<Option<Address>>) -> Tracker {
-        Tracker::new(track::Options {
-            tick_ms: setting_of(args.tick_time, self.config.tick_ms),
-            sync_limit: setting_of(args.sync_limit, self.config.sync_limit),
-            init_limit: setting_of(args.init_limit, self.config.init_limit),
-            warn_at_percent: args.warn_at,
-            servers: self.config.servers.clone(),
-            hosts,
-            keeps_values: false,
-        })
+        Tracker::new(track::Options { hosts, ..options(&args.limits, args.warn_at, &self.config) })
+    }
+}
+
+/// What the trackers are told.
+pub(super) fn options(limits: &LimitArgs, warn_at_percent: u32, config: &Config) -> track::Options {
+    track::Options {
+        tick_ms: setting_of(limits.tick_time, config.tick_ms),
+        sync_limit: setting_of(limits.sync_limit, config.sync_limit),
+        init_limit: setting_of(limits.init_limit, config.init_limit),
+        warn_at_percent,
+        servers: config.servers.clone(),
+        hosts: Vec::new(),
+        keeps_values: false,
     }
 }
 

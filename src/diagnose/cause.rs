@@ -9,7 +9,7 @@ use super::crossing;
 use super::stall::Incident;
 use crate::address::Address;
 use crate::dissect::Direction;
-use crate::report::model::{Cause, Deadline, Evidence, Settings, Suspect};
+use crate::findings::{Cause, Deadline, Evidence, Settings, Suspect};
 use crate::time::{Span, Timestamp};
 use crate::track::activity::Sum;
 use crate::track::wait::{Ended, Mark, Silence, Wait};

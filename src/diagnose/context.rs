@@ -1,7 +1,7 @@
 //! The state of the ensemble around a stall: not why it came about, but what else a reader would ask.
 
 use crate::address::Address;
-use crate::report::model::{Context, Election, LearnerLoad, Stall, Sync};
+use crate::findings::{Context, Election, LearnerLoad, Stall, Sync};
 use crate::time::{Span, Timestamp};
 use crate::track::link::LinkTrack;
 use crate::track::timeline::Timeline;

@@ -7,7 +7,7 @@
 use super::cause::Facts;
 use crate::address::Address;
 use crate::dissect::{Direction, PerDirection};
-use crate::report::model::{Cause, Evidence, Suspect};
+use crate::findings::{Cause, Evidence, Suspect};
 use crate::track::ends::Passage;
 
 /// Segments that must all be lost for a direction to be cut: a lone one may be chance.

@@ -6,7 +6,7 @@
 
 use super::{cause, context};
 use crate::address::Address;
-use crate::report::model::{Context, Deadline, Election, NearMiss, Outcome, Settings, Stall};
+use crate::findings::{Context, Deadline, Election, NearMiss, Outcome, Settings, Stall};
 use crate::time::{Span, Timestamp};
 use crate::track::link::LinkTrack;
 use crate::track::timeline::Timeline;
@@ -177,7 +177,7 @@ fn stall(
         limit_ms,
         outcome,
         election: election_after(elections, start, last, limit_ms),
-        cause: crate::report::model::Cause::Unknown,
+        cause: crate::findings::Cause::Unknown,
         suspect: None,
         evidence: Vec::new(),
         notes: Vec::new(),

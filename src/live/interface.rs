@@ -6,8 +6,8 @@
 //! silence can be told from being behind.
 
 use crate::capture::Batch;
+use crate::findings::Received;
 use crate::frame::{Frame, FrameRef, LinkType};
-use crate::report::live::Received;
 use crate::time::{Span, Timestamp};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use pcap::{Active, Capture, Device, Error, Precision, Stat};

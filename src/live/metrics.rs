@@ -4,7 +4,7 @@
 //! the watching leaves for it; it never holds up the watching for longer than a copy takes.
 
 use super::numbers::{BUCKETS_US, Numbers, Pair, Tally, seconds};
-use crate::report::model::Deadline;
+use crate::findings::Deadline;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};

@@ -6,9 +6,8 @@
 
 use crate::address::Address;
 use crate::diagnose;
+use crate::findings::{Cause, Deadline, Received, Role};
 use crate::proto::PacketType;
-use crate::report::live::Received;
-use crate::report::model::{Cause, Deadline, Role};
 use crate::time::{Span, Timestamp};
 use crate::track::Tracker;
 use crate::track::link::LinkTrack;

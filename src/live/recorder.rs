@@ -5,10 +5,10 @@
 //! a slow disk holds up nothing. It asks no clock.
 
 use crate::capture::Batch;
+use crate::findings::Stall;
 use crate::frame::Frame;
 use crate::report::annotated::{Annotated, HINT, Notes};
 use crate::report::live::What;
-use crate::report::model::Stall;
 use crate::time::{Span, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File, OpenOptions};

@@ -6,8 +6,8 @@
 
 use crate::address::Address;
 use crate::diagnose;
+use crate::findings::{Deadline, Outcome, Settings, Stall};
 use crate::report::live::{Event, Named, NearWait, StallNews, What};
-use crate::report::model::{Deadline, Outcome, Settings, Stall};
 use crate::time::{Span, Timestamp};
 use crate::track::Tracker;
 use crate::track::link::{LinkTrack, Pending};
@@ -415,9 +415,9 @@ mod tests {
     use super::*;
     use crate::address::Endpoint;
     use crate::dissect::{Direction, LinkOpened, Observer, PacketSeen};
+    use crate::findings::Origin;
     use crate::frame::FrameRef;
     use crate::proto::{PacketType, Zxid};
-    use crate::report::model::Origin;
     use crate::stream::Slot;
     use crate::track::Options;
     use std::net::{IpAddr, Ipv4Addr};

@@ -7,7 +7,7 @@
 
 use super::line::{Line, Stamp, number_after};
 use crate::address::{Address, Endpoint};
-use crate::report::log::{Kind, Level};
+use crate::findings::log::{Kind, Level};
 use std::net::IpAddr;
 
 /// Characters of a line's text that are kept, and as many of its exception.

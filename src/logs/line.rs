@@ -8,7 +8,7 @@
 //! stand between date and time, a zone behind; what a collector put before the time is passed over.
 //! Source: `apache/zookeeper: conf/log4j.properties`, `conf/logback.xml`.
 
-use crate::report::log::Level;
+use crate::findings::log::Level;
 use crate::time::Timestamp;
 use jiff::civil;
 use jiff::tz::TimeZone;

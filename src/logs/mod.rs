@@ -15,9 +15,11 @@ mod zone;
 pub use reader::{Contents, read};
 
 use crate::address::Address;
-use crate::report::log::{LogFile, ZoneFrom};
-use crate::report::model::Report;
-use crate::report::selection::ServerChoice;
+use crate::findings::{
+    Report,
+    log::{LogFile, ZoneFrom},
+    selection::ServerChoice,
+};
 use crate::time::{Span, Timestamp};
 use event::Event;
 use jiff::tz::TimeZone;
@@ -99,7 +101,7 @@ fn owner(log: &Log, report: &Report) -> Option<Address> {
 /// The server of a report that a person named.
 #[must_use]
 pub fn server(choice: &ServerChoice, report: &Report) -> Option<Address> {
-    let is_it = |server: &&crate::report::model::Server| {
+    let is_it = |server: &&crate::findings::Server| {
         choice.is(Some(server.address), server.sid, server.name.as_deref())
     };
     report.servers.iter().find(is_it).map(|server| server.address)

@@ -2,7 +2,7 @@
 
 use super::event::Event;
 use super::line::{self, Stamp};
-use crate::report::log::Kind;
+use crate::findings::log::Kind;
 use crate::time::Span;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};

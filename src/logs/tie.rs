@@ -6,8 +6,10 @@
 
 use super::Placed;
 use crate::address::Address;
-use crate::report::log::{Kind, LogLine};
-use crate::report::model::{Link, Report, Stall};
+use crate::findings::{
+    Link, Report, Stall,
+    log::{Kind, LogLine},
+};
 use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 

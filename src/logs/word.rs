@@ -5,8 +5,10 @@
 //! its fsync slow too.
 
 use crate::address::Address;
-use crate::report::log::{Kind, LogLine, LogWord};
-use crate::report::model::{Cause, Deadline, Link, Outcome, Report, Stall};
+use crate::findings::{
+    Cause, Deadline, Link, Outcome, Report, Stall,
+    log::{Kind, LogLine, LogWord},
+};
 use crate::time::{Span, Timestamp};
 
 /// How near a line lies to the close that it tells of.

@@ -8,8 +8,7 @@
 use super::event::Event;
 use super::{Log, utc};
 use crate::address::Address;
-use crate::report::log::Kind;
-use crate::report::model::{Report, Role};
+use crate::findings::{Report, Role, log::Kind};
 use crate::time::{Span, Timestamp};
 use jiff::tz::TimeZone;
 

@@ -3,7 +3,7 @@
 //! The section's comment is the verdict, and each frame of evidence carries its sentence. Nothing is
 //! changed or left out of a frame.
 
-use super::model::Stall;
+use crate::findings::Stall;
 use crate::frame::{Frame, FrameRef, LinkType};
 use crate::pcapfile::{ByteOrder, pcapng};
 use std::collections::HashMap;

@@ -3,8 +3,8 @@
 //! [`text`](super::text::live) writes each as a line for people, [`json`](super::json::live) as an object
 //! per line.
 
-use super::model::{Deadline, Election, Report, Stall};
 use crate::address::Address;
+use crate::findings::{Deadline, Election, Received, Report, Stall};
 use crate::time::Timestamp;
 
 /// A server and what it is called.
@@ -73,38 +73,6 @@ impl Report {
         let past_limit_ms = stall.duration_ms.saturating_sub(stall.limit_ms);
         StallNews { subject: named(stall.subject), others, leads, past_limit_ms, stall: stall.clone() }
     }
-}
-
-/// What the capture got and did not get, all from its beginning on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Received {
-    /// Frames that passed the filter, as the kernel counts them.
-    pub received: u64,
-    /// Frames that the kernel had no room for.
-    pub dropped_kernel: u64,
-    /// Frames that the interface or its driver dropped.
-    pub dropped_interface: u64,
-    /// Frames that were let go here, because the dissection was behind.
-    pub dropped_here: u64,
-}
-
-impl Received {
-    /// Frames dropped anywhere.
-    #[must_use]
-    pub const fn dropped(&self) -> u64 {
-        self.dropped_kernel + self.dropped_interface + self.dropped_here
-    }
-}
-
-/// Where frames come from while they come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LiveInput {
-    /// The interface, or the folder that is followed.
-    pub source: String,
-    /// What it got; `None` where files are followed.
-    pub received: Option<Received>,
-    /// How far behind the present the last frame was when it was read, where that is known.
-    pub behind_ms: Option<u64>,
 }
 
 /// What happened.

@@ -1,9 +1,8 @@
 //! The report and the forms in which it is written.
 //!
-//! [`model`] is the report as data, with [`log`] what servers' logs add to it; [`json`] and [`text`] write it, [`dump`] writes records as they
-//! pass, [`live`] is what is told while a capture runs,
-//! [`annotated`] writes the frames themselves, [`selection`] leaves out what was not asked for. Everything that comes off the wire or from
-//! a file's name reaches a terminal through [`escape`] only.
+//! [`json`] and [`text`] write what was found ([`crate::findings`]), [`dump`] writes records as they pass, [`live`]
+//! is what is told while a capture runs, [`annotated`] writes the frames themselves. Everything that comes off the
+//! wire or from a file's name reaches a terminal through [`escape`] only.
 
 pub mod annotated;
 pub mod clock;
@@ -11,11 +10,6 @@ pub mod dump;
 pub mod escape;
 pub mod json;
 pub mod live;
-pub mod log;
-pub mod model;
-#[cfg(test)]
-pub(crate) mod sample;
-pub mod selection;
 pub mod text;
 
 /// Paths as text shows them: without the folder, where all lie in one.

@@ -5,9 +5,9 @@
 //! itself. Source: `apache/zookeeper: zookeeper-server/.../server/quorum/FastLeaderElection.java`.
 
 use crate::address::Address;
+use crate::findings::Election;
 use crate::proto::election::Notification;
 use crate::proto::{ServerState, Sid};
-use crate::report::model::Election;
 use crate::time::{Span, Timestamp};
 use std::collections::VecDeque;
 

@@ -19,11 +19,11 @@ use super::wait::{Ended, Mark, REMEMBERED, Silence, Wait};
 use crate::dissect::{
     Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen,
 };
+use crate::findings::{Closed, Deadline, Phases, Role, Sync, Violation};
 use crate::frame::FrameRef;
 use crate::packet::Flags;
 use crate::proto::quorum::{Body, Head};
 use crate::proto::{LearnerInfo, PacketType, Sid, Zxid};
-use crate::report::model::{Closed, Deadline, Phases, Role, Sync, Violation};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
 use std::collections::VecDeque;

@@ -26,11 +26,10 @@ use crate::dissect::{
     AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
     PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
 };
-use crate::proto::{PacketType, ServerState, Sid, config, quorum::Head};
-use crate::report;
-use crate::report::model::{
+use crate::findings::{
     Closed, Deadline, Headroom, Link, Origin, Report, Role, RoundTrips, Settings, Strangers, TcpCounts,
 };
+use crate::proto::{PacketType, ServerState, Sid, config, quorum::Head};
 use crate::stream::{Closing, Fate, HalfCounts, Slot};
 use crate::time::{Span, Timestamp};
 use crate::vantage::Vantage;
@@ -318,7 +317,7 @@ fn shown_name(named: &[NamedServer], address: Address, sid: Option<Sid>) -> Stri
 fn shown(
     link: &LinkTrack,
     settings: &Settings,
-    (vantage, seen_from): (report::model::Vantage, Vec<Address>),
+    (vantage, seen_from): (crate::findings::Vantage, Vec<Address>),
 ) -> Link {
     let round_trips = |samples: &Samples, unanswered| RoundTrips {
         count: samples.count(),

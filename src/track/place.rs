@@ -4,7 +4,7 @@ use super::link::LinkTrack;
 use super::vantage::Vantages;
 use crate::address::Address;
 use crate::dissect::Direction;
-use crate::report::model::{End, KnownBy, Vantage};
+use crate::findings::{End, KnownBy, Vantage};
 
 /// Answers of the kernels needed to compare them.
 const LEAST_TIMED: u64 = 8;

@@ -8,8 +8,8 @@ use super::link::{AsOf, LinkTrack, Pending};
 use super::{Tracker, shown_name};
 use crate::address::Address;
 use crate::diagnose;
+use crate::findings::{Election, NearMiss, Outcome, Report, Stall, Violation};
 use crate::proto::Sid;
-use crate::report::model::{Election, NearMiss, Outcome, Report, Stall, Violation};
 use crate::time::{Span, Timestamp};
 
 /// Stalls kept of links that were let go; beyond, the oldest are let go too.

@@ -5,7 +5,7 @@
 //! others; a histogram is made of that when it is asked for its quantiles. What lies beyond an hour is
 //! counted as an hour and told apart.
 
-use crate::report::model::Quantiles;
+use crate::findings::Quantiles;
 use hdrhistogram::Histogram;
 
 /// The least number of values kept one by one before they are counted, together: that costs a fraction of

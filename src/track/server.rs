@@ -1,8 +1,8 @@
 //! Servers: addresses, ids, and what each was at what time.
 
 use crate::address::Address;
+use crate::findings::{Role, RoleSpan, Server};
 use crate::proto::{Sid, Zxid};
-use crate::report::model::{Role, RoleSpan, Server};
 use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 

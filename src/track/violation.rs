@@ -8,9 +8,9 @@
 //! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/`, Leader, Follower and LearnerHandler.
 
 use crate::dissect::{ByteSums, Direction, PacketSeen, PerDirection};
+use crate::findings::Violation;
 use crate::frame::FrameRef;
 use crate::proto::{PacketType, Zxid};
-use crate::report::model::Violation;
 use crate::time::Timestamp;
 
 /// Where a PROPOSAL carries its zxid a second time: packet head, session and cxid come before it.

@@ -3,8 +3,8 @@
 use super::activity::Sum;
 use super::ends::Passage;
 use crate::dissect::PerDirection;
+use crate::findings::Deadline;
 use crate::frame::FrameRef;
-use crate::report::model::Deadline;
 use crate::time::{Span, Timestamp};
 
 /// Waits shorter than this are measured but not remembered: less than half of any sensible limit.

@@ -1,6 +1,6 @@
 //! The arguments of `qscope live`.
 
-use crate::cli::args::{Color, Format, InputArgs};
+use crate::cli::args::{Color, EnsembleArgs, Format, InputArgs, LimitArgs};
 use crate::cli::zone;
 use clap::Args;
 use jiff::tz::TimeZone;
@@ -53,29 +53,11 @@ pub(in crate::cli) struct LiveArgs {
     #[arg(short = 'Z', long, value_name = "USER")]
     pub(super) user: Option<String>,
 
-    /// A port on which leaders listen to learners; may be repeated; replaces 2888.
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) quorum_port: Vec<u16>,
+    #[command(flatten)]
+    pub(super) ensemble: EnsembleArgs,
 
-    /// A port of leader election; may be repeated; replaces 3888.
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) election_port: Vec<u16>,
-
-    /// The ensemble's zoo.cfg: its limits, and its servers' names and ports.
-    #[arg(long, value_name = "FILE")]
-    pub(super) zoo_cfg: Option<PathBuf>,
-
-    /// tickTime in milliseconds, rather than from zoo.cfg or the pings.
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
-    pub(super) tick_time: Option<u32>,
-
-    /// syncLimit in ticks.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(super) sync_limit: Option<u32>,
-
-    /// initLimit in ticks.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(super) init_limit: Option<u32>,
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
 
     /// Tell waits that reach this share of a deadline; 100 tells stalls alone.
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -135,9 +117,7 @@ impl LiveArgs {
     pub(super) fn input(&self) -> InputArgs {
         InputArgs {
             paths: Vec::new(),
-            quorum_port: self.quorum_port.clone(),
-            election_port: self.election_port.clone(),
-            zoo_cfg: self.zoo_cfg.clone(),
+            ensemble: self.ensemble.clone(),
             tz: self.tz.clone(),
             from: None,
             to: None,

@@ -10,9 +10,8 @@ mod session;
 
 pub(super) use args::{HELP, LiveArgs};
 
-use super::config::{Config, setting_of};
 use super::exit::{Failure, Outcome};
-use super::replay::Asked;
+use super::replay::{Asked, options};
 use crate::dissect::{Hosts, Settings};
 use crate::live::interface::{self, Capturing, Over, now};
 use crate::live::metrics::Metrics;
@@ -119,8 +118,9 @@ fn session(
     output: Output,
     metrics: Option<Metrics>,
 ) -> Result<Session, Failure> {
+    let told = track::Options { keeps_values: true, ..options(&args.limits, args.warn_at, &asked.config) };
     let kept = Kept { links: args.max_links, window: span(args.window) };
-    let mut session = Session::new(settings, options(args, &asked.config), kept, output);
+    let mut session = Session::new(settings, told, kept, output);
     if let Some(settings) = recording(args) {
         session.records(Recorder::new(settings).map_err(Failure::wrong)?);
     }
@@ -140,19 +140,6 @@ fn recording(args: &LiveArgs) -> Option<recorder::Settings> {
         keep: usize::from(args.keep),
         snaplen: args.snaplen,
     })
-}
-
-/// What the trackers are told.
-fn options(args: &LiveArgs, config: &Config) -> track::Options {
-    track::Options {
-        tick_ms: setting_of(args.tick_time, config.tick_ms),
-        sync_limit: setting_of(args.sync_limit, config.sync_limit),
-        init_limit: setting_of(args.init_limit, config.init_limit),
-        warn_at_percent: args.warn_at,
-        servers: config.servers.clone(),
-        hosts: Vec::new(),
-        keeps_values: true,
-    }
 }
 
 /// Takes frames as they come, and lets time pass where none does.

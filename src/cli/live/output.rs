@@ -3,10 +3,9 @@
 use super::args::LiveArgs;
 use crate::cli::args::Format;
 use crate::cli::replay::is_coloured;
+use crate::findings::{Report, selection::Selection};
 use crate::report::clock::{Digits, WallClock};
 use crate::report::live::Event;
-use crate::report::model::Report;
-use crate::report::selection::Selection;
 use crate::report::{json, text};
 use crate::time::Timestamp;
 use jiff::tz::TimeZone;

@@ -8,14 +8,14 @@ use crate::capture::{Batch, Compression, FileInfo};
 use crate::cli::exit::Failure;
 use crate::cli::reading::Passed;
 use crate::dissect::{Dissector, Settings};
+use crate::findings::{LiveInput, Received, Report};
 use crate::frame::LinkType;
 use crate::live::Watch;
 use crate::live::metrics::Metrics;
 use crate::live::numbers::Numbers;
 use crate::live::recorder::Recorder;
 use crate::pcapfile::Description;
-use crate::report::live::{Event, LiveInput, Received, What};
-use crate::report::model::Report;
+use crate::report::live::{Event, What};
 use crate::time::{Span, Timestamp};
 use crate::track::{self, Tracker};
 

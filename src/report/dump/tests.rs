@@ -1,12 +1,12 @@
 use super::*;
 use crate::dissect::ElectionMessage;
+use crate::findings::sample::{address, at};
 use crate::frame::FrameRef;
 use crate::proto::election::{Hello, Notification};
 use crate::proto::quorum::{Body, Sessions, encode};
 use crate::proto::txn::{self, Txn};
 use crate::proto::{LearnerInfo, OpCode, ServerState, SessionId, Sid, Zxid};
 use crate::report::clock::Digits;
-use crate::report::sample::{address, at};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 

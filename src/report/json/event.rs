@@ -2,8 +2,8 @@
 
 use super::Context as Writing;
 use super::log::{LogLineView, LogWordView};
+use crate::findings::{Context, Election, Evidence, LearnerLoad, NearMiss, Stall, Suspect, Violation};
 use crate::frame::FrameRef;
-use crate::report::model::{Context, Election, Evidence, LearnerLoad, NearMiss, Stall, Suspect, Violation};
 use crate::time::Timestamp;
 use serde::Serialize;
 

@@ -4,7 +4,7 @@ use super::Context;
 use super::link::BytesView;
 use super::log::LogFileView;
 use crate::capture::FileInfo;
-use crate::report::model::{HostClock, Report, RoleSpan, Server, Settings, Strangers};
+use crate::findings::{HostClock, Report, RoleSpan, Server, Settings, Strangers};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

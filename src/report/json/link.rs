@@ -2,8 +2,8 @@
 
 use super::{Both, Context};
 use crate::dissect::{ByteSums, Protection};
+use crate::findings::{Closed, Headroom, Link, Phases, RoundTrips, TcpCounts};
 use crate::proto::PacketType;
-use crate::report::model::{Closed, Headroom, Link, Phases, RoundTrips, TcpCounts};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -195,7 +195,7 @@ impl OneWayView {
     }
 }
 
-/// In the order of [`crate::report::model::Deadline::ALL`].
+/// In the order of [`crate::findings::Deadline::ALL`].
 #[derive(Serialize)]
 struct HeadroomsView {
     leader_read: HeadroomView,

@@ -2,10 +2,10 @@
 
 use super::event::{ElectionView, StallView};
 use super::{Context, ReportView};
+use crate::findings::{LiveInput, Received, Report};
 use crate::report::clock::Digits;
 use crate::report::escape;
-use crate::report::live::{Event, LiveInput, Named, NearWait, Received, StallNews, What};
-use crate::report::model::Report;
+use crate::report::live::{Event, Named, NearWait, StallNews, What};
 use crate::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};

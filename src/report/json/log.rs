@@ -1,7 +1,7 @@
 //! The servers' own logs, and their lines.
 
 use super::Context;
-use crate::report::log::{LogFile, LogLine, LogWord};
+use crate::findings::log::{LogFile, LogLine, LogWord};
 use serde::Serialize;
 
 #[derive(Serialize)]

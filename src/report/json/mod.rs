@@ -12,8 +12,8 @@ mod log;
 
 use super::clock::{Digits, rfc3339};
 use super::escape;
-use super::model::Report;
 use crate::dissect::PerDirection;
+use crate::findings::Report;
 use crate::time::Timestamp;
 use event::{ElectionView, NearMissView, StallView, ViolationView};
 use input::{InputView, ServerView, SettingsView};

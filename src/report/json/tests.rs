@@ -1,6 +1,8 @@
 use super::*;
-use crate::report::model::Suspect;
-use crate::report::sample::{self, address};
+use crate::findings::{
+    Suspect,
+    sample::{self, address},
+};
 use serde_json::{Value, json};
 
 fn written(report: &Report) -> Value {

@@ -1,8 +1,8 @@
 //! Captures of several hosts: their clocks, where links were seen from, and what went on between the ends.
 
 use super::page::{Page, Paint, count, grouped};
+use crate::findings::{End, HostClock, Link, RoundTrips};
 use crate::report::clock::micros;
-use crate::report::model::{End, HostClock, Link, RoundTrips};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

@@ -1,7 +1,7 @@
 //! What else was going on around a stall, in a line or two.
 
 use super::page::{Page, bytes, count};
-use crate::report::model::{Context, LearnerLoad, Stall};
+use crate::findings::{Context, LearnerLoad, Stall};
 
 /// Learners and links named.
 const NAMED: usize = 6;

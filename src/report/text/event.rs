@@ -2,9 +2,9 @@
 
 use super::page::{Page, Paint, count, percent};
 use super::stall;
+use crate::findings::{NearMiss, Report};
 use crate::report::clock;
 use crate::report::escape;
-use crate::report::model::{NearMiss, Report};
 use crate::time::{Span, Timestamp};
 use std::fmt::Write;
 

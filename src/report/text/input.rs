@@ -2,10 +2,10 @@
 
 use super::page::{Page, Paint, bytes, count, grouped, percent};
 use crate::dissect::{ByteSums, Protection};
+use crate::findings::{Link, Strangers};
 use crate::proto::PacketType;
 use crate::report::clock;
 use crate::report::escape;
-use crate::report::model::{Link, Strangers};
 use std::collections::BTreeMap;
 
 /// Files without a problem that are listed.

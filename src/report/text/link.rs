@@ -3,8 +3,8 @@
 use super::COLUMNS;
 use super::page::{Page, Paint, count, fit, grouped, percent};
 use crate::address::Address;
+use crate::findings::{Headroom, Link, Role, RoundTrips};
 use crate::report::clock;
-use crate::report::model::{Headroom, Link, Role, RoundTrips};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 

@@ -2,10 +2,10 @@
 
 use super::page::{count, percent};
 use super::stall::{explain, meaning, outcome};
+use crate::findings::{Deadline, Outcome, Received, Suspect};
 use crate::report::clock::{self, WallClock};
 use crate::report::escape;
-use crate::report::live::{Event, Named, NearWait, Received, StallNews, What};
-use crate::report::model::{Deadline, Outcome, Suspect};
+use crate::report::live::{Event, Named, NearWait, StallNews, What};
 use crate::time::Timestamp;
 use std::io::{self, Write};
 

@@ -1,9 +1,11 @@
 //! The servers' own logs: lines inside a stall, what they say to the wire, and the files.
 
 use super::page::{Page, Paint, count};
+use crate::findings::{
+    Stall,
+    log::{Kind, LogFile, LogLine, ZoneFrom},
+};
 use crate::report::escape;
-use crate::report::log::{Kind, LogFile, LogLine, ZoneFrom};
-use crate::report::model::Stall;
 use std::collections::BTreeMap;
 
 /// Lines shown of a stall, the most telling.

@@ -15,8 +15,7 @@ mod page;
 mod stall;
 
 use super::clock::WallClock;
-use super::model::Report;
-use super::selection::Selection;
+use crate::findings::{Report, selection::Selection};
 use page::Page;
 use std::io::{self, Write};
 

@@ -2,9 +2,9 @@
 
 use super::{COLUMNS, Style};
 use crate::address::Address;
+use crate::findings::{Link, Report};
 use crate::frame::FrameRef;
 use crate::report::clock::WallClock;
-use crate::report::model::{Link, Report};
 use crate::report::{escape, short_paths};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;

@@ -2,9 +2,9 @@
 
 use super::page::{Page, Paint, count, percent};
 use crate::address::Address;
+use crate::findings::{Cause, Deadline, Election, Headroom, Link, Outcome, Stall, Suspect};
 use crate::report::clock;
 use crate::report::escape;
-use crate::report::model::{Cause, Deadline, Election, Headroom, Link, Outcome, Stall, Suspect};
 
 /// Stalls told in full; the older ones have a line each.
 const FULL: usize = 12;

@@ -1,8 +1,10 @@
 use super::*;
 use crate::address::Address;
+use crate::findings::{
+    Deadline, NearMiss, Origin, Stall,
+    sample::{self, at},
+};
 use crate::report::clock::Digits;
-use crate::report::model::{Deadline, NearMiss, Origin, Stall};
-use crate::report::sample::{self, at};
 use crate::time::Timestamp;
 use jiff::tz::TimeZone;
 use std::fs;

@@ -5,8 +5,8 @@
 
 use super::{LinkTrack, Reading};
 use crate::dissect::Direction;
+use crate::findings::Deadline;
 use crate::frame::FrameRef;
-use crate::report::model::Deadline;
 use crate::time::{Span, Timestamp};
 use crate::track::wait::Ended;
 use std::mem::take;

@@ -1,13 +1,13 @@
 //! A small report, made by hand, in which everything occurs at least once.
 
-use super::model::{
+use crate::address::{Address, Endpoint};
+use crate::capture::{Compression, FileInfo};
+use crate::dissect::{ByteSums, PerDirection, Protection};
+use crate::findings::{
     Cause, Closed, Context, Deadline, Election, End, Evidence, Headroom, Input, KnownBy, LearnerLoad, Link,
     NearMiss, Origin, Outcome, Phases, Quantiles, Report, Role, RoleSpan, RoundTrips, Server, Settings,
     Stall, Suspect, Sync, TcpCounts, Vantage, Violation,
 };
-use crate::address::{Address, Endpoint};
-use crate::capture::{Compression, FileInfo};
-use crate::dissect::{ByteSums, PerDirection, Protection};
 use crate::frame::{FrameRef, LinkType};
 use crate::pcapfile::Format;
 use crate::proto::{PacketType, Sid, Zxid};
@@ -69,7 +69,7 @@ pub(crate) fn report() -> Report {
             what: "COMMIT 0x200000005 after 0x200000003".to_owned(),
         }],
         election_bytes: ByteSums { decoded: 900, cut: 50, missing: 20, unframed: 6, cut_unframed: 4 },
-        strangers: super::model::Strangers { connections: 2, bytes: 4096 },
+        strangers: crate::findings::Strangers { connections: 2, bytes: 4096 },
         limits_hit: [("connections", 3)].into(),
         clocks: Vec::new(),
     }

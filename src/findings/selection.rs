@@ -4,7 +4,7 @@
 //! window. A link's figures are those of all that was read of it, since a link's state comes from before
 //! the window; links that were over before it began, or opened after it, are left out.
 
-use super::model::{Link, Report, Server};
+use super::{Link, Report, Server};
 use crate::address::Address;
 use crate::proto::Sid;
 use crate::time::{Span, Timestamp};
@@ -124,7 +124,7 @@ impl Selection {
 #[allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::report::sample::{address, at, report};
+    use crate::findings::sample::{address, at, report};
 
     fn chosen(selection: &Selection) -> Report {
         let mut report = report();

@@ -1,14 +1,20 @@
-//! What every output shows: the report as data, named as in its JSON form.
+//! What trackers and rules find and every output shows: the report as data, named as in its JSON form.
+//! [`log`] is what servers' logs add to it; [`selection`] leaves out what was not asked for.
 //!
 //! Times, addresses and ids are kept as values; how they are written is the formats' work. The JSON
 //! form is a contract with other programs: fields are added, never changed in meaning.
+
+pub mod log;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod selection;
 
 use crate::address::{Address, Endpoint};
 use crate::dissect::{PerDirection, Protection};
 use crate::frame::FrameRef;
 use crate::proto::{PacketType, Sid, Zxid};
-use crate::report::log::{LogFile, LogLine, LogWord};
 use crate::time::Timestamp;
+use log::{LogFile, LogLine, LogWord};
 use std::collections::BTreeMap;
 
 /// The whole report.
@@ -50,6 +56,38 @@ pub struct Strangers {
     pub bytes: u64,
 }
 
+/// What the capture got and did not get, all from its beginning on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Frames that passed the filter, as the kernel counts them.
+    pub received: u64,
+    /// Frames that the kernel had no room for.
+    pub dropped_kernel: u64,
+    /// Frames that the interface or its driver dropped.
+    pub dropped_interface: u64,
+    /// Frames that were let go here, because the dissection was behind.
+    pub dropped_here: u64,
+}
+
+impl Received {
+    /// Frames dropped anywhere.
+    #[must_use]
+    pub const fn dropped(&self) -> u64 {
+        self.dropped_kernel + self.dropped_interface + self.dropped_here
+    }
+}
+
+/// Where frames come from while they come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveInput {
+    /// The interface, or the folder that is followed.
+    pub source: String,
+    /// What it got; `None` where files are followed.
+    pub received: Option<Received>,
+    /// How far behind the present the last frame was when it was read, where that is known.
+    pub behind_ms: Option<u64>,
+}
+
 /// What was read.
 #[derive(Clone, Debug, Default)]
 pub struct Input {
@@ -74,7 +112,7 @@ pub struct Input {
     /// The servers' own logs.
     pub logs: Vec<LogFile>,
     /// Where frames came from while they came; `None` where files were read.
-    pub live: Option<crate::report::live::LiveInput>,
+    pub live: Option<LiveInput>,
 }
 
 /// Where a setting came from.
