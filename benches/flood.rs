@@ -1,4 +1,4 @@
-//! Sends a capture over an interface again and again, each time from other ports: `flood IFACE LOOPS RATE
+//! Sends a capture over an interface again and again, each time from other ports, its connections closed at the end: `flood IFACE LOOPS RATE
 //! CAPTURE...`, with RATE in frames a second, 0 for as many as there can be.
 //!
 //! For measuring `qscope live` on the other end of a virtual pair. What was cut from frames is sent as zeros.
@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a tool for measuring")]
 
 use quorumscope::capture::{Batch, Options, Replay};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ fn main() {
             frames.push(whole);
         }
     }
+    frames.extend(closes(&frames));
     let mut wire = pcap::Capture::from_device(interface.as_str()).unwrap().open().unwrap();
     let (began, mut sent) = (Instant::now(), 0_u64);
     for round in 0..loops {
@@ -55,6 +57,27 @@ fn main() {
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let reached = sent as f64 / took;
     println!("{sent} frames in {took:.1} s, {reached:.0} a second");
+}
+
+/// A reset for each connection, behind the last bytes of one of its sides.
+fn closes(frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut last = BTreeMap::new();
+    for frame in frames {
+        let (Some(ends), Some(tcp)) = (frame.get(26..38), frame.get(PORTS..PORTS + 20)) else { continue };
+        let total = usize::from(u16::from_be_bytes([frame[16], frame[17]]));
+        let head = usize::from(tcp[12] >> 4) * 4;
+        let len = total.saturating_sub(20 + head) + usize::from(tcp[13] & 3 != 0);
+        let seq = u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]);
+        let mut close = frame[..PORTS + 20].to_vec();
+        close[16..18].copy_from_slice(&40_u16.to_be_bytes());
+        close[PORTS + 4..PORTS + 8]
+            .copy_from_slice(&seq.wrapping_add(u32::try_from(len).unwrap()).to_be_bytes());
+        (close[PORTS + 12], close[PORTS + 13]) = (5 << 4, 0x14);
+        // Both ways are one connection.
+        let (src, dst) = ([&ends[..4], &ends[8..10]].concat(), [&ends[4..8], &ends[10..]].concat());
+        last.insert((src.clone().min(dst.clone()), src.max(dst)), close);
+    }
+    last.into_values().collect()
 }
 
 /// Gives the dialing side another port.

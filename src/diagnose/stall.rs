@@ -26,6 +26,9 @@ pub const fn limit(deadline: Deadline, settings: &Settings) -> Span {
     Span::from_millis(ms.cast_signed())
 }
 
+/// Incidents looked at; beyond, the oldest are left out: each is held against every link.
+const INCIDENTS_MOST: usize = 1_024;
+
 /// Waits of one link that belong together.
 #[derive(Clone, Debug)]
 pub(super) struct Incident<'a> {
@@ -51,19 +54,26 @@ impl Incident<'_> {
     }
 }
 
-/// All stalls, in order of their starts.
+/// The stalls of the links that are asked for, in order of their starts, and how many older incidents were
+/// too many to be looked at. `links` are all there are.
 #[must_use]
 pub fn stalls(
     links: &[LinkTrack],
+    is_asked_for: &dyn Fn(&LinkTrack) -> bool,
     settings: &Settings,
     elections: &[Election],
     timeline: &Timeline,
     vantage: Option<Address>,
     capture_end: Timestamp,
-) -> Vec<Stall> {
-    let mut incidents: Vec<Incident<'_>> =
-        links.iter().flat_map(|link| incidents_of(link, settings)).collect();
+) -> (Vec<Stall>, u64) {
+    let mut incidents: Vec<Incident<'_>> = links
+        .iter()
+        .filter(|link| is_asked_for(link))
+        .flat_map(|link| incidents_of(link, settings))
+        .collect();
     incidents.sort_by_key(|incident| (incident.start, incident.link.id));
+    let excess = incidents.len().saturating_sub(INCIDENTS_MOST);
+    incidents.drain(..excess);
     let mut stalls = Vec::new();
     while !incidents.is_empty() {
         let first = incidents.remove(0);
@@ -79,7 +89,7 @@ pub fn stalls(
     for (id, stall) in (1..).zip(&mut stalls) {
         stall.id = id;
     }
-    stalls
+    (stalls, excess as u64)
 }
 
 /// The waits of a link beyond their deadlines, put together.

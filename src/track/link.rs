@@ -1,6 +1,7 @@
 //! One link: its phases, its round trips, its waits.
 
 mod at_learner;
+mod over;
 mod ping;
 mod running;
 mod waits;
@@ -33,8 +34,6 @@ const PINGS_MOST: usize = 64;
 const WAITS_MOST: usize = 4_096;
 /// Files remembered per link.
 const FILES_MOST: usize = 64;
-/// Waits kept of a link that is over.
-const WAITS_KEPT: usize = 64;
 
 /// The end of a wait that is not looked at when it is told what went on during it: what ends it does.
 const EDGE: Span = Span::from_millis(500);
@@ -695,75 +694,6 @@ impl LinkTrack {
         if let Some(oldest) = self.flight.oldest_unacked() {
             self.ack_wait(oldest.at, oldest.place, at, ended, to);
         }
-    }
-
-    /// The capture, or what it holds of the link, is over.
-    pub fn finish(&mut self, at: Timestamp) {
-        match self.closed {
-            None => self.end_waits(at, Ended::CaptureEnd, None),
-            Some(closed) if !self.reading.to_learner.is_over && self.ends.is_some() => {
-                self.reading.to_learner.is_over = true;
-                let end = closed.at.max(self.reading.to_learner.last.at);
-                self.end_wait(Direction::ToLearner, end, Ended::Closed, Some(closed.place));
-            }
-            Some(_) => {}
-        }
-        self.note_unheard();
-        self.flight.finish();
-        self.pings_unanswered += (self.pings.len() + self.skipped.len()) as u64;
-        self.pings.clear();
-        self.skipped.clear();
-    }
-
-    /// Where a close was never answered, the other side still waits: its own deadline runs on.
-    fn note_unheard(&mut self) {
-        let Some((closed, last)) = self.closed.zip(self.last_close_repeat) else { return };
-        let direction = if closed.by_leader { Direction::ToLearner } else { Direction::ToLeader };
-        let is_answered = self.after_close.is_some_and(|mark| mark.at <= last.at);
-        if is_answered || self.close_repeats_answered > 0 || self.ends.is_some() {
-            return;
-        }
-        let reading = self.reading.of(direction);
-        let start = reading.last.at;
-        self.unheard = Some(Box::new(Wait {
-            deadline: reading.deadline,
-            start,
-            end: last.at,
-            ended: Ended::Closed,
-            for_leader: closed.by_leader,
-            from: reading.last.place,
-            to: Some(last.place),
-            silence: Some(reading.silence),
-            activity: self.went_on(start, last.at),
-            crossed: PerDirection::default(),
-            in_flight: self.flight.waiting(),
-            before: self.went_on(start.minus(BEFORE), start),
-        }));
-    }
-
-    /// The link is over and closed: lets go of all that no report shows. `near` is the shortest wait
-    /// that may still be shown.
-    pub fn compact(&mut self, near: Span) {
-        self.is_compact = true;
-        self.ping.seal();
-        self.ack.seal();
-        self.commit.seal();
-        self.rtt.to_leader.samples.seal();
-        self.rtt.to_learner.samples.seal();
-        self.waits.retain(|wait| wait.len() >= near);
-        if self.waits.len() > WAITS_KEPT {
-            self.waits.sort_by_key(|wait| std::cmp::Reverse(wait.len()));
-            self.waits.truncate(WAITS_KEPT);
-        }
-        self.waits.shrink_to_fit();
-        self.activity = None;
-        if let Some(ends) = &mut self.ends {
-            ends.seal();
-        }
-        self.flight = self.flight.over();
-        self.pings = VecDeque::new();
-        self.skipped = VecDeque::new();
-        self.loose_pongs = VecDeque::new();
     }
 
     /// When the leader last sent a PING on it.

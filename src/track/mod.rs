@@ -45,8 +45,13 @@ use timeline::Timeline;
 use vantage::Vantages;
 use violation::EMBEDDED_END;
 
-/// Links kept for the report; beyond, the oldest that are over are let go.
-const LINKS_MOST: usize = 16_384;
+/// Links held at once; beyond, a new one is not looked at.
+const LINKS_MOST: usize = 65_536;
+/// Links that are over and kept for the report; beyond, the oldest of them go, and only their stalls, near
+/// misses and violations stay.
+const OVER_MOST: usize = 16_384;
+/// How many go at once: each time all are looked at.
+const OVER_AT_ONCE: usize = OVER_MOST / 4;
 
 /// A server that a configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +100,8 @@ pub struct Tracker {
     beat: Beat,
     last_at: Option<Timestamp>,
     links_refused: u64,
+    /// Links of `links` that are over.
+    over: usize,
     missing_bytes: u64,
     past: running::Past,
     vantage: Vantage,
@@ -154,8 +161,15 @@ impl Tracker {
         let servers = &self.servers;
         let elections_forgotten = self.elections.evicted;
         let elections = std::mem::take(&mut self.elections).finish(|address| servers.sid(address));
-        let found =
-            diagnose::stalls(&self.links, &settings, &elections, &self.timeline, self.vantage.host(), end);
+        let (found, stalls_forgotten) = diagnose::stalls(
+            &self.links,
+            &|_| true,
+            &settings,
+            &elections,
+            &self.timeline,
+            self.vantage.host(),
+            end,
+        );
         let near_misses = diagnose::near_misses(&self.links, &settings, self.options.warn_at_percent);
         let mut report = Report {
             settings,
@@ -170,6 +184,9 @@ impl Tracker {
         };
         report.limits_hit = self.limits_hit(elections_forgotten);
         let named = &self.options.servers;
+        if stalls_forgotten > 0 {
+            report.limits_hit.insert("stalls", stalls_forgotten);
+        }
         self.past.add_to(&mut report);
         report.servers = self.servers.finish(|address, sid| name_of(named, address, sid));
         for link in &mut report.links {
@@ -382,6 +399,14 @@ fn shown(
     }
 }
 
+impl Tracker {
+    fn slot_is_free(&mut self, slot: Slot) {
+        if let Some(place) = self.slots.get_mut(slot.index()) {
+            *place = 0;
+        }
+    }
+}
+
 impl Observer for Tracker {
     #[inline]
     fn looks_at(kind: PacketType) -> usize {
@@ -394,6 +419,10 @@ impl Observer for Tracker {
 
     fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
         let id = self.links_seen.saturating_add(1);
+        if self.over >= OVER_MOST {
+            let held = self.links.len().saturating_sub(self.free.len());
+            self.let_go(held.saturating_sub(OVER_AT_ONCE), opened.at);
+        }
         let place = match self.free.pop() {
             Some(place) => place as usize,
             None if self.links.len() < LINKS_MOST => self.links.len(),
@@ -544,7 +573,10 @@ impl Observer for Tracker {
                 self.strangers.connections += 1;
                 self.strangers.bytes += totals.bytes.to_leader.stream() + totals.bytes.to_learner.stream();
                 self.free.extend(index);
-            } else if let Some(at) = link.closed.map(|closed| closed.at).or(link.unwatched) {
+                return self.slot_is_free(slot);
+            }
+            self.over += 1;
+            if let Some(at) = link.closed.map(|closed| closed.at).or(link.unwatched) {
                 link.finish(at);
                 servers.reached(link.opened.leader.address, link.last_proposed);
                 servers.reached(link.opened.learner.address, link.last_acked);
@@ -553,9 +585,7 @@ impl Observer for Tracker {
                 }
             }
         }
-        if let Some(place) = self.slots.get_mut(slot.index()) {
-            *place = 0;
-        }
+        self.slot_is_free(slot);
     }
 
     fn election_over(&mut self, bytes: &ByteSums, is_tls: bool) {

@@ -134,8 +134,15 @@ impl Tracker {
             .collect();
         links.sort_by_key(|link| link.id);
         let elections = self.elections();
-        let mut stalls =
-            diagnose::stalls(&links, &settings, &elections, &self.timeline, self.vantage.host(), now);
+        let (mut stalls, _) = diagnose::stalls(
+            &links,
+            &|_| true,
+            &settings,
+            &elections,
+            &self.timeline,
+            self.vantage.host(),
+            now,
+        );
         stalls.retain(|stall| {
             let mut links = stall.links.iter().filter_map(|id| self.link_by_id(*id));
             stall.outcome != Outcome::Open || links.any(|link| link.pending().any(|wait| is_over(&wait)))
@@ -181,6 +188,7 @@ impl Tracker {
             }
         }
         self.remove(&is_going);
+        self.over = self.over.saturating_sub(ids.len());
         self.past.links += ids.len() as u64;
         ids.len()
     }
@@ -193,9 +201,12 @@ impl Tracker {
             link.forget_waits();
         }
         let elections = self.elections();
-        let stalls =
-            diagnose::stalls(&self.links, &settings, &elections, &self.timeline, self.vantage.host(), now);
-        self.past.stalls.extend(stalls.into_iter().filter(|stall| stall.links.iter().all(is_gone)));
+        let is_going = |link: &LinkTrack| is_gone(&link.id);
+        let host = self.vantage.host();
+        let (stalls, forgotten) =
+            diagnose::stalls(&self.links, &is_going, &settings, &elections, &self.timeline, host, now);
+        self.past.stalls.extend(stalls);
+        self.past.forgotten += forgotten;
         let near = diagnose::near_misses(&self.links, &settings, self.options.warn_at_percent);
         self.past.near_misses.extend(near.into_iter().filter(|miss| is_gone(&miss.link)));
         for link in self.links.iter_mut().filter(|link| is_gone(&link.id)) {
