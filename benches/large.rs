@@ -1,4 +1,5 @@
-//! A large capture out of a small one: the same traffic again and again, later and on other ports.
+//! A large capture out of a small one: the same traffic again and again, later, and on other
+//! ports where copies run at once.
 
 use quorumscope::capture::{Batch, Options, Replay};
 use quorumscope::frame::LinkType;
@@ -9,6 +10,10 @@ use std::path::PathBuf;
 const SNAPLEN: u32 = 96;
 /// Offsets in an Ethernet frame with IPv4 without options.
 const PORTS: usize = 14 + 20;
+const SEQ: usize = PORTS + 4;
+const ACK: usize = PORTS + 8;
+const FLAGS: usize = PORTS + 13;
+const HAS_ACK: u8 = 0x10;
 
 struct Held {
     at: i64,
@@ -33,8 +38,7 @@ pub(crate) fn write_large(
     while written < frames {
         for frame in &held {
             for copy in 0..at_once {
-                let number = round.wrapping_mul(u32::from(at_once)).wrapping_add(u32::from(copy));
-                write(out, frame, i64::from(round) * span, number)?;
+                write(out, frame, i64::from(round) * span, round, u32::from(copy))?;
                 written += 1;
                 if written == frames {
                     out.flush()?;
@@ -72,7 +76,7 @@ fn header() -> [u8; 24] {
     header
 }
 
-fn write(out: &mut impl Write, frame: &Held, later: i64, number: u32) -> std::io::Result<()> {
+fn write(out: &mut impl Write, frame: &Held, later: i64, round: u32, copy: u32) -> std::io::Result<()> {
     let at = frame.at + later;
     let secs = u32::try_from(at / 1_000_000_000).unwrap_or(u32::MAX);
     let micros = u32::try_from(at % 1_000_000_000 / 1000).unwrap_or(0);
@@ -83,12 +87,13 @@ fn write(out: &mut impl Write, frame: &Held, later: i64, number: u32) -> std::io
     let mut data = [0; SNAPLEN as usize];
     let data = data.get_mut(..frame.data.len()).unwrap_or_default();
     data.copy_from_slice(&frame.data);
-    renumber(data, number);
+    set_ports(data, copy);
+    set_sequence(data, round);
     out.write_all(data)
 }
 
 /// Gives the dialing side of a copy a port of its own; known ports stay.
-fn renumber(data: &mut [u8], number: u32) {
+fn set_ports(data: &mut [u8], copy: u32) {
     for at in [PORTS, PORTS + 2] {
         let Some([high, low]) = data.get(at..at + 2).and_then(|port| port.first_chunk::<2>()) else { return };
         let port = u16::from_be_bytes([*high, *low]);
@@ -96,9 +101,21 @@ fn renumber(data: &mut [u8], number: u32) {
             continue;
         }
         // 55,535 ports from 10,000 on.
-        let moved = (u32::from(port) - 10_000).wrapping_add(number.wrapping_mul(61)) % 55_535 + 10_000;
+        let moved = (u32::from(port) - 10_000).wrapping_add(copy.wrapping_mul(61)) % 55_535 + 10_000;
         if let (Some(place), Ok(moved)) = (data.get_mut(at..at + 2), u16::try_from(moved)) {
             place.copy_from_slice(&moved.to_be_bytes());
         }
+    }
+}
+
+/// Moves the sequence numbers of both sides: in each round, the connections of the one before are made anew on
+/// the same ports, so that there are never more than the copies at once have.
+fn set_sequence(data: &mut [u8], round: u32) {
+    let has_ack = data.get(FLAGS).is_some_and(|flags| flags & HAS_ACK != 0);
+    for at in [Some(SEQ), has_ack.then_some(ACK)].into_iter().flatten() {
+        let Some(place) = data.get_mut(at..at + 4).and_then(|place| place.first_chunk_mut::<4>()) else {
+            return;
+        };
+        *place = u32::from_be_bytes(*place).wrapping_add(round.wrapping_mul(0x3000_0001)).to_be_bytes();
     }
 }
