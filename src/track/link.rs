@@ -6,6 +6,9 @@ mod ping;
 mod running;
 mod waits;
 
+#[cfg(test)]
+pub(super) use waits::WAITS_MOST;
+
 pub use running::{AsOf, Pending};
 
 use super::activity::{Activity, Sum};
@@ -30,8 +33,6 @@ use std::collections::VecDeque;
 
 /// PINGs without an answer that are remembered.
 const PINGS_MOST: usize = 64;
-/// Waits remembered per link; beyond, the shortest are let go.
-const WAITS_MOST: usize = 4_096;
 /// Files remembered per link.
 const FILES_MOST: usize = 64;
 
@@ -125,6 +126,8 @@ pub struct LinkTrack {
     pub waits: Vec<Wait>,
     /// How many waits there were that were worth remembering.
     pub waits_noted: u64,
+    /// How long a wait must be to be remembered: longer than those that were let go for want of room.
+    remembers: Span,
     /// The longest wait for each deadline, in the order of [`Deadline::ALL`].
     pub worst: [Option<(Span, Timestamp)>; 4],
     /// Everything known at the end.
@@ -212,6 +215,7 @@ impl LinkTrack {
             flight: InFlight::default(),
             waits: Vec::new(),
             waits_noted: 0,
+            remembers: REMEMBERED,
             worst: [None; 4],
             totals: None,
             unwatched: None,
@@ -441,7 +445,7 @@ impl LinkTrack {
         let (start, deadline) = (reading.last.at, reading.deadline);
         let len = at.since(start);
         self.note_worst(deadline, len, start);
-        if len >= REMEMBERED {
+        if len >= self.remembers {
             self.remember_silence(direction, at, ended, to);
         }
     }
@@ -458,18 +462,6 @@ impl LinkTrack {
         {
             *worst = Some((len, start));
         }
-    }
-
-    fn remember(&mut self, wait: Wait) {
-        self.waits_noted += 1;
-        if self.waits.len() >= WAITS_MOST {
-            let shortest = (0..self.waits.len()).min_by_key(|&i| self.waits.get(i).map(Wait::len));
-            if let Some(shortest) = shortest {
-                self.waits.swap_remove(shortest);
-                self.forgotten.waits += 1;
-            }
-        }
-        self.waits.push(wait);
     }
 
     /// A packet of the link.
@@ -581,7 +573,7 @@ impl LinkTrack {
     ) {
         let len = end.since(start);
         self.note_worst(Deadline::Ack, len, start);
-        if len >= REMEMBERED {
+        if len >= self.remembers {
             self.remember_ack(start, from, end, ended, to);
         }
     }

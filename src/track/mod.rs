@@ -266,6 +266,7 @@ impl Tracker {
 
     /// Which limits were reached, and how often.
     fn limits_hit(&self, elections: u64) -> BTreeMap<&'static str, u64> {
+        let near = self.near();
         let sum = |count: fn(&LinkTrack) -> u64| self.links.iter().map(count).sum();
         let pushed_out =
             |totals: &LinkTotals| totals.tcp.to_leader.pushed_out + totals.tcp.to_learner.pushed_out;
@@ -280,7 +281,7 @@ impl Tracker {
             ),
             ("proposals_in_flight", sum(|link| link.flight.evicted)),
             ("pings", sum(|link| link.forgotten.pings)),
-            ("waits", sum(|link| link.forgotten.waits)),
+            ("waits", self.links.iter().map(|link| link.waits_forgotten(near)).sum()),
             ("unknown_types", sum(|link| link.forgotten.types)),
             ("violations", sum(LinkTrack::violations_forgotten)),
         ];

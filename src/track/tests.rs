@@ -5,9 +5,10 @@ use super::*;
 use crate::address::Endpoint;
 use crate::dissect::{ByteSums, Protection};
 use crate::frame::FrameRef;
+use crate::packet::Segment;
 use crate::proto::Zxid;
 use crate::proto::election::Notification;
-use crate::testkit::segment::endpoint;
+use crate::testkit::segment::{endpoint, segment};
 
 const LEADER: Endpoint = endpoint(200, 2888);
 const START: Timestamp = Timestamp::from_parts(1_795_248_000, 0);
@@ -84,6 +85,35 @@ fn links_that_go_on_keep_their_places() {
     let hit = limits_hit(tracker);
     assert_eq!(hit["links"], 70_000 - LINKS_MOST as u64);
     assert!(!hit.contains_key("links_let_go"), "{hit:?}");
+}
+
+#[test]
+fn of_many_waits_the_longest_stay() {
+    let tick_ms = Some((2_000, Origin::Option));
+    let mut tracker = Tracker::new(Options { tick_ms, warn_at_percent: 50, ..Options::default() });
+    let slot = open(&mut tracker, 1, 0);
+    let mut now = 0;
+    for number in 0..2_000 {
+        // Every hundredth waits for 30 s, more than the limit, the others for 1 s.
+        now += if number % 100 == 99 { 30_000 } else { 1_000 };
+        let data =
+            Segment { at: at(now), ..segment(LEADER, endpoint(1, 40_000), number, number * 20, &[0; 20]) };
+        let seen = SegmentSeen {
+            direction: Direction::ToLearner,
+            segment: &data,
+            fate: Fate::InOrder,
+            new_bytes: 20,
+            acked_more: false,
+            is_of_two: false,
+        };
+        tracker.segment(slot, &seen);
+        packet(&mut tracker, slot, Direction::ToLearner, PacketType::Ping, 1, now);
+    }
+    let link = &tracker.links[0];
+    assert!(link.waits.len() < link::WAITS_MOST);
+    assert_eq!(link.waits.iter().filter(|wait| wait.len() == Span::from_millis(30_000)).count(), 20);
+    // What went is far below anything that a report lists.
+    assert!(!limits_hit(tracker).contains_key("waits"));
 }
 
 #[test]

@@ -106,6 +106,6 @@ impl LinkTrack {
         self.commit.rotate();
         self.rtt.to_leader.samples.rotate();
         self.rtt.to_learner.samples.rotate();
-        self.waits.retain(|wait| wait.len() >= near);
+        self.forget_short_waits(near);
     }
 }

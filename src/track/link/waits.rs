@@ -1,6 +1,12 @@
 //! Waits that are long enough to be remembered: what went on during them is gathered at their ends.
 
-use super::{BEFORE, Deadline, Direction, EDGE, Ended, FrameRef, LinkTrack, Timestamp, Wait};
+use super::{
+    BEFORE, Deadline, Direction, EDGE, Ended, FrameRef, LinkTrack, REMEMBERED, Span, Timestamp, Wait,
+};
+use std::cmp::Reverse;
+
+/// Waits remembered per link; beyond, the shorter half is let go.
+pub(in crate::track) const WAITS_MOST: usize = 256;
 
 impl LinkTrack {
     /// Remembers a wait for new bytes of a direction.
@@ -59,5 +65,31 @@ impl LinkTrack {
             before,
         };
         self.remember(wait);
+    }
+
+    fn remember(&mut self, wait: Wait) {
+        self.waits_noted += 1;
+        self.waits.push(wait);
+        if self.waits.len() >= WAITS_MOST {
+            let kept = WAITS_MOST / 2;
+            let (_, middle, _) = self.waits.select_nth_unstable_by_key(kept, |wait| Reverse(wait.len()));
+            self.remembers = self.remembers.max(Span::from_nanos(middle.len().nanos() + 1));
+            self.forgotten.waits += (self.waits.len() - kept) as u64;
+            self.waits.truncate(kept);
+            self.waits.sort_by_key(|wait| (wait.start, wait.end));
+        }
+    }
+
+    /// Waits as long as this, or longer, were let go for want of room: how many, as far as was counted.
+    pub(in crate::track) fn waits_forgotten(&self, near: Span) -> u64 {
+        if self.remembers > near { self.forgotten.waits } else { 0 }
+    }
+
+    /// Lets waits shorter than `near` go, which no report lists.
+    pub(super) fn forget_short_waits(&mut self, near: Span) {
+        self.waits.retain(|wait| wait.len() >= near);
+        if self.waits.len() < WAITS_MOST / 2 {
+            self.remembers = REMEMBERED;
+        }
     }
 }
