@@ -40,7 +40,7 @@ pub fn bytes(bytes: &[u8]) -> Cow<'_, str> {
 #[must_use]
 pub fn json(json: &str) -> Cow<'_, str> {
     let must_go = |c: char| c != '\n' && is_unsafe(c);
-    if !json.chars().any(must_go) {
+    if json.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) || !json.chars().any(must_go) {
         return Cow::Borrowed(json);
     }
     let mut out = String::with_capacity(json.len() + 16);

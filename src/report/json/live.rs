@@ -56,7 +56,7 @@ impl Lines {
     /// # Errors
     /// What the writer says.
     pub fn report(&self, at: Timestamp, report: &Report, out: &mut impl Write) -> io::Result<()> {
-        let fields = json!({ "report": value(&ReportView::of(report))? });
+        let fields = json!({ "report": value(&ReportView::of(report, &Context::of(report)))? });
         line("report", &self.context().time(at), fields, out)
     }
 

@@ -13,14 +13,16 @@ mod log;
 use super::clock::{Digits, rfc3339};
 use super::escape;
 use crate::dissect::PerDirection;
-use crate::findings::Report;
+use crate::findings::{Election, Link, NearMiss, Report, Stall, Violation};
 use crate::time::Timestamp;
 use event::{ElectionView, NearMissView, StallView, ViolationView};
 use input::{InputView, ServerView, SettingsView};
 use link::LinkView;
 use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::{Formatter, PrettyFormatter};
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 /// Name and number of the form.
 pub const SCHEMA: &str = "quorumscope.report/1";
@@ -30,9 +32,70 @@ pub const SCHEMA: &str = "quorumscope.report/1";
 /// # Errors
 /// What the writer says.
 pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let json = serde_json::to_string_pretty(&ReportView::of(report))?;
-    out.write_all(escape::json(&json).as_bytes())?;
-    out.write_all(b"\n")
+    let ctx = Context::of(report);
+    let mut out = BufWriter::new(out);
+    let mut serializer = Serializer::with_formatter(&mut out, Harmless(PrettyFormatter::new()));
+    ReportView::of(report, &ctx).serialize(&mut serializer)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// JSON over several lines, in which no string holds what a terminal obeys: see [`escape::json`].
+struct Harmless(PrettyFormatter<'static>);
+
+impl Formatter for Harmless {
+    fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_array(out)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array(out)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, is_first: bool) -> io::Result<()> {
+        self.0.begin_array_value(out, is_first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array_value(out)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object(out)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object(out)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, is_first: bool) -> io::Result<()> {
+        self.0.begin_object_key(out, is_first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(out)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object_value(out)
+    }
+
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        out.write_all(escape::json(fragment).as_bytes())
+    }
+}
+
+/// A list whose items are put into their form one by one, as they are written.
+struct Each<'a, T, V> {
+    items: &'a [T],
+    ctx: &'a Context<'a>,
+    view: fn(&'a T, &Context<'a>) -> V,
+}
+
+impl<T, V: Serialize> Serialize for Each<'_, T, V> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.items.iter().map(|item| (self.view)(item, self.ctx)))
+    }
 }
 
 #[derive(Serialize)]
@@ -41,27 +104,26 @@ struct ReportView<'a> {
     input: InputView<'a>,
     settings: SettingsView<'a>,
     servers: Vec<ServerView<'a>>,
-    links: Vec<LinkView>,
-    stalls: Vec<StallView<'a>>,
-    near_misses: Vec<NearMissView>,
-    elections: Vec<ElectionView>,
-    violations: Vec<ViolationView<'a>>,
+    links: Each<'a, Link, LinkView>,
+    stalls: Each<'a, Stall, StallView<'a>>,
+    near_misses: Each<'a, NearMiss, NearMissView>,
+    elections: Each<'a, Election, ElectionView>,
+    violations: Each<'a, Violation, ViolationView<'a>>,
     limits_hit: &'a BTreeMap<&'static str, u64>,
 }
 
 impl<'a> ReportView<'a> {
-    fn of(report: &'a Report) -> Self {
-        let ctx = &Context::of(report);
+    fn of(report: &'a Report, ctx: &'a Context<'a>) -> Self {
         Self {
             schema: SCHEMA,
             input: InputView::of(report, ctx),
             settings: SettingsView::of(&report.settings, &report.clocks, ctx),
             servers: report.servers.iter().map(|server| ServerView::of(server, ctx)).collect(),
-            links: report.links.iter().map(|link| LinkView::of(link, ctx)).collect(),
-            stalls: report.stalls.iter().map(|stall| StallView::of(stall, ctx)).collect(),
-            near_misses: report.near_misses.iter().map(|miss| NearMissView::of(miss, ctx)).collect(),
-            elections: report.elections.iter().map(|election| ElectionView::of(election, ctx)).collect(),
-            violations: report.violations.iter().map(|violation| ViolationView::of(violation, ctx)).collect(),
+            links: Each { items: &report.links, ctx, view: LinkView::of },
+            stalls: Each { items: &report.stalls, ctx, view: StallView::of },
+            near_misses: Each { items: &report.near_misses, ctx, view: NearMissView::of },
+            elections: Each { items: &report.elections, ctx, view: ElectionView::of },
+            violations: Each { items: &report.violations, ctx, view: ViolationView::of },
             limits_hit: &report.limits_hit,
         }
     }
