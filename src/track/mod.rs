@@ -48,7 +48,7 @@ use violation::EMBEDDED_END;
 const LINKS_MOST: usize = 65_536;
 /// Links that are over and kept for the report; beyond, the oldest of them go, and only their stalls, near
 /// misses and violations stay.
-const OVER_MOST: usize = 16_384;
+const OVER_MOST: usize = 8_192;
 /// How many go at once: each time all are looked at.
 const OVER_AT_ONCE: usize = OVER_MOST / 4;
 
