@@ -51,6 +51,8 @@ const LINKS_MOST: usize = 65_536;
 const OVER_MOST: usize = 8_192;
 /// How many go at once: each time all are looked at.
 const OVER_AT_ONCE: usize = OVER_MOST / 4;
+/// PINGs after which it is asked anew how long a wait must be to matter.
+const PINGS_BETWEEN: u32 = 256;
 
 /// A server that a configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +101,9 @@ pub struct Tracker {
     beat: Beat,
     last_at: Option<Timestamp>,
     links_refused: u64,
+    /// Waits that are shorter are not remembered.
+    least_wait: Span,
+    pings_seen: u32,
     /// Links of `links` that are over.
     over: usize,
     missing_bytes: u64,
@@ -262,6 +267,15 @@ impl Tracker {
             .map(|wait| (wait.start, wait.end))
             .collect();
         self.timeline.prune(&waits);
+    }
+
+    /// Learns, now and then, how short a wait can be without ever being told. What is known of tickTime may
+    /// still change: a quarter of what is told is remembered.
+    fn learn_least_wait(&mut self) {
+        self.pings_seen = self.pings_seen.wrapping_add(1);
+        if self.pings_seen % PINGS_BETWEEN == 1 && self.settings().tick_from != Origin::Default {
+            self.least_wait = Span::from_nanos(self.near().nanos() / 4);
+        }
     }
 
     /// Which limits were reached, and how often.
@@ -483,6 +497,10 @@ impl Observer for Tracker {
                     self.beat.add(packet.at.since(last));
                 }
                 self.prune_timeline();
+                self.learn_least_wait();
+                if let Some(link) = self.links.get_mut(index) {
+                    link.remembers_from(self.least_wait);
+                }
             }
             PacketType::FollowerInfo | PacketType::ObserverInfo => {
                 let is_follower = packet.kind == PacketType::FollowerInfo;

@@ -80,6 +80,15 @@ impl LinkTrack {
         }
     }
 
+    /// Remembers no waits that are shorter from here on, and lets those go that are.
+    #[inline]
+    pub(in crate::track) fn remembers_from(&mut self, least: Span) {
+        if self.remembers < least {
+            self.remembers = least;
+            self.waits.retain(|wait| wait.len() >= least);
+        }
+    }
+
     /// Waits as long as this, or longer, were let go for want of room: how many, as far as was counted.
     pub(in crate::track) fn waits_forgotten(&self, near: Span) -> u64 {
         if self.remembers > near { self.forgotten.waits } else { 0 }
