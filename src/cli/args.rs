@@ -31,7 +31,7 @@ Examples:
       What happened in ten minutes of the servers' own clocks.
   ssh zk1 tcpdump -i eth0 -s 96 -w - 'tcp port 2888 or tcp port 3888' | qscope replay -
       From another host; the report comes when the capture ends.
-  qscope replay --log zk1=/tmp/zk1.log.gz --log 5=zookeeper.out --log-tz Europe/Berlin DIR
+  qscope replay --log zk1=zk1.log.gz --log 5=zookeeper.out --log-tz Europe/Berlin DIR
       With the servers' own logs: what they say to each stall, and where the wire knows better.
   qscope replay --format json --fail-on-stall DIR > report.json || alert
       For programs.";
