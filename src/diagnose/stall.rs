@@ -173,7 +173,8 @@ fn stall(
         deadlines,
         start,
         end,
-        duration_ms: end.unwrap_or(capture_end).since(start).millis(),
+        // Where times run backwards, the last frame's is not the latest.
+        duration_ms: end.unwrap_or(capture_end.max(last)).since(start).millis(),
         limit_ms,
         outcome,
         election: election_after(elections, start, last, limit_ms),
