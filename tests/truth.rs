@@ -54,7 +54,7 @@ struct Run {
     folder: usize,
     /// The host that captured; `None` where all did.
     host: Option<String>,
-    /// `cut`, `whole` or `rotated`.
+    /// `cut`, `whole`, `rotated` or `all`, which is every file of the folder.
     form: &'static str,
     report: Value,
 }
@@ -125,6 +125,10 @@ impl Folder {
             .collect();
         let mut runs: Vec<_> =
             by_host.into_iter().map(|((host, form), files)| (Some(host), form, files)).collect();
+        // The folder as it lies there: hosts that captured twice, cut and whole, in one run.
+        if runs.iter().any(|(_, form, _)| *form == "whole") {
+            runs.push((None, "all", vec![self.path.clone()]));
+        }
         if runs.iter().filter(|(_, form, _)| *form == "cut").count() > 1 {
             runs.push((None, "cut", all));
         }
@@ -439,8 +443,8 @@ fn table(folders: &[Folder], runs: &[Run]) -> String {
 
 Written by `tests/truth.rs` (`QSCOPE_BLESS=1 cargo test --test truth`), which holds each line against the
 folder's `truth.json`: does the report of this capture agree with what was done? Seconds are told from the
-start of the (first) fault; a negative one is the last sign of life before it. `all`: every host's capture
-in one run.
+start of the (first) fault; a negative one is the last sign of life before it. `all`: every host's captures
+in one run; as a capture, cut and whole ones beside each other.
 
 "
     .to_owned();

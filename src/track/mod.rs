@@ -149,7 +149,7 @@ impl Tracker {
         self.part_from_strangers();
         for link in &mut self.links {
             let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
-            link.finish(self.vantages.end_for(leader, learner, ends).unwrap_or(end));
+            link.finish(self.vantages.end_for(leader, learner, ends, &self.options.hosts).unwrap_or(end));
             self.servers.reached(link.opened.leader.address, link.last_proposed);
             self.servers.reached(link.opened.learner.address, link.last_acked);
             if let Some(sid) = link.learner_sid {

@@ -51,10 +51,18 @@ impl Vantages {
     }
 
     /// When the last capture ends that sees what two hosts say to each other: `ends` are the files' ends.
-    /// A file from a third host's interface goes on without seeing anything of them.
-    pub(super) fn end_for(&self, a: Address, b: Address, ends: &[Option<Timestamp>]) -> Option<Timestamp> {
+    /// A file from a third host's interface goes on without seeing anything of them. Whose it is may be known
+    /// beforehand (`hosts`): of a second capture of the same host only copies come, which show nothing here.
+    pub(super) fn end_for(
+        &self,
+        a: Address,
+        b: Address,
+        ends: &[Option<Timestamp>],
+        hosts: &[Option<Address>],
+    ) -> Option<Timestamp> {
         let sees = |file: usize| {
-            let host = self.files.get(file).and_then(|(vantage, _)| vantage.host());
+            let shown = || self.files.get(file).and_then(|(vantage, _)| vantage.host());
+            let host = hosts.get(file).copied().flatten().or_else(shown);
             host.is_none_or(|host| host == a || host == b)
         };
         ends.iter().enumerate().filter(|(file, _)| sees(*file)).filter_map(|(_, end)| *end).max()
