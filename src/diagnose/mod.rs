@@ -3,6 +3,7 @@
 mod cause;
 mod context;
 mod crossing;
+mod lives;
 mod stall;
 
 pub use stall::{election_after, limit, near_misses, stalls};

@@ -4,6 +4,7 @@
 //! follow each other within a limit, are one incident; a leader that goes quiet towards all its
 //! learners is one incident with all links named.
 
+use super::lives::{Life, Lives};
 use super::{cause, context};
 use crate::address::Address;
 use crate::findings::{Context, Deadline, Election, NearMiss, Outcome, Settings, Stall};
@@ -75,14 +76,15 @@ pub fn stalls(
     let excess = incidents.len().saturating_sub(INCIDENTS_MOST);
     incidents.drain(..excess);
     let mut stalls = Vec::new();
+    let lives = Lives::new(if incidents.is_empty() { &[] } else { links });
     while !incidents.is_empty() {
         let first = incidents.remove(0);
-        let group = gather(first, &mut incidents, links);
-        let mut stall = stall(&group, links, settings, elections, capture_end);
+        let group = gather(first, &mut incidents, &lives);
+        let mut stall = stall(&group, &lives, settings, elections, capture_end);
         let verdict = cause::judge(&group, stall.subject, vantage, settings);
         (stall.cause, stall.suspect) = (verdict.cause, verdict.suspect);
         (stall.evidence, stall.notes) = (verdict.evidence, verdict.notes);
-        stall.context = context::of(&stall, links, timeline, elections, capture_end);
+        stall.context = context::of(&stall, &lives, timeline, elections, capture_end);
         stalls.push(stall);
     }
     stalls.sort_by_key(|stall| stall.start);
@@ -117,7 +119,7 @@ fn incidents_of<'a>(link: &'a LinkTrack, settings: &Settings) -> Vec<Incident<'a
 
 /// Adds to an incident those of the same leader's other links that are the same event: the leader
 /// went quiet towards all of them.
-fn gather<'a>(first: Incident<'a>, others: &mut Vec<Incident<'a>>, links: &[LinkTrack]) -> Vec<Incident<'a>> {
+fn gather<'a>(first: Incident<'a>, others: &mut Vec<Incident<'a>>, lives: &Lives<'_>) -> Vec<Incident<'a>> {
     if !first.is_for_leader() {
         return vec![first];
     }
@@ -130,14 +132,15 @@ fn gather<'a>(first: Incident<'a>, others: &mut Vec<Incident<'a>>, links: &[Link
         .chain(others.iter().filter(|other| is_same(other)))
         .map(|incident| incident.link.opened.learner.address)
         .collect();
-    let open = links.iter().filter(|link| {
-        link.opened.leader.address == leader
-            && link.opened.at < first.start
-            && link.closed.is_none_or(|closed| closed.at > first.start)
-    });
-    let open: BTreeSet<Address> = open.map(|link| link.opened.learner.address).collect();
-    if waiting.len() < 2 || waiting.len() < open.len() {
+    if waiting.len() < 2 {
         return vec![first];
+    }
+    let is_open = |life: &&Life<'_>| life.opened < first.start && life.closed > first.start;
+    let mut open = BTreeSet::new();
+    for life in lives.of(leader).iter().filter(is_open) {
+        if open.insert(life.learner) && open.len() > waiting.len() {
+            return vec![first];
+        }
     }
     let (same, rest): (Vec<_>, Vec<_>) = std::mem::take(others).into_iter().partition(is_same);
     *others = rest;
@@ -146,7 +149,7 @@ fn gather<'a>(first: Incident<'a>, others: &mut Vec<Incident<'a>>, links: &[Link
 
 fn stall(
     group: &[Incident<'_>],
-    links: &[LinkTrack],
+    lives: &Lives<'_>,
     settings: &Settings,
     elections: &[Election],
     capture_end: Timestamp,
@@ -169,7 +172,7 @@ fn stall(
     Stall {
         id: 0,
         links: ids,
-        subject: subject(group, links),
+        subject: subject(group, lives),
         deadlines,
         start,
         end,
@@ -214,7 +217,7 @@ fn outcome(group: &[Incident<'_>]) -> Outcome {
 }
 
 /// Who went quiet.
-fn subject(group: &[Incident<'_>], links: &[LinkTrack]) -> Address {
+fn subject(group: &[Incident<'_>], lives: &Lives<'_>) -> Address {
     let Some(first) = group.first() else { return Address::default() };
     let (leader, learner) = (first.link.opened.leader.address, first.link.opened.learner.address);
     if group.len() > 1 {
@@ -225,19 +228,16 @@ fn subject(group: &[Incident<'_>], links: &[LinkTrack]) -> Address {
     }
     // A learner that comes back to the same leader in the same epoch shows that the leader had kept
     // its quorum, so it was not the leader that was away.
-    let came_back = links.iter().any(|link| {
-        link.opened.leader.address == leader
-            && link.opened.learner.address == learner
-            && link.opened.at > first.start
-            && link.epoch.is_some()
-            && link.epoch == first.link.epoch
+    let came_back = lives.of(leader).iter().any(|life| {
+        life.learner == learner
+            && life.opened > first.start
+            && life.epoch.is_some()
+            && life.epoch == first.link.epoch
     });
-    let others_go_on = links.iter().any(|link| {
-        link.opened.leader.address == leader
-            && link.id != first.link.id
-            && link.opened.at < first.start
-            && link.closed.is_none_or(|closed| closed.at > first.end)
-    });
+    let others_go_on = lives
+        .of(leader)
+        .iter()
+        .any(|life| life.id != first.link.id && life.opened < first.start && life.closed > first.end);
     if came_back || others_go_on {
         return learner;
     }

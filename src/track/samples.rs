@@ -148,13 +148,15 @@ impl Samples {
             return Some(**sealed);
         }
         if self.many.is_empty() && self.before.is_none() {
-            let mut sorted = self.few.clone();
-            sorted.sort_unstable();
-            let at = |permille: usize| {
-                let rank = (sorted.len() * permille).div_ceil(1000).max(1);
-                sorted.get(rank - 1).copied().map_or(0, Short::us).clamp(min, max)
-            };
-            return Some(Quantiles { min, p50: at(500), p90: at(900), p99: at(990), p999: at(999), max });
+            let mut few = self.few.clone();
+            // From the highest down: the next one is among those below.
+            let [p999, p99, p90, p50] = [999, 990, 900, 500].map(|permille| {
+                let rank = (self.few.len() * permille).div_ceil(1000).max(1);
+                let found = (rank <= few.len()).then(|| *few.select_nth_unstable(rank - 1).1);
+                few.truncate(rank);
+                found.map_or(0, Short::us).clamp(min, max)
+            });
+            return Some(Quantiles { min, p50, p90, p99, p999, max });
         }
         // Three digits from 1 µs up to the most there was, at least twice the least: valid bounds.
         let mut all = Histogram::<u64>::new_with_bounds(1, max.max(2), 3).ok()?;
