@@ -3,8 +3,9 @@
 #
 #     benches/compare.sh [FRAMES [RUNS]]
 #
-# Makes its captures from testdata in $TMPDIR (about 250 bytes a frame, gone afterwards). What cannot be
-# measured because a tool is not installed is said below the table.
+# Makes its captures from testdata in $TMPDIR (some 450 bytes a frame, gone afterwards); the gzip'd ones hold
+# three times FRAMES, and what goes through a pipe 31 times. What cannot be measured because a tool is not
+# installed is said below the table.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,6 +20,7 @@ cargo build --release --quiet
 cargo build --release --quiet --example enlarge
 qscope=target/release/qscope
 enlarge=target/release/examples/enlarge
+replay=("$qscope" replay --format json)
 
 has() {
     if command -v "$1" >/dev/null; then
@@ -38,10 +40,11 @@ median() {
     sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
-# compare WORK WHAT-A WHAT-B -- COMMAND-A -- COMMAND-B: medians, and that of the ratios of pairs.
+# compare WORK OTHER WANTED FORMAT -- COMMAND -- OTHER-COMMAND: medians, and that of the ratios of pairs, shown
+# by an awk expression of the ratio r.
 compare() {
-    local work_name=$1 name_a=$2 name_b=$3 a=() b=() run times_a=() times_b=()
-    shift 4
+    local work_name=$1 other=$2 wanted=$3 shown=$4 a=() b=() run times_a=() times_b=()
+    shift 5
     while [ "$1" != -- ]; do
         a+=("$1")
         shift
@@ -58,16 +61,9 @@ compare() {
     ratio=$(for run in "${!times_a[@]}"; do
         awk -v a="${times_a[run]}" -v b="${times_b[run]}" 'BEGIN { print a / b }'
     done | median)
-    printf '| %s | %s %.2f s | %s %.2f s | %.2f |\n' "$work_name" \
-        "$name_a" "$(printf '%s\n' "${times_a[@]}" | median)" \
-        "$name_b" "$(printf '%s\n' "${times_b[@]}" | median)" "$ratio"
-}
-
-memory() {
-    if has /usr/bin/time "no memory of $1"; then
-        shift
-        /usr/bin/time -f %M "$@" 2>&1 >/dev/null | tail -n 1 | awk '{ printf "%.0f MiB", $1 / 1024 }'
-    fi
+    printf '| %s | %.2f s | %s %.2f s | %s | %s |\n' "$work_name" \
+        "$(printf '%s\n' "${times_a[@]}" | median)" "$other" "$(printf '%s\n' "${times_b[@]}" | median)" \
+        "$(awk -v r="$ratio" "BEGIN { printf $shown }")" "$wanted"
 }
 
 plain=$work/plain.pcap
@@ -75,52 +71,80 @@ many=$work/many.pcap
 "$enlarge" "$plain" "$frames" 1 "$source"
 "$enlarge" "$many" "$frames" 2500 "$source"
 mib=$(($(stat -c %s "$plain") / 1048576))
+cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
 
-echo "$frames frames cut at 96 bytes, $mib MiB; $(nproc) processors; medians of $runs pairs of runs in turn"
+echo "$frames frames cut at 96 bytes, $mib MiB; $(nproc) processors ($cpu); medians of $runs pairs of runs in turn"
 echo
-echo "| work | qscope | other | ratio |"
-echo "| --- | --- | --- | --- |"
-for threads in 2 1; do
-    mine=("$qscope" replay --threads "$threads" --format json)
-    name="$threads threads"
-    if has tcpdump "plain capture, $name"; then
-        compare "plain capture, $name" replay "tcpdump -w" -- "${mine[@]}" "$plain" -- tcpdump -r "$plain" -w /dev/null
-    fi
-done
-compare "2,500 copies at once against one" "2,500" "one" -- "$qscope" replay --format json "$many" -- \
-    "$qscope" replay --format json "$plain"
+echo "| work | qscope | other | ratio | wanted |"
+echo "| --- | --- | --- | --- | --- |"
+ratio='"%.2f", r'
+if has tcpdump "plain capture"; then
+    for threads in 2 1; do
+        compare "plain, \`--threads $threads\`" "\`tcpdump -w\`" 0.5 "$ratio" -- \
+            "${replay[@]}" --threads "$threads" "$plain" -- tcpdump -r "$plain" -w /dev/null
+    done
+fi
 if has tshark "plain capture of a tenth"; then
     "$enlarge" "$work/tenth.pcap" $((frames / 10)) 1 "$source"
-    compare "a tenth of it" replay "tshark -z io,stat" -- "$qscope" replay --format json "$work/tenth.pcap" -- \
-        tshark -r "$work/tenth.pcap" -q -z io,stat,0
+    compare "a tenth of it" "\`tshark -z io,stat\`" "1 : 150" '"1 : %.0f", 1 / r' -- \
+        "${replay[@]}" "$work/tenth.pcap" -- tshark -r "$work/tenth.pcap" -q -z io,stat,0
 fi
 if has tcpdump "a rotation of ten gzip'd files"; then
     # It would give up its rights, and the folder with them.
-    tcpdump -Z "$(id -un)" -r "$plain" -C $((mib / 10 + 1)) -w "$work/part" 2>/dev/null
+    "$enlarge" - $((frames * 3)) 1 "$source" |
+        tcpdump -Z "$(id -un)" -r - -C $((mib * 3 * 1048576 / 10000000 + 1)) -w "$work/part" 2>/dev/null
     gzip -1 "$work"/part*
+    packed=("$work"/part*.gz)
     for threads in 2 1; do
-        mine=("$qscope" replay --threads "$threads" --format json)
-        for tool in gzip igzip; do
-            if has "$tool" "gzip'd rotation"; then
-                compare "gzip'd rotation, $threads threads" replay "$tool -dc" -- \
-                    "${mine[@]}" "$work"/part*.gz -- "$tool" -dc "$work"/part*.gz
-            fi
-        done
+        if has igzip "gzip'd rotation"; then
+            compare "${#packed[@]} gzip'd files, \`--threads $threads\`" "\`igzip -dc\`" \
+                "$([ "$threads" = 2 ] && echo 0.7 || echo 1.1)" "$ratio" -- \
+                "${replay[@]}" --threads "$threads" "${packed[@]}" -- igzip -dc "${packed[@]}"
+        fi
     done
+    compare "the same, \`--threads 2\`" "\`gzip -dc\`" 0.15 "$ratio" -- \
+        "${replay[@]}" --threads 2 "${packed[@]}" -- gzip -dc "${packed[@]}"
 fi
-echo
-echo "Memory at most: plain $(memory plain "$qscope" replay --format json "$plain")," \
-    "2,500 copies at once $(memory copies "$qscope" replay --format json "$many")."
+compare "2,500 copies of all links at once" "one copy" 1.3 "$ratio" -- "${replay[@]}" "$many" -- "${replay[@]}" "$plain"
+
+# Memory, of what is read from a file or standard input.
+memory() {
+    /usr/bin/time -f %M "${replay[@]}" "$1" 2>&1 >/dev/null | tail -n 1 | awk '{ printf "%.0f MiB", $1 / 1024 }'
+}
+if has /usr/bin/time "memory"; then
+    echo "| memory: plain | $(memory "$plain") | | | 64 MiB |"
+    [ -z "${packed:-}" ] || echo "| memory: gzip'd | $(replay+=("${packed[@]:1}") && memory "${packed[0]}") | | | 64 MiB |"
+    echo "| memory: $((frames * 31)) frames through a pipe | $("$enlarge" - $((frames * 31)) 1 "$source" | memory -) | | | 64 MiB |"
+    echo "| memory: 2,500 copies of all links at once | $(memory "$many") | | | 64 MiB |"
+fi
+"$enlarge" "$work/small.pcap" 10000 1 "$source"
+start=$(for ((run = 0; run < 4 * runs; run++)); do wall "$qscope" replay "$work/small.pcap"; done | median)
+echo "| a capture of 1 MB from start to end | $(awk -v s="$start" 'BEGIN { printf "%.0f ms", s * 1000 }') | | | 30 ms |"
+
+# By layer: criterion tells the rate of frames.
+if layers=$(cargo bench --quiet 2>/dev/null); then
+    cost() {
+        awk -v name="$1" '$1 == name { here = 1 }
+            here && $1 == "thrpt:" { rate = $4; unit = $5; exit }
+            END { sub("]", "", unit)
+                printf "%.1f", 1000 / (rate * (unit ~ /^G/ ? 1000 : unit ~ /^K/ ? 0.001 : 1)) }' <<<"$layers"
+    }
+    echo
+    echo "| nanoseconds a frame: file | packet | stream | streams and records | tracking | whole (wanted 60) | head of a packet (wanted 10) |"
+    echo "| --- | --- | --- | --- | --- | --- | --- |"
+    echo "| $(cost file/plain) | $(cost packet/segments) | $(cost stream/chunks) | $(cost records/dissected) | $(cost tracking/events) | $(cost whole/plain) | $(cost head/quorum) |"
+fi
 if has valgrind "instructions and allocations per frame"; then
     # Of two captures, so that what is done once does not count.
     "$enlarge" "$work/100k.pcap" 100000 1 "$source"
     "$enlarge" "$work/300k.pcap" 300000 1 "$source"
     counted() {
-        valgrind "--tool=$1" ${2:+"$2"} "$qscope" replay --threads 1 --format json "$3" 2>&1 >/dev/null |
+        valgrind "--tool=$1" ${2:+"$2"} "${replay[@]}" --threads 1 "$3" 2>&1 >/dev/null |
             sed -n "s/,//g; s/.*$4 *\([0-9]*\).*/\1/p" | head -n 1
     }
     instructions() { counted callgrind --callgrind-out-file=/dev/null "$1" "Collected *:"; }
     allocations() { counted memcheck "" "$1" "total heap usage:"; }
+    echo
     for what in instructions allocations; do
         awk -v what="$what" -v a="$($what "$work/100k.pcap")" -v b="$($what "$work/300k.pcap")" \
             'BEGIN { printf "%s per frame: %.3f\n", what, (b - a) / 200000 }'

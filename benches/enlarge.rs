@@ -6,6 +6,7 @@
 //! Writes `FRAMES` frames cut at 96 bytes as one classic pcap; `AT_ONCE` copies run side by side on
 //! other ports, so that a capture of ten connections becomes one of ten times as many. Standard output is `-`.
 
+#[path = "input/large.rs"]
 mod large;
 
 use std::error::Error;

@@ -1,5 +1,5 @@
-//! Sends a capture over an interface again and again, each time from other ports, its connections closed at the end: `flood IFACE LOOPS RATE
-//! CAPTURE...`, with RATE in frames a second, 0 for as many as there can be.
+//! Sends a capture over an interface again and again, each time from other ports, its connections closed at
+//! the end: `flood IFACE LOOPS RATE CAPTURE...`, with RATE in frames a second, 0 for as many as there can be.
 //!
 //! For measuring `qscope live` on the other end of a virtual pair. What was cut from frames is sent as zeros.
 

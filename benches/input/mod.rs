@@ -1,0 +1,119 @@
+//! What the benches measure with: a capture made from `testdata`, in a file and in memory.
+//!
+//! Frames and what the layers below make of them lie in memory before a layer is measured, so that its figure
+//! is its own.
+
+#![allow(dead_code, reason = "each bench takes what it needs")]
+
+mod large;
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput};
+use quorumscope::capture::{Batch, Options, Replay};
+use quorumscope::dissect::{
+    AuthSeen, Direction, Dissector, ElectionSeen, LinkOpened, LinkTotals, Observer, PacketSeen, SegmentSeen,
+    Settings, SnapshotSeen,
+};
+use quorumscope::packet::{Segment, segment};
+use quorumscope::stream::{Closing, Slot};
+use quorumscope::time::Timestamp;
+use quorumscope::track::{self, Tracker};
+use std::error::Error;
+use std::hint::black_box;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Frames of the capture.
+const FRAMES: u64 = 400_000;
+
+/// A capture in a file, and in memory.
+pub(crate) struct Input {
+    file: tempfile::NamedTempFile,
+    pub(crate) batches: Vec<Batch>,
+}
+
+impl Input {
+    fn new() -> Result<Self, Box<dyn Error>> {
+        let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/healthy/zk5.pcap.zst");
+        let file = tempfile::NamedTempFile::new()?;
+        let mut out = BufWriter::new(file.as_file());
+        large::write_large(&mut out, FRAMES, 1, &[small])?;
+        out.flush()?;
+        drop(out);
+        let mut replay = Replay::open(&[file.path().to_owned()], &on_one_thread())?;
+        let mut batches = Vec::new();
+        loop {
+            let mut batch = Batch::new();
+            if !replay.fill(&mut batch) {
+                break;
+            }
+            batches.push(batch);
+        }
+        Ok(Self { file, batches })
+    }
+
+    /// The file's path.
+    pub(crate) fn paths(&self) -> [PathBuf; 1] {
+        [self.file.path().to_owned()]
+    }
+}
+
+/// Measures something of every frame: a group of one bench, in nanoseconds per frame and frames a second.
+/// A capture that cannot be made is said, and not measured.
+pub(crate) fn measure(
+    criterion: &mut Criterion,
+    layer: &str,
+    with: impl FnOnce(&mut BenchmarkGroup<'_, WallTime>, &Input),
+) {
+    let input = match Input::new() {
+        Ok(input) => input,
+        Err(error) => return eprintln!("no capture to measure with: {error}"),
+    };
+    let mut group = criterion.benchmark_group(layer);
+    group.throughput(Throughput::Elements(FRAMES)).sample_size(20);
+    with(&mut group, &input);
+    group.finish();
+}
+
+/// How the file is read.
+pub(crate) fn on_one_thread() -> Options {
+    Options { threads: 1, ..Options::default() }
+}
+
+/// The segments of a batch.
+pub(crate) fn segments(batch: &Batch) -> impl Iterator<Item = Segment<'_>> {
+    batch.frames().filter_map(|frame| segment(&frame).ok())
+}
+
+/// All that was dissected, not yet at its end.
+pub(crate) fn dissect<O: Observer>(batches: &[Batch], observer: &mut O) -> Dissector {
+    let mut dissector = Dissector::new(Settings::default());
+    for segment in batches.iter().flat_map(segments) {
+        dissector.segment(&segment, observer);
+    }
+    dissector
+}
+
+/// A tracker that has seen nothing yet.
+pub(crate) fn tracker() -> Tracker {
+    Tracker::new(track::Options::default())
+}
+
+/// Looks at nothing.
+pub(crate) struct Nobody;
+
+impl Observer for Nobody {
+    fn link_opened(&mut self, _: Slot, _: &LinkOpened) {}
+    fn segment(&mut self, _: Slot, seen: &SegmentSeen<'_>) {
+        black_box(seen.new_bytes);
+    }
+    fn packet(&mut self, _: Slot, packet: &PacketSeen<'_>) {
+        black_box(packet.zxid);
+    }
+    fn snapshot(&mut self, _: Slot, _: &SnapshotSeen) {}
+    fn link_closed(&mut self, _: Slot, _: Direction, _: &Closing) {}
+    fn gap(&mut self, _: Slot, _: Direction, _: u64, _: Timestamp) {}
+    fn link_over(&mut self, _: Slot, _: &LinkTotals) {}
+    fn election(&mut self, _: &ElectionSeen<'_>) {}
+    fn auth(&mut self, _: &AuthSeen) {}
+}

@@ -1,0 +1,50 @@
+//! From records to what is known of each link.
+//!
+//!     cargo bench --bench tracking
+
+#![allow(missing_docs, reason = "criterion's macros make functions without")]
+
+mod input;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use quorumscope::capture::Batch;
+use quorumscope::dissect::{Dissector, Events, Settings, Telling};
+use quorumscope::track::Tracker;
+
+/// All events, in pieces, as the tracker takes them from another thread.
+struct Pieces {
+    now: Events<Tracker>,
+    full: Vec<Events<Tracker>>,
+}
+
+impl Pieces {
+    fn of(batches: &[Batch]) -> Vec<Events<Tracker>> {
+        let mut pieces = Self { now: Events::default(), full: Vec::new() };
+        let mut dissector = Dissector::new(Settings::default());
+        for segment in batches.iter().flat_map(input::segments) {
+            dissector.segment(&segment, &mut pieces.now);
+            if pieces.now.is_full() {
+                pieces.full.push(std::mem::take(&mut pieces.now));
+            }
+        }
+        dissector.finish(&mut pieces.now);
+        pieces.full.push(pieces.now);
+        pieces.full
+    }
+}
+
+fn tracking(criterion: &mut Criterion) {
+    input::measure(criterion, "tracking", |group, input| {
+        let pieces = Pieces::of(&input.batches);
+        group.bench_function("events", |bench| {
+            bench.iter_batched_ref(
+                || (input::tracker(), Telling::default()),
+                |(tracker, telling)| pieces.iter().for_each(|piece| telling.tell(piece, tracker)),
+                BatchSize::PerIteration,
+            );
+        });
+    });
+}
+
+criterion_group!(benches, tracking);
+criterion_main!(benches);
