@@ -8,7 +8,8 @@ mod input;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use quorumscope::capture::Batch;
-use quorumscope::stream::{Chunk, Connection, FlowKey, Found, Limits, Side, Sink, Table};
+use quorumscope::packet::Segment;
+use quorumscope::stream::{Chunk, Connection, FlowKey, Found, Limits, Side, Sink, Table, Verdict};
 use quorumscope::time::Timestamp;
 use std::hint::black_box;
 
@@ -23,13 +24,12 @@ impl Sink for Drain {
 }
 
 /// Every segment to its connection, and its bytes in order.
-fn streams(batches: &[Batch]) -> u64 {
+fn streams(batches: &[Batch]) -> usize {
     let limits = Limits::default();
     let mut table = Table::new(limits.connections);
     let mut connections: Vec<Connection> = Vec::new();
-    for segment in batches.iter().flat_map(input::segments) {
-        let found = table.find_recent(&segment.src, &segment.dst, segment.at);
-        let (slot, side) = found.unwrap_or_else(|| {
+    let mut take = |segment: &Segment<'_>| {
+        let (slot, side) = table.find_recent(&segment.src, &segment.dst, segment.at).unwrap_or_else(|| {
             let (key, side) = FlowKey::of(segment.src, segment.dst);
             let (Found::Known(slot) | Found::New(slot) | Found::Instead(slot)) = table.find(&key, segment.at);
             (slot, side)
@@ -37,11 +37,16 @@ fn streams(batches: &[Batch]) -> u64 {
         while connections.len() <= slot.index() {
             connections.push(Connection::new(segment.at));
         }
-        if let Some(connection) = connections.get_mut(slot.index()) {
-            black_box(connection.push(side, &segment, &limits, &mut Drain));
+        let Some(connection) = connections.get_mut(slot.index()) else { return };
+        if connection.push(side, segment, &limits, &mut Drain) == Verdict::Another {
+            *connection = Connection::new(segment.at);
+            connection.push(side, segment, &limits, &mut Drain);
         }
+    };
+    for batch in batches {
+        input::for_each_segment(batch, &mut take);
     }
-    connections.len() as u64
+    connections.len()
 }
 
 fn stream(criterion: &mut Criterion) {

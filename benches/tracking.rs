@@ -21,11 +21,13 @@ impl Pieces {
     fn of(batches: &[Batch]) -> Vec<Events<Tracker>> {
         let mut pieces = Self { now: Events::default(), full: Vec::new() };
         let mut dissector = Dissector::new(Settings::default());
-        for segment in batches.iter().flat_map(input::segments) {
-            dissector.segment(&segment, &mut pieces.now);
-            if pieces.now.is_full() {
-                pieces.full.push(std::mem::take(&mut pieces.now));
-            }
+        for batch in batches {
+            input::for_each_segment(batch, |segment| {
+                dissector.segment(segment, &mut pieces.now);
+                if pieces.now.is_full() {
+                    pieces.full.push(std::mem::take(&mut pieces.now));
+                }
+            });
         }
         dissector.finish(&mut pieces.now);
         pieces.full.push(pieces.now);

@@ -20,9 +20,9 @@ fn whole(criterion: &mut Criterion) {
                 let mut dissector = Dissector::new(Settings::default());
                 if let Ok(mut replay) = Replay::open(&paths, &input::on_one_thread()) {
                     while replay.fill(&mut batch) {
-                        for segment in input::segments(&batch) {
-                            dissector.segment(&segment, &mut tracker);
-                        }
+                        input::for_each_segment(&batch, |segment| {
+                            dissector.segment(segment, &mut tracker);
+                        });
                     }
                 }
                 dissector.finish(&mut tracker);

@@ -80,16 +80,23 @@ pub(crate) fn on_one_thread() -> Options {
     Options { threads: 1, ..Options::default() }
 }
 
-/// The segments of a batch.
-pub(crate) fn segments(batch: &Batch) -> impl Iterator<Item = Segment<'_>> {
-    batch.frames().filter_map(|frame| segment(&frame).ok())
+/// Does something with each segment of a batch, which stays where it was made: a segment is large.
+#[inline]
+pub(crate) fn for_each_segment(batch: &Batch, mut with: impl FnMut(&Segment<'_>)) {
+    for frame in batch.frames() {
+        if let Ok(segment) = &segment(&frame) {
+            with(segment);
+        }
+    }
 }
 
 /// All that was dissected, not yet at its end.
 pub(crate) fn dissect<O: Observer>(batches: &[Batch], observer: &mut O) -> Dissector {
     let mut dissector = Dissector::new(Settings::default());
-    for segment in batches.iter().flat_map(segments) {
-        dissector.segment(&segment, observer);
+    for batch in batches {
+        for_each_segment(batch, |segment| {
+            dissector.segment(segment, observer);
+        });
     }
     dissector
 }
