@@ -55,9 +55,9 @@ struct Entry {
     used: bool,
 }
 
-/// Flows that are found without hashing: more than an ensemble has links.
+/// Flows that are found without hashing: some for each of the connections that are tracked at once.
 const RECENT: usize = 1 << RECENT_BITS;
-const RECENT_BITS: u32 = 12;
+const RECENT_BITS: u32 = 15;
 
 /// How many entries are looked at for one to let go.
 const CANDIDATES: usize = 16;
