@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 
@@ -484,4 +485,25 @@ in one run; as a capture, cut and whole ones beside each other.
 fn the_table_of_verdicts_is_checked_in() {
     let (folders, runs) = &*RUNS;
     common::checked_in("VERDICTS.md", &table(folders, runs));
+}
+
+/// Without a configuration, syncLimit is assumed; where the ensemble shows a shorter one, it is named.
+#[test]
+fn an_assumed_limit_is_doubted_only_in_favour_of_the_true_one() {
+    const ASKED: &str = "Is the limit right?";
+    let (folders, _) = &*RUNS;
+    let mut named = 0;
+    for folder in folders {
+        let truth: Value =
+            serde_json::from_slice(&fs::read(folder.path.join("truth.json")).unwrap()).unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_qscope")).arg("replay").arg(&folder.path).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let Some((_, hint)) = text.split_once(ASKED) else { continue };
+        let limit = format!("--sync-limit {} says", truth["scenario"]["sync_limit"]);
+        assert!(hint.contains(&limit), "{}: {hint:.300}", folder.name);
+        named += 1;
+    }
+    assert!(named >= 5, "{named} folders");
 }

@@ -7,6 +7,7 @@
 mod clock;
 mod context;
 mod event;
+mod hint;
 mod input;
 mod link;
 pub mod live;
@@ -42,6 +43,7 @@ pub struct Style {
 pub fn write(report: &Report, style: &Style, out: &mut impl Write) -> io::Result<()> {
     let mut page = Page::new(report, style);
     stall::write(&mut page);
+    hint::write(&mut page);
     event::near_misses(&mut page);
     link::write(&mut page);
     clock::on_the_way(&mut page);

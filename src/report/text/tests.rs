@@ -186,3 +186,38 @@ fn who_answers_pings_is_not_called_quiet() {
         "{text}"
     );
 }
+
+#[test]
+fn a_close_after_whole_ticks_puts_the_assumed_limit_in_question() {
+    let mut report = sample::report();
+    report.stalls.clear();
+    report.settings.sync_limit_from = Origin::Default;
+    for link in &mut report.links {
+        link.headroom.iter_mut().for_each(|headroom| headroom.worst_ms = Some(1_000));
+    }
+    report.links[0].headroom[0].worst_ms = Some(6_020);
+    report.links[0].headroom[0].at = Some(at(36_494));
+    let joined = |report: &Report| {
+        let text = written(report, &style());
+        assert!(longest_line(&text) <= COLUMNS);
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let asked = "Is the limit right? syncLimit was assumed to be 5, but zk3 closed its link with zk1 at 2026-11-21 08:02:42.514 after a wait of 6.0 s, 3 ticks: see what \
+                 --sync-limit 3 says";
+    assert!(joined(&report).contains(asked), "{}", joined(&report));
+
+    let mut other = report.clone();
+    other.settings.sync_limit_from = Origin::Config;
+    assert!(!joined(&other).contains("Is the limit right?"), "it is known");
+    let mut other = report.clone();
+    other.links[0].headroom[0].worst_ms = Some(7_000);
+    assert!(!joined(&other).contains("Is the limit right?"), "half a tick is no limit");
+    let mut other = report.clone();
+    other.links[0].headroom[0].at = Some(at(10_000));
+    assert!(!joined(&other).contains("Is the limit right?"), "the wait was over long before the close");
+    let mut other = report.clone();
+    other.links[1].headroom[1].worst_ms = Some(8_500);
+    assert!(!joined(&other).contains("Is the limit right?"), "somebody else waited longer");
+    report.links[0].closed = None;
+    assert!(!joined(&report).contains("Is the limit right?"));
+}
