@@ -188,6 +188,11 @@ impl Observer for Outgoing {
         self.hand_on_if_full();
     }
 
+    fn unread(&mut self, slot: Slot, direction: Direction, from: Timestamp, to: Timestamp) {
+        self.events.unread(slot, direction, from, to);
+        self.hand_on_if_full();
+    }
+
     fn link_unwatched(&mut self, slot: Slot, at: Timestamp) {
         self.events.link_unwatched(slot, at);
         self.hand_on_if_full();

@@ -263,6 +263,8 @@ pub enum Trouble {
     Gap,
     /// The capture began inside the stream.
     PickedUp,
+    /// A REQUEST that ends somewhere among cut bytes.
+    HiddenEnd,
 }
 
 /// What is known of a link when it is let go.
@@ -310,6 +312,9 @@ pub trait Observer {
     fn link_closed(&mut self, slot: Slot, direction: Direction, closing: &Closing);
     /// Bytes are missing in a direction of a link.
     fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp);
+    /// Bytes of a direction could not be read, or not in one way only: in frames of that time packets may have
+    /// gone by unseen. Comes late.
+    fn unread(&mut self, _slot: Slot, _direction: Direction, _from: Timestamp, _to: Timestamp) {}
     /// A link is about to be let go though it was not seen to close: what comes of it is not watched.
     fn link_unwatched(&mut self, _slot: Slot, _at: Timestamp) {}
     /// A link is over: no more of it will come.

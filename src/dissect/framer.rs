@@ -170,7 +170,7 @@ impl Framer {
             match self.mode {
                 Mode::Packets if self.open.is_none() => self.begin(&mut cursor, link, out),
                 Mode::Packets => self.go_on(&mut cursor, link, out),
-                Mode::Lost => self.search(&mut cursor, link),
+                Mode::Lost => self.search(&mut cursor, link, out),
                 Mode::Snapshot(_) => self.snapshot(&mut cursor, link, out),
                 Mode::Token(_) => self.go_on_with_token(&mut cursor, link, out),
                 Mode::Opaque => self.pass_over(&mut cursor, u64::MAX),
@@ -184,7 +184,7 @@ impl Framer {
         if !self.has_begun && self.greet(cursor, link, out) {
             return;
         }
-        let Some(head) = Head::decode(cursor.seen) else {
+        let Some(head) = Head::decode(cursor.seen).or_else(|| self.cut_head(cursor)) else {
             return self.begin_short(cursor, link, out);
         };
         if !self.accepts(&head, cursor.seen, link) {
@@ -225,6 +225,13 @@ impl Framer {
             timed: true,
         };
         self.emit(&packet, link, out);
+    }
+
+    /// The head of a packet whose data length was cut off, but follows from its type.
+    #[cold]
+    fn cut_head(&self, cursor: &Cursor<'_>) -> Option<Head> {
+        let glimpse = Glimpse::decode(cursor.seen).filter(|_| cursor.is_cut() && self.has_begun)?;
+        glimpse.head(self.direction.is_to_leader())
     }
 
     /// At a packet start of which fewer bytes than a head were captured.
@@ -497,7 +504,11 @@ impl Framer {
         }
         // Cut: a learner flushes behind each REQUEST, so the segment tells where it ends.
         let read = cursor.offset - (open.start + Head::LEN as u64 + head.body_len());
-        let rest = link.request_rest(head.data_len, read + cursor.len).saturating_sub(read);
+        let Some(rest) = link.request_rest(head.data_len, read + cursor.len) else {
+            self.close(open, head, link, out);
+            return self.lose(Trouble::HiddenEnd, link, out);
+        };
+        let rest = rest.saturating_sub(read);
         self.swallow(&mut open, cursor, rest);
         open.end = Some(cursor.offset);
         self.close(open, head, link, out);
@@ -594,7 +605,7 @@ impl Framer {
     ) {
         self.sums.missing += len;
         if let Some(span) = self.blind.take() {
-            link.abandon(self.direction, &span);
+            link.abandon(self.direction, &span, out);
         }
         if let Mode::Snapshot(snapshot) = &mut self.mode {
             snapshot.is_blind = true;

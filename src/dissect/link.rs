@@ -61,6 +61,8 @@ pub(super) struct LinkState {
     leader_tag: u32,
     pub(super) protection: Protection,
     epoch: Option<u32>,
+    /// The epoch that the last heads named of which only the front was captured, and how many did.
+    glimpsed: (u32, u8),
     is_observer: bool,
     is_follower: bool,
     has_packets: bool,
@@ -95,6 +97,7 @@ impl LinkState {
             leader_tag: (folded >> 32) as u32,
             protection: Protection::None,
             epoch: None,
+            glimpsed: (0, 0),
             is_observer: false,
             is_follower: false,
             has_packets: false,
@@ -161,25 +164,29 @@ impl LinkState {
 
     /// How many bytes behind a REQUEST's data are its authinfo, where the cut hides them: `rest` is
     /// what the segment holds there. A learner flushes behind each REQUEST, so as a rule it is all of
-    /// it; not where what remains is too long for one identity and another REQUEST's authinfo fits.
-    pub(super) fn request_rest(&self, data_len: i32, rest: u64) -> u64 {
+    /// it; not where what remains is too long for one identity and another REQUEST's authinfo fits. `None`
+    /// where it is too long for any, as when many flushes are sent again in one segment.
+    pub(super) fn request_rest(&self, data_len: i32, rest: u64) -> Option<u64> {
         const COUNT: u64 = 4;
         /// Count, scheme `ip` and an IPv6 address in full.
         const IDENTITY_MAX: u64 = COUNT + 4 + 2 + 4 + 45;
+        /// Several identities, such as a digest or a distinguished name beside the address.
+        const IDENTITIES_MAX: u64 = 256;
         /// `createSession`'s data, which has no client connection behind it.
         const CREATE_SESSION: i32 = 20;
         if rest <= COUNT {
-            return rest;
+            return Some(rest);
         }
         if data_len == CREATE_SESSION {
-            return COUNT;
+            return Some(COUNT);
         }
         let known = self.authinfo.iter().map(|len| u64::from(*len)).filter(|len| *len > 0);
         if known.clone().any(|len| len == rest) || rest <= IDENTITY_MAX && known.clone().next().is_none() {
-            return rest;
+            return Some(rest);
         }
         // ACKs that waited for the flush may follow.
-        known.clone().find(|len| rest > *len && (rest - len).is_multiple_of(20)).unwrap_or(rest)
+        let with_acks = known.clone().find(|len| rest > *len && (rest - len).is_multiple_of(20));
+        with_acks.or((rest <= IDENTITIES_MAX).then_some(rest))
     }
 
     fn learn_authinfo(&mut self, packet: &PacketSeen<'_>) {

@@ -17,6 +17,8 @@ pub(super) struct HiddenSpan {
     /// Time and frame of the first byte.
     pub(super) at: Timestamp,
     pub(super) place: FrameRef,
+    /// Time of the last piece.
+    pub(super) last_at: Timestamp,
     /// How many segments it covers.
     pub(super) pieces: u32,
 }
@@ -36,7 +38,7 @@ impl HiddenSpan {
     }
 
     pub(super) const fn new(at: Timestamp, place: FrameRef) -> Self {
-        Self { len: 0, hint: [0; 15], hint_len: 0, seen: 0, at, place, pieces: 0 }
+        Self { len: 0, hint: [0; 15], hint_len: 0, seen: 0, at, place, last_at: at, pieces: 0 }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "at most 15")]

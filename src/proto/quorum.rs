@@ -175,6 +175,13 @@ impl Glimpse {
         })
     }
 
+    /// The whole head, where what was cut off it follows from the type: a COMMIT has no data.
+    #[must_use]
+    pub fn head(&self, to_leader: bool) -> Option<Head> {
+        let data_len = self.data_len.or_else(|| fixed_data_len(self.kind, to_leader))?;
+        Some(Head { kind: self.kind, zxid: self.zxid?, data_len })
+    }
+
     /// The packet's size on the wire with a null authinfo, from its data length or from its type alone.
     #[must_use]
     pub fn size_without_authinfo(&self, to_leader: bool) -> Option<u64> {
@@ -348,6 +355,8 @@ mod tests {
         assert_eq!(shown.size_without_authinfo(true), None);
         let shown = Glimpse::decode(&bytes[..15]).unwrap();
         assert_eq!((shown.zxid, shown.data_len), (Some(Zxid::new(5, 7)), None));
+        assert_eq!(shown.head(false), Head::decode(&bytes));
+        assert_eq!(shown.head(true), None, "no learner sends COMMITs");
         assert_eq!(Glimpse::decode(&bytes[..16]).unwrap().data_len, Some(-1));
         let proposal = named("PROPOSAL setData").bytes();
         assert_eq!(Glimpse::decode(&proposal[..15]).unwrap().size_without_authinfo(false), None);

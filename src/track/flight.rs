@@ -96,6 +96,10 @@ pub struct InFlight {
     loose_last: Option<Zxid>,
     last_ack: Option<Zxid>,
     last_commit: Option<Zxid>,
+    /// When an ACK was last seen, and up to when some may have gone by unseen. They come in order: one that is
+    /// seen later shows that none of a later PROPOSAL had.
+    last_ack_at: Option<Timestamp>,
+    doubted: Option<Timestamp>,
     /// PROPOSALs, and answers without one, that were let go because there were too many.
     pub evicted: u64,
     /// PROPOSALs let go without an ACK though no later one was acknowledged.
@@ -150,6 +154,9 @@ impl InFlight {
     ) -> Option<Answered> {
         let last = if is_ack { &mut self.last_ack } else { &mut self.last_commit };
         *last = (*last).max(Some(zxid));
+        if is_ack {
+            self.last_ack_at = self.last_ack_at.max(Some(at));
+        }
         let Some(index) = self.find(zxid, self.next[usize::from(is_ack)]) else {
             self.wait(zxid, is_ack, Answer { at, place, counts });
             return None;
@@ -291,15 +298,18 @@ impl InFlight {
         }
     }
 
-    /// The oldest PROPOSAL that waits for its ACK: later than any that was acknowledged.
+    /// Up to then an ACK may have gone by unseen. Answers whether that leaves what waits in doubt.
+    pub fn doubt(&mut self, until: Timestamp) -> bool {
+        self.doubted = self.doubted.max(Some(until));
+        Some(until) >= self.last_ack_at
+    }
+
+    /// The oldest PROPOSAL that surely waits for its ACK: later than any that was acknowledged.
     #[must_use]
     pub fn oldest_unacked(&self) -> Option<Entry> {
-        let mut waiting = self.entries.iter().rev().take_while(|entry| Some(entry.zxid) > self.last_ack);
-        let mut oldest = None;
-        for entry in waiting.by_ref().filter(|entry| entry.counts && !entry.is_acked) {
-            oldest = Some(*entry);
-        }
-        oldest
+        let doubted = self.doubted.filter(|until| Some(*until) >= self.last_ack_at);
+        let waiting = self.entries.iter().rev().take_while(|entry| Some(entry.zxid) > self.last_ack);
+        waiting.filter(|entry| entry.counts && !entry.is_acked && Some(entry.at) >= doubted).last().copied()
     }
 
     /// How many PROPOSALs later than any that was acknowledged wait for their ACK.

@@ -130,6 +130,8 @@ pub struct LinkTrack {
     remembers: Span,
     /// The longest wait for each deadline, in the order of [`Deadline::ALL`].
     pub worst: [Option<(Span, Timestamp)>; 4],
+    /// The longest time that an ACK took.
+    worst_answered: Option<(Span, Timestamp)>,
     /// Everything known at the end.
     pub totals: Option<LinkTotals>,
     /// Since when nothing of it is watched any more, though it was not seen to close.
@@ -217,6 +219,7 @@ impl LinkTrack {
             waits_noted: 0,
             remembers: REMEMBERED,
             worst: [None; 4],
+            worst_answered: None,
             totals: None,
             unwatched: None,
             is_compact: false,
@@ -573,6 +576,9 @@ impl LinkTrack {
     ) {
         let len = end.since(start);
         self.note_worst(Deadline::Ack, len, start);
+        if ended == Ended::Heard && self.worst_answered.is_none_or(|(longest, _)| len > longest) {
+            self.worst_answered = Some((len, start));
+        }
         if len >= self.remembers {
             self.remember_ack(start, from, end, ended, to);
         }
@@ -662,9 +668,39 @@ impl LinkTrack {
     /// Bytes are missing in the capture: a silence up to here proves nothing.
     pub fn gap(&mut self, direction: Direction, at: Timestamp) {
         self.checks.gap(direction);
+        self.unread(direction, at, at);
         let reading = self.reading.of_mut(direction);
         reading.last.at = reading.last.at.max(at);
         reading.silence = Silence::default();
+    }
+
+    /// In frames of that time packets may have gone by unseen, an ACK among them: a PROPOSAL without its own
+    /// surely waited no longer than up to `from`.
+    pub fn unread(&mut self, direction: Direction, from: Timestamp, to: Timestamp) {
+        if !direction.is_to_leader() {
+            return;
+        }
+        let oldest = self.flight.oldest_unacked();
+        if !self.flight.doubt(to) {
+            return;
+        }
+        // It comes late: what was said meanwhile is taken back.
+        let is_ack = |wait: &Wait| wait.deadline == Deadline::Ack && wait.ended != Ended::Heard;
+        for wait in self.waits.iter_mut().filter(|wait| is_ack(wait) && wait.start < to && wait.end > from) {
+            (wait.end, wait.ended, wait.to) = (from.max(wait.start), Ended::Heard, None);
+        }
+        let least = self.remembers;
+        self.waits.retain(|wait| wait.deadline != Deadline::Ack || wait.len() >= least);
+        if let Some(worst) = self.worst.get_mut(Deadline::Ack as usize)
+            && worst.is_some_and(|(_, start)| start < to)
+        {
+            let waits = self.waits.iter().filter(|wait| wait.deadline == Deadline::Ack);
+            let waited = waits.map(|wait| (wait.len(), wait.start));
+            *worst = waited.chain(self.worst_answered).max_by_key(|(len, _)| *len);
+        }
+        if let Some(oldest) = oldest.filter(|oldest| self.closed.is_none() && oldest.at < from) {
+            self.ack_wait(oldest.at, oldest.place, from, Ended::Heard, None);
+        }
     }
 
     /// The first FIN or RST.

@@ -574,6 +574,12 @@ impl Observer for Tracker {
         }
     }
 
+    fn unread(&mut self, slot: Slot, direction: Direction, from: Timestamp, to: Timestamp) {
+        if let Some(link) = self.link(slot) {
+            link.unread(direction, from, to);
+        }
+    }
+
     fn link_unwatched(&mut self, slot: Slot, at: Timestamp) {
         if let Some(link) = self.link(slot) {
             link.unwatched = Some(at);

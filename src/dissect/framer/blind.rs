@@ -31,6 +31,7 @@ impl Framer {
     pub(super) fn extend_blind(&mut self, cursor: &mut Cursor<'_>) {
         if let Some(blind) = &mut self.blind {
             blind.pieces = blind.pieces.saturating_add(1);
+            blind.last_at = cursor.at;
             blind.len += cursor.len;
             let (seen, cut) = cursor.take(u64::MAX);
             blind.seen += seen.len() as u64;
@@ -47,6 +48,7 @@ impl Framer {
         link: &mut LinkState,
         out: &mut Outlet<'_, O>,
     ) {
+        self.glimpse(cursor, link);
         let Some(skip) = find_start(cursor, link, self.direction) else {
             return self.extend_blind(cursor);
         };
@@ -61,8 +63,20 @@ impl Framer {
         link.hidden(self.direction, span, out);
     }
 
+    /// A segment of which less than a head was captured may still tell the epoch.
+    fn glimpse(&self, cursor: &Cursor<'_>, link: &mut LinkState) {
+        if !link.knows_epoch() && cursor.is_cut() && cursor.seen.len() < Head::LEN {
+            link.glimpse(cursor.seen, self.direction);
+        }
+    }
+
     /// Searching: only a strong start is believed.
-    pub(super) fn search(&mut self, cursor: &mut Cursor<'_>, link: &mut LinkState) {
+    pub(super) fn search<O: Observer>(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        link: &mut LinkState,
+        out: &mut Outlet<'_, O>,
+    ) {
         if auth::is_tls(cursor.seen) && !link.has_packets() {
             self.mode = Mode::Opaque;
             return link.is_tls();
@@ -73,6 +87,7 @@ impl Framer {
             }
             return;
         }
+        self.glimpse(cursor, link);
         match find_start(cursor, link, self.direction) {
             Some(skip) => {
                 self.pass_over(cursor, skip as u64);
@@ -82,7 +97,10 @@ impl Framer {
                     self.go_blind(cursor, cursor.at, cursor.place);
                 }
             }
-            None => self.pass_over(cursor, u64::MAX),
+            None => {
+                self.pass_over(cursor, u64::MAX);
+                link.unread(self.direction, cursor.at, cursor.at, out);
+            }
         }
     }
 

@@ -59,11 +59,12 @@ impl LinkState {
         kind: PacketType,
         out: &mut Outlet<'_, O>,
     ) {
-        self.account(direction, span, true);
+        self.account(direction, span, true, out);
+        let seen = span.glimpse().and_then(|glimpse| glimpse.zxid);
         let zxid = match kind {
-            PacketType::Commit => self.known.commit.map(|last| last.plus(1)),
-            PacketType::Ack => self.known.ack.map(|last| last.plus(1)),
-            _ => None,
+            PacketType::Commit => seen.or(self.known.commit.map(|last| last.plus(1))),
+            PacketType::Ack => seen.or(self.known.ack.map(|last| last.plus(1))),
+            _ => seen,
         };
         infer(direction, kind, zxid, Some(span.len), span, true, out);
         match (kind, direction) {
@@ -202,7 +203,12 @@ impl LinkState {
                     let reading = found.map(|found| found.reading).unwrap_or_default();
                     let is_complete = solved.is_some_and(|solved| solved.is_complete);
                     at.forget(found.as_ref());
-                    self.account(direction, span, is_complete);
+                    at.note_front(span, &reading);
+                    self.account(direction, span, is_complete, out);
+                    let is_one_reading = found.is_some_and(|found| found.is_main_certain);
+                    if is_complete && !is_one_reading {
+                        self.unread(direction, span.at, span.last_at, out);
+                    }
                     if reading.is_empty() {
                         self.report_hint(direction, span, solved, out);
                     } else {
@@ -270,9 +276,12 @@ impl LinkState {
             (reading.newleaders, PacketType::NewLeader),
             (reading.uptodates, PacketType::UpToDate),
         ];
+        let mut front = span.glimpse();
         for (count, kind) in rest {
             for _ in 0..count {
-                infer(direction, kind, None, None, span, timed, out);
+                // The first of a span may have been seen in part.
+                let seen = front.take_if(|front| front.kind == kind).and_then(|front| front.zxid);
+                infer(direction, kind, seen, None, span, timed, out);
             }
         }
         at.is_history &= reading.newleaders == 0;
@@ -295,19 +304,44 @@ impl LinkState {
         }
     }
 
-    fn account(&mut self, direction: Direction, span: &HiddenSpan, is_read: bool) {
+    fn account<O: Observer>(
+        &mut self,
+        direction: Direction,
+        span: &HiddenSpan,
+        is_read: bool,
+        out: &mut Outlet<'_, O>,
+    ) {
         let sums = self.sums.of_mut(direction);
         if is_read {
             sums.decoded += span.seen;
         } else {
             sums.unframed += span.seen;
             sums.cut_unframed += span.cut();
+            self.unread(direction, span.at, span.last_at, out);
+        }
+    }
+
+    /// Bytes of segments that came then were not read.
+    pub(in crate::dissect) fn unread<O: Observer>(
+        &self,
+        direction: Direction,
+        from: Timestamp,
+        to: Timestamp,
+        out: &mut Outlet<'_, O>,
+    ) {
+        if self.has_packets {
+            out.observer.unread(out.slot, direction, from, to);
         }
     }
 
     /// A span behind which the thread is lost.
-    pub(in crate::dissect) fn abandon(&mut self, direction: Direction, span: &HiddenSpan) {
-        self.account(direction, span, false);
+    pub(in crate::dissect) fn abandon<O: Observer>(
+        &mut self,
+        direction: Direction,
+        span: &HiddenSpan,
+        out: &mut Outlet<'_, O>,
+    ) {
+        self.account(direction, span, false, out);
     }
 }
 
@@ -339,6 +373,21 @@ impl Numbering {
         }
         if found.is_none_or(|found| !found.is_commit_certain) {
             self.commit = None;
+        }
+    }
+
+    /// The captured front of a span may name its first packet's zxid, which no reckoning needs to prove.
+    fn note_front(&mut self, span: &HiddenSpan, reading: &Reading) {
+        let Some(glimpse) = span.glimpse() else { return };
+        let Some(before) = glimpse.zxid.filter(|zxid| zxid.counter() > 0).map(|zxid| Zxid(zxid.0 - 1)) else {
+            return;
+        };
+        match glimpse.kind {
+            PacketType::Proposal | PacketType::Inform | PacketType::Ack if reading.main > 0 => {
+                self.main = Some(before);
+            }
+            PacketType::Commit if reading.commits > 0 => self.commit = Some(before),
+            _ => {}
         }
     }
 

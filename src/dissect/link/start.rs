@@ -5,11 +5,16 @@ use crate::dissect::event::Direction;
 use crate::proto::quorum::{Glimpse, Head, fixed_data_len};
 use crate::proto::{PacketType, Zxid, jute};
 use crate::time::Timestamp;
+use std::ops::Range;
 
 /// How far a zxid's counter may lie from the last known one to count as its neighbour.
 const NEAR: u32 = 1 << 20;
 /// Epochs that a history may reach back.
 const EPOCHS_BACK: u32 = 64;
+/// Epochs that are believed where none is known yet.
+const SOME_EPOCH: Range<u32> = 1..1 << 24;
+/// Fronts of heads in a row that prove an epoch.
+const GLIMPSES: u8 = 4;
 /// The largest PROPOSAL that is believed where the epoch is not known yet: ZooKeeper's own limit.
 const BELIEVED_MAX: u32 = jute::DEFAULT_LIMIT;
 
@@ -34,6 +39,30 @@ impl LinkState {
             }
             (None, Some(epoch)) if !is_all => self.is_near_glimpse(bytes, direction, epoch),
             _ => false,
+        }
+    }
+
+    /// Learns the epoch from the front of a segment, where the cut leaves no whole head anywhere: several in a
+    /// row must look like heads and name the same one.
+    pub(in crate::dissect) fn glimpse(&mut self, bytes: &[u8], direction: Direction) {
+        let Some(epoch) = word(bytes, 4).filter(|epoch| SOME_EPOCH.contains(epoch)) else { return };
+        let is_head = Glimpse::decode(bytes).is_some_and(|glimpse| {
+            use PacketType::{Ack, Commit, Inform, Ping, Proposal};
+            match direction {
+                Direction::ToLearner => matches!(glimpse.kind, Proposal | Commit | Inform | Ping),
+                Direction::ToLeader => matches!(glimpse.kind, Ack | Ping),
+            }
+        });
+        let (last, count) = self.glimpsed;
+        let count = match is_head {
+            true if epoch == last => count + 1,
+            true => 1,
+            false => 0,
+        };
+        self.glimpsed = (epoch, count);
+        if count >= GLIMPSES {
+            self.epoch = Some(epoch);
+            self.has_packets = true;
         }
     }
 
@@ -98,7 +127,7 @@ impl LinkState {
 
 /// Whether a head with what follows it is beyond doubt though the epoch is not known.
 fn stands_alone(head: &Head, bytes: &[u8]) -> bool {
-    let is_of_some_epoch = (1..1 << 24).contains(&head.zxid.epoch());
+    let is_of_some_epoch = SOME_EPOCH.contains(&head.zxid.epoch());
     if !is_of_some_epoch && head.zxid != Zxid::NONE && head.kind != PacketType::Sync {
         return false;
     }
