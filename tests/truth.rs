@@ -190,7 +190,11 @@ fn causes(fault: &Fault) -> &'static [&'static str] {
         "freeze" | "busy" => &["process_stalled"],
         "cut" | "cut_in" | "cut_out" | "cut_pair" | "crash" => &["network_cut"],
         "slow_disk" => &["disk_slow"],
+        // Of a learner that loses all for a while, its own capture shows no more.
+        "loss" if fault.leader => &["network_loss", "network_cut"],
         "loss" => &["network_loss"],
+        // From one end a path that holds everything back for seconds looks like none.
+        "delay" => &["network_slow", "network_cut", "unknown"],
         other => panic!("what is {other}?"),
     }
 }
@@ -219,9 +223,17 @@ fn starts(folder: &Folder, fault: &Fault) -> (f64, f64) {
     }
 }
 
+/// Whether a stall is told of who was hurt; of a leader that loses packets, each learner is late by itself.
+fn is_of(fault: &Fault, stall: &Value) -> bool {
+    stall["subject"] == fault.subject.as_str() || fault.leader && fault.kind == "loss"
+}
+
 /// Whether the suspect is the host, or a path that ends there.
 fn suspects(fault: &Fault, stall: &Value) -> bool {
     let suspect = &stall["suspect"];
+    if stall["cause"] == "unknown" {
+        return suspect.is_null();
+    }
     match fault.kind.as_str() {
         "freeze" | "busy" | "slow_disk" if !fault.down => suspect["host"] == fault.host.as_str(),
         _ if fault.down && suspect["host"] == fault.host.as_str() => true,
@@ -253,9 +265,8 @@ fn judge(folder: &Folder, run: &Run) -> Vec<String> {
         .collect();
     for fault in &faults {
         let (from, to) = starts(folder, fault);
-        let found = stalls.iter().any(|stall| {
-            stall["subject"] == fault.subject.as_str() && (from..=to).contains(&seconds(&stall["start"]))
-        });
+        let found =
+            stalls.iter().any(|stall| is_of(fault, stall) && (from..=to).contains(&seconds(&stall["start"])));
         if !found {
             wrong.push(format!("{} of {} is not found", fault.kind, folder.name_of(&fault.subject)));
         }
@@ -264,7 +275,7 @@ fn judge(folder: &Folder, run: &Run) -> Vec<String> {
         let from = seconds(&stall["start"]);
         let fault = faults.iter().find(|fault| {
             let (first, _) = starts(folder, fault);
-            stall["subject"] == fault.subject.as_str() && (first..=fault.end).contains(&from)
+            is_of(fault, stall) && (first..=fault.end).contains(&from)
         });
         let what = format!(
             "{} {} of {} at {:+.3}",
@@ -296,16 +307,17 @@ fn judge(folder: &Folder, run: &Run) -> Vec<String> {
         }
         // A leader that goes quiet is one incident with every link that it had.
         let others = folder.hosts.len() - 1;
-        if fault.leader && run.host.is_none() && list(stall, "links").len() != others {
+        if fault.leader && fault.kind != "loss" && run.host.is_none() && list(stall, "links").len() != others
+        {
             wrong.push(format!("{what}: {} of {others} links", list(stall, "links").len()));
         }
         if list(stall, "evidence").is_empty() {
             wrong.push(format!("{what}: there is no evidence"));
         }
     }
-    let found =
-        |fault: &&Fault| stalls.iter().filter(|stall| stall["subject"] == fault.subject.as_str()).count();
-    for fault in faults.iter().filter(|fault| !fault.down && fault.kind != "slow_disk" && found(fault) > 1) {
+    let found = |fault: &&Fault| stalls.iter().filter(|stall| is_of(fault, stall)).count();
+    let is_once = |fault: &&&Fault| !fault.down && fault.kind != "slow_disk" && fault.kind != "loss";
+    for fault in faults.iter().filter(is_once).filter(|fault| found(fault) > 1) {
         wrong.push(format!("{} of {} is told {} times", fault.kind, fault.subject, found(fault)));
     }
     for violation in list(&run.report, "violations") {

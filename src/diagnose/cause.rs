@@ -48,9 +48,10 @@ type Rule = fn(&Facts<'_>) -> Option<(Cause, Option<Suspect>, String)>;
 
 /// The rules, in the order in which they are asked. Those of the network are left out where everything that
 /// was sent is seen to arrive.
-const RULES: [(Rule, About); 11] = [
+const RULES: [(Rule, About); 12] = [
     (path_was_losing, About::Network),
     (crossing::is_seen_to_vanish, About::Any),
+    (crossing::is_seen_late, About::Any),
     (path_is_cut, About::Network),
     (close_is_unanswered, About::Network),
     (leader_is_unheard, About::Network),
@@ -327,7 +328,13 @@ fn kernel_answers(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)>
         return None;
     }
     let silence = facts.silence?;
-    kernel_shows(silence, facts.wait.start, facts.wait.end).then(|| {
+    // Where its kernel comes back together with the process, or the close, both were away, or the path between.
+    let [of_learner, of_leader] = facts.wait.activity.frames;
+    let amid = if facts.is_subject_leader { of_leader } else { of_learner };
+    let before_its_end = facts.wait.end.minus(KERNEL_ANSWERS);
+    let is_early = silence.first_frame.is_some_and(|mark| mark.at <= before_its_end);
+    let is_amid = amid > 0 || facts.wait.ended != Ended::Heard && silence.acked > 1 && is_early;
+    (is_amid && kernel_shows(silence, facts.wait.start, facts.wait.end)).then(|| {
         let why = format!(
             "the kernel of {} acknowledged {} times while its process sent not one new byte",
             facts.subject, silence.acked

@@ -8,10 +8,15 @@ use super::cause::Facts;
 use crate::address::Address;
 use crate::dissect::{Direction, PerDirection};
 use crate::findings::{Cause, Evidence, Suspect};
+use crate::time::Span;
 use crate::track::ends::Passage;
 
 /// Segments that must all be lost for a direction to be cut: a lone one may be chance.
 const CUT_LEAST: u32 = 2;
+/// Late segments that show a slow path, at least.
+const LATE_LEAST: u32 = 2;
+/// How long after its start a wait's cut may begin.
+const FIRST_MOMENT: Span = Span::from_millis(500);
 /// Lost segments that are loss, at least.
 const LOSS_LEAST: u32 = 5;
 
@@ -39,7 +44,11 @@ pub(super) fn is_seen_to_vanish(facts: &Facts<'_>) -> Option<(Cause, Option<Susp
         |direction: Direction| if direction.is_to_leader() { (learner, leader) } else { (leader, learner) };
     let is_cut = |direction: Direction| {
         let way = passage.of(direction);
+        // What was sent in its first moment may have been before the cut, on a path that had lost nothing.
+        let is_cut_at_once = facts.wait.before.again == [0; 2]
+            && way.first_lost.is_some_and(|lost| lost.at.since(facts.wait.start) <= FIRST_MOMENT);
         way.arrived == 0 && way.lost >= CUT_LEAST
+            || is_cut_at_once && way.arrived_since == 0 && way.lost >= LOSS_LEAST
     };
     // Some get through the other way: what is lost here is lost by the same chance.
     let loses = |direction: Direction| {
@@ -66,6 +75,26 @@ pub(super) fn is_seen_to_vanish(facts: &Facts<'_>) -> Option<(Cause, Option<Susp
         }
     };
     Some((Cause::NetworkCut, Some(suspect), both()))
+}
+
+/// *The network is slow*: what was sent arrived, most of it late.
+pub(super) fn is_seen_late(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+    let passage = passage(facts)?;
+    let link = facts.first.link;
+    let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
+    let is_late = |way: &Passage| way.late >= LATE_LEAST && way.late * 2 >= way.sent();
+    let (suspect, way, from, to) = match (is_late(&passage.to_leader), is_late(&passage.to_learner)) {
+        (true, true) => (facts.path(), passage.to_leader, learner, leader),
+        (true, false) => (Suspect::OneWay(learner, leader), passage.to_leader, learner, leader),
+        (false, true) => (Suspect::OneWay(leader, learner), passage.to_learner, leader, learner),
+        (false, false) => return None,
+    };
+    let why = format!(
+        "of {} segments that {from} sent {} took half a second and more to {to}",
+        way.sent(),
+        way.late
+    );
+    Some((Cause::NetworkSlow, Some(suspect), why))
 }
 
 const fn loss(facts: &Facts<'_>, why: String) -> (Cause, Option<Suspect>, String) {

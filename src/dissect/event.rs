@@ -270,6 +270,8 @@ pub enum Trouble {
 /// What is known of a link when it is let go.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkTotals {
+    /// The epoch that its packets name, or the fronts of their heads.
+    pub epoch: Option<u32>,
     /// Byte sums of each direction.
     pub bytes: PerDirection<ByteSums>,
     /// TCP counts of each direction.

@@ -119,6 +119,10 @@ impl LinkState {
         self.has_packets
     }
 
+    pub(super) const fn epoch(&self) -> Option<u32> {
+        self.epoch
+    }
+
     pub(super) const fn knows_epoch(&self) -> bool {
         self.epoch.is_some()
     }
@@ -172,6 +176,7 @@ impl LinkState {
         const IDENTITY_MAX: u64 = COUNT + 4 + 2 + 4 + 45;
         /// Several identities, such as a digest or a distinguished name beside the address.
         const IDENTITIES_MAX: u64 = 256;
+        const ACKS_MAX: u64 = 10 * 20;
         /// `createSession`'s data, which has no client connection behind it.
         const CREATE_SESSION: i32 = 20;
         if rest <= COUNT {
@@ -184,8 +189,9 @@ impl LinkState {
         if known.clone().any(|len| len == rest) || rest <= IDENTITY_MAX && known.clone().next().is_none() {
             return Some(rest);
         }
-        // ACKs that waited for the flush may follow.
-        let with_acks = known.clone().find(|len| rest > *len && (rest - len).is_multiple_of(20));
+        // A few ACKs that waited for the flush may follow.
+        let is_acks = |len: u64| (20..=ACKS_MAX).contains(&len) && len.is_multiple_of(20);
+        let with_acks = known.clone().find(|len| rest.checked_sub(*len).is_some_and(is_acks));
         with_acks.or((rest <= IDENTITIES_MAX).then_some(rest))
     }
 

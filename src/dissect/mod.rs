@@ -653,6 +653,7 @@ impl Link {
         }
         let learner_side = self.leader_side.other();
         let totals = LinkTotals {
+            epoch: self.state.epoch(),
             bytes: PerDirection {
                 to_leader: self.to_leader.sums.plus(&self.state.sums.to_leader),
                 to_learner: self.to_learner.sums.plus(&self.state.sums.to_learner),

@@ -18,7 +18,8 @@ pub fn packed(data: &[u8]) {
     let portion = 1 + dice.below(4096);
     let portions = read_bytes(data.to_vec(), portion);
     assert_eq!(portions.frames, plain.frames, "in portions of {portion}");
-    assert_eq!(portions.info.problem, plain.info.problem);
+    // Of a file that is no capture and damaged, either may be said first.
+    assert_eq!(portions.info.problem.is_some(), plain.info.problem.is_some());
     assert!(portions.held <= (1 << 20) + 2 * data.len().max(1 << 16), "{} bytes held", portions.held);
 
     let (first, rest) = data.split_at(dice.below(data.len() + 1));

@@ -8,6 +8,7 @@ use super::samples::Samples;
 use super::wait::{Mark, Wait};
 use crate::dissect::{Crossed, Direction, PerDirection};
 use crate::time::{Span, Timestamp};
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 /// Quarters of a second kept.
@@ -18,6 +19,8 @@ const SLOT_NANOS: i64 = 250_000_000;
 const LOST_MOST: usize = 64;
 /// Waits that a late word may still concern.
 const WAITS_LATE: usize = 64;
+/// From which time on the way on a segment is late: no path within an ensemble takes a tenth of it.
+const LATE: Span = Span::from_millis(500);
 /// The last moment of a wait, and the one after it: what arrives there ends it, or comes of its end.
 const EDGE: Span = Span::from_millis(500);
 
@@ -32,6 +35,10 @@ pub struct Passage {
     pub lost: u32,
     /// The first that did not, where it was sent.
     pub first_lost: Option<Mark>,
+    /// Those that arrived although they were sent behind a lost one; the last moment left out.
+    pub arrived_since: u32,
+    /// Those that took half a second and more.
+    pub late: u32,
 }
 
 impl Passage {
@@ -42,10 +49,13 @@ impl Passage {
     }
 
     fn add(&mut self, crossed: &Crossed, is_at_end: bool) {
+        self.late += u32::from(crossed.arrived.is_some_and(|arrived| arrived.since(crossed.sent) >= LATE));
         if crossed.arrived.is_some() && is_at_end {
             self.arrived_at_end = self.arrived_at_end.saturating_add(1);
         } else if crossed.arrived.is_some() {
             self.arrived = self.arrived.saturating_add(1);
+            let is_behind = self.first_lost.is_some_and(|lost| lost.at < crossed.sent);
+            self.arrived_since += u32::from(is_behind);
         } else {
             self.lost = self.lost.saturating_add(1);
             self.first_lost.get_or_insert(Mark { place: crossed.place, at: crossed.sent });
@@ -129,10 +139,24 @@ impl Ends {
                     sum.arrived_at_end += more.arrived;
                 }
                 sum.lost += more.lost;
+                sum.late += more.late;
             }
         }
         for (direction, mark) in self.lost_lately.iter().filter(|(_, mark)| mark.at > from) {
             sum.of_mut(*direction).first_lost.get_or_insert(*mark);
+        }
+        for direction in [Direction::ToLeader, Direction::ToLearner] {
+            let sum = sum.of_mut(direction);
+            let Some(lost) = sum.first_lost else { continue };
+            let since = self.slots.iter().filter(|(held, _)| *held <= number(to.minus(EDGE)));
+            sum.arrived_since = since
+                .map(|(held, passage)| (held.cmp(&number(lost.at)), passage.of(direction)))
+                .map(|(order, way)| match order {
+                    Ordering::Less => 0,
+                    Ordering::Equal => way.arrived_since,
+                    Ordering::Greater => way.arrived,
+                })
+                .sum();
         }
         sum
     }

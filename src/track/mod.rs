@@ -593,6 +593,7 @@ impl Observer for Tracker {
         let index = self.slots.get(slot.index()).copied().unwrap_or(0).checked_sub(1);
         if let Some(link) = index.and_then(|index| self.links.get_mut(index as usize)) {
             link.totals = Some(*totals);
+            link.epoch = link.epoch.or(totals.epoch);
             if !link.may_be_link() {
                 self.strangers.connections += 1;
                 self.strangers.bytes += totals.bytes.to_leader.stream() + totals.bytes.to_learner.stream();

@@ -33,6 +33,7 @@ fn open(tracker: &mut Tracker, learner: u32, millis: u32) -> Slot {
 
 fn close(tracker: &mut Tracker, slot: Slot) {
     let totals = LinkTotals {
+        epoch: None,
         bytes: PerDirection::<ByteSums>::default(),
         tcp: PerDirection::default(),
         protection: Protection::None,
@@ -211,4 +212,56 @@ fn elections_and_changes_of_roles_are_limited() {
     assert_eq!(report.elections.len(), 4_096);
     assert!(report.limits_hit["roles"] > 5_000, "{:?}", report.limits_hit);
     assert!(report.servers.iter().all(|server| server.roles.len() <= 1_024));
+}
+
+#[test]
+fn an_ack_that_may_have_gone_by_unseen_ends_what_is_known_of_its_wait() {
+    use Direction::{ToLeader, ToLearner};
+    let waits = |tracker: &mut Tracker| {
+        close(tracker, Slot(1));
+        let link = tracker.links.first().unwrap();
+        let acks = link.waits.iter().filter(|wait| wait.deadline == Deadline::Ack);
+        (acks.map(|wait| wait.len().millis()).collect::<Vec<_>>(), link.worst[Deadline::Ack as usize])
+    };
+    let shut = |tracker: &mut Tracker, slot, millis| {
+        let closing =
+            Closing { by: crate::stream::Side::A, reset: false, at: at(millis), place: FrameRef::default() };
+        tracker.link_closed(slot, ToLearner, &closing);
+    };
+    let start = || {
+        let mut tracker = Tracker::new(Options::default());
+        let slot = open(&mut tracker, 1, 0);
+        packet(&mut tracker, slot, ToLearner, PacketType::Proposal, 1, 1_000);
+        packet(&mut tracker, slot, ToLeader, PacketType::Ack, 1, 1_010);
+        packet(&mut tracker, slot, ToLearner, PacketType::Proposal, 2, 2_000);
+        packet(&mut tracker, slot, ToLearner, PacketType::Proposal, 3, 5_000);
+        (tracker, slot)
+    };
+    let (mut certain, slot) = start();
+    shut(&mut certain, slot, 9_000);
+    assert_eq!(waits(&mut certain).0, [7_000]);
+
+    let (mut before, slot) = start();
+    before.unread(slot, ToLeader, at(3_000), at(3_000));
+    shut(&mut before, slot, 9_000);
+    assert_eq!(waits(&mut before).0, [1_000, 4_000], "the second surely up to then, the third to the end");
+
+    // What was hidden is known to be unread only later, as a rule.
+    let (mut late, slot) = start();
+    shut(&mut late, slot, 9_000);
+    late.unread(slot, ToLeader, at(3_000), at(3_000));
+    let (lens, worst) = waits(&mut late);
+    assert_eq!((lens, worst), (vec![1_000], Some((Span::from_millis(1_000), at(2_000)))));
+
+    // ACKs come in order: the first one's again shows that the second had not been given by then.
+    let (mut refuted, slot) = start();
+    refuted.unread(slot, ToLeader, at(3_000), at(3_000));
+    packet(&mut refuted, slot, ToLeader, PacketType::Ack, 1, 4_000);
+    shut(&mut refuted, slot, 9_000);
+    assert_eq!(waits(&mut refuted).0, [1_000, 7_000]);
+
+    let (mut other_way, slot) = start();
+    other_way.unread(slot, ToLearner, at(3_000), at(3_000));
+    shut(&mut other_way, slot, 9_000);
+    assert_eq!(waits(&mut other_way).0, [7_000]);
 }

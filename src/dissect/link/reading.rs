@@ -6,7 +6,7 @@ use crate::dissect::hidden::{
     Facts, Item, Reading, Room, Solved, SpanSolved, read_to_leader, read_to_learner,
 };
 use crate::dissect::span::HiddenSpan;
-use crate::proto::quorum::fixed_data_len;
+use crate::proto::quorum::{Glimpse, fixed_data_len};
 use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
 
@@ -25,6 +25,8 @@ impl LinkState {
         span: HiddenSpan,
         out: &mut Outlet<'_, O>,
     ) {
+        let is_inform = span.glimpse().is_some_and(|glimpse| glimpse.kind == PacketType::Inform);
+        self.is_observer |= self.has_packets && is_inform && direction == Direction::ToLearner;
         if self.pending.of(direction).is_none()
             && let Some(kind) = alone(&span, direction)
         {
@@ -235,7 +237,8 @@ impl LinkState {
         out: &mut Outlet<'_, O>,
     ) {
         let is_proof = self.has_packets && span.hint().len() >= 10 && solved.is_none();
-        let Some(glimpse) = span.glimpse().filter(|_| is_proof) else {
+        let is_known = |glimpse: &Glimpse| !matches!(glimpse.kind, PacketType::Unknown(_));
+        let Some(glimpse) = span.glimpse().filter(|glimpse| is_proof && is_known(glimpse)) else {
             return;
         };
         infer(direction, glimpse.kind, glimpse.zxid, None, span, true, out);

@@ -441,3 +441,77 @@ fn what_a_cut_hides_is_counted_to_the_byte() {
         }
     }
 }
+
+#[test]
+fn the_front_of_a_head_is_enough_where_several_agree() {
+    // At 96 bytes a frame of IPv6 leaves 10 of payload: the type, the epoch, half of the counter.
+    for (keeps, picked_up) in [(10, false), (10, true), (14, false), (14, true)] {
+        let mut wire = if picked_up { Wire::picked_up() } else { Wire::open() };
+        wire.keeps = keeps;
+        for number in 1..=40 {
+            wire.wait(20);
+            wire.send(ToLearner, &proposal(zxid(number), 120));
+            wire.wait(1);
+            wire.send(ToLeader, &ack(zxid(number)));
+            wire.wait(1);
+            wire.send(ToLearner, &commit(zxid(number)));
+        }
+        let heard = wire.finish();
+        for (direction, kind) in
+            [(ToLearner, PacketType::Proposal), (ToLeader, PacketType::Ack), (ToLearner, PacketType::Commit)]
+        {
+            let count = heard.count(direction, kind);
+            assert!((36..=40).contains(&count), "{keeps} kept: {count} {kind}");
+        }
+        if keeps > 12 {
+            let acks: Vec<_> = heard.records.iter().filter(|r| r.kind == PacketType::Ack).collect();
+            assert!(acks.iter().all(|ack| ack.zxid.is_some()));
+            assert!(acks.iter().filter(|ack| !ack.inferred).count() >= 36);
+        }
+    }
+}
+
+#[test]
+fn fronts_that_do_not_agree_are_no_heads() {
+    for keeps in [10, 14] {
+        let mut wire = Wire::open();
+        wire.keeps = keeps;
+        for number in 1..=40 {
+            // Whatever speaks so counts on in what would be the epoch.
+            wire.send(ToLearner, &commit(Zxid::new(number, 5)));
+            wire.send(ToLeader, &ack(Zxid::new(number + 7, 5)));
+            // And what says two things is neither.
+            wire.send(ToLearner, b"\0\0\0\x04\0\0\0\x09 some text that goes on for a while");
+            wire.send(ToLearner, b"\0\0\x08\x04\0\0\0\x09 some text that goes on for a while");
+        }
+        assert!(wire.finish().records.is_empty());
+    }
+}
+
+#[test]
+fn a_request_that_ends_among_cut_bytes_takes_no_others_with_it() {
+    let mut wire = Wire::open();
+    for (direction, _, bytes) in conversation() {
+        wire.send(direction, &bytes);
+    }
+    wire.keeps = 30;
+    // Sent again all at once: what was many segments is one, and many packets lie behind the first.
+    let mut all = request(1, 40, Some("10.0.0.7"));
+    for number in 10..30 {
+        all.extend(ack(zxid(number)));
+        all.extend(pong(zxid(number), 1));
+    }
+    wire.send(ToLeader, &all);
+    let after = ack(zxid(30));
+    wire.send(ToLeader, &after);
+    let heard = wire.finish();
+    let [.., request, last] = heard.records.as_slice() else { panic!("{} records", heard.records.len()) };
+    assert_eq!((request.kind, request.size), (PacketType::Request, None));
+    assert_eq!((last.kind, last.zxid), (PacketType::Ack, Some(zxid(30))));
+    let sums = heard.totals[0].bytes.to_leader;
+    assert_eq!(
+        sums.decoded + sums.cut - sums.cut_unframed + sums.unframed,
+        sums.stream() - sums.cut_unframed
+    );
+    assert!(sums.cut_unframed > 800, "{sums:?}");
+}
