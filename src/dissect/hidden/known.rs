@@ -5,6 +5,12 @@ use crate::dissect::span::HiddenSpan;
 use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
 
+/// The parts of a beat by which a PING may be late and early.
+const LATE: i64 = 4;
+const EARLY: i64 = 8;
+/// Bytes of a span from which on it may be what was held up.
+const HELD_UP: u64 = 512;
+
 /// What is known before the first span of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::dissect) struct Known {
@@ -87,11 +93,16 @@ impl Known {
         }
     }
 
-    /// Whether the leader's beat lets a PING be in a span: not soon after the last one. Late it may be by
-    /// anything, since what is lost on its way comes when it is sent again.
+    /// Whether the leader's beat lets a PING be in a span. A leader counts from each beat to the next, so a
+    /// busy one is late and stays so; early is only what follows one that was held up on its way. In what a
+    /// path that loses held up and let go at once, it may be late by anything.
     pub(super) fn ping_possible(&self, span: &HiddenSpan, every: Option<Span>) -> bool {
         let (Some(last), Some(every)) = (self.ping_at, every) else { return true };
-        span.at.since(last).nanos() > every.nanos() / 2
+        let since = span.at.since(last).nanos();
+        let every = every.nanos().max(1);
+        let late = since.rem_euclid(every);
+        let is_on_time = late <= every / LATE || every - late <= every / EARLY;
+        since > every / 2 && (is_on_time || span.len > HELD_UP)
     }
 
     /// Whether a PING now leaves no PING out since the last one. A silence of several beats is a
