@@ -367,6 +367,7 @@ impl Kind {
 }
 
 impl Flow {
+    #[inline(always)]
     fn push<O: Observer>(
         &mut self,
         side: Side,

@@ -320,7 +320,7 @@ impl LinkTrack {
     }
 
     /// A frame of the direction that is waited for.
-    #[inline]
+    #[inline(always)]
     fn came(&mut self, seen: &SegmentSeen<'_>, mark: Mark) {
         if seen.new_bytes > 0 {
             self.heard(seen.direction, mark);
@@ -398,7 +398,7 @@ impl LinkTrack {
         self.reading.to_learner.is_over &= is_of_two;
     }
 
-    #[inline]
+    #[inline(always)]
     fn time_kernel(&mut self, seen: &SegmentSeen<'_>, is_fresh: bool, is_again: bool) {
         let segment = seen.segment;
         let sent = self.rtt.of_mut(seen.direction);
@@ -425,6 +425,7 @@ impl LinkTrack {
     }
 
     /// New bytes of a direction: its wait is over, the next begins.
+    #[inline(always)]
     fn heard(&mut self, direction: Direction, mark: Mark) {
         let deadline = self.deadline(direction);
         self.end_wait(direction, mark.at, Ended::Heard, Some(mark.place));
