@@ -9,7 +9,7 @@ use super::reading::{Passed, Reading};
 use crate::capture::{Batch, Replay};
 use crate::dissect::{
     AuthSeen, ByteSums, Crossed, Direction, Dissector, ElectionSeen, Events, LinkOpened, LinkTotals,
-    Observer, PacketSeen, SegmentSeen, Settings, SnapshotSeen, Telling,
+    Observer, PacketSeen, SegmentSeen, Settings, SnapshotSeen, Telling, Unread,
 };
 use crate::stream::{Closing, Slot};
 use crate::time::Timestamp;
@@ -188,8 +188,8 @@ impl Observer for Outgoing {
         self.hand_on_if_full();
     }
 
-    fn unread(&mut self, slot: Slot, direction: Direction, from: Timestamp, to: Timestamp) {
-        self.events.unread(slot, direction, from, to);
+    fn unread(&mut self, slot: Slot, direction: Direction, unread: &Unread) {
+        self.events.unread(slot, direction, unread);
         self.hand_on_if_full();
     }
 

@@ -267,6 +267,17 @@ pub enum Trouble {
     HiddenEnd,
 }
 
+/// Bytes among which packets may have gone by unseen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// When the first of them came.
+    pub from: Timestamp,
+    /// When the last of them came.
+    pub to: Timestamp,
+    /// How many they are.
+    pub len: u64,
+}
+
 /// What is known of a link when it is let go.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkTotals {
@@ -314,9 +325,8 @@ pub trait Observer {
     fn link_closed(&mut self, slot: Slot, direction: Direction, closing: &Closing);
     /// Bytes are missing in a direction of a link.
     fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp);
-    /// Bytes of a direction could not be read, or not in one way only: in frames of that time packets may have
-    /// gone by unseen. Comes late.
-    fn unread(&mut self, _slot: Slot, _direction: Direction, _from: Timestamp, _to: Timestamp) {}
+    /// Bytes of a direction could not be read, or not in one way only. Comes late.
+    fn unread(&mut self, _slot: Slot, _direction: Direction, _unread: &Unread) {}
     /// A link is about to be let go though it was not seen to close: what comes of it is not watched.
     fn link_unwatched(&mut self, _slot: Slot, _at: Timestamp) {}
     /// A link is over: no more of it will come.

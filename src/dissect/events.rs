@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 
 use super::event::{
     AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
-    PacketSeen, SegmentSeen, SnapshotSeen,
+    PacketSeen, SegmentSeen, SnapshotSeen, Unread,
 };
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
@@ -97,7 +97,7 @@ enum Rare {
     Snapshot(Slot, SnapshotSeen),
     LinkClosed(Slot, Direction, Closing),
     Gap(Slot, Direction, u64, Timestamp),
-    Unread(Slot, Direction, Timestamp, Timestamp),
+    Unread(Slot, Direction, Unread),
     LinkUnwatched(Slot, Timestamp),
     LinkOver(Slot, Box<LinkTotals>),
     ElectionOver(Box<ByteSums>, bool),
@@ -219,8 +219,8 @@ impl<O: Observer> Observer for Events<O> {
         self.rare(Rare::Gap(slot, direction, len, at));
     }
 
-    fn unread(&mut self, slot: Slot, direction: Direction, from: Timestamp, to: Timestamp) {
-        self.rare(Rare::Unread(slot, direction, from, to));
+    fn unread(&mut self, slot: Slot, direction: Direction, unread: &Unread) {
+        self.rare(Rare::Unread(slot, direction, *unread));
     }
 
     fn link_unwatched(&mut self, slot: Slot, at: Timestamp) {
@@ -314,7 +314,7 @@ impl Telling {
             Rare::Snapshot(slot, snapshot) => observer.snapshot(*slot, snapshot),
             Rare::LinkClosed(slot, direction, closing) => observer.link_closed(*slot, *direction, closing),
             Rare::Gap(slot, direction, len, at) => observer.gap(*slot, *direction, *len, *at),
-            Rare::Unread(slot, direction, from, to) => observer.unread(*slot, *direction, *from, *to),
+            Rare::Unread(slot, direction, unread) => observer.unread(*slot, *direction, unread),
             Rare::LinkUnwatched(slot, at) => observer.link_unwatched(*slot, *at),
             Rare::ElectionOver(bytes, is_tls) => observer.election_over(bytes, *is_tls),
             Rare::LinkOver(slot, totals) => observer.link_over(*slot, totals),

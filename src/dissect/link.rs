@@ -78,6 +78,8 @@ pub(super) struct LinkState {
     newleader_maybe_passed: bool,
     /// Lengths of authinfo seen behind REQUESTs.
     authinfo: [u16; 4],
+    /// Rests that were too long to be believed, and will be if they come again.
+    long_rests: [u64; 4],
     pending: PerDirection<Option<Box<Pending>>>,
     /// What the last group of each direction was held in, empty.
     spare: PerDirection<Option<Box<Pending>>>,
@@ -109,6 +111,7 @@ impl LinkState {
             revalidates_open: 0,
             newleader_maybe_passed: false,
             authinfo: [0; 4],
+            long_rests: [0; 4],
             pending: PerDirection { to_leader: None, to_learner: None },
             spare: PerDirection { to_leader: None, to_learner: None },
             sums: PerDirection::default(),
@@ -169,8 +172,9 @@ impl LinkState {
     /// How many bytes behind a REQUEST's data are its authinfo, where the cut hides them: `rest` is
     /// what the segment holds there. A learner flushes behind each REQUEST, so as a rule it is all of
     /// it; not where what remains is too long for one identity and another REQUEST's authinfo fits. `None`
-    /// where it is too long for any, as when many flushes are sent again in one segment.
-    pub(super) fn request_rest(&self, data_len: i32, rest: u64) -> Option<u64> {
+    /// where it is too long for any, as when many flushes are sent again in one segment; unless one as long
+    /// was seen before, since a client's identities are the same each time.
+    pub(super) fn request_rest(&mut self, data_len: i32, rest: u64) -> Option<u64> {
         const COUNT: u64 = 4;
         /// Count, scheme `ip` and an IPv6 address in full.
         const IDENTITY_MAX: u64 = COUNT + 4 + 2 + 4 + 45;
@@ -192,7 +196,14 @@ impl LinkState {
         // A few ACKs that waited for the flush may follow.
         let is_acks = |len: u64| (20..=ACKS_MAX).contains(&len) && len.is_multiple_of(20);
         let with_acks = known.clone().find(|len| rest.checked_sub(*len).is_some_and(is_acks));
-        with_acks.or((rest <= IDENTITIES_MAX).then_some(rest))
+        if with_acks.is_some() || rest <= IDENTITIES_MAX || self.long_rests.contains(&rest) {
+            return with_acks.or(Some(rest));
+        }
+        self.long_rests.rotate_right(1);
+        if let Some(first) = self.long_rests.first_mut() {
+            *first = rest;
+        }
+        None
     }
 
     fn learn_authinfo(&mut self, packet: &PacketSeen<'_>) {

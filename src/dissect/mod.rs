@@ -16,7 +16,7 @@ mod span;
 pub use crossing::Hosts;
 pub use event::{
     AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
-    PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen, Trouble,
+    PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen, Trouble, Unread,
 };
 
 pub use events::{Events, Telling};

@@ -96,10 +96,10 @@ pub struct InFlight {
     loose_last: Option<Zxid>,
     last_ack: Option<Zxid>,
     last_commit: Option<Zxid>,
-    /// When an ACK was last seen, and up to when some may have gone by unseen. They come in order: one that is
-    /// seen later shows that none of a later PROPOSAL had.
+    /// When an ACK was last seen.
     last_ack_at: Option<Timestamp>,
-    doubted: Option<Timestamp>,
+    /// See [`Self::doubted`].
+    doubted: Option<(Timestamp, u64)>,
     /// PROPOSALs, and answers without one, that were let go because there were too many.
     pub evicted: u64,
     /// PROPOSALs let go without an ACK though no later one was acknowledged.
@@ -298,18 +298,40 @@ impl InFlight {
         }
     }
 
-    /// Up to then an ACK may have gone by unseen. Answers whether that leaves what waits in doubt.
-    pub fn doubt(&mut self, until: Timestamp) -> bool {
-        self.doubted = self.doubted.max(Some(until));
-        Some(until) >= self.last_ack_at
+    /// Up to then so many ACKs may have gone by unseen. Answers whether that leaves what waits in doubt.
+    pub fn doubt(&mut self, until: Timestamp, most: u64) -> bool {
+        let is_refuted = Some(until) < self.last_ack_at;
+        if is_refuted {
+            return false;
+        }
+        let (_, so_far) = self.doubted();
+        self.doubted =
+            Some((self.doubted.map_or(until, |(at, _)| at.max(until)), so_far.saturating_add(most)));
+        true
     }
 
-    /// The oldest PROPOSAL that surely waits for its ACK: later than any that was acknowledged.
+    /// Up to when how many ACKs may have gone by unseen. They come in order: one that is seen later shows that
+    /// none of a later PROPOSAL had.
+    fn doubted(&self) -> (Option<Timestamp>, u64) {
+        match self.doubted {
+            Some((until, most)) if Some(until) >= self.last_ack_at => (Some(until), most),
+            _ => (None, 0),
+        }
+    }
+
+    /// The oldest PROPOSAL that surely waits for its ACK: later than any that was acknowledged, and than those
+    /// that may have been.
     #[must_use]
     pub fn oldest_unacked(&self) -> Option<Entry> {
-        let doubted = self.doubted.filter(|until| Some(*until) >= self.last_ack_at);
-        let waiting = self.entries.iter().rev().take_while(|entry| Some(entry.zxid) > self.last_ack);
-        waiting.filter(|entry| entry.counts && !entry.is_acked && Some(entry.at) >= doubted).last().copied()
+        let (until, most) = self.doubted();
+        let count = self.waiting() as usize;
+        let doubted = usize::try_from(most).unwrap_or(usize::MAX);
+        let waiting = self.entries.iter().skip(self.entries.len().saturating_sub(count));
+        let is_doubted = |index: usize, entry: &Entry| index < doubted && Some(entry.at) < until;
+        waiting
+            .enumerate()
+            .find(|(index, entry)| entry.counts && !entry.is_acked && !is_doubted(*index, entry))
+            .map(|(_, entry)| *entry)
     }
 
     /// How many PROPOSALs later than any that was acknowledged wait for their ACK.

@@ -21,6 +21,7 @@ use super::violation::Checks;
 use super::wait::{Ended, Mark, REMEMBERED, Silence, Wait};
 use crate::dissect::{
     Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen,
+    Unread,
 };
 use crate::findings::{Closed, Deadline, Phases, Role, Sync, Violation};
 use crate::frame::FrameRef;
@@ -31,6 +32,8 @@ use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
 use std::collections::VecDeque;
 
+/// Bytes of an ACK.
+const ACK_LEN: u64 = 20;
 /// PINGs without an answer that are remembered.
 const PINGS_MOST: usize = 64;
 /// Files remembered per link.
@@ -667,22 +670,23 @@ impl LinkTrack {
     }
 
     /// Bytes are missing in the capture: a silence up to here proves nothing.
-    pub fn gap(&mut self, direction: Direction, at: Timestamp) {
+    pub fn gap(&mut self, direction: Direction, len: u64, at: Timestamp) {
         self.checks.gap(direction);
-        self.unread(direction, at, at);
+        self.unread(direction, &Unread { from: at, to: at, len });
         let reading = self.reading.of_mut(direction);
         reading.last.at = reading.last.at.max(at);
         reading.silence = Silence::default();
     }
 
-    /// In frames of that time packets may have gone by unseen, an ACK among them: a PROPOSAL without its own
-    /// surely waited no longer than up to `from`.
-    pub fn unread(&mut self, direction: Direction, from: Timestamp, to: Timestamp) {
-        if !direction.is_to_leader() {
+    /// Among these bytes ACKs may have gone by unseen: a PROPOSAL without its own may have waited no longer than
+    /// up to them.
+    pub fn unread(&mut self, direction: Direction, unread: &Unread) {
+        let Unread { from, to, len } = *unread;
+        if !direction.is_to_leader() || len < ACK_LEN {
             return;
         }
         let oldest = self.flight.oldest_unacked();
-        if !self.flight.doubt(to) {
+        if !self.flight.doubt(to, len / ACK_LEN) {
             return;
         }
         // It comes late: what was said meanwhile is taken back.
@@ -699,8 +703,16 @@ impl LinkTrack {
             let waited = waits.map(|wait| (wait.len(), wait.start));
             *worst = waited.chain(self.worst_answered).max_by_key(|(len, _)| *len);
         }
-        if let Some(oldest) = oldest.filter(|oldest| self.closed.is_none() && oldest.at < from) {
-            self.ack_wait(oldest.at, oldest.place, from, Ended::Heard, None);
+        match (oldest, self.closed) {
+            (Some(oldest), None) if oldest.at < from => {
+                self.ack_wait(oldest.at, oldest.place, from, Ended::Heard, None);
+            }
+            (Some(_), Some(closed)) => {
+                if let Some(oldest) = self.flight.oldest_unacked().filter(|oldest| oldest.at < closed.at) {
+                    self.ack_wait(oldest.at, oldest.place, closed.at, Ended::Closed, Some(closed.place));
+                }
+            }
+            _ => {}
         }
     }
 

@@ -24,7 +24,7 @@ use crate::address::Address;
 use crate::diagnose;
 use crate::dissect::{
     AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
-    PacketSeen, PerDirection, SegmentSeen, SnapshotSeen,
+    PacketSeen, PerDirection, SegmentSeen, SnapshotSeen, Unread,
 };
 use crate::findings::{
     Closed, Deadline, Headroom, Link, Origin, Report, Role, RoundTrips, Settings, Strangers, TcpCounts,
@@ -570,13 +570,13 @@ impl Observer for Tracker {
     fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp) {
         self.missing_bytes = self.missing_bytes.saturating_add(len);
         if let Some(link) = self.link(slot) {
-            link.gap(direction, at);
+            link.gap(direction, len, at);
         }
     }
 
-    fn unread(&mut self, slot: Slot, direction: Direction, from: Timestamp, to: Timestamp) {
+    fn unread(&mut self, slot: Slot, direction: Direction, unread: &Unread) {
         if let Some(link) = self.link(slot) {
-            link.unread(direction, from, to);
+            link.unread(direction, unread);
         }
     }
 

@@ -228,6 +228,7 @@ fn an_ack_that_may_have_gone_by_unseen_ends_what_is_known_of_its_wait() {
             Closing { by: crate::stream::Side::A, reset: false, at: at(millis), place: FrameRef::default() };
         tracker.link_closed(slot, ToLearner, &closing);
     };
+    let unread = |len| Unread { from: at(3_000), to: at(3_000), len };
     let start = || {
         let mut tracker = Tracker::new(Options::default());
         let slot = open(&mut tracker, 1, 0);
@@ -242,26 +243,32 @@ fn an_ack_that_may_have_gone_by_unseen_ends_what_is_known_of_its_wait() {
     assert_eq!(waits(&mut certain).0, [7_000]);
 
     let (mut before, slot) = start();
-    before.unread(slot, ToLeader, at(3_000), at(3_000));
+    before.unread(slot, ToLeader, &unread(20));
     shut(&mut before, slot, 9_000);
     assert_eq!(waits(&mut before).0, [1_000, 4_000], "the second surely up to then, the third to the end");
 
     // What was hidden is known to be unread only later, as a rule.
     let (mut late, slot) = start();
     shut(&mut late, slot, 9_000);
-    late.unread(slot, ToLeader, at(3_000), at(3_000));
+    late.unread(slot, ToLeader, &unread(20));
     let (lens, worst) = waits(&mut late);
-    assert_eq!((lens, worst), (vec![1_000], Some((Span::from_millis(1_000), at(2_000)))));
+    assert_eq!((lens, worst), (vec![1_000, 4_000], Some((Span::from_millis(4_000), at(5_000)))));
+
+    // In so few bytes there is no ACK.
+    let (mut short, slot) = start();
+    short.unread(slot, ToLeader, &unread(19));
+    shut(&mut short, slot, 9_000);
+    assert_eq!(waits(&mut short).0, [7_000]);
 
     // ACKs come in order: the first one's again shows that the second had not been given by then.
     let (mut refuted, slot) = start();
-    refuted.unread(slot, ToLeader, at(3_000), at(3_000));
+    refuted.unread(slot, ToLeader, &unread(20));
     packet(&mut refuted, slot, ToLeader, PacketType::Ack, 1, 4_000);
     shut(&mut refuted, slot, 9_000);
     assert_eq!(waits(&mut refuted).0, [1_000, 7_000]);
 
     let (mut other_way, slot) = start();
-    other_way.unread(slot, ToLearner, at(3_000), at(3_000));
+    other_way.unread(slot, ToLearner, &unread(20));
     shut(&mut other_way, slot, 9_000);
     assert_eq!(waits(&mut other_way).0, [7_000]);
 }

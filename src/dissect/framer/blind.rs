@@ -1,7 +1,7 @@
 //! Where no head is seen: hidden bytes up to the next sure start, and the search for one after a loss.
 
 use super::{Cursor, Framer, Mode, sasl_head};
-use crate::dissect::event::{Direction, Observer};
+use crate::dissect::event::{Direction, Observer, Unread};
 use crate::dissect::link::{LinkState, Outlet};
 use crate::dissect::span::HiddenSpan;
 use crate::frame::FrameRef;
@@ -98,8 +98,9 @@ impl Framer {
                 }
             }
             None => {
+                let len = cursor.len;
                 self.pass_over(cursor, u64::MAX);
-                link.unread(self.direction, cursor.at, cursor.at, out);
+                link.unread(self.direction, Unread { from: cursor.at, to: cursor.at, len }, out);
             }
         }
     }

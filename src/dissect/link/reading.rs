@@ -1,7 +1,7 @@
 //! Hidden spans as they come, wait, are read and reported.
 
 use super::{LinkState, Outlet, Pending, Sizes};
-use crate::dissect::event::{Direction, Observer, PacketSeen};
+use crate::dissect::event::{Direction, Observer, PacketSeen, Unread};
 use crate::dissect::hidden::{
     Facts, Item, Reading, Room, Solved, SpanSolved, read_to_leader, read_to_learner,
 };
@@ -209,7 +209,11 @@ impl LinkState {
                     self.account(direction, span, is_complete, out);
                     let is_one_reading = found.is_some_and(|found| found.is_main_certain);
                     if is_complete && !is_one_reading {
-                        self.unread(direction, span.at, span.last_at, out);
+                        self.unread(
+                            direction,
+                            Unread { from: span.at, to: span.last_at, len: span.len },
+                            out,
+                        );
                     }
                     if reading.is_empty() {
                         self.report_hint(direction, span, solved, out);
@@ -320,20 +324,19 @@ impl LinkState {
         } else {
             sums.unframed += span.seen;
             sums.cut_unframed += span.cut();
-            self.unread(direction, span.at, span.last_at, out);
+            self.unread(direction, Unread { from: span.at, to: span.last_at, len: span.len }, out);
         }
     }
 
-    /// Bytes of segments that came then were not read.
+    /// Bytes were not read.
     pub(in crate::dissect) fn unread<O: Observer>(
         &self,
         direction: Direction,
-        from: Timestamp,
-        to: Timestamp,
+        unread: Unread,
         out: &mut Outlet<'_, O>,
     ) {
         if self.has_packets {
-            out.observer.unread(out.slot, direction, from, to);
+            out.observer.unread(out.slot, direction, &unread);
         }
     }
 

@@ -489,6 +489,26 @@ fn fronts_that_do_not_agree_are_no_heads() {
 }
 
 #[test]
+fn long_identities_are_believed_once_they_come_again() {
+    let mut wire = Wire::open();
+    for (direction, _, bytes) in conversation() {
+        wire.send(direction, &bytes);
+    }
+    wire.keeps = 30;
+    let name = "CN=some.client,OU=".repeat(20);
+    for number in 0..3 {
+        wire.send(ToLeader, &request(number, 40, Some(&name)));
+        wire.send(ToLeader, &ack(zxid(10 + number)));
+    }
+    let heard = wire.finish();
+    let sizes: Vec<_> =
+        heard.records.iter().filter(|r| r.kind == PacketType::Request).skip(2).map(|r| r.size).collect();
+    let size = request(0, 40, Some(&name)).len() as u64;
+    assert_eq!(sizes, [None, Some(size), Some(size)]);
+    assert_eq!(heard.records.iter().filter(|r| r.kind == PacketType::Ack && r.cut == 0).count(), 7);
+}
+
+#[test]
 fn a_request_that_ends_among_cut_bytes_takes_no_others_with_it() {
     let mut wire = Wire::open();
     for (direction, _, bytes) in conversation() {
