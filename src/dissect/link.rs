@@ -126,10 +126,6 @@ impl LinkState {
         self.epoch
     }
 
-    pub(super) const fn knows_epoch(&self) -> bool {
-        self.epoch.is_some()
-    }
-
     pub(super) const fn is_tls(&mut self) {
         self.protection = Protection::Tls;
     }
@@ -181,6 +177,8 @@ impl LinkState {
         /// Several identities, such as a digest or a distinguished name beside the address.
         const IDENTITIES_MAX: u64 = 256;
         const ACKS_MAX: u64 = 10 * 20;
+        /// No path within an ensemble carries less in a segment: IPv6's least MTU without its headers.
+        const FULL_SEGMENT: u64 = 1_200;
         /// `createSession`'s data, which has no client connection behind it.
         const CREATE_SESSION: i32 = 20;
         if rest <= COUNT {
@@ -196,8 +194,16 @@ impl LinkState {
         // A few ACKs that waited for the flush may follow.
         let is_acks = |len: u64| (20..=ACKS_MAX).contains(&len) && len.is_multiple_of(20);
         let with_acks = known.clone().find(|len| rest.checked_sub(*len).is_some_and(is_acks));
-        if with_acks.is_some() || rest <= IDENTITIES_MAX || self.long_rests.contains(&rest) {
+        if with_acks.is_some() || rest <= IDENTITIES_MAX {
             return with_acks.or(Some(rest));
+        }
+        // Full segments are all of one length, whatever they hold.
+        let size = Head::LEN as u64 + u64::from(data_len.max(0).unsigned_abs()) + rest;
+        if size >= FULL_SEGMENT {
+            return None;
+        }
+        if self.long_rests.contains(&rest) {
+            return Some(rest);
         }
         self.long_rests.rotate_right(1);
         if let Some(first) = self.long_rests.first_mut() {

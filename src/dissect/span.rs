@@ -1,5 +1,6 @@
 //! Bytes of exactly known length in which no packet head was captured.
 
+use super::event::Unread;
 use crate::frame::FrameRef;
 use crate::proto::quorum::Glimpse;
 use crate::time::Timestamp;
@@ -35,6 +36,11 @@ impl HiddenSpan {
 
     pub(super) const fn cut(&self) -> u64 {
         self.len - self.seen
+    }
+
+    /// What is said of it where it cannot be read.
+    pub(super) const fn unread(&self) -> Unread {
+        Unread { from: self.at, to: self.last_at, len: self.len }
     }
 
     pub(super) const fn new(at: Timestamp, place: FrameRef) -> Self {

@@ -65,7 +65,7 @@ impl Framer {
 
     /// A segment of which less than a head was captured may still tell the epoch.
     fn glimpse(&self, cursor: &Cursor<'_>, link: &mut LinkState) {
-        if !link.knows_epoch() && cursor.is_cut() && cursor.seen.len() < Head::LEN {
+        if link.epoch().is_none() && cursor.is_cut() && cursor.seen.len() < Head::LEN {
             link.glimpse(cursor.seen, self.direction);
         }
     }
@@ -161,9 +161,7 @@ pub(super) fn find_start(cursor: &Cursor<'_>, link: &LinkState, direction: Direc
     if link.is_strong_start(seen, cursor.at, direction, !cursor.is_cut()) {
         return Some(0);
     }
-    if !link.knows_epoch() {
-        return None;
-    }
+    link.epoch()?;
     let last = seen.len().checked_sub(GLIMPSE_MIN)?;
     (1..=last).find(|&skip| {
         let rest = seen.get(skip..).unwrap_or_default();

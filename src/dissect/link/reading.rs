@@ -61,7 +61,7 @@ impl LinkState {
         kind: PacketType,
         out: &mut Outlet<'_, O>,
     ) {
-        self.account(direction, span, true, out);
+        self.account(direction, span, true);
         let seen = span.glimpse().and_then(|glimpse| glimpse.zxid);
         let zxid = match kind {
             PacketType::Commit => seen.or(self.known.commit.map(|last| last.plus(1))),
@@ -206,14 +206,9 @@ impl LinkState {
                     let is_complete = solved.is_some_and(|solved| solved.is_complete);
                     at.forget(found.as_ref());
                     at.note_front(span, &reading);
-                    self.account(direction, span, is_complete, out);
-                    let is_one_reading = found.is_some_and(|found| found.is_main_certain);
-                    if is_complete && !is_one_reading {
-                        self.unread(
-                            direction,
-                            Unread { from: span.at, to: span.last_at, len: span.len },
-                            out,
-                        );
+                    self.account(direction, span, is_complete);
+                    if !is_complete || found.is_none_or(|found| !found.is_main_certain) {
+                        self.unread(direction, span.unread(), out);
                     }
                     if reading.is_empty() {
                         self.report_hint(direction, span, solved, out);
@@ -311,20 +306,13 @@ impl LinkState {
         }
     }
 
-    fn account<O: Observer>(
-        &mut self,
-        direction: Direction,
-        span: &HiddenSpan,
-        is_read: bool,
-        out: &mut Outlet<'_, O>,
-    ) {
+    fn account(&mut self, direction: Direction, span: &HiddenSpan, is_read: bool) {
         let sums = self.sums.of_mut(direction);
         if is_read {
             sums.decoded += span.seen;
         } else {
             sums.unframed += span.seen;
             sums.cut_unframed += span.cut();
-            self.unread(direction, Unread { from: span.at, to: span.last_at, len: span.len }, out);
         }
     }
 
@@ -347,7 +335,8 @@ impl LinkState {
         span: &HiddenSpan,
         out: &mut Outlet<'_, O>,
     ) {
-        self.account(direction, span, false, out);
+        self.account(direction, span, false);
+        self.unread(direction, span.unread(), out);
     }
 }
 

@@ -509,6 +509,24 @@ fn long_identities_are_believed_once_they_come_again() {
 }
 
 #[test]
+fn full_segments_are_no_identities_however_often_they_come() {
+    let mut wire = Wire::open();
+    for (direction, _, bytes) in conversation() {
+        wire.send(direction, &bytes);
+    }
+    wire.keeps = 30;
+    for number in 0..3 {
+        let mut all = request(number, 40, Some("10.0.0.7"));
+        all.extend(pong(zxid(number), 1).repeat(60));
+        all.truncate(1_448);
+        wire.send(ToLeader, &all);
+    }
+    let heard = wire.finish();
+    let sizes = heard.records.iter().filter(|r| r.kind == PacketType::Request).skip(2).map(|r| r.size);
+    assert_eq!(sizes.collect::<Vec<_>>(), [None; 3]);
+}
+
+#[test]
 fn a_request_that_ends_among_cut_bytes_takes_no_others_with_it() {
     let mut wire = Wire::open();
     for (direction, _, bytes) in conversation() {
