@@ -324,14 +324,12 @@ impl InFlight {
     #[must_use]
     pub fn oldest_unacked(&self) -> Option<Entry> {
         let (until, most) = self.doubted();
-        let count = self.waiting() as usize;
-        let doubted = usize::try_from(most).unwrap_or(usize::MAX);
-        let waiting = self.entries.iter().skip(self.entries.len().saturating_sub(count));
-        let is_doubted = |index: usize, entry: &Entry| index < doubted && Some(entry.at) < until;
-        waiting
-            .enumerate()
-            .find(|(index, entry)| entry.counts && !entry.is_acked && !is_doubted(*index, entry))
-            .map(|(_, entry)| *entry)
+        let first = self.entries.partition_point(|entry| Some(entry.zxid) <= self.last_ack);
+        // In the order of their zxids they were sent.
+        let before = self.entries.partition_point(|entry| Some(entry.at) < until);
+        let behind = first.saturating_add(usize::try_from(most).unwrap_or(usize::MAX));
+        let waiting = self.entries.iter().skip(first.max(before.min(behind)));
+        waiting.into_iter().find(|entry| entry.counts && !entry.is_acked).copied()
     }
 
     /// How many PROPOSALs later than any that was acknowledged wait for their ACK.

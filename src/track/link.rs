@@ -133,7 +133,7 @@ pub struct LinkTrack {
     remembers: Span,
     /// The longest wait for each deadline, in the order of [`Deadline::ALL`].
     pub worst: [Option<(Span, Timestamp)>; 4],
-    /// The longest time that an ACK took.
+    /// The longest time that an ACK took, or surely took.
     worst_answered: Option<(Span, Timestamp)>,
     /// Everything known at the end.
     pub totals: Option<LinkTotals>,
@@ -708,7 +708,11 @@ impl LinkTrack {
                 self.ack_wait(oldest.at, oldest.place, from, Ended::Heard, None);
             }
             (Some(_), Some(closed)) => {
-                if let Some(oldest) = self.flight.oldest_unacked().filter(|oldest| oldest.at < closed.at) {
+                let is_told = |start: Timestamp| {
+                    self.waits.iter().any(|wait| is_ack(wait) && (wait.start, wait.end) == (start, closed.at))
+                };
+                let oldest = self.flight.oldest_unacked().filter(|oldest| oldest.at < closed.at);
+                if let Some(oldest) = oldest.filter(|oldest| !is_told(oldest.at)) {
                     self.ack_wait(oldest.at, oldest.place, closed.at, Ended::Closed, Some(closed.place));
                 }
             }

@@ -11,7 +11,7 @@ use crate::time::{Span, Timestamp};
 /// How near to a whole number of ticks the silence must end, and to its end the close must come.
 const NEAR: Span = Span::from_millis(60);
 /// ZooKeeper looks for PROPOSALs without an ACK once in half a tick.
-const ACK_TICKS_PER_LOOK: i64 = 2;
+const LOOKS_PER_TICK: i64 = 2;
 
 /// A close that a shorter syncLimit would explain.
 struct Sign<'a> {
@@ -73,7 +73,7 @@ fn sign<'a>(link: &'a Link, settings: &Settings) -> Option<Sign<'a>> {
         let (wait_ms, at) = headroom.worst_ms.zip(headroom.at)?;
         let wait = i64::try_from(wait_ms).ok()?;
         let slack = match deadline {
-            Deadline::Ack => tick / ACK_TICKS_PER_LOOK,
+            Deadline::Ack => tick / LOOKS_PER_TICK,
             _ => 0,
         };
         let ticks = (wait + NEAR.millis().cast_signed()) / tick;
