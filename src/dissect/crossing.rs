@@ -28,6 +28,8 @@ const EARLY_FOR: Span = Span::from_millis(30);
 const EARLY_BYTES: usize = 4_096;
 /// How often overdue segments are looked for.
 const LOOKED_EVERY: Span = Span::from_millis(10);
+/// By how far a segment may be ahead of those before it, or behind: beyond, all begins anew.
+const NEAR: u32 = 1 << 24;
 
 /// Which host each file of the input was taken at, and which of these still watch.
 #[derive(Clone, Debug, Default)]
@@ -116,6 +118,8 @@ struct Sent {
     has_arrived: bool,
     /// Whether its bytes were seen to arrive with another segment.
     is_covered: bool,
+    /// The highest end of all sent up to this one: it grows from one to the next, whatever is sent again.
+    highest: u32,
 }
 
 impl Sent {
@@ -125,6 +129,7 @@ impl Sent {
         (len > 0).then_some(Self {
             seq: segment.seq,
             len,
+            highest: segment.seq.wrapping_add(len),
             stamp: segment.timestamps.map(|(value, _)| value),
             ip_id: segment.ip_id,
             at: segment.at,
@@ -209,6 +214,33 @@ struct Way {
     arrived_to: Option<u32>,
 }
 
+impl Way {
+    fn remember(&mut self, mut sent: Sent) {
+        if let Some(last) = self.sent.back() {
+            let ahead = sent.end().wrapping_sub(last.highest);
+            match ahead.cast_signed() {
+                1.. => {}
+                _ => sent.highest = last.highest,
+            }
+            // Of another stream, or forged: the order of the numbers says nothing.
+            if ahead > NEAR && ahead.wrapping_neg() > NEAR {
+                self.sent.clear();
+                sent.highest = sent.end();
+            }
+        }
+        if self.sent.len() >= SENT_MOST {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(sent);
+    }
+
+    /// Those sent from the first on that ends behind a number: as a rule the last few.
+    fn not_below(&mut self, seq: u32) -> impl Iterator<Item = &mut Sent> {
+        let first = self.sent.partition_point(|sent| sent.highest.wrapping_sub(seq).cast_signed() <= 0);
+        self.sent.range_mut(first..)
+    }
+}
+
 /// What the learner's capture has shown of a direction, for what is new in it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Far {
@@ -250,10 +282,7 @@ impl Crossing {
                 out(crossed(direction, &sent, Some(early.arrived.at)));
             }
         }
-        if way.sent.len() >= SENT_MOST {
-            way.sent.pop_front();
-        }
-        way.sent.push_back(sent);
+        way.remember(sent);
     }
 
     /// A segment where it arrived.
@@ -270,7 +299,7 @@ impl Crossing {
             way.arrived_to = Some(here.end());
         }
         let mut is_known = false;
-        for sent in &mut way.sent {
+        for sent in way.not_below(here.seq) {
             if sent.is(&here) {
                 is_known = true;
                 if !std::mem::replace(&mut sent.has_arrived, true) {
@@ -325,6 +354,20 @@ impl Crossing {
         }
     }
 
+    /// Bytes of memory that segments on their way take.
+    pub(super) fn held_bytes(&self) -> usize {
+        let of_way = |way: &Way| {
+            let early: usize = way.early.iter().map(|early| size_of::<Early>() + early.payload.len()).sum();
+            way.sent.capacity() * size_of::<Sent>() + early
+        };
+        of_way(&self.ways.to_leader) + of_way(&self.ways.to_learner)
+    }
+
+    /// Lets all that is on its way be undecided.
+    pub(super) fn forget(&mut self) {
+        self.ways = PerDirection::default();
+    }
+
     /// The next segment of the leader that its capture does not show in time.
     pub(super) fn next_unsent(&mut self, now: Timestamp) -> Option<Unsent> {
         let early = &mut self.ways.to_learner.early;
@@ -364,4 +407,58 @@ impl Crossing {
 
 const fn crossed(direction: Direction, sent: &Sent, arrived: Option<Timestamp>) -> Crossed {
     Crossed { direction, place: sent.place, sent: sent.at, arrived }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::testkit::random::Random;
+    use crate::testkit::segment::{endpoint, segment};
+
+    fn sent(seq: u32, len: u32) -> Sent {
+        let payload = vec![0; len as usize];
+        Sent::of(&segment(endpoint(1, 2888), endpoint(2, 40_000), 1, seq, &payload)).unwrap()
+    }
+
+    #[test]
+    fn none_that_may_matter_is_passed_over() {
+        let mut random = Random::new(7);
+        for base in [1_000, u32::MAX - 20_000] {
+            let mut way = Way::default();
+            let mut next = base;
+            for _ in 0..500 {
+                // One in five is sent again, from further back.
+                let is_again = random.index(5) == 0;
+                let len = 1 + random.index(1_400) as u32;
+                let seq = if is_again { next.wrapping_sub(random.index(20_000) as u32) } else { next };
+                way.remember(sent(seq, len));
+                next = if is_again { next } else { next.wrapping_add(len) };
+            }
+            for _ in 0..500 {
+                let here =
+                    sent(next.wrapping_sub(random.index(400_000) as u32), 1 + random.index(3_000) as u32);
+                let all = way.sent.iter().filter(|sent| sent.overlaps(&here)).count();
+                let found = way.not_below(here.seq).filter(|sent| sent.overlaps(&here)).count();
+                assert_eq!(found, all);
+            }
+        }
+    }
+
+    #[test]
+    fn a_jump_begins_anew() {
+        let mut way = Way::default();
+        for seq in [100, 200, 1_000_000_000, 300, 400] {
+            way.remember(sent(seq, 100));
+        }
+        assert_eq!(way.sent.iter().map(|sent| sent.seq).collect::<Vec<_>>(), [300, 400]);
+        assert_eq!(way.not_below(400).count(), 1);
+        let mut crossing = Crossing {
+            ways: PerDirection { to_leader: way, to_learner: Way::default() },
+            ..Crossing::default()
+        };
+        assert!(crossing.held_bytes() > 0);
+        crossing.forget();
+        assert_eq!(crossing.held_bytes(), 0);
+    }
 }

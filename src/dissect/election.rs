@@ -7,6 +7,7 @@
 //! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/QuorumCnxManager.java`.
 
 use super::event::{AuthSeen, ByteSums, ElectionMessage, ElectionSeen, Observer};
+use super::framer::KEPT_FREE;
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
 use crate::proto::election::{FRAME_LIMIT, Hello, LENGTH_LEN, NOTIFICATION_MIN, Notification};
@@ -208,9 +209,25 @@ impl ElectionFramer {
                 .map_or(ElectionMessage::Unread, ElectionMessage::Notification);
             self.send(message, total, cut, &place, observer);
         }
-        self.kept = kept;
+        if kept.capacity() <= KEPT_FREE {
+            self.kept = kept;
+        }
         self.kept.clear();
         self.passed = 0;
+    }
+
+    /// Bytes of memory that an open message takes, where they are many.
+    pub(super) const fn kept_bytes(&self) -> usize {
+        let bytes = self.kept.capacity();
+        if bytes > KEPT_FREE { bytes } else { 0 }
+    }
+
+    /// Keeps the beginning of the open message and no more of it.
+    pub(super) fn keep_less(&mut self) {
+        if self.kept_bytes() > 0 {
+            // A copy, as in [`super::framer::Framer::keep_less`].
+            self.kept = self.kept.get(..KEPT_FREE).unwrap_or(&self.kept).to_vec();
+        }
     }
 
     fn hand_on<O: Observer>(

@@ -21,6 +21,8 @@ use blind::{find_start, is_chain};
 /// The most bytes of a packet that are kept together while it spans segments. What lies beyond is
 /// framed all the same.
 const KEPT_MAX: usize = 64 * 1024;
+/// As much of that is no burden, however many streams there are.
+pub(super) const KEPT_FREE: usize = 2 * 1024;
 
 /// The longest SASL token that is believed; Kerberos tickets stay below.
 const TOKEN_MAX: u64 = 64 * 1024;
@@ -524,9 +526,8 @@ impl Framer {
         let kept = std::mem::take(&mut self.kept);
         let packet = open.packet(self.direction, head, &kept);
         self.emit(&packet, link, out);
-        self.kept = kept;
-        if self.kept.capacity() > 4096 {
-            self.kept = Vec::new();
+        if kept.capacity() <= KEPT_FREE {
+            self.kept = kept;
         }
     }
 
@@ -643,6 +644,25 @@ impl Framer {
             self.lose(Trouble::Gap, link, out);
         } else {
             link.lost(self.direction, out);
+        }
+    }
+
+    /// Bytes of memory that an open packet takes, where they are many.
+    #[inline]
+    pub(super) const fn kept_bytes(&self) -> usize {
+        let bytes = self.kept.capacity();
+        if bytes > KEPT_FREE { bytes } else { 0 }
+    }
+
+    /// Keeps the beginning of the open packet and no more of it; where it ends is known all the same.
+    pub(super) fn keep_less(&mut self) {
+        if self.kept_bytes() == 0 {
+            return;
+        }
+        // A copy: what is shrunk in its place leaves holes too small for the next one.
+        self.kept = self.kept.get(..KEPT_FREE).unwrap_or(&self.kept).to_vec();
+        if let Some(open) = &mut self.open {
+            open.is_whole = false;
         }
     }
 

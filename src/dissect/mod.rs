@@ -95,7 +95,7 @@ struct Flow {
     connection: Connection,
     kind: Kind,
     first: crate::frame::FrameRef,
-    /// What its waiting segments take of [`Dissector::held_bytes`].
+    /// What it takes of [`Dissector::held_bytes`].
     held_bytes: usize,
 }
 
@@ -108,7 +108,7 @@ pub struct Counts {
     pub other_port: u64,
     /// Byte sums of the election connections.
     pub election_bytes: ByteSums,
-    /// How often a stream had to let go of waiting segments because all streams together held too much.
+    /// How often a stream had to let go of something because all streams together held too much.
     pub held_bytes_hit: u64,
 }
 
@@ -126,7 +126,7 @@ pub struct Dissector {
     /// Slots ended, once the capture is over.
     ended: usize,
     last_at: Timestamp,
-    /// Bytes of memory that waiting segments take.
+    /// Bytes of memory that the flows hold: waiting segments, and records that are not whole yet.
     held_bytes: usize,
     /// What passed so far.
     pub counts: Counts,
@@ -182,13 +182,13 @@ impl Dissector {
             && let Some(outcome) = flow.cross(side, segment, &mut self.settings, &mut out)
         {
             self.counts.duplicates += u64::from(matches!(outcome, Outcome::Copy));
-            if flow.connection.is_holding() || flow.held_bytes > 0 {
+            if flow.is_holding(side) || flow.crosses() || flow.held_bytes > 0 {
                 self.weigh(slot, segment.at, observer);
             }
             return outcome.ignored();
         }
         let outcome = flow.push(side, segment, &self.settings.limits, &mut out);
-        if flow.connection.is_holding() || flow.held_bytes > 0 {
+        if flow.is_holding(side) || flow.held_bytes > 0 {
             self.weigh(slot, segment.at, observer);
         }
         match outcome {
@@ -234,11 +234,15 @@ impl Dissector {
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return };
         let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
         let others = self.held_bytes - flow.held_bytes;
-        while others + flow.connection.held_bytes() > self.settings.limits.held_bytes {
+        flow.held_bytes = flow.weight();
+        if others + flow.held_bytes > self.settings.limits.held_bytes {
             self.counts.held_bytes_hit += 1;
-            flow.push_out(now, &mut out);
+            flow.lighten(&mut out);
+            while flow.connection.is_holding() && others + flow.weight() > self.settings.limits.held_bytes {
+                flow.push_out(now, &mut out);
+            }
+            flow.held_bytes = flow.weight();
         }
-        flow.held_bytes = flow.connection.held_bytes();
         self.held_bytes = others + flow.held_bytes;
     }
 
@@ -454,6 +458,62 @@ impl Flow {
         let host = settings.hosts.saw(segment.place.file, segment.at)?;
         let Kind::Quorum(link) = &mut self.kind else { return None };
         link.cross(&mut self.connection, host, side, segment, settings, out)
+    }
+
+    /// Whether the last segment of a side may have left more held than a flow has for free.
+    #[inline]
+    fn is_holding(&self, side: Side) -> bool {
+        self.connection.is_holding()
+            || match &self.kind {
+                Kind::Quorum(link) => match link.direction(side) {
+                    Direction::ToLeader => {
+                        link.to_leader.kept_bytes() > 0 || link.state.waits_long(Direction::ToLeader)
+                    }
+                    Direction::ToLearner => {
+                        link.to_learner.kept_bytes() > 0 || link.state.waits_long(Direction::ToLearner)
+                    }
+                },
+                Kind::Election(framers) => framers.iter().any(|framer| framer.kept_bytes() > 0),
+                Kind::Undecided(_) | Kind::Other => false,
+            }
+    }
+
+    /// Whether segments on their way between two captured ends are remembered.
+    fn crosses(&self) -> bool {
+        matches!(&self.kind, Kind::Quorum(link) if link.crossing.is_some())
+    }
+
+    /// Bytes of memory held.
+    fn weight(&self) -> usize {
+        let more = match &self.kind {
+            Kind::Quorum(link) => {
+                let crossing = link.crossing.as_ref().map_or(0, |crossing| crossing.held_bytes());
+                link.to_leader.kept_bytes()
+                    + link.to_learner.kept_bytes()
+                    + link.state.held_bytes()
+                    + crossing
+            }
+            Kind::Election(framers) => framers.iter().map(ElectionFramer::kept_bytes).sum(),
+            Kind::Undecided(_) | Kind::Other => 0,
+        };
+        self.connection.held_bytes() + more
+    }
+
+    /// Lets go of what is held for better knowledge, and of no byte of the stream: what a large record says
+    /// behind its beginning, spans that a later packet would explain, segments on their way.
+    fn lighten<O: Observer>(&mut self, out: &mut Outlet<'_, O>) {
+        match &mut self.kind {
+            Kind::Quorum(link) => {
+                link.to_leader.keep_less();
+                link.to_learner.keep_less();
+                link.state.read_all(out);
+                if let Some(crossing) = &mut link.crossing {
+                    crossing.forget();
+                }
+            }
+            Kind::Election(framers) => framers.iter_mut().for_each(ElectionFramer::keep_less),
+            Kind::Undecided(_) | Kind::Other => {}
+        }
     }
 
     const fn matters(&self) -> bool {

@@ -90,7 +90,8 @@ pub struct Limits {
     pub connections: usize,
     /// Segments that may wait in one stream for an earlier one.
     pub held_segments: usize,
-    /// Bytes of memory that waiting segments of all streams may take together.
+    /// Bytes of memory that waiting segments of all streams, and records of which more is to come, may take
+    /// together.
     pub held_bytes: usize,
     /// How long a segment may wait where the other side's ACKs are not in the capture.
     pub held_for: Span,

@@ -13,6 +13,8 @@ use std::collections::VecDeque;
 
 /// Elections kept for the report; beyond, the oldest are let go.
 const MOST: usize = 4_096;
+/// Servers named as looking in one election.
+const LOOKING_MOST: usize = 64;
 /// Notifications so soon after the end still belong to it.
 const AFTERMATH: Span = Span::from_millis(1_000);
 
@@ -29,6 +31,8 @@ pub(super) struct Elections {
     held: VecDeque<Held>,
     /// Elections let go because there were too many.
     pub(super) evicted: u64,
+    /// Notifications of servers that looked and are not named, since too many did.
+    pub(super) unnamed: u64,
 }
 
 impl Elections {
@@ -66,8 +70,12 @@ impl Elections {
             }
             return;
         }
-        if !held.election.by.contains(&src) && held.election.by.len() < 64 {
-            held.election.by.push(src);
+        if !held.election.by.contains(&src) {
+            if held.election.by.len() < LOOKING_MOST {
+                held.election.by.push(src);
+            } else {
+                self.unnamed += 1;
+            }
         }
         let round = notification.election_epoch;
         let (low, high) = held.rounds.unwrap_or((round, round));

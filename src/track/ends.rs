@@ -163,8 +163,6 @@ impl Ends {
 
     /// Lets go of what only a link under way needs.
     pub(super) fn seal(&mut self) {
-        self.one_way.to_leader.seal();
-        self.one_way.to_learner.seal();
         self.slots = VecDeque::new();
         self.lost_lately = VecDeque::new();
     }

@@ -15,6 +15,8 @@ const MOST: usize = 16_384;
 const LOOSE_MOST: usize = 1_024;
 /// How far behind the last ACK and COMMIT an entry without its own is still kept.
 const BEHIND: u64 = 1_024;
+/// Behind how many later ones a PROPOSAL may turn up.
+const LATE_MOST: usize = 1_024;
 /// Entries from which on it is worth while to let go of answered ones between others.
 const CROWDED: usize = 64;
 
@@ -130,6 +132,11 @@ impl InFlight {
             Some(last) if last.zxid >= zxid => {
                 let index = self.entries.partition_point(|other| other.zxid < zxid);
                 if self.entries.get(index).is_some_and(|other| other.zxid == zxid) || self.is_done(zxid) {
+                    return;
+                }
+                // So late comes nothing that was inferred: a leader that has lost its count, or a forger.
+                if self.entries.len() - index > LATE_MOST {
+                    self.evicted += 1;
                     return;
                 }
                 self.entries.insert(index, entry);
@@ -286,6 +293,26 @@ impl InFlight {
         }
         if self.entries.is_empty() {
             self.done.clear();
+        }
+    }
+
+    /// Bytes of memory that they take.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>() + self.loose.len() * size_of::<(Zxid, Loose)>()
+    }
+
+    /// Lets the oldest go until they take no more memory than `bytes`.
+    pub fn keep_within(&mut self, bytes: usize) {
+        let most = bytes / 2 / size_of::<Entry>();
+        while self.entries.len() > most {
+            self.evicted += 1;
+            self.let_go();
+        }
+        self.entries.shrink_to(most);
+        while self.loose.len() > bytes / 2 / size_of::<(Zxid, Loose)>() {
+            self.evicted += 1;
+            self.loose.pop_first();
         }
     }
 

@@ -5,6 +5,7 @@ mod over;
 mod ping;
 mod running;
 mod waits;
+mod weight;
 
 #[cfg(test)]
 pub(super) use waits::WAITS_MOST;
@@ -55,6 +56,8 @@ pub struct Forgotten {
     pub waits: u64,
     /// Packets of unknown types beyond those that are told apart.
     pub types: u64,
+    /// Durations; the quantiles are those of the later ones.
+    pub samples: u64,
 }
 
 /// What is waited for in one direction: the next new bytes.

@@ -19,6 +19,7 @@ mod usual;
 mod vantage;
 mod violation;
 pub mod wait;
+mod weight;
 
 use crate::address::Address;
 use crate::diagnose;
@@ -42,7 +43,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use timeline::Timeline;
 use vantage::Vantages;
-use violation::EMBEDDED_END;
+use violation::{EMBEDDED_END, TOLD_MOST};
 
 /// Links held at once; beyond, a new one is not looked at.
 const LINKS_MOST: usize = 65_536;
@@ -104,6 +105,8 @@ pub struct Tracker {
     /// Waits that are shorter are not remembered.
     least_wait: Span,
     pings_seen: u32,
+    /// Packets and segments, see [`weight`].
+    passed: u32,
     /// Links of `links` that are over.
     over: usize,
     missing_bytes: u64,
@@ -161,9 +164,11 @@ impl Tracker {
         }
         let mut violations: Vec<_> = self.links.iter_mut().flat_map(LinkTrack::violations).collect();
         violations.sort_by_key(|violation| violation.at);
+        let untold = violations.len().saturating_sub(TOLD_MOST) as u64;
+        violations.truncate(TOLD_MOST);
         let settings = self.settings();
         let servers = &self.servers;
-        let elections_forgotten = self.elections.evicted;
+        let limits_hit = self.limits_hit();
         let elections = std::mem::take(&mut self.elections).finish(|address| servers.sid(address));
         let (found, stalls_forgotten) = diagnose::stalls(
             &self.links,
@@ -186,8 +191,11 @@ impl Tracker {
             strangers: self.strangers,
             ..Report::default()
         };
-        report.limits_hit = self.limits_hit(elections_forgotten);
+        report.limits_hit = limits_hit;
         let named = &self.options.servers;
+        if untold > 0 {
+            *report.limits_hit.entry("violations").or_default() += untold;
+        }
         if stalls_forgotten > 0 {
             report.limits_hit.insert("stalls", stalls_forgotten);
         }
@@ -279,16 +287,17 @@ impl Tracker {
     }
 
     /// Which limits were reached, and how often.
-    fn limits_hit(&self, elections: u64) -> BTreeMap<&'static str, u64> {
+    fn limits_hit(&self) -> BTreeMap<&'static str, u64> {
         let near = self.near();
         let sum = |count: fn(&LinkTrack) -> u64| self.links.iter().map(count).sum();
         let pushed_out =
             |totals: &LinkTotals| totals.tcp.to_leader.pushed_out + totals.tcp.to_learner.pushed_out;
-        let counts: [(_, u64); 10] = [
+        let counts: [(_, u64); 12] = [
             ("links", self.links_refused),
             ("servers", self.servers.refused),
             ("roles", self.servers.roles_let_go),
-            ("elections", elections),
+            ("elections", self.elections.evicted),
+            ("looking", self.elections.unnamed),
             (
                 "held_segments",
                 self.links.iter().filter_map(|link| link.totals.as_ref()).map(pushed_out).sum(),
@@ -296,6 +305,7 @@ impl Tracker {
             ("proposals_in_flight", sum(|link| link.flight.evicted)),
             ("pings", sum(|link| link.forgotten.pings)),
             ("waits", self.links.iter().map(|link| link.waits_forgotten(near)).sum()),
+            ("samples", sum(|link| link.forgotten.samples)),
             ("unknown_types", sum(|link| link.forgotten.types)),
             ("violations", sum(LinkTrack::violations_forgotten)),
         ];
@@ -464,6 +474,7 @@ impl Observer for Tracker {
     #[inline(always)]
     fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
+        self.passes();
         self.vantages.pair(segment.place.file, segment.src.address, segment.dst.address);
         let Some(link) = self.link(slot) else { return };
         link.segment(seen);
@@ -477,6 +488,7 @@ impl Observer for Tracker {
     fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
         let Some(index) = self.slots.get(slot.index()).and_then(|place| place.checked_sub(1)) else { return };
         let index = index as usize;
+        self.passes();
         if self.links.get(index).is_some_and(|link| !link.is_recognised) {
             self.recognise(index);
         }

@@ -83,6 +83,24 @@ impl Samples {
         (self.few, self.many, self.before) = (Vec::new(), Vec::new(), None);
     }
 
+    /// Bytes of memory that the values take, where they are many.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let before = self.before.as_ref().map_or(0, |before| before.held_bytes());
+        let few = if self.few.capacity() > FEW { self.few.capacity() * size_of::<Short>() } else { 0 };
+        few + self.many.capacity() * size_of::<(Short, u32)>() + before
+    }
+
+    /// Lets the values so far go; answers how many. The count, the least and the most stay, and the quantiles
+    /// are those of what comes.
+    pub fn forget_values(&mut self) -> u64 {
+        let known: u64 = self.values().map(|(_, count)| u64::from(count)).sum();
+        self.ends = self.all_ends();
+        self.count = self.count();
+        (self.few, self.many, self.before) = (Vec::new(), Vec::new(), None);
+        known
+    }
+
     /// Begins a new window. What is told is that of the window and the one before it.
     pub fn rotate(&mut self) {
         if self.sealed.is_some() {
@@ -136,17 +154,22 @@ impl Samples {
         self.count + self.before.as_ref().map_or(0, |before| before.count)
     }
 
+    /// The least and the most, with those of the window before.
+    fn all_ends(&self) -> Option<(u64, u64)> {
+        match (self.ends, self.before.as_ref().and_then(|before| before.ends)) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (one, other) => one.or(other),
+        }
+    }
+
     /// Values at the quantiles that reports show; `None` where there are no values.
     #[must_use]
     pub fn quantiles(&self) -> Option<Quantiles> {
-        let before = self.before.as_ref().and_then(|before| before.ends);
-        let (min, max) = match (self.ends, before) {
-            (Some((a, b)), Some((c, d))) => (a.min(c), b.max(d)),
-            (one, other) => one.or(other)?,
-        };
+        let (min, max) = self.all_ends()?;
         if let Some(sealed) = &self.sealed {
             return Some(**sealed);
         }
+        self.values().next()?;
         if self.many.is_empty() && self.before.is_none() {
             let mut few = self.few.clone();
             // From the highest down: the next one is among those below.

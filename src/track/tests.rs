@@ -154,6 +154,38 @@ fn what_is_under_way_on_a_link_is_limited() {
 }
 
 #[test]
+fn what_all_links_remember_is_limited_together() {
+    const MOST: usize = 200_000;
+    let weight = |tracker: &Tracker| tracker.links.iter().map(LinkTrack::held_bytes).sum::<usize>();
+    let mut tracker = Tracker::new(Options::default());
+    let small = open(&mut tracker, 100, 0);
+    packet(&mut tracker, small, Direction::ToLearner, PacketType::Proposal, 1, 1);
+    for learner in 0..10 {
+        let slot = open(&mut tracker, learner, 0);
+        for number in 1..=3_000 {
+            let (zxid, millis) = (u64::from(number), number * 10);
+            packet(&mut tracker, slot, Direction::ToLearner, PacketType::Proposal, zxid, millis);
+            if number <= 1_000 {
+                // Each ACK takes another time, so that none is counted with the others.
+                packet(&mut tracker, slot, Direction::ToLeader, PacketType::Ack, zxid, millis + number);
+            }
+        }
+    }
+    let before = weight(&tracker);
+    assert!(before > 5 * MOST, "{before}");
+    tracker.weigh(before);
+    assert_eq!(weight(&tracker), before, "within the limit nothing goes");
+    tracker.weigh(MOST);
+    assert!(weight(&tracker) <= MOST, "{}", weight(&tracker));
+    assert_eq!(tracker.link(small).unwrap().flight.len(), 1, "who takes little keeps it");
+    let report = tracker.finish(&[]);
+    assert!(report.limits_hit["proposals_in_flight"] > 10 * 1_500, "{:?}", report.limits_hit);
+    assert!(report.limits_hit["samples"] > 5_000, "{:?}", report.limits_hit);
+    let told = report.links.iter().find(|link| link.ack.count == 1_000).unwrap();
+    assert!(told.ack.quantiles.is_none_or(|ack| ack.max == 1_000_000), "{:?}", told.ack);
+}
+
+#[test]
 fn answers_without_a_question_are_limited() {
     let mut tracker = Tracker::new(Options::default());
     let slot = open(&mut tracker, 1, 0);
@@ -180,29 +212,31 @@ fn breaks_of_the_rules_are_limited() {
 }
 
 #[test]
+fn breaks_of_the_rules_are_limited_on_all_links_together() {
+    let mut tracker = Tracker::new(Options::default());
+    for learner in 0..40 {
+        let slot = open(&mut tracker, learner, 0);
+        for number in 1..=40 {
+            let zxid = u64::from(number) * 3;
+            packet(&mut tracker, slot, Direction::ToLearner, PacketType::Proposal, zxid, number);
+        }
+        close(&mut tracker, slot);
+    }
+    let mut lighter = tracker.clone();
+    let report = tracker.finish(&[]);
+    assert_eq!(report.violations.len(), 1_024);
+    assert_eq!(report.limits_hit["violations"], 40 * 39 - 1_024);
+    lighter.weigh(40_000);
+    let report = lighter.finish(&[]);
+    assert_eq!(report.violations.len(), 40 * 4);
+    assert_eq!(report.limits_hit["violations"], 40 * 35);
+}
+
+#[test]
 fn elections_and_changes_of_roles_are_limited() {
     let mut tracker = Tracker::new(Options::default());
     for number in 0..5_000 {
-        let message = Notification {
-            state: ServerState::Looking,
-            leader: Sid(1),
-            zxid: Zxid(0),
-            election_epoch: 1,
-            peer_epoch: Some(1),
-            version: Some(2),
-            config: None,
-            rest: &[],
-        };
-        let seen = ElectionSeen {
-            src: endpoint(1, 3888),
-            dst: endpoint(2, 40_000),
-            message: ElectionMessage::Notification(message),
-            size: 40,
-            cut: 0,
-            at: at(number * 10_000),
-            place: FrameRef::default(),
-        };
-        tracker.election(&seen);
+        looks(&mut tracker, 1, number * 10_000);
         let slot = open(&mut tracker, 1, number * 10_000 + 10);
         packet(&mut tracker, slot, Direction::ToLeader, PacketType::FollowerInfo, 0, number * 10_000 + 20);
         close(&mut tracker, slot);
@@ -212,6 +246,91 @@ fn elections_and_changes_of_roles_are_limited() {
     assert_eq!(report.elections.len(), 4_096);
     assert!(report.limits_hit["roles"] > 5_000, "{:?}", report.limits_hit);
     assert!(report.servers.iter().all(|server| server.roles.len() <= 1_024));
+}
+
+/// A vote of a server that looks for a leader.
+fn looks(tracker: &mut Tracker, host: u32, millis: u32) {
+    let message = Notification {
+        state: ServerState::Looking,
+        leader: Sid(1),
+        zxid: Zxid(0),
+        election_epoch: 1,
+        peer_epoch: Some(1),
+        version: Some(2),
+        config: None,
+        rest: &[],
+    };
+    tracker.election(&ElectionSeen {
+        src: endpoint(host, 3888),
+        dst: endpoint(2, 40_000),
+        message: ElectionMessage::Notification(message),
+        size: 40,
+        cut: 0,
+        at: at(millis),
+        place: FrameRef::default(),
+    });
+}
+
+#[test]
+fn those_who_look_are_limited() {
+    let mut tracker = Tracker::new(Options::default());
+    (0..100).for_each(|host| looks(&mut tracker, host, host));
+    let report = tracker.finish(&[]);
+    assert_eq!((report.elections.len(), report.elections[0].by.len()), (1, 64));
+    assert_eq!(report.limits_hit["looking"], 100 - 64);
+}
+
+/// A link on which the leader hears nothing for 30 s, that begins so late.
+fn stall(tracker: &mut Tracker, learner: u32, millis: u32) {
+    let slot = open(tracker, learner, millis);
+    for (number, millis) in [(0, millis), (1, millis + 30_000)] {
+        let from = endpoint(learner, 40_000);
+        let segment = Segment { at: at(millis), ..segment(from, LEADER, number, number * 20, &[0; 20]) };
+        let seen = SegmentSeen {
+            direction: Direction::ToLeader,
+            segment: &segment,
+            fate: Fate::InOrder,
+            new_bytes: 20,
+            acked_more: false,
+            is_of_two: false,
+        };
+        tracker.segment(slot, &seen);
+        packet(tracker, slot, Direction::ToLeader, PacketType::Ping, 1, millis);
+    }
+    let closing = Closing {
+        by: crate::stream::Side::A,
+        reset: false,
+        at: at(millis + 30_001),
+        place: FrameRef::default(),
+    };
+    tracker.link_closed(slot, Direction::ToLearner, &closing);
+    close(tracker, slot);
+}
+
+#[test]
+fn stalls_are_limited_and_the_oldest_go_first() {
+    let mut tracker = Tracker::new(Options { warn_at_percent: 50, ..Options::default() });
+    for number in 0..1_100 {
+        stall(&mut tracker, number, number * 60_000);
+    }
+    let report = tracker.finish(&[Some(at(1_100 * 60_000))]);
+    assert_eq!(report.stalls.len(), 1_024);
+    assert_eq!(report.limits_hit["stalls"], 1_100 - 1_024);
+    assert_eq!(report.stalls[0].start, at(76 * 60_000));
+}
+
+#[test]
+fn stalls_of_links_let_go_are_limited_too() {
+    let mut tracker = Tracker::new(Options { warn_at_percent: 50, ..Options::default() });
+    for number in 0..1_100 {
+        stall(&mut tracker, number, number * 60_000);
+        tracker.let_go(0, at(number * 60_000 + 31_000));
+    }
+    let report = tracker.finish(&[Some(at(1_100 * 60_000))]);
+    assert_eq!((report.links.len(), report.stalls.len()), (0, 1_024));
+    assert_eq!(report.stalls[0].start, at(76 * 60_000));
+    assert_eq!(report.limits_hit["links_let_go"], 1_100);
+    assert_eq!(report.limits_hit["stalls_let_go"], 1_100 - 1_024);
 }
 
 #[test]

@@ -20,6 +20,12 @@ pub(super) const EMBEDDED_END: usize = EMBEDDED_AT + 8;
 
 /// Suspicions and violations kept per link.
 const MOST: usize = 64;
+/// Those that a link keeps in any case.
+const LEAST: usize = 4;
+/// Violations told of all links, the first ones.
+pub(super) const TOLD_MOST: usize = 1_024;
+/// Bytes that the words of a violation take, about.
+const WORDS: usize = 80;
 
 /// A break in a numbering that may yet be explained.
 #[derive(Clone, Debug)]
@@ -208,6 +214,21 @@ impl Checks {
         } else {
             self.forgotten += 1;
         }
+    }
+
+    /// Bytes of memory that suspicions and violations take.
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.suspicions.len() * size_of::<Suspicion>() + self.certain.len() * (size_of::<Violation>() + WORDS)
+    }
+
+    /// Keeps but the first violations and the last suspicions.
+    pub(super) fn lighten(&mut self) {
+        let old = self.suspicions.len().saturating_sub(LEAST);
+        self.suspicions.drain(..old);
+        self.suspicions.shrink_to_fit();
+        self.forgotten += (old + self.certain.len().saturating_sub(LEAST)) as u64;
+        self.certain.truncate(LEAST);
+        self.certain.shrink_to_fit();
     }
 
     /// What is left of the suspicions when the link is over.

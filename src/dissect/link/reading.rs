@@ -81,6 +81,32 @@ impl LinkState {
         }
     }
 
+    /// Whether more waits for a reading in a direction than a link has room for.
+    #[inline]
+    pub(in crate::dissect) fn waits_long(&self, direction: Direction) -> bool {
+        self.pending.of(direction).as_ref().is_some_and(|pending| pending.items.len() > ITEMS_SPARE)
+    }
+
+    /// Bytes of memory that waits for a reading takes, where it is much.
+    pub(in crate::dissect) fn held_bytes(&self) -> usize {
+        let held = |pending: &Option<Box<Pending>>| match pending {
+            Some(pending) if pending.items.len() > ITEMS_SPARE => {
+                pending.items.capacity() * size_of::<Item>()
+            }
+            _ => 0,
+        };
+        held(&self.pending.to_leader) + held(&self.pending.to_learner)
+    }
+
+    /// Reads what waits, as far as it can be read now.
+    pub(in crate::dissect) fn read_all<O: Observer>(&mut self, out: &mut Outlet<'_, O>) {
+        for direction in [Direction::ToLearner, Direction::ToLeader] {
+            if self.waits_long(direction) {
+                self.read(direction, true, out);
+            }
+        }
+    }
+
     /// Something was seen behind spans: perhaps they can be read now.
     pub(super) fn try_reading<O: Observer>(
         &mut self,

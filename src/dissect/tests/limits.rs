@@ -36,6 +36,49 @@ fn waiting_segments_of_all_streams_share_a_limit() {
 }
 
 #[test]
+fn records_that_are_not_whole_share_it_and_are_read_to_their_ends() {
+    const LIMIT: usize = 256 * 1024;
+    const SIZE: u32 = 40_000;
+    let mut dissector = within(Limits { held_bytes: LIMIT, ..Limits::default() });
+    let mut recorder = Recorder::default();
+    let mut number = 0;
+    let mut send = |from, to, seq, payload: &[u8]| {
+        number += 1;
+        dissector.segment(&segment(from, to, number, seq, payload), &mut recorder);
+        assert!(dissector.held_bytes <= LIMIT);
+    };
+    let head = |kind: u32, len: u32| {
+        [&kind.to_be_bytes()[..], &0x1_0000_0001_u64.to_be_bytes(), &len.to_be_bytes()].concat()
+    };
+    let votes = Endpoint { port: 3888, ..LEADER };
+    for learner in 0..20 {
+        let from = endpoint(10 + learner, 40_000);
+        // A PING shows what it is; then a PROPOSAL and a notification lack their last bytes.
+        send(LEADER, from, 1, &[head(5, u32::MAX), vec![0xff; 4]].concat());
+        send(LEADER, from, 21, &[head(2, SIZE), vec![0; SIZE as usize]].concat());
+        send(from, votes, 1, &[&SIZE.to_be_bytes()[..], &vec![0; SIZE as usize - 1]].concat());
+    }
+    for learner in 0..20 {
+        let from = endpoint(10 + learner, 40_000);
+        send(LEADER, from, 37 + SIZE, &[0xff; 4]);
+        send(from, votes, 4 + SIZE, &[0]);
+    }
+    assert!(dissector.limits_hit()["held_bytes"] > 20, "{:?}", dissector.limits_hit());
+    dissector.finish(&mut recorder);
+    assert_eq!(dissector.held_bytes, 0);
+    let whole: Vec<_> = recorder.records.iter().filter(|r| r.kind == PacketType::Proposal).collect();
+    assert_eq!(whole.len(), 20);
+    assert!(whole.iter().all(|proposal| proposal.size == Some(u64::from(SIZE) + 20) && proposal.cut == 0));
+    let short = whole.iter().filter(|proposal| proposal.seen.len() < SIZE as usize).count();
+    assert!((10..20).contains(&short), "{short} were not kept whole");
+    assert_eq!(recorder.votes.len(), 20);
+    for sums in recorder.totals.iter().map(|totals| totals.bytes.to_learner) {
+        assert_eq!(sums.unframed, 0, "each byte of the stream is accounted for all the same");
+        assert_eq!(sums.decoded, 40 + u64::from(SIZE));
+    }
+}
+
+#[test]
 fn what_waits_on_a_silent_connection_is_let_go_in_time() {
     let mut dissector = within(Limits::default());
     let mut recorder = Recorder::default();

@@ -1,6 +1,6 @@
 //! The end of a link: what still waits then, and what is let go.
 
-use super::{BEFORE, LinkTrack};
+use super::{BEFORE, LinkTrack, Samples};
 use crate::dissect::{Direction, PerDirection};
 use crate::time::{Span, Timestamp};
 use crate::track::wait::{Ended, Wait};
@@ -58,11 +58,7 @@ impl LinkTrack {
     /// that may still be shown.
     pub fn compact(&mut self, near: Span) {
         self.is_compact = true;
-        self.ping.seal();
-        self.ack.seal();
-        self.commit.seal();
-        self.rtt.to_leader.samples.seal();
-        self.rtt.to_learner.samples.seal();
+        self.samples_mut().for_each(Samples::seal);
         self.waits.retain(|wait| wait.len() >= near);
         if self.waits.len() > WAITS_KEPT {
             self.waits.sort_by_key(|wait| std::cmp::Reverse(wait.len()));

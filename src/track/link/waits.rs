@@ -71,13 +71,20 @@ impl LinkTrack {
         self.waits_noted += 1;
         self.waits.push(wait);
         if self.waits.len() >= WAITS_MOST {
-            let kept = WAITS_MOST / 2;
-            let (_, middle, _) = self.waits.select_nth_unstable_by_key(kept, |wait| Reverse(wait.len()));
-            self.remembers = self.remembers.max(Span::from_nanos(middle.len().nanos() + 1));
-            self.forgotten.waits += (self.waits.len() - kept) as u64;
-            self.waits.truncate(kept);
-            self.waits.sort_by_key(|wait| (wait.start, wait.end));
+            self.keep_longest(WAITS_MOST / 2);
         }
+    }
+
+    /// Keeps so many waits, the longest, and remembers none from here on that are shorter.
+    pub(super) fn keep_longest(&mut self, kept: usize) {
+        if self.waits.len() <= kept {
+            return;
+        }
+        let (_, middle, _) = self.waits.select_nth_unstable_by_key(kept, |wait| Reverse(wait.len()));
+        self.remembers = self.remembers.max(Span::from_nanos(middle.len().nanos() + 1));
+        self.forgotten.waits += (self.waits.len() - kept) as u64;
+        self.waits.truncate(kept);
+        self.waits.sort_by_key(|wait| (wait.start, wait.end));
     }
 
     /// Remembers no waits that are shorter from here on, and lets those go that are.

@@ -1,0 +1,48 @@
+//! What a link remembers of its past, and how it becomes less.
+
+use super::{LinkTrack, Samples, Wait};
+
+/// Waits that a link keeps in any case, the longest.
+const WAITS_LEAST: usize = 4;
+
+impl LinkTrack {
+    /// Bytes of memory that what grows with the link's past takes.
+    pub(in crate::track) fn held_bytes(&self) -> usize {
+        let samples: usize = self.samples().map(Samples::held_bytes).sum();
+        let waits = self.waits.capacity() * size_of::<Wait>();
+        self.flight.held_bytes() + waits + samples + self.checks.held_bytes()
+    }
+
+    /// Makes that about as much as `share`, or less.
+    #[cold]
+    pub(in crate::track) fn lighten(&mut self, share: usize) {
+        let part = share / 4;
+        self.flight.keep_within(part);
+        self.keep_longest((part / size_of::<Wait>()).max(WAITS_LEAST));
+        self.waits.shrink_to_fit();
+        if self.checks.held_bytes() > part {
+            self.checks.lighten();
+        }
+        let each = share / 4 / self.samples().count().max(1);
+        let heavy = self.samples_mut().filter(|samples| samples.held_bytes() > each);
+        let forgotten: u64 = heavy.map(Samples::forget_values).sum();
+        self.forgotten.samples += forgotten;
+    }
+
+    /// All durations that are measured on it.
+    fn samples(&self) -> impl Iterator<Item = &Samples> {
+        let own = [&self.ping, &self.ack, &self.commit];
+        let rtt = [&self.rtt.to_leader.samples, &self.rtt.to_learner.samples];
+        let ends = self.ends.iter().flat_map(|ends| [&ends.one_way.to_leader, &ends.one_way.to_learner]);
+        own.into_iter().chain(rtt).chain(ends)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn samples_mut(&mut self) -> impl Iterator<Item = &mut Samples> {
+        let own = [&mut self.ping, &mut self.ack, &mut self.commit];
+        let rtt = [&mut self.rtt.to_leader.samples, &mut self.rtt.to_learner.samples];
+        let ends =
+            self.ends.iter_mut().flat_map(|ends| [&mut ends.one_way.to_leader, &mut ends.one_way.to_learner]);
+        own.into_iter().chain(rtt).chain(ends)
+    }
+}
