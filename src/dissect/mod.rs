@@ -202,7 +202,9 @@ impl Dissector {
                 Some(IgnoreReason::OtherPort)
             }
             Outcome::Another => {
-                observer.link_unwatched(slot, segment.at);
+                let flow = self.flows.get(slot.index()).and_then(Option::as_ref);
+                let since = flow.and_then(|flow| flow.connection.strayed_since()).unwrap_or(segment.at);
+                observer.link_unwatched(slot, since);
                 self.let_go(slot, segment.at, observer);
                 self.enter(slot, &FlowKey::of(segment.src, segment.dst).0, side, segment);
                 let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };

@@ -118,10 +118,18 @@ impl Connection {
                 // Nothing of it counts before it is answered.
                 return Verdict::Part(Fate::Empty);
             }
+            if self.is_of_rival(side, segment) {
+                self.half_mut(side).counts.out_of_window += 1;
+                return Verdict::Part(Fate::OutOfWindow);
+            }
             self.note_flags(side, segment);
         }
         self.last_at = self.last_at.max(segment.at);
-        if segment.flags.has(Flags::ACK) && self.half(side).is_near(segment.seq) {
+        if !self.half(side).is_near(segment.seq) {
+            if segment.len > 0 && self.half_mut(side).strays(segment) {
+                return Verdict::Another;
+            }
+        } else if segment.flags.has(Flags::ACK) {
             self.half_mut(side.other()).acknowledge(segment.ack, segment.at);
         }
         let fate = self.half_mut(side).push(segment, limits, deliver(side, sink));
@@ -186,9 +194,31 @@ impl Connection {
         }
         match self.rival {
             Some((by, seq)) if syn => side != by && segment.ack == seq.wrapping_add(1),
-            Some((by, seq)) if side == by => segment.len > 0 && segment.seq == seq.wrapping_add(1),
+            // Its answer was not captured. Where nothing of the other side is, data behind it must do.
+            Some((by, seq)) if side == by => {
+                segment.len > 0 && segment.seq == seq.wrapping_add(1) && !self.half(side.other()).started()
+            }
+            // To a forged one the other side says again what it expects.
+            Some((by, seq)) if segment.flags.has(Flags::ACK) => {
+                segment.ack.wrapping_sub(seq.wrapping_add(1)) <= FAR && !self.half(by).is_near(segment.ack)
+            }
             _ => syn && self.closing.is_some() && *self.isn_mut(side) != Some(segment.seq),
         }
+    }
+
+    /// Whether a segment goes on behind a SYN that is not answered yet.
+    fn is_of_rival(&self, side: Side, segment: &Segment<'_>) -> bool {
+        self.rival.is_some_and(|(by, seq)| {
+            side == by
+                && segment.seq.wrapping_sub(seq.wrapping_add(1)) <= FAR
+                && !self.half(side).is_near(segment.seq)
+        })
+    }
+
+    /// Since when a stream goes on elsewhere, where that is why there is another connection.
+    #[must_use]
+    pub fn strayed_since(&self) -> Option<Timestamp> {
+        self.a.strayed_since().or(self.b.strayed_since())
     }
 
     fn note_flags(&mut self, side: Side, segment: &Segment<'_>) {

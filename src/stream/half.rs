@@ -6,7 +6,7 @@
 use super::{Chunk, Fate, Limits};
 use crate::frame::FrameRef;
 use crate::packet::{Flags, Segment};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// The farthest ahead of the expected byte that a segment is believed: the largest window that
 /// RFC 7323 allows.
@@ -19,6 +19,11 @@ pub(super) const FAR: u32 = 1 << 20;
 /// The farthest that a segment may lie from the expected byte for its ACK to be believed: 16 MiB may
 /// be missing in both directions at once.
 const NEAR: u32 = 1 << 24;
+
+/// So many segments, for so long, make a stream of their own of what goes on far from where one is.
+const STRAYED_LEAST: u32 = 4;
+/// See [`STRAYED_LEAST`].
+const STRAYED_FOR: Span = Span::from_millis(1_000);
 
 /// How many recent segments are remembered to tell a copy of a frame from a retransmission.
 const RECENT: u8 = 32;
@@ -72,6 +77,14 @@ impl Held {
     }
 }
 
+/// Data far from where the stream is, each going on where the one before ended.
+#[derive(Clone, Copy, Debug)]
+struct Stray {
+    next_seq: u32,
+    segments: u32,
+    since: Timestamp,
+}
+
 /// One direction of a connection.
 ///
 /// Held segments are in order, do not touch what was delivered and do not overlap: of bytes that come
@@ -96,6 +109,8 @@ pub struct Half {
     /// A part of each, which as a rule says that it is another one.
     recent_tags: [u16; RECENT as usize],
     recent_at: u8,
+    /// What goes on elsewhere, while nothing does here.
+    stray: Option<Box<Stray>>,
     /// What happened so far.
     pub counts: HalfCounts,
 }
@@ -178,6 +193,31 @@ impl Half {
         !self.started || seq.wrapping_sub(self.next_seq).cast_signed().unsigned_abs() <= NEAR
     }
 
+    /// Notes data that are not near. Whether so many, for so long, have gone on from one to the next, while
+    /// nothing came here, that it was this stream which never was one: a forged beginning, or endpoints that
+    /// begin anew unseen.
+    #[cold]
+    pub(super) fn strays(&mut self, segment: &Segment<'_>) -> bool {
+        if (1..WINDOW_MAX).contains(&segment.seq.wrapping_sub(self.next_seq)) {
+            // Ahead, as behind bytes that the capture lacks.
+            return false;
+        }
+        let next_seq = segment.seq.wrapping_add(segment.len);
+        let stray = match self.stray.take() {
+            Some(stray) if stray.next_seq == segment.seq => {
+                Stray { next_seq, segments: stray.segments.saturating_add(1), since: stray.since }
+            }
+            _ => Stray { next_seq, segments: 1, since: segment.at },
+        };
+        self.stray = Some(Box::new(stray));
+        self.strayed_since().is_some_and(|since| segment.at.since(since) >= STRAYED_FOR)
+    }
+
+    /// Since when the stream goes on elsewhere, if it does.
+    pub(super) fn strayed_since(&self) -> Option<Timestamp> {
+        self.stray.as_ref().filter(|stray| stray.segments >= STRAYED_LEAST).map(|stray| stray.since)
+    }
+
     /// Whether this very frame was seen before; remembers it. `identity` is a hash of the fields
     /// that a retransmission would change (IP identification, timestamps, acknowledgment, window).
     #[inline]
@@ -210,6 +250,9 @@ impl Half {
             self.start(seq);
         }
         let ahead = seq.wrapping_sub(self.next_seq).cast_signed();
+        if self.stray.is_some() && self.is_near(seq) && segment.len > 0 {
+            self.stray = None;
+        }
         if segment.flags.has(Flags::FIN) && self.fin.is_none() && self.believes(seq, FAR) {
             self.fin = self.offset_of(seq.wrapping_add(segment.len));
         }

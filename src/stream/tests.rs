@@ -375,10 +375,61 @@ fn in_mid_connection_a_syn_must_be_answered() {
 
 #[test]
 fn in_mid_connection_data_behind_a_syn_prove_it_where_its_answer_was_not_captured() {
-    let mut wire = Wire::open(0, 0);
+    // One direction was captured.
+    let mut wire = Wire::new();
     wire.data(Side::A, 1, b"abc");
     wire.flags(Side::A, 9999, Flags::SYN);
     assert_eq!(wire.send(Side::A, 10_000, b"new", |_| {}), Verdict::Another);
+    // Where both were, the other side has to acknowledge it, and not what it had long acknowledged.
+    let mut wire = Wire::open(0, 0);
+    wire.data(Side::A, 1, b"abc");
+    wire.flags(Side::A, 0x7000_0000, Flags::SYN);
+    assert_eq!(wire.data(Side::A, 0x7000_0001, b"new"), Fate::OutOfWindow);
+    wire.ack(Side::B, 1, 4);
+    assert_eq!(wire.data(Side::A, 4, b"def"), Fate::InOrder);
+    let acks = |s: &mut Segment<'_>| (s.flags, s.ack) = (Flags(Flags::ACK), 0x7000_0004);
+    assert_eq!(wire.send(Side::B, 900_000, b"", acks), Verdict::Another);
+    wire.finish();
+    assert_eq!(wire.text(Side::A), "abcdef");
+}
+
+#[test]
+fn a_stream_that_goes_on_elsewhere_is_another() {
+    // Behind, and beyond any window; what lies ahead within one may be behind a gap.
+    for (far, is_another) in [(0x9000_0000_u32, true), (0x5000_0000, true), (0x2000_0000, false)] {
+        let mut wire = Wire::open(0, 0);
+        wire.data(Side::A, 1, b"abc");
+        wire.wait(5_000);
+        let verdicts: Vec<_> = (0..6)
+            .map(|number| {
+                wire.wait(400);
+                wire.send(Side::A, far + number * 10, b"0123456789", |_| {}) == Verdict::Another
+            })
+            .collect();
+        assert_eq!(verdicts, [false, false, false, is_another, is_another, is_another], "{far:x}");
+        let since = wire.connection.strayed_since();
+        assert_eq!(since, is_another.then(|| Timestamp::from_nanos(5_400_000_000)), "{far:x}");
+    }
+}
+
+#[test]
+fn data_from_nowhere_do_not_end_a_stream_that_goes_on() {
+    let mut wire = Wire::open(0, 0);
+    for number in 0..100 {
+        wire.wait(400);
+        assert_eq!(wire.data(Side::A, 1 + number * 3, b"abc"), Fate::InOrder);
+        for burst in 0..3 {
+            wire.data(Side::A, 0x9000_0000 + (number * 3 + burst) * 10, b"0123456789");
+        }
+    }
+    // Nor where each lies somewhere else, however long.
+    for number in 0..100 {
+        wire.wait(400);
+        wire.data(Side::A, 0x9000_0000 + number * 1_000, b"0123456789");
+    }
+    wire.data(Side::A, 301, b"def");
+    wire.finish();
+    assert!(wire.text(Side::A).ends_with("abcdef"));
 }
 
 #[test]

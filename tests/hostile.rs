@@ -1,4 +1,4 @@
-//! What anyone can send, in masses: it is counted, nothing is made of it, and memory stays where it is.
+//! What anyone can send, in masses and forged: it is counted, nothing is made of it, and memory stays where it is.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -43,7 +43,7 @@ fn frame(
     out: &mut dyn Write,
     number: u32,
     (src, dst): ((u32, u16), (u32, u16)),
-    (seq, flags): (u32, u8),
+    (seq, ack, flags): (u32, u32, u8),
     payload: &[u8],
 ) -> io::Result<()> {
     let len = u32::try_from(54 + payload.len()).unwrap();
@@ -61,6 +61,7 @@ fn frame(
     head[34..36].copy_from_slice(&src.1.to_be_bytes());
     head[36..38].copy_from_slice(&dst.1.to_be_bytes());
     head[38..42].copy_from_slice(&seq.to_be_bytes());
+    head[42..46].copy_from_slice(&ack.to_be_bytes());
     head[46] = 0x50;
     head[47] = flags;
     out.write_all(&head)?;
@@ -81,7 +82,8 @@ fn assert_nothing(report: &Value) {
 fn syns_of_half_a_million_ports() {
     let (report, peak) = replay(|out| {
         header(out)?;
-        (0..500_000).try_for_each(|number| frame(out, number, (stranger(number), HERE), (number, SYN), b""))
+        (0..500_000)
+            .try_for_each(|number| frame(out, number, (stranger(number), HERE), (number, 0, SYN), b""))
     });
     assert_nothing(&report);
     assert_eq!(report["input"]["frames"], 500_000);
@@ -102,11 +104,11 @@ fn records_that_never_end() {
         header(out)?;
         for number in 0..2_500 {
             let (here, there) = ((HERE.0, 3888), (0x0a00_0000 + number, 40_000));
-            frame(out, number, (there, here), (0, SYN), b"")?;
-            frame(out, number, (there, here), (1, ACK), &7_u64.to_be_bytes())?;
-            frame(out, number, (there, here), (9, ACK), &vote)?;
-            frame(out, number, (HERE, there), (1, ACK), &ping)?;
-            frame(out, number, (HERE, there), (21, ACK), &proposal)?;
+            frame(out, number, (there, here), (0, 0, SYN), b"")?;
+            frame(out, number, (there, here), (1, 1, ACK), &7_u64.to_be_bytes())?;
+            frame(out, number, (there, here), (9, 1, ACK), &vote)?;
+            frame(out, number, (HERE, there), (1, 1, ACK), &ping)?;
+            frame(out, number, (HERE, there), (21, 1, ACK), &proposal)?;
         }
         Ok(())
     });
@@ -127,7 +129,7 @@ fn a_packed_file_that_unpacks_to_any_size() {
     header(&mut head).unwrap();
     let mut frames = Vec::new();
     for number in 0..10_000 {
-        frame(&mut frames, 0, (stranger(7), HERE), (number, ACK), &[0; 46]).unwrap();
+        frame(&mut frames, 0, (stranger(7), HERE), (number, 1, ACK), &[0; 46]).unwrap();
     }
     let (head, frames) = (packed(&head), packed(&frames));
     assert!(frames.len() < 100_000, "{} bytes", frames.len());
@@ -138,4 +140,61 @@ fn a_packed_file_that_unpacks_to_any_size() {
     assert_nothing(&report);
     assert_eq!(report["input"]["frames"], 2_000_000);
     assert!(peak < 48, "{peak} MiB");
+}
+
+/// A link with a PING and its answer twice a second for 100 s; `forge` adds frames behind some of them.
+fn link_with(forge: impl Fn(&mut dyn Write, u32, u32) -> io::Result<()>) -> Value {
+    let there = (0x0a00_0001, 40_000);
+    let ping = [&5_u32.to_be_bytes()[..], &0x1_0000_0001_u64.to_be_bytes(), &[0xff; 8]].concat();
+    let pong = [&5_u32.to_be_bytes()[..], &0x1_0000_0001_u64.to_be_bytes(), &[0; 4], &[0xff; 4]].concat();
+    let (report, _) = replay(|out| {
+        header(out)?;
+        for number in 0..200 {
+            let (at, seq) = (number * 500_000, 1 + number * 20);
+            frame(out, at, (HERE, there), (seq, seq, ACK), &ping)?;
+            frame(out, at + 200, (there, HERE), (seq, seq + 20, ACK), &pong)?;
+            forge(out, number, at + 300)?;
+        }
+        Ok(())
+    });
+    assert_eq!(report["stalls"].as_array().unwrap().len(), 0, "{}", report["stalls"]);
+    assert_eq!(report["servers"].as_array().unwrap().len(), 2);
+    report
+}
+
+#[test]
+fn a_beginning_that_one_side_forged_begins_nothing() {
+    let there = (0x0a00_0001, 40_000);
+    // Before, within and beyond the window of what goes on.
+    for seq in [0x0100_0000, 0x3000_0000, 0x6000_0000, 0x9000_0000, 0xf000_0000_u32] {
+        let report = link_with(|out, number, at| match number {
+            20 | 60 => {
+                frame(out, at, (there, HERE), (seq, 0, SYN), b"")?;
+                frame(out, at + 1, (there, HERE), (seq + 1, 77, ACK), b"not a packet of ours")
+            }
+            _ => Ok(()),
+        });
+        let links = report["links"].as_array().unwrap();
+        assert_eq!(links.len(), 1, "{seq:x}");
+        assert_eq!(links[0]["records"]["to_leader"]["PING"], 200, "{seq:x}");
+        assert_eq!(links[0]["bytes"]["to_leader"]["missing"], 0, "{seq:x}");
+    }
+}
+
+#[test]
+fn a_handshake_that_was_forged_costs_seconds_and_makes_no_stall() {
+    let there = (0x0a00_0001, 40_000);
+    for seq in [0x3000_0000, 0x6000_0000, 0x9000_0000, 0xf000_0000_u32] {
+        let report = link_with(|out, number, at| match number {
+            20 | 60 => {
+                frame(out, at, (there, HERE), (seq, 0, SYN), b"")?;
+                frame(out, at + 1, (HERE, there), (seq, seq + 1, SYN | ACK), b"")?;
+                frame(out, at + 2, (there, HERE), (seq + 1, seq + 1, ACK), b"")
+            }
+            _ => Ok(()),
+        });
+        let links = report["links"].as_array().unwrap();
+        let pings: u64 = links.iter().filter_map(|l| l["records"]["to_leader"]["PING"].as_u64()).sum();
+        assert!(pings >= 190, "{seq:x}: {pings} of 200");
+    }
 }
