@@ -3,13 +3,16 @@
 use serde_json::Value;
 
 use super::Dice;
+use crate::address::Address;
 use crate::capture::read_bytes;
-use crate::dissect::{Dissector, Settings};
+use crate::dissect::{Dissector, Hosts, Settings};
 use crate::findings::{Input, Origin, Report, selection::Selection};
 use crate::frame::{Frame, FrameRef};
 use crate::packet;
+use crate::pcapfile::Head;
 use crate::report::clock::{Digits, WallClock};
 use crate::report::{json, text};
+use crate::stream::Limits;
 use crate::track::{Options, Tracker};
 use jiff::tz::TimeZone;
 
@@ -28,25 +31,44 @@ pub fn report(data: &[u8]) {
 
 fn made_of(data: &[u8], portion: usize) -> Report {
     let file = read_bytes(data.to_vec(), portion);
-    let mut dissector = Dissector::new(Settings::default());
+    let mut dice = Dice::of(data);
     // Limits so short that many a silence is a stall.
-    let limits =
-        [None, Some((20, Origin::Option)), Some((100, Origin::Option)), Some((1000, Origin::Option))];
-    let tick_ms = limits[Dice::of(data).below(limits.len())];
+    let ticks = [None, Some((20, Origin::Option)), Some((100, Origin::Option)), Some((1000, Origin::Option))];
+    let tick_ms = ticks[dice.below(ticks.len())];
     let sync_limit = tick_ms.map(|_| (2, Origin::Option));
-    let mut tracker =
-        Tracker::new(Options { warn_at_percent: 50, tick_ms, sync_limit, ..Options::default() });
+    // Now and then there is room for next to nothing, or both ends of the first connection were captured.
+    let is_narrow = dice.below(4) == 0;
+    let narrow = Limits { connections: 2, held_segments: 2, held_bytes: 512, ..Limits::default() };
+    let limits = if is_narrow { narrow } else { Limits::default() };
+    let hosts = if dice.below(3) == 0 { ends(&file.frames) } else { Vec::new() };
+    let settings = Settings { limits, hosts: Hosts::new(&hosts), ..Settings::default() };
+    let mut dissector = Dissector::new(settings);
+    let options = Options { warn_at_percent: 50, tick_ms, sync_limit, hosts, ..Options::default() };
+    let is_of_two = !options.hosts.is_empty();
+    let mut tracker = Tracker::new(options);
     for (head, bytes) in &file.frames {
-        let place = FrameRef { file: 0, number: head.number };
+        let index = if is_of_two { dice.below(2) as u32 } else { 0 };
+        let place = FrameRef { file: index, number: head.number };
         let frame = Frame { at: head.at, link: head.link, orig_len: head.orig_len, data: bytes, place };
         if let Ok(segment) = packet::segment(&frame) {
             dissector.segment(&segment, &mut tracker);
         }
     }
     dissector.finish(&mut tracker);
-    let mut report = tracker.finish(&[file.info.last]);
-    report.input = Input { files: vec![file.info], ..Input::default() };
+    let mut report = tracker.finish(&[file.info.last, file.info.last]);
+    let files = if is_of_two { vec![file.info.clone(), file.info] } else { vec![file.info] };
+    report.input = Input { files, ..Input::default() };
     report
+}
+
+/// The two ends of the first connection, as the hosts that two files were taken at.
+fn ends(frames: &[(Head, Vec<u8>)]) -> Vec<Option<Address>> {
+    let place = FrameRef::default();
+    let first = frames.iter().find_map(|(head, data)| {
+        let frame = Frame { at: head.at, link: head.link, orig_len: head.orig_len, data, place };
+        packet::segment(&frame).ok().map(|segment| [segment.src.address, segment.dst.address])
+    });
+    first.iter().flatten().copied().map(Some).collect()
 }
 
 fn as_json(report: &Report) -> String {
