@@ -8,7 +8,9 @@ mod input;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use input::Nobody;
+use quorumscope::dissect::{Dissector, Hosts, Settings};
 use quorumscope::proto::quorum::Head;
+use quorumscope::time::Span;
 use std::hint::black_box;
 
 /// The head of a packet, from a slice.
@@ -41,5 +43,45 @@ fn streams(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, streams, head);
+/// The same where every segment was captured at both ends: a frame here is one of the two.
+fn both_ends(criterion: &mut Criterion) {
+    let on_the_way = Span::from_nanos(50_000);
+    input::measure(criterion, "records", |group, input| {
+        let mut addresses = Vec::new();
+        for batch in &input.batches {
+            input::for_each_segment(batch, |segment| {
+                for address in [segment.src.address, segment.dst.address] {
+                    if !addresses.contains(&address) {
+                        addresses.push(address);
+                    }
+                }
+            });
+        }
+        let known: Vec<_> = addresses.iter().copied().map(Some).collect();
+        let file_of =
+            |address| (0..).zip(&addresses).find(|(_, known)| **known == address).map_or(0, |(file, _)| file);
+        group.throughput(Throughput::Elements(2 * input::FRAMES));
+        group.bench_function("both ends", |bench| {
+            bench.iter(|| {
+                let settings = Settings { hosts: Hosts::new(&known), ..Settings::default() };
+                let mut dissector = Dissector::new(settings);
+                for batch in &input.batches {
+                    input::for_each_segment(batch, |segment| {
+                        let mut here = *segment;
+                        for (address, later) in
+                            [(segment.src.address, Span::ZERO), (segment.dst.address, on_the_way)]
+                        {
+                            here.at = segment.at.plus(later);
+                            here.place.file = file_of(address);
+                            dissector.segment(&here, &mut Nobody);
+                        }
+                    });
+                }
+                dissector.finish(&mut Nobody);
+            });
+        });
+    });
+}
+
+criterion_group!(benches, streams, both_ends, head);
 criterion_main!(benches);

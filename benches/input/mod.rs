@@ -24,7 +24,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Frames of the capture.
-const FRAMES: u64 = 400_000;
+pub(crate) const FRAMES: u64 = 400_000;
 
 /// A capture in a file, and in memory.
 pub(crate) struct Input {
