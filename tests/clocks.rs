@@ -1,4 +1,5 @@
-//! Captures of several hosts, of which one's clock is minutes off and drifts: the same stalls.
+//! Captures of several hosts, of which one's clock is minutes off and drifts: the same stalls. Captures whose
+//! clock is set on the way: the same stalls, and none for it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -6,7 +7,7 @@
 mod capture;
 mod common;
 
-use capture::{as_pcap, frames, read};
+use capture::{Captured, as_pcap, frames, read};
 use common::{list, testdata};
 use quorumscope::capture::Clock;
 use quorumscope::pcapfile::ByteOrder;
@@ -114,4 +115,75 @@ fn both_ends_tell_what_was_lost_on_the_way() {
     assert!(to_leader > 3 && to_learner == 0, "{to_leader} and {to_learner}");
     assert_eq!(lost("freeze-3.5.9", "zk1.pcap.gz", &["zk3.pcap.zst"]), [0, 0]);
     assert_eq!(lost("delay", "zk1.pcap.gz", &["zk3.pcap.zst"]), [0, 0]);
+}
+
+/// Frames of which those from `first` on are so much later, or earlier.
+fn set(frames: &[Captured], first: usize, by: Span) -> Vec<Captured> {
+    let shift = |(index, frame): (usize, &Captured)| {
+        let at = if index < first { frame.at } else { frame.at.plus(by) };
+        Captured { at, ..frame.clone() }
+    };
+    frames.iter().enumerate().map(shift).collect()
+}
+
+fn of_one(frames: &[Captured], folder: &str) -> Value {
+    let file = ("capture.pcap", as_pcap(ByteOrder::Little, true, frames));
+    read(&testdata().join(folder).join("zoo.cfg"), &[file])
+}
+
+#[test]
+fn a_clock_that_is_set_makes_no_stall() {
+    for name in ["zk1.full.pcap.zst", "zk5.pcap.zst"] {
+        let all = frames(&testdata().join("healthy").join(name));
+        for seconds in [30, 86_400 * 365, -30, -86_400 * 365] {
+            for share in [2, 3] {
+                let report =
+                    of_one(&set(&all, all.len() / share, Span::from_millis(seconds * 1_000)), "healthy");
+                assert_eq!(list(&report, "stalls").len(), 0, "{name} {seconds} s: {}", report["stalls"]);
+                let steps: Vec<_> = list(&report["input"], "clock_steps")
+                    .iter()
+                    .map(|step| step["by_ms"].as_i64().unwrap())
+                    .collect();
+                match (seconds > 0, steps.as_slice()) {
+                    (false, []) => {}
+                    (true, [by]) => assert!((by - seconds * 1_000).abs() < 2_000, "{name} {seconds} s: {by}"),
+                    _ => panic!("{name} {seconds} s: {steps:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stall_is_told_as_it_was_before_and_after_the_clock_is_set() {
+    let all = frames(&testdata().join("freeze-leader/zk2.pcap.zst"));
+    let durations = |report: &Value| -> Vec<_> {
+        let stalls = list(report, "stalls").iter();
+        stalls
+            .map(|stall| (stall["duration_ms"].clone(), stall["deadlines"].clone(), stall["cause"].clone()))
+            .collect()
+    };
+    let expected = durations(&of_one(&all, "freeze-leader"));
+    assert_eq!(expected.len(), 1);
+    for share in [10, 20] {
+        let report = of_one(&set(&all, all.len() / share, Span::from_millis(3_600_000)), "freeze-leader");
+        assert_eq!(durations(&report), expected, "before the {share}th part");
+        assert_eq!(list(&report["input"], "clock_steps").len(), 1);
+    }
+}
+
+#[test]
+fn a_hole_in_the_capture_makes_no_stall() {
+    for name in ["zk1.full.pcap.zst", "zk5.pcap.zst"] {
+        let all = frames(&testdata().join("healthy").join(name));
+        let began = all[0].at;
+        let is_kept = |frame: &&Captured| {
+            !(Span::from_millis(15_000)..Span::from_millis(40_000)).contains(&frame.at.since(began))
+        };
+        let rest: Vec<_> = all.iter().filter(is_kept).cloned().collect();
+        assert!(rest.len() > all.len() / 4 && rest.len() < all.len());
+        let report = of_one(&rest, "healthy");
+        assert_eq!(list(&report, "stalls").len(), 0, "{name}: {}", report["stalls"]);
+        assert_eq!(list(&report["input"], "clock_steps").len(), 0, "{name}");
+    }
 }

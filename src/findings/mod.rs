@@ -13,7 +13,7 @@ use crate::address::{Address, Endpoint};
 use crate::dissect::{PerDirection, Protection};
 use crate::frame::FrameRef;
 use crate::proto::{PacketType, Sid, Zxid};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use log::{LogFile, LogLine, LogWord};
 use std::collections::BTreeMap;
 
@@ -42,8 +42,22 @@ pub struct Report {
     pub election_bytes: crate::dissect::ByteSums,
     /// What else spoke to the ports.
     pub strangers: Strangers,
+    /// When the capture's clock was set forward, for all that the servers' own show.
+    pub clock_steps: Vec<ClockStep>,
     /// Counters of limits that were reached, by name; only those above 0.
     pub limits_hit: BTreeMap<&'static str, u64>,
+}
+
+/// The capture's clock was set forward between two frames: in the TCP timestamps of both ends of a link far less
+/// time has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockStep {
+    /// The last sign of life before.
+    pub from: Timestamp,
+    /// The first one after.
+    pub to: Timestamp,
+    /// By how much, about.
+    pub by: Span,
 }
 
 /// Connections to a quorum or an election port that are neither links nor a ballot, for all that was

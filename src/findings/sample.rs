@@ -70,6 +70,7 @@ pub(crate) fn report() -> Report {
         }],
         election_bytes: ByteSums { decoded: 900, cut: 50, missing: 20, unframed: 6, cut_unframed: 4 },
         strangers: crate::findings::Strangers { connections: 2, bytes: 4096 },
+        clock_steps: Vec::new(),
         limits_hit: [("connections", 3)].into(),
         clocks: Vec::new(),
     }

@@ -4,6 +4,7 @@ mod at_learner;
 mod over;
 mod ping;
 mod running;
+pub(in crate::track) mod step;
 mod waits;
 mod weight;
 
@@ -24,6 +25,7 @@ use crate::dissect::{
     Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen,
     Unread,
 };
+use crate::findings::ClockStep;
 use crate::findings::{Closed, Deadline, Phases, Role, Sync, Violation};
 use crate::frame::FrameRef;
 use crate::packet::Flags;
@@ -32,6 +34,7 @@ use crate::proto::{LearnerInfo, PacketType, Sid, Zxid};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
 use std::collections::VecDeque;
+use step::SenderClock;
 
 /// Bytes of an ACK.
 const ACK_LEN: u64 = 20;
@@ -58,6 +61,8 @@ pub struct Forgotten {
     pub types: u64,
     /// Durations; the quantiles are those of the later ones.
     pub samples: u64,
+    /// Steps of the capture's clock.
+    pub steps: u64,
 }
 
 /// What is waited for in one direction: the next new bytes.
@@ -67,6 +72,9 @@ struct Reading {
     deadline: Deadline,
     silence: Silence,
     is_over: bool,
+    clock: SenderClock,
+    /// The last silence, if its sender's clock knows nothing of it.
+    unfelt: Option<ClockStep>,
 }
 
 /// The time from bytes to the kernel's ACK of them, one sample at a time (RFC 6298, section 4).
@@ -171,6 +179,8 @@ pub struct LinkTrack {
     activity: Option<Activity>,
     usual_ping: Usual,
     checks: Checks,
+    /// When the capture's clock was set forward while it went on.
+    pub steps: Vec<ClockStep>,
     pings: VecDeque<SentPing>,
     skipped: VecDeque<SentPing>,
     /// Answers whose PING is not known, or not yet.
@@ -190,8 +200,14 @@ impl LinkTrack {
     #[must_use]
     pub fn new(id: u32, opened: &LinkOpened) -> Self {
         let mark = Mark { place: opened.place, at: opened.at };
-        let reading =
-            |deadline| Reading { last: mark, deadline, silence: Silence::default(), is_over: false };
+        let reading = |deadline| Reading {
+            last: mark,
+            deadline,
+            silence: Silence::default(),
+            is_over: false,
+            clock: SenderClock::default(),
+            unfelt: None,
+        };
         let (leader_read, learner_read) = if opened.picked_up {
             (Deadline::LeaderRead, Deadline::LearnerRead)
         } else {
@@ -245,6 +261,7 @@ impl LinkTrack {
             activity: None,
             usual_ping: Usual::default(),
             checks: Checks::default(),
+            steps: Vec::new(),
             pings: VecDeque::new(),
             skipped: VecDeque::new(),
             loose_pongs: VecDeque::new(),
@@ -329,7 +346,7 @@ impl LinkTrack {
     #[inline(always)]
     fn came(&mut self, seen: &SegmentSeen<'_>, mark: Mark) {
         if seen.new_bytes > 0 {
-            self.heard(seen.direction, mark);
+            self.heard(seen.direction, mark, seen.segment.timestamps.map(|(value, _)| value));
         } else {
             let silence = &mut self.reading.of_mut(seen.direction).silence;
             silence.quiet_frame(mark, seen.segment.window, seen.acked_more, seen.fate == Fate::Again);
@@ -432,9 +449,10 @@ impl LinkTrack {
 
     /// New bytes of a direction: its wait is over, the next begins.
     #[inline(always)]
-    fn heard(&mut self, direction: Direction, mark: Mark) {
+    fn heard(&mut self, direction: Direction, mark: Mark, clock: Option<u32>) {
         let deadline = self.deadline(direction);
         self.end_wait(direction, mark.at, Ended::Heard, Some(mark.place));
+        self.look_for_step(direction, clock, mark.at);
         let reading = self.reading.of_mut(direction);
         reading.last = mark;
         reading.deadline = deadline;
@@ -563,7 +581,7 @@ impl LinkTrack {
         if !answered.counts {
             return;
         }
-        let len = answered.at.since(answered.sent_at);
+        let len = self.without_steps(answered.sent_at, answered.at).since(answered.sent_at);
         if !answered.is_ack {
             self.commit.record(len.micros());
             return;
@@ -581,6 +599,7 @@ impl LinkTrack {
         ended: Ended,
         to: Option<FrameRef>,
     ) {
+        let end = self.without_steps(start, end);
         let len = end.since(start);
         self.note_worst(Deadline::Ack, len, start);
         if ended == Ended::Heard && self.worst_answered.is_none_or(|(longest, _)| len > longest) {
@@ -675,7 +694,8 @@ impl LinkTrack {
     /// Bytes are missing in the capture: a silence up to here proves nothing.
     pub fn gap(&mut self, direction: Direction, len: u64, at: Timestamp) {
         self.checks.gap(direction);
-        self.unread(direction, &Unread { from: at, to: at, len });
+        let from = self.reading.of(direction).last.at.min(at);
+        self.unread(direction, &Unread { from, to: at, len });
         let reading = self.reading.of_mut(direction);
         reading.last.at = reading.last.at.max(at);
         reading.silence = Silence::default();

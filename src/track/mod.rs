@@ -189,6 +189,7 @@ impl Tracker {
             violations,
             election_bytes: self.election_bytes,
             strangers: self.strangers,
+            clock_steps: link::step::all(self.links.iter()),
             ..Report::default()
         };
         report.limits_hit = limits_hit;
@@ -292,7 +293,7 @@ impl Tracker {
         let sum = |count: fn(&LinkTrack) -> u64| self.links.iter().map(count).sum();
         let pushed_out =
             |totals: &LinkTotals| totals.tcp.to_leader.pushed_out + totals.tcp.to_learner.pushed_out;
-        let counts: [(_, u64); 12] = [
+        let counts: [(_, u64); 13] = [
             ("links", self.links_refused),
             ("servers", self.servers.refused),
             ("roles", self.servers.roles_let_go),
@@ -306,6 +307,7 @@ impl Tracker {
             ("pings", sum(|link| link.forgotten.pings)),
             ("waits", self.links.iter().map(|link| link.waits_forgotten(near)).sum()),
             ("samples", sum(|link| link.forgotten.samples)),
+            ("clock_steps", sum(|link| link.forgotten.steps)),
             ("unknown_types", sum(|link| link.forgotten.types)),
             ("violations", sum(LinkTrack::violations_forgotten)),
         ];

@@ -4,7 +4,7 @@ use super::Context;
 use super::link::BytesView;
 use super::log::LogFileView;
 use crate::capture::FileInfo;
-use crate::findings::{HostClock, Report, RoleSpan, Server, Settings, Strangers};
+use crate::findings::{ClockStep, HostClock, Report, RoleSpan, Server, Settings, Strangers};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -21,6 +21,7 @@ pub(super) struct InputView<'a> {
     skipped: &'a [String],
     election_bytes: BytesView,
     strangers: StrangersView,
+    clock_steps: Vec<ClockStepView>,
     logs: Vec<LogFileView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<serde_json::Value>,
@@ -42,9 +43,23 @@ impl<'a> InputView<'a> {
             skipped: &input.skipped,
             election_bytes: BytesView::of(&report.election_bytes),
             strangers: StrangersView { connections, bytes },
+            clock_steps: report.clock_steps.iter().map(|step| ClockStepView::of(step, ctx)).collect(),
             logs: input.logs.iter().map(|log| LogFileView::of(log, ctx)).collect(),
             live: input.live.as_ref().map(super::live::input),
         }
+    }
+}
+
+/// The capture's clock was set forward.
+#[derive(Serialize)]
+struct ClockStepView {
+    at: String,
+    by_ms: u64,
+}
+
+impl ClockStepView {
+    fn of(step: &ClockStep, ctx: &Context<'_>) -> Self {
+        Self { at: ctx.time(step.from), by_ms: step.by.millis() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::page::{Page, Paint, count, grouped};
 use crate::findings::{End, HostClock, Link, RoundTrips};
-use crate::report::clock::micros;
+use crate::report::clock::{micros, millis};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -10,6 +10,8 @@ use std::fmt::Write;
 const HOSTS: usize = 12;
 /// Links in the table of what was on the way.
 const LINKS: usize = 24;
+/// Steps of the capture's clock that are listed.
+const STEPS: usize = 8;
 
 /// A line for each host whose clock differs, or one that they agree.
 pub(super) fn clocks(page: &mut Page<'_>, label: usize) {
@@ -63,6 +65,22 @@ fn corrected(clock: &HostClock, offset: i64, within: u64, reference: &str) -> St
         seconds % 1_000_000,
         micros(within)
     )
+}
+
+/// When the capture's clock was set.
+pub(super) fn steps(page: &mut Page<'_>, label: usize) {
+    let steps = &page.report.clock_steps;
+    for step in steps.iter().take(STEPS) {
+        let line = format!(
+            "set forward by {} after {}: the servers' own show it, and waits are told without it",
+            millis(step.by.millis()),
+            page.clock().full(step.from)
+        );
+        page.labelled(2, "clock", label, &line);
+    }
+    if let Some(more) = steps.len().checked_sub(STEPS).filter(|more| *more > 0) {
+        page.labelled(2, "clock", label, &format!("and {more} times more"));
+    }
 }
 
 /// Which end links were seen from.

@@ -19,6 +19,7 @@ pub(super) fn write(page: &mut Page<'_>) {
     files(page);
     super::clock::vantage(page, LABEL);
     super::clock::clocks(page, LABEL);
+    super::clock::steps(page, LABEL);
     super::log::files(page, LABEL);
     links(page);
     strangers(page);

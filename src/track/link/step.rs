@@ -1,0 +1,143 @@
+//! Steps of the capture's clock, which look like silences.
+//!
+//! A clock that is set while the capture runs lets seconds or years pass between two frames. Whoever sends
+//! them has a clock of its own in its TCP timestamps (RFC 7323, section 5.4). One of these alone may stand
+//! still, with the virtual machine that it belongs to; where those of both ends say that far less time has
+//! passed, there was no silence, and the capture's clock was set.
+
+use super::{Deadline, Direction, LinkTrack, Span, Timestamp};
+use crate::findings::ClockStep;
+
+/// Silences that are looked at: shorter steps make no stall.
+const LEAST: Span = Span::from_millis(1_000);
+/// For so long nobody is silent on a connection that goes on, whatever its limits.
+const NEVER: Span = Span::from_millis(24 * 3_600_000);
+/// How long a sender's clock must have been watched before its rate is believed.
+const WATCHED: Span = Span::from_millis(500);
+/// Steps of a link that are remembered.
+const MOST: usize = 16;
+
+/// A clock that a sender writes into its segments.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SenderClock {
+    /// Its first value since the capture's clock is steady.
+    first: Option<(u32, Timestamp)>,
+    last: Option<(u32, Timestamp)>,
+}
+
+impl SenderClock {
+    #[inline]
+    pub(super) fn saw(&mut self, value: u32, at: Timestamp) {
+        self.last = Some((value, at));
+        if self.first.is_none() {
+            self.first = self.last;
+        }
+    }
+
+    /// How long it was from its last value to `value` by itself, where its rate is known.
+    fn passed(&self, value: u32) -> Option<Span> {
+        let ((first, began), (last, at)) = self.first.zip(self.last)?;
+        let watched = at.since(began);
+        let ticks = last.wrapping_sub(first);
+        if watched < WATCHED || ticks == 0 {
+            return None;
+        }
+        let passed = i64::from(value.wrapping_sub(last).cast_signed()).max(0);
+        let nanos = i128::from(watched.nanos()) * i128::from(passed) / i128::from(ticks);
+        Some(Span::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX)))
+    }
+}
+
+impl LinkTrack {
+    /// New bytes of a direction end a silence: was there one? Notes it where the other direction's says the
+    /// same, and takes back what both have made of it.
+    #[inline]
+    pub(super) fn look_for_step(&mut self, direction: Direction, value: Option<u32>, at: Timestamp) {
+        let reading = self.reading.of(direction);
+        if at.since(reading.last.at) >= LEAST || at < reading.last.at {
+            self.silence_ends(direction, value, at);
+        }
+        if let Some(value) = value {
+            self.reading.of_mut(direction).clock.saw(value, at);
+        }
+    }
+
+    #[cold]
+    fn silence_ends(&mut self, direction: Direction, value: Option<u32>, at: Timestamp) {
+        let reading = self.reading.of_mut(direction);
+        let from = reading.last.at;
+        let len = at.since(from);
+        let passed = match value.and_then(|value| reading.clock.passed(value)) {
+            Some(passed) => passed,
+            None if len >= NEVER => Span::ZERO,
+            None => len,
+        };
+        // It may have been set back just as well: from here on it is watched anew.
+        let is_less = passed.nanos() < len.nanos() / 2;
+        if is_less || at < from {
+            reading.clock = SenderClock::default();
+        }
+        reading.unfelt = None;
+        if !is_less {
+            return;
+        }
+        let step = ClockStep { from, to: at, by: Span::from_nanos(len.nanos() - passed.nanos()) };
+        reading.unfelt = Some(step);
+        let other = self.reading.of(direction.other()).unfelt;
+        if let Some(other) = other.filter(|other| other.from < at && from < other.to) {
+            let both = ClockStep {
+                from: other.from.max(from),
+                to: other.to.min(at),
+                by: Span::from_nanos(other.by.nanos().min(step.by.nanos())),
+            };
+            self.take_back(&both);
+            if self.steps.len() < MOST {
+                self.steps.push(both);
+            } else {
+                self.forgotten.steps += 1;
+            }
+        }
+    }
+
+    /// Takes from waits what a step has added to them.
+    fn take_back(&mut self, step: &ClockStep) {
+        let spans = |start: Timestamp, end: Timestamp| start <= step.from && end >= step.to;
+        for wait in self.waits.iter_mut().filter(|wait| spans(wait.start, wait.end)) {
+            wait.end = wait.start.plus(Span::from_nanos(wait.len().nanos() - step.by.nanos()));
+        }
+        let least = self.remembers;
+        self.waits.retain(|wait| wait.len() >= least);
+        for deadline in Deadline::ALL {
+            let waits = self.waits.iter().filter(|wait| wait.deadline == deadline);
+            let longest = waits.map(|wait| (wait.len(), wait.start)).max_by_key(|(len, _)| *len);
+            if let Some(worst) = self.worst.get_mut(deadline as usize)
+                && worst.is_some_and(|(len, start)| spans(start, start.plus(len)))
+            {
+                *worst = longest;
+            }
+        }
+    }
+
+    /// The end of a wait that may have gone on over steps, as if there had been none.
+    #[inline]
+    pub(super) fn without_steps(&self, start: Timestamp, end: Timestamp) -> Timestamp {
+        let within = self.steps.iter().filter(|step| start <= step.from && end >= step.to);
+        within.fold(end, |end, step| start.plus(Span::from_nanos(end.since(start).nanos() - step.by.nanos())))
+    }
+}
+
+/// The steps that links have shown, in order, each but once.
+pub(in crate::track) fn all<'a>(links: impl Iterator<Item = &'a LinkTrack>) -> Vec<ClockStep> {
+    let mut steps: Vec<ClockStep> = links.flat_map(|link| &link.steps).copied().collect();
+    steps.sort_by_key(|step| step.from);
+    steps.dedup_by(|step, last| {
+        let is_same = step.from < last.to;
+        if is_same {
+            // Each link says when it was at the latest and at the earliest.
+            (last.from, last.to) = (last.from.max(step.from), last.to.min(step.to));
+            last.by = Span::from_nanos(last.by.nanos().min(step.by.nanos()));
+        }
+        is_same
+    });
+    steps
+}
