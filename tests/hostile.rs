@@ -198,3 +198,25 @@ fn a_handshake_that_was_forged_costs_seconds_and_makes_no_stall() {
         assert!(pings >= 190, "{seq:x}: {pings} of 200");
     }
 }
+
+#[test]
+fn years_between_two_frames_are_no_silence() {
+    let there = (0x0a00_0001, 40_000);
+    let ping = [&5_u32.to_be_bytes()[..], &0x1_0000_0001_u64.to_be_bytes(), &[0xff; 8]].concat();
+    // One direction, without TCP timestamps, and times from 1970 to 2106.
+    let (report, _) = replay(|out| {
+        header(out)?;
+        for number in 0..400_u32 {
+            let mut one = Vec::new();
+            frame(&mut one, 0, (HERE, there), (1 + number * 20, 1 + number * 20, ACK), &ping)?;
+            let seconds = if number % 7 == 3 { number.wrapping_mul(2_654_435_761) } else { number };
+            one[..4].copy_from_slice(&seconds.to_le_bytes());
+            one[34..36].copy_from_slice(&number.to_be_bytes()[2..]);
+            out.write_all(&one)?;
+        }
+        Ok(())
+    });
+    assert_eq!(report["stalls"].as_array().unwrap().len(), 0, "{}", report["stalls"]);
+    assert_eq!(report["links"][0]["records"]["to_learner"]["PING"], 400);
+    assert!(!report["input"]["clock_steps"].as_array().unwrap().is_empty());
+}

@@ -83,7 +83,12 @@ pub(super) fn judge(
     let mut verdict = Verdict { evidence: facts.ends(), ..Verdict::default() };
     let is_sound = crossing::is_sound(&facts);
     let asked = RULES.iter().filter(|(_, about)| !is_sound || *about == About::Any);
+    let is_one_sided = group.iter().all(|incident| incident.link.is_one_sided());
     match asked.into_iter().find_map(|(rule, _)| rule(&facts)) {
+        _ if is_one_sided => verdict.notes.push(
+            "only one direction was captured: what the other side sent, and how it ended, is not known"
+                .to_owned(),
+        ),
         Some((cause, suspect, why)) => {
             (verdict.cause, verdict.suspect) = (cause, suspect);
             verdict.notes.push(why);

@@ -162,6 +162,9 @@ fn stall(
     deadlines.dedup();
     let outcome = outcome(group);
     let end = (outcome != Outcome::Open).then_some(last);
+    // Where times run backwards, the last frame's is not the latest.
+    let is_one_sided = group.iter().all(|incident| incident.link.is_one_sided());
+    let open_to = if is_one_sided { last } else { capture_end.max(last) };
     let limit_ms = group
         .iter()
         .flat_map(|incident| &incident.waits)
@@ -176,8 +179,7 @@ fn stall(
         deadlines,
         start,
         end,
-        // Where times run backwards, the last frame's is not the latest.
-        duration_ms: end.unwrap_or(capture_end.max(last)).since(start).millis(),
+        duration_ms: end.unwrap_or(open_to).since(start).millis(),
         limit_ms,
         outcome,
         election: election_after(elections, start, last, limit_ms),

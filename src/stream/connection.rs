@@ -196,7 +196,9 @@ impl Connection {
             Some((by, seq)) if syn => side != by && segment.ack == seq.wrapping_add(1),
             // Its answer was not captured. Where nothing of the other side is, data behind it must do.
             Some((by, seq)) if side == by => {
-                segment.len > 0 && segment.seq == seq.wrapping_add(1) && !self.half(side.other()).started()
+                segment.len > 0
+                    && segment.seq == seq.wrapping_add(1)
+                    && !self.half(side.other()).is_captured()
             }
             // To a forged one the other side says again what it expects.
             Some((by, seq)) if segment.flags.has(Flags::ACK) => {

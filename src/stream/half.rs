@@ -100,6 +100,8 @@ pub struct Half {
     acked: u64,
     /// When `acked` first lay beyond `next`.
     acked_beyond_since: Option<Timestamp>,
+    /// When it last grew to where it lies beyond `next`.
+    acked_beyond_at: Timestamp,
     /// Offset of the FIN, once one was seen.
     fin: Option<u64>,
     held: Vec<Held>,
@@ -146,6 +148,12 @@ impl Half {
     #[must_use]
     pub const fn started(&self) -> bool {
         self.started
+    }
+
+    /// Whether a frame of this direction was captured.
+    #[must_use]
+    pub const fn is_captured(&self) -> bool {
+        self.recent_at > 0
     }
 
     /// How many segments wait.
@@ -232,7 +240,8 @@ impl Half {
         if let (Some(slot), Some(place)) = (self.recent.get_mut(at), self.recent_tags.get_mut(at)) {
             (*slot, *place) = (identity, tag);
         }
-        self.recent_at = (self.recent_at + 1) % RECENT;
+        // From 1 on: 0 is where nothing was captured yet.
+        self.recent_at = self.recent_at % RECENT + 1;
         false
     }
 
@@ -466,14 +475,20 @@ impl Half {
     #[inline]
     pub(super) fn acknowledge(&mut self, ack: u32, now: Timestamp) {
         if !self.started {
-            self.expected = Some(ack);
-            return;
+            match self.expected.replace(ack) {
+                // There was something in between, though nothing of this direction was captured yet.
+                Some(before) if (1..NEAR).contains(&ack.wrapping_sub(before)) => self.start(before),
+                _ => return,
+            }
         }
         let ahead = ack.wrapping_sub(self.next_seq).cast_signed();
         if ahead == 0 {
             self.acked = self.next;
         } else if ahead.unsigned_abs() < WINDOW_MAX {
             let Some(offset) = self.next.checked_add_signed(i64::from(ahead)) else { return };
+            if ahead > 0 && offset > self.acked {
+                self.acked_beyond_at = now;
+            }
             self.acked = self.acked.max(offset);
             if ahead > 0 && self.acked_beyond_since.is_none() && self.fin != Some(self.next) {
                 self.acked_beyond_since = Some(now);
@@ -504,7 +519,8 @@ impl Half {
                 self.acked_beyond_since = None;
                 return;
             }
-            self.skip_to(to, now, &mut out);
+            // They were there when they were acknowledged.
+            self.skip_to(to, self.acked_beyond_at, &mut out);
             self.drain(&mut out);
             self.acked_beyond_since = (self.acked_bytes() > self.next).then_some(since);
         }

@@ -77,8 +77,8 @@ pub enum Fate {
 pub trait Sink {
     /// The next bytes of the stream that `side` sends.
     fn chunk(&mut self, side: Side, chunk: Chunk<'_>);
-    /// `len` bytes from `offset` on lie in frames that the capture lacks; `at` is when that became
-    /// certain.
+    /// `len` bytes from `offset` on lie in frames that the capture lacks; at `at` they had been sent, for all
+    /// that is known: the other side acknowledged them, or it became certain that they do not come.
     fn gap(&mut self, side: Side, offset: u64, len: u64, at: Timestamp);
 }
 

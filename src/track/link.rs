@@ -173,6 +173,8 @@ pub struct LinkTrack {
     pub last_proposed: Option<Zxid>,
     /// See `last_proposed`.
     pub last_acked: Option<Zxid>,
+    /// Its last frame.
+    last_frame_at: Timestamp,
     /// Round trips of the kernels.
     rtt: PerDirection<KernelRtt>,
     reading: PerDirection<Reading>,
@@ -256,6 +258,7 @@ impl LinkTrack {
             ttl: PerDirection::default(),
             last_proposed: None,
             last_acked: None,
+            last_frame_at: opened.at,
             rtt: PerDirection::default(),
             reading: PerDirection { to_leader: reading(leader_read), to_learner: reading(learner_read) },
             activity: None,
@@ -307,6 +310,7 @@ impl LinkTrack {
             self.reading.to_learner.last = mark;
         }
         self.of_file(segment.place.file);
+        self.last_frame_at = segment.at;
         let ttl = self.ttl.of_mut(seen.direction);
         if *ttl == 0 {
             *ttl = segment.ttl;
@@ -660,6 +664,12 @@ impl LinkTrack {
         self.activity = Some(Activity::default());
     }
 
+    /// Whether of one direction alone frames were captured: how the link ended may stand in those of the other.
+    #[must_use]
+    pub const fn is_one_sided(&self) -> bool {
+        (self.ttl.to_leader == 0) != (self.ttl.to_learner == 0)
+    }
+
     /// Whether it is a link for all that is known: a packet was recognised, or nothing was captured that
     /// would contradict it, all of its payload being encrypted or cut. Anybody may speak to these ports.
     #[must_use]
@@ -696,8 +706,10 @@ impl LinkTrack {
         self.checks.gap(direction);
         let from = self.reading.of(direction).last.at.min(at);
         self.unread(direction, &Unread { from, to: at, len });
+        let deadline = self.deadline(direction);
         let reading = self.reading.of_mut(direction);
         reading.last.at = reading.last.at.max(at);
+        reading.deadline = deadline;
         reading.silence = Silence::default();
     }
 

@@ -13,7 +13,10 @@ impl LinkTrack {
     /// The capture, or what it holds of the link, is over.
     pub fn finish(&mut self, at: Timestamp) {
         match self.closed {
-            None => self.end_waits(at, Ended::CaptureEnd, None),
+            None => {
+                let end = if self.is_one_sided() { at.min(self.last_frame_at) } else { at };
+                self.end_waits(end, Ended::CaptureEnd, None);
+            }
             Some(closed) if !self.reading.to_learner.is_over && self.ends.is_some() => {
                 self.reading.to_learner.is_over = true;
                 let end = closed.at.max(self.reading.to_learner.last.at);

@@ -41,7 +41,7 @@ impl LinkTrack {
     /// The waits under way: none where the link is closed, else one for each side's next bytes, and
     /// one for the oldest PROPOSAL without its ACK.
     pub fn pending(&self) -> impl Iterator<Item = Pending> + '_ {
-        let is_open = self.closed.is_none();
+        let is_open = self.closed.is_none() && !self.is_one_sided();
         let reads = [Direction::ToLeader, Direction::ToLearner].map(|direction| {
             let Reading { last, deadline, is_over, .. } = self.reading.of(direction);
             (is_open && !is_over).then_some(Pending {

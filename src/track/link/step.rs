@@ -10,7 +10,7 @@ use crate::findings::ClockStep;
 
 /// Silences that are looked at: shorter steps make no stall.
 const LEAST: Span = Span::from_millis(1_000);
-/// For so long nobody is silent on a connection that goes on, whatever its limits.
+/// For so long nobody is silent on a connection that goes on, whatever its limits and whoever tells.
 const NEVER: Span = Span::from_millis(24 * 3_600_000);
 /// How long a sender's clock must have been watched before its rate is believed.
 const WATCHED: Span = Span::from_millis(500);
@@ -83,7 +83,12 @@ impl LinkTrack {
         }
         let step = ClockStep { from, to: at, by: Span::from_nanos(len.nanos() - passed.nanos()) };
         reading.unfelt = Some(step);
-        let other = self.reading.of(direction.other()).unfelt;
+        let other = self.reading.of(direction.other());
+        // Its last sign of life may be a later one before the step.
+        let last = other.last.at;
+        let is_before = last > from && at.since(last) >= NEVER;
+        let alone = ClockStep { from: if is_before { last } else { from }, ..step };
+        let other = if len >= NEVER { Some(alone) } else { other.unfelt };
         if let Some(other) = other.filter(|other| other.from < at && from < other.to) {
             let both = ClockStep {
                 from: other.from.max(from),
