@@ -175,6 +175,8 @@ pub struct LinkTrack {
     pub last_acked: Option<Zxid>,
     /// Its last frame.
     last_frame_at: Timestamp,
+    /// Whether the capture lacks bytes of a direction.
+    lacks: PerDirection<bool>,
     /// Round trips of the kernels.
     rtt: PerDirection<KernelRtt>,
     reading: PerDirection<Reading>,
@@ -259,6 +261,7 @@ impl LinkTrack {
             last_proposed: None,
             last_acked: None,
             last_frame_at: opened.at,
+            lacks: PerDirection::default(),
             rtt: PerDirection::default(),
             reading: PerDirection { to_leader: reading(leader_read), to_learner: reading(learner_read) },
             activity: None,
@@ -664,10 +667,11 @@ impl LinkTrack {
         self.activity = Some(Activity::default());
     }
 
-    /// Whether of one direction alone frames were captured: how the link ended may stand in those of the other.
+    /// Whether of one direction not a frame was captured, though the other side has acknowledged bytes of it:
+    /// how the link ended may stand in these. (Who says nothing gets nothing acknowledged.)
     #[must_use]
     pub const fn is_one_sided(&self) -> bool {
-        (self.ttl.to_leader == 0) != (self.ttl.to_learner == 0)
+        self.lacks.to_leader && self.ttl.to_leader == 0 || self.lacks.to_learner && self.ttl.to_learner == 0
     }
 
     /// Whether it is a link for all that is known: a packet was recognised, or nothing was captured that
@@ -704,7 +708,10 @@ impl LinkTrack {
     /// Bytes are missing in the capture: a silence up to here proves nothing.
     pub fn gap(&mut self, direction: Direction, len: u64, at: Timestamp) {
         self.checks.gap(direction);
-        let from = self.reading.of(direction).last.at.min(at);
+        *self.lacks.of_mut(direction) = true;
+        // What is missing at the end as a rule was lost on the way, and answered nothing.
+        let last = self.reading.of(direction).last.at.min(at);
+        let from = if self.closed.is_some() { at } else { last };
         self.unread(direction, &Unread { from, to: at, len });
         let deadline = self.deadline(direction);
         let reading = self.reading.of_mut(direction);
