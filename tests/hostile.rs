@@ -213,6 +213,12 @@ fn years_between_two_frames_are_no_silence() {
             one[..4].copy_from_slice(&seconds.to_le_bytes());
             one[34..36].copy_from_slice(&number.to_be_bytes()[2..]);
             out.write_all(&one)?;
+            if number == 0 {
+                // And another link, of which nothing follows.
+                let other = (0x0a00_0002, 40_000);
+                frame(out, 1, (HERE, other), (1, 1, ACK), &ping)?;
+                frame(out, 2, (other, HERE), (1, 21, ACK), &ping)?;
+            }
         }
         Ok(())
     });

@@ -479,6 +479,9 @@ impl LinkTrack {
         let reading = self.reading.of(direction);
         let (start, deadline) = (reading.last.at, reading.deadline);
         let len = at.since(start);
+        if ended == Ended::CaptureEnd && len >= step::NEVER {
+            return;
+        }
         self.note_worst(deadline, len, start);
         if len >= self.remembers {
             self.remember_silence(direction, at, ended, to);
@@ -608,6 +611,9 @@ impl LinkTrack {
     ) {
         let end = self.without_steps(start, end);
         let len = end.since(start);
+        if ended == Ended::CaptureEnd && len >= step::NEVER {
+            return;
+        }
         self.note_worst(Deadline::Ack, len, start);
         if ended == Ended::Heard && self.worst_answered.is_none_or(|(longest, _)| len > longest) {
             self.worst_answered = Some((len, start));

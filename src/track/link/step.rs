@@ -10,8 +10,9 @@ use crate::findings::ClockStep;
 
 /// Silences that are looked at: shorter steps make no stall.
 const LEAST: Span = Span::from_millis(1_000);
-/// For so long nobody is silent on a connection that goes on, whatever its limits and whoever tells.
-const NEVER: Span = Span::from_millis(24 * 3_600_000);
+/// For so long nobody is silent on a connection that goes on or that nobody closes, whatever its limits and
+/// whoever tells.
+pub(super) const NEVER: Span = Span::from_millis(24 * 3_600_000);
 /// How long a sender's clock must have been watched before its rate is believed.
 const WATCHED: Span = Span::from_millis(500);
 /// Steps of a link that are remembered.
