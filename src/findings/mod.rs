@@ -4,6 +4,7 @@
 //! Times, addresses and ids are kept as values; how they are written is the formats' work. The JSON
 //! form is a contract with other programs: fields are added, never changed in meaning.
 
+pub mod incident;
 pub mod log;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -14,6 +15,7 @@ use crate::dissect::{PerDirection, Protection};
 use crate::frame::FrameRef;
 use crate::proto::{PacketType, Sid, Zxid};
 use crate::time::{Span, Timestamp};
+use incident::{Coverage, Incident, Outage, Sessions};
 use log::{LogFile, LogLine, LogWord};
 use std::collections::BTreeMap;
 
@@ -30,7 +32,15 @@ pub struct Report {
     pub servers: Vec<Server>,
     /// All links, in order of their first frames.
     pub links: Vec<Link>,
-    /// All incidents, in order of their starts.
+    /// What happened to the ensemble: one entry per root cause, in order of their starts.
+    pub incidents: Vec<Incident>,
+    /// When the ensemble served no writes.
+    pub outages: Vec<Outage>,
+    /// What the captures can tell.
+    pub coverage: Coverage,
+    /// Client sessions.
+    pub sessions: Sessions,
+    /// All waits beyond a deadline, in order of their starts.
     pub stalls: Vec<Stall>,
     /// Waits that came near a deadline without passing it, worst first.
     pub near_misses: Vec<NearMiss>,
@@ -572,6 +582,12 @@ pub enum Cause {
     NetworkSlow,
     /// Synchronisation outlasts initLimit.
     SyncSlow,
+    /// Long segments vanish, short ones pass.
+    NetworkMtu,
+    /// A server's process died or was restarted: its own kernel closed its connections.
+    ProcessEnded,
+    /// A RST that neither process meant: both go on.
+    LinkReset,
     /// The evidence does not decide.
     #[default]
     Unknown,
@@ -588,6 +604,9 @@ impl Cause {
             Self::NetworkLoss => "network_loss",
             Self::NetworkSlow => "network_slow",
             Self::SyncSlow => "sync_slow",
+            Self::NetworkMtu => "network_mtu",
+            Self::ProcessEnded => "process_ended",
+            Self::LinkReset => "link_reset",
             Self::Unknown => "unknown",
         }
     }
@@ -602,6 +621,8 @@ pub enum Suspect {
     Path(Address, Address),
     /// The network from the first to the second.
     OneWay(Address, Address),
+    /// A server's own network: every path of that host that is seen, and none between others.
+    HostNetwork(Address),
 }
 
 /// A frame that shows something.

@@ -42,6 +42,10 @@ pub(crate) fn report() -> Report {
     observer.protection = Protection::Tls;
     observer.ping = RoundTrips::default();
     Report {
+        incidents: Vec::new(),
+        outages: Vec::new(),
+        coverage: super::incident::Coverage::default(),
+        sessions: super::incident::Sessions::default(),
         input: input(),
         settings: Settings {
             tick_ms: 2_000,

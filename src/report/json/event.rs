@@ -114,6 +114,7 @@ impl ContextView {
 enum SuspectView {
     Host { host: String },
     Path { path: [String; 2], direction: String },
+    HostNetwork { host_network: String },
 }
 
 impl SuspectView {
@@ -126,6 +127,7 @@ impl SuspectView {
             Suspect::OneWay(from, to) => {
                 Self::Path { path: [from.to_string(), to.to_string()], direction: format!("{from}>{to}") }
             }
+            Suspect::HostNetwork(host) => Self::HostNetwork { host_network: host.to_string() },
         }
     }
 }

@@ -166,6 +166,7 @@ fn verdict(news: &StallNews) -> String {
         Some(Suspect::Host(host)) => format!(", suspect {}", name(host)),
         Some(Suspect::Path(a, b)) => format!(", suspect the network between {} and {}", name(a), name(b)),
         Some(Suspect::OneWay(a, b)) => format!(", suspect the network from {} to {}", name(a), name(b)),
+        Some(Suspect::HostNetwork(host)) => format!(", suspect the network of {}", name(host)),
     };
     let note = stall.notes.first().map_or_else(String::new, |note| format!("; {note}"));
     format!("{} ({}){suspect}{note}", stall.cause.name(), explain(stall.cause))

@@ -232,6 +232,7 @@ fn suspect(page: &Page<'_>, suspect: &Suspect) -> String {
             format!("the network between {} and {}, both ways", page.name(*a), page.name(*b))
         }
         Suspect::OneWay(from, to) => format!("the network from {} to {}", page.name(*from), page.name(*to)),
+        Suspect::HostNetwork(host) => format!("the network of {}", page.full_name(*host)),
     }
 }
 
@@ -262,6 +263,9 @@ pub(super) const fn explain(cause: Cause) -> &'static str {
         Cause::NetworkLoss => "some gets through, after retransmissions",
         Cause::NetworkSlow => "all gets through, late",
         Cause::SyncSlow => "synchronisation outlasts initLimit",
+        Cause::NetworkMtu => "long segments vanish, short ones pass",
+        Cause::ProcessEnded => "the process died or was restarted: its own kernel closed its connections",
+        Cause::LinkReset => "a RST ended the link, and both processes went on",
         Cause::Unknown => "the capture does not decide",
     }
 }

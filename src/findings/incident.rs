@@ -1,0 +1,279 @@
+//! Incidents: what happened to the ensemble, one entry per root cause, and what it cost.
+//!
+//! Named as in the report's JSON form (`incidents`, `outages`, `coverage`, `sessions`).
+
+use super::{Cause, Evidence, Suspect};
+use crate::address::Address;
+use crate::time::Timestamp;
+
+/// How sure an incident's root is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Confidence {
+    /// Nothing decides.
+    #[default]
+    Unknown,
+    /// The best of several hypotheses; [`Incident::why`] names the runner-up.
+    Likely,
+    /// Frames show it, and refute the other causes.
+    Proven,
+}
+
+impl Confidence {
+    /// Its name in the report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Likely => "likely",
+            Self::Proven => "proven",
+        }
+    }
+}
+
+/// A root cause with everything that follows from it.
+#[derive(Clone, Debug)]
+pub struct Incident {
+    /// Its number, from 1.
+    pub id: u32,
+    /// What it was.
+    pub root: Cause,
+    /// Who or what is to blame; `None` where nothing decides.
+    pub suspect: Option<Suspect>,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// When the root began, not what it led to: of a process that stood still, its last sign of life.
+    pub start: Timestamp,
+    /// When the root ended: of a process that stood still, its first new byte after. `None` where the capture does
+    /// not show it.
+    pub end: Option<Timestamp>,
+    /// From its start to its end, to the capture's end where that comes first, in milliseconds.
+    pub duration_ms: u64,
+    /// Ids of the stalls it explains; may be empty: a killed leader makes none.
+    pub stalls: Vec<u32>,
+    /// Ids of the links it hurt.
+    pub links: Vec<u32>,
+    /// Indices into [`super::Report::elections`] of the elections it led to.
+    pub elections: Vec<usize>,
+    /// Ids of the outages it led to.
+    pub outages: Vec<u32>,
+    /// Why this root and not another.
+    pub why: Vec<Reason>,
+    /// The frames that show it.
+    pub evidence: Vec<Evidence>,
+    /// How often it happened: above 1 for a loop that is told once.
+    pub count: u64,
+}
+
+/// Why an incident has its root and not another. [`crate::report`] words it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The hypothesis that came next, and that the captures at hand do not refute.
+    RunnerUp {
+        /// Its cause.
+        cause: Cause,
+        /// Whom it would blame.
+        suspect: Option<Suspect>,
+    },
+    /// A capture at this host would decide.
+    CaptureWouldDecide {
+        /// The host.
+        host: Address,
+    },
+}
+
+/// A stretch of time in which the ensemble served no writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// Its number, from 1.
+    pub id: u32,
+    /// Which kind.
+    pub kind: OutageKind,
+    /// The last COMMIT in sight before it.
+    pub start: Timestamp,
+    /// The first COMMIT after it; `None` where the capture does not show one.
+    pub end: Option<Timestamp>,
+    /// From its start to its end, to the capture's end where that comes first, in milliseconds.
+    pub duration_ms: u64,
+    /// The incident that led to it.
+    pub incident: Option<u32>,
+    /// Whether every link that could have shown a COMMIT was in sight.
+    pub is_certain: bool,
+}
+
+/// Why nothing was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutageKind {
+    /// No leader: an election lay between the old leader's last COMMIT and the new one's first.
+    NoLeader,
+    /// A leader, writes waiting, and no COMMIT for longer than a tick.
+    NoCommit,
+}
+
+impl OutageKind {
+    /// Its name in the report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoLeader => "no_leader",
+            Self::NoCommit => "no_commit",
+        }
+    }
+}
+
+/// How far stalls could have been seen at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StallCoverage {
+    /// Every stall of the links that are known of would have shown.
+    Full,
+    /// Some would have.
+    Partial,
+    /// None would have: `stalls: []` says nothing.
+    #[default]
+    None,
+}
+
+impl StallCoverage {
+    /// Its name in the report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Partial => "partial",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What the captures can tell.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    /// How far stalls could have been seen.
+    pub stalls: StallCoverage,
+    /// The hosts at which frames were captured.
+    pub hosts: Vec<Address>,
+    /// Servers that the configuration or the traffic names.
+    pub hosts_expected: Option<u64>,
+    /// Links between a leader and a learner of which anything was seen, by pair of servers at once.
+    pub links_seen: u64,
+    /// Links that there must have been; `None` where nothing tells.
+    pub links_expected: Option<u64>,
+    /// The first frame's time.
+    pub from: Option<Timestamp>,
+    /// The last frame's time.
+    pub to: Option<Timestamp>,
+    /// Stretches of time that a host's capture lacks.
+    pub gaps: Vec<CoverageGap>,
+    /// What blinds. [`crate::report`] words it.
+    pub blind: Vec<Blind>,
+}
+
+/// A stretch of time that a capture lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoverageGap {
+    /// The host of the capture; `None` where its captures do not tell.
+    pub host: Option<Address>,
+    /// From when.
+    pub from: Timestamp,
+    /// To when.
+    pub to: Timestamp,
+}
+
+/// What keeps a capture from showing a stall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Blind {
+    /// No frame of a quorum or election port was read.
+    NothingRead,
+    /// Links that carry records of which none could be read: the frames are cut too short.
+    SnaplenTooShort {
+        /// The shortest snaplen of the files, in bytes.
+        snaplen: u32,
+    },
+    /// Links under TLS: silence and close show, records do not.
+    Tls {
+        /// How many.
+        links: u64,
+    },
+    /// Links of which only one direction was captured.
+    OneDirection {
+        /// How many.
+        links: u64,
+    },
+    /// The capture was taken at a host that does not lead: other links are out of its sight.
+    Bystander {
+        /// Links that must have existed and were not seen.
+        unseen: u64,
+    },
+    /// Nothing of the asked-for window lies in the captures.
+    WindowOutside,
+    /// Frames or bytes are missing from the captures themselves.
+    Dropped {
+        /// Frames that the capturing reported as dropped; `None` where only missing bytes show it.
+        frames: Option<u64>,
+    },
+    /// Frames inside tunnels that were not opened.
+    Tunnels {
+        /// How many.
+        frames: u64,
+    },
+}
+
+/// Client sessions as the ensemble's own traffic shows them.
+#[derive(Clone, Debug, Default)]
+pub struct Sessions {
+    /// Different sessions seen.
+    pub seen: u64,
+    /// The most affected first; bounded.
+    pub list: Vec<Session>,
+}
+
+/// A client session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its id.
+    pub id: u64,
+    /// Its timeout, where a PING or `createSession` showed it.
+    pub timeout_ms: Option<u32>,
+    /// The servers that named it in their PINGs or forwarded requests for it.
+    pub servers: Vec<SessionServer>,
+    /// When a `createSession` for it was seen.
+    pub created: Option<Timestamp>,
+    /// When a `closeSession` for it was seen.
+    pub closed: Option<Timestamp>,
+    /// Who closed it.
+    pub closed_by: Option<ClosedBy>,
+    /// From the last sign of life of its server to its expiry, in milliseconds.
+    pub expired_after_ms: Option<u64>,
+    /// The incident in which it moved or expired.
+    pub incident: Option<u32>,
+}
+
+/// A server that held a session, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionServer {
+    /// The server.
+    pub address: Address,
+    /// First named.
+    pub from: Timestamp,
+    /// Last named.
+    pub to: Timestamp,
+}
+
+/// Who closed a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// Its client: a server forwarded the request.
+    Client,
+    /// The leader, when its timeout had run out.
+    Expiry,
+}
+
+impl ClosedBy {
+    /// Its name in the report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Expiry => "expiry",
+        }
+    }
+}
