@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a tool for measuring")]
 
-use quorumscope::capture::{Batch, Options, Replay};
+use quorumscope::capture::{Batch, Replay, ReplayOptions};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::thread;
@@ -23,7 +23,7 @@ fn main() {
     };
     let (loops, rate): (u16, u64) = (loops.parse().unwrap(), rate.parse().unwrap());
     let paths: Vec<_> = captures.iter().map(PathBuf::from).collect();
-    let mut replay = Replay::open(&paths, &Options::default()).unwrap();
+    let mut replay = Replay::open(&paths, &ReplayOptions::default()).unwrap();
     let mut frames: Vec<Vec<u8>> = Vec::new();
     let mut batch = Batch::new();
     while replay.fill(&mut batch) {

@@ -8,7 +8,7 @@ mod input;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use input::Nobody;
-use quorumscope::dissect::{Dissector, Hosts, Settings};
+use quorumscope::dissect::{DissectOptions, Dissector, Hosts};
 use quorumscope::proto::quorum::Head;
 use quorumscope::time::Span;
 use std::hint::black_box;
@@ -63,7 +63,7 @@ fn both_ends(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(2 * input::FRAMES));
         group.bench_function("both ends", |bench| {
             bench.iter(|| {
-                let settings = Settings { hosts: Hosts::new(&known), ..Settings::default() };
+                let settings = DissectOptions { hosts: Hosts::new(&known), ..DissectOptions::default() };
                 let mut dissector = Dissector::new(settings);
                 for batch in &input.batches {
                     input::for_each_segment(batch, |segment| {
@@ -72,7 +72,7 @@ fn both_ends(criterion: &mut Criterion) {
                             [(segment.src.address, Span::ZERO), (segment.dst.address, on_the_way)]
                         {
                             here.at = segment.at.plus(later);
-                            here.place.file = file_of(address);
+                            here.frame.file = file_of(address);
                             dissector.segment(&here, &mut Nobody);
                         }
                     });

@@ -9,7 +9,7 @@ mod input;
 use criterion::{Criterion, criterion_group, criterion_main};
 use quorumscope::capture::Batch;
 use quorumscope::packet::Segment;
-use quorumscope::stream::{Chunk, Connection, FlowKey, Found, Limits, Side, Sink, Table, Verdict};
+use quorumscope::stream::{Chunk, Connection, FlowKey, Limits, Lookup, Membership, Side, Sink, Table};
 use quorumscope::time::Timestamp;
 use std::hint::black_box;
 
@@ -31,14 +31,15 @@ fn streams(batches: &[Batch]) -> usize {
     let mut take = |segment: &Segment<'_>| {
         let (slot, side) = table.find_recent(&segment.src, &segment.dst, segment.at).unwrap_or_else(|| {
             let (key, side) = FlowKey::of(segment.src, segment.dst);
-            let (Found::Known(slot) | Found::New(slot) | Found::Instead(slot)) = table.find(&key, segment.at);
+            let (Lookup::Known(slot) | Lookup::New(slot) | Lookup::Instead(slot)) =
+                table.find(&key, segment.at);
             (slot, side)
         });
         while connections.len() <= slot.index() {
             connections.push(Connection::new(segment.at));
         }
         let Some(connection) = connections.get_mut(slot.index()) else { return };
-        if connection.push(side, segment, &limits, &mut Drain) == Verdict::Another {
+        if connection.push(side, segment, &limits, &mut Drain) == Membership::NewConnection {
             *connection = Connection::new(segment.at);
             connection.push(side, segment, &limits, &mut Drain);
         }

@@ -8,7 +8,7 @@ mod input;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use quorumscope::capture::Batch;
-use quorumscope::dissect::{Dissector, Events, Settings, Telling};
+use quorumscope::dissect::{DissectOptions, Dissector, Events, Replayer};
 use quorumscope::track::Tracker;
 
 /// All events, in pieces, as the tracker takes them from another thread.
@@ -20,7 +20,7 @@ struct Pieces {
 impl Pieces {
     fn of(batches: &[Batch]) -> Vec<Events<Tracker>> {
         let mut pieces = Self { now: Events::default(), full: Vec::new() };
-        let mut dissector = Dissector::new(Settings::default());
+        let mut dissector = Dissector::new(DissectOptions::default());
         for batch in batches {
             input::for_each_segment(batch, |segment| {
                 dissector.segment(segment, &mut pieces.now);
@@ -40,8 +40,8 @@ fn tracking(criterion: &mut Criterion) {
         let pieces = Pieces::of(&input.batches);
         group.bench_function("events", |bench| {
             bench.iter_batched_ref(
-                || (input::tracker(), Telling::default()),
-                |(tracker, telling)| pieces.iter().for_each(|piece| telling.tell(piece, tracker)),
+                || (input::tracker(), Replayer::default()),
+                |(tracker, replayer)| pieces.iter().for_each(|piece| replayer.tell(piece, tracker)),
                 BatchSize::PerIteration,
             );
         });

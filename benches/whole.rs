@@ -8,7 +8,7 @@ mod input;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use quorumscope::capture::{Batch, Replay};
-use quorumscope::dissect::{Dissector, Settings};
+use quorumscope::dissect::{DissectOptions, Dissector};
 
 fn whole(criterion: &mut Criterion) {
     input::measure(criterion, "whole", |group, input| {
@@ -17,7 +17,7 @@ fn whole(criterion: &mut Criterion) {
         group.bench_function("plain", |bench| {
             bench.iter(|| {
                 let mut tracker = input::tracker();
-                let mut dissector = Dissector::new(Settings::default());
+                let mut dissector = Dissector::new(DissectOptions::default());
                 if let Ok(mut replay) = Replay::open(&paths, &input::on_one_thread()) {
                     while replay.fill(&mut batch) {
                         input::for_each_segment(&batch, |segment| {

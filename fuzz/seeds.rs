@@ -9,10 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use quorumscope::address::Endpoint;
-use quorumscope::capture::{Batch, Options, Replay};
+use quorumscope::capture::{Batch, ReplayOptions, Replay};
 use quorumscope::dissect::{
     AuthSeen, Direction, Dissector, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
-    PacketSeen, SegmentSeen, Settings, SnapshotSeen,
+    PacketSeen, SegmentSeen, DissectOptions, SnapshotSeen,
 };
 use quorumscope::frame::{Frame, LinkType};
 use quorumscope::packet::{self, Flags, Segment};
@@ -20,18 +20,18 @@ use quorumscope::pcapfile::{ByteOrder, pcap, pcapng};
 use quorumscope::proto::jute::List;
 use quorumscope::proto::quorum::Packet;
 use quorumscope::proto::snapshot::END;
-use quorumscope::proto::{OpCode, PacketType, SessionId, Step, Zxid, auth, request, txn};
+use quorumscope::proto::{OpCode, PacketType, SessionId, Decoded, Zxid, auth, request, txn};
 use quorumscope::stream::{Closing, Slot};
 use quorumscope::time::{Span, Timestamp};
 
 /// Inputs of each kind per label.
 const EACH: usize = 2;
 /// The longest record that is worth a seed.
-const RECORD_MAX: usize = 1500;
+const MAX_RECORD: usize = 1500;
 /// Stream bytes of a conversation.
-const TALK_MAX: usize = 6000;
+const MAX_TALK: usize = 6000;
 /// Frames of a capture, and the bytes kept of each.
-const FRAMES_MAX: usize = 48;
+const MAX_FRAMES: usize = 48;
 const FRAME_KEPT: usize = 300;
 
 type Conversation = (Endpoint, Endpoint);
@@ -75,14 +75,14 @@ struct Finder<'s> {
 
 impl Finder<'_> {
     fn add(&mut self, target: &'static str, kind: &str, input: &[u8]) {
-        if input.len() <= RECORD_MAX {
+        if input.len() <= MAX_RECORD {
             self.seeds.add(target, format!("{}-{kind}", self.label), input.to_vec());
         }
     }
 
     /// A packet, and what is inside it.
     fn quorum(&mut self, direction: Direction, bytes: &[u8]) {
-        let Step::Record { value: packet, .. } = Packet::decode(bytes, RECORD_MAX as u32) else { return };
+        let Decoded::Record { value: packet, .. } = Packet::decode(bytes, MAX_RECORD as u32) else { return };
         let to = if direction.is_to_leader() { "leader" } else { "learner" };
         let name = packet.head.kind.name().to_lowercase();
         let data = packet.data.unwrap_or_default();
@@ -134,7 +134,7 @@ impl Observer for Finder<'_> {
             _ => return,
         }
         let said = self.election.entry((seen.src, seen.dst)).or_default();
-        if said.len() < RECORD_MAX {
+        if said.len() < MAX_RECORD {
             said.extend_from_slice(&bytes);
         }
     }
@@ -161,7 +161,7 @@ impl Talk {
             return;
         }
         *next = Some(segment.seq.wrapping_add(segment.len + syn));
-        if self.script.len() + segment.payload.len() > TALK_MAX {
+        if self.script.len() + segment.payload.len() > MAX_TALK {
             self.is_over = true;
         }
         if self.is_over || segment.payload.is_empty() {
@@ -204,7 +204,7 @@ impl Clip {
                     link: LinkType::Ethernet,
                     orig_len: *orig_len,
                     data: &data[..data.len().min(kept)],
-                    place: quorumscope::frame::FrameRef { file: 0, number },
+                    id: quorumscope::frame::FrameRef { file: 0, number },
                 })
             };
             for (order, nanos) in [(ByteOrder::Little, false), (ByteOrder::Big, true)] {
@@ -308,9 +308,9 @@ fn side(segment: &Segment<'_>) -> Option<(bool, u16, Conversation)> {
 
 fn read(label: &str, path: &Path, seeds: &mut Seeds) -> Result<(), Box<dyn std::error::Error>> {
     let mut replay =
-        Replay::open(&[path.to_path_buf()], &Options::default()).map_err(|error| error.to_string())?;
+        Replay::open(&[path.to_path_buf()], &ReplayOptions::default()).map_err(|error| error.to_string())?;
     let mut batch = Batch::new();
-    let mut dissector = Dissector::new(Settings::default());
+    let mut dissector = Dissector::new(DissectOptions::default());
     let mut talks: HashMap<Conversation, Talk> = HashMap::new();
     let mut clips: HashMap<Conversation, (u16, Clip)> = HashMap::new();
     let mut quiet: HashMap<Conversation, Quiet> = HashMap::new();
@@ -327,7 +327,7 @@ fn read(label: &str, path: &Path, seeds: &mut Seeds) -> Result<(), Box<dyn std::
             let how = if port == 3888 { 1 } else { 0 };
             talks.entry(key).or_insert_with(|| Talk::new(how)).take(from_learner, &segment);
             let (_, clip) = clips.entry(key).or_insert_with(|| (port, Clip::default()));
-            if frame.link == LinkType::Ethernet && clip.frames.len() < FRAMES_MAX {
+            if frame.link == LinkType::Ethernet && clip.frames.len() < MAX_FRAMES {
                 let kept = &frame.data[..frame.data.len().min(FRAME_KEPT)];
                 clip.frames.push((kept.to_vec(), frame.orig_len, frame.at));
             }
@@ -359,8 +359,8 @@ fn read(label: &str, path: &Path, seeds: &mut Seeds) -> Result<(), Box<dyn std::
         let mut file = Vec::new();
         encoder.header(1, 96, &mut file);
         for ((data, orig_len, at), number) in quiet.clip.frames.iter().zip(1..) {
-            let place = quorumscope::frame::FrameRef { file: 0, number };
-            let frame = Frame { at: *at, link: LinkType::Ethernet, orig_len: *orig_len, data, place };
+            let id = quorumscope::frame::FrameRef { file: 0, number };
+            let frame = Frame { at: *at, link: LinkType::Ethernet, orig_len: *orig_len, data, id };
             encoder.frame(&frame, &mut file);
         }
         finder.seeds.add("report", format!("{label}-quiet"), file);

@@ -83,5 +83,5 @@ pub struct Frame<'a> {
     /// The bytes that were kept.
     pub data: &'a [u8],
     /// Where it stands in the input.
-    pub place: FrameRef,
+    pub id: FrameRef,
 }

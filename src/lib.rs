@@ -7,6 +7,7 @@ pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clocks;
+pub mod common_host;
 pub mod diagnose;
 pub mod dissect;
 pub mod findings;
@@ -22,7 +23,6 @@ pub mod report;
 pub mod stream;
 pub mod time;
 pub mod track;
-pub mod vantage;
 
 #[cfg(test)]
 mod testkit;

@@ -9,7 +9,7 @@ mod common;
 
 use capture::{Captured, as_pcap, frames, read};
 use common::{list, testdata};
-use quorumscope::capture::Clock;
+use quorumscope::capture::ClockCorrection;
 use quorumscope::pcapfile::ByteOrder;
 use quorumscope::time::Span;
 use serde_json::Value;
@@ -27,7 +27,7 @@ const FOLDERS: [(&str, &str, &[&str]); 8] = [
 ];
 
 /// The report of a folder, with one host's clock set wrong by that much.
-fn report(folder: &str, moved: &str, others: &[&str], wrong: Option<Clock>) -> Value {
+fn report(folder: &str, moved: &str, others: &[&str], wrong: Option<ClockCorrection>) -> Value {
     let folder = testdata().join(folder);
     let mut files: Vec<_> = others
         .iter()
@@ -35,7 +35,7 @@ fn report(folder: &str, moved: &str, others: &[&str], wrong: Option<Clock>) -> V
         .collect();
     let mut shifted = frames(&folder.join(moved));
     if let Some(clock) = wrong {
-        let clock = Clock { anchor: shifted[0].at, ..clock };
+        let clock = ClockCorrection { anchor: shifted[0].at, ..clock };
         shifted.iter_mut().for_each(|frame| frame.at = clock.correct(frame.at));
     }
     files.push((&moved[..3], as_pcap(ByteOrder::Little, true, &shifted)));
@@ -64,7 +64,8 @@ fn minutes_between_the_clocks_change_no_verdict() {
         let expected = report(folder, moved, others, None);
         for (offset_ms, drift) in [(137_000, 40e-6), (-137_000, -40e-6), (250, 0.0), (3_600_000, 0.0)] {
             let title = format!("{folder}, {moved} off by {offset_ms} ms and {drift}");
-            let wrong = Clock { offset: Span::from_millis(offset_ms), drift, ..Clock::default() };
+            let wrong =
+                ClockCorrection { offset: Span::from_millis(offset_ms), drift, ..ClockCorrection::default() };
             let shifted = report(folder, moved, others, Some(wrong));
             let (was, is) = (told(&expected), told(&shifted));
             assert_eq!(was.len(), is.len(), "{title}: {is:#?}");

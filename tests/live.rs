@@ -8,7 +8,7 @@
 mod common;
 
 use common::{list, testdata};
-use quorumscope::capture::{Batch, Options, Replay};
+use quorumscope::capture::{Batch, Replay, ReplayOptions};
 use quorumscope::pcapfile::{ByteOrder, pcapng};
 use quorumscope::time::{Span, Timestamp};
 use serde_json::Value;
@@ -310,7 +310,7 @@ fn check_recording(told: &Value, folder: &Path) -> PathBuf {
     assert!(has("stall #1 server.1 quiet towards its leader server.5"));
     assert!(has("the leader closed the link"), "the verdict is that of the end");
     assert!(has("stall #1: the last new bytes from 10.255.0.101"));
-    let frames = Replay::open(std::slice::from_ref(&path), &Options::default()).map(|mut replay| {
+    let frames = Replay::open(std::slice::from_ref(&path), &ReplayOptions::default()).map(|mut replay| {
         let (mut batch, mut frames) = (Batch::new(), 0);
         while replay.fill(&mut batch) {
             frames += batch.len() as u64;
@@ -376,7 +376,7 @@ fn rotate(capture: &str, folder: &Path, copy: &Path) {
     encoder.interface(1, 96, &mut head);
     let mut copy = File::create(copy).unwrap();
     copy.write_all(&head).unwrap();
-    let mut replay = Replay::open(&[testdata().join(capture)], &Options::default()).unwrap();
+    let mut replay = Replay::open(&[testdata().join(capture)], &ReplayOptions::default()).unwrap();
     let (mut batch, mut first, mut open) = (Batch::new(), None, None::<(u64, PathBuf, File)>);
     let began = Instant::now();
     while replay.fill(&mut batch) {

@@ -1,7 +1,7 @@
 //! A large capture out of a small one: the same traffic again and again, later, and on other
 //! ports where copies run at once.
 
-use quorumscope::capture::{Batch, Options, Replay};
+use quorumscope::capture::{Batch, Replay, ReplayOptions};
 use quorumscope::frame::LinkType;
 use std::error::Error;
 use std::io::Write;
@@ -52,7 +52,7 @@ pub(crate) fn write_large(
 }
 
 fn read(inputs: &[PathBuf]) -> Result<Vec<Held>, Box<dyn Error>> {
-    let mut replay = Replay::open(inputs, &Options::default())?;
+    let mut replay = Replay::open(inputs, &ReplayOptions::default())?;
     let mut batch = Batch::new();
     let mut held = Vec::new();
     while replay.fill(&mut batch) {

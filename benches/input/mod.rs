@@ -9,10 +9,10 @@ mod large;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
-use quorumscope::capture::{Batch, Options, Replay};
+use quorumscope::capture::{Batch, Replay, ReplayOptions};
 use quorumscope::dissect::{
-    AuthSeen, Direction, Dissector, ElectionSeen, LinkOpened, LinkTotals, Observer, PacketSeen, SegmentSeen,
-    Settings, SnapshotSeen,
+    AuthSeen, Direction, DissectOptions, Dissector, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    PacketSeen, SegmentSeen, SnapshotSeen,
 };
 use quorumscope::packet::{Segment, segment};
 use quorumscope::stream::{Closing, Slot};
@@ -76,8 +76,8 @@ pub(crate) fn measure(
 }
 
 /// How the file is read.
-pub(crate) fn on_one_thread() -> Options {
-    Options { threads: 1, ..Options::default() }
+pub(crate) fn on_one_thread() -> ReplayOptions {
+    ReplayOptions { threads: 1, ..ReplayOptions::default() }
 }
 
 /// Does something with each segment of a batch, which stays where it was made: a segment is large.
@@ -92,7 +92,7 @@ pub(crate) fn for_each_segment(batch: &Batch, mut with: impl FnMut(&Segment<'_>)
 
 /// All that was dissected, not yet at its end.
 pub(crate) fn dissect<O: Observer>(batches: &[Batch], observer: &mut O) -> Dissector {
-    let mut dissector = Dissector::new(Settings::default());
+    let mut dissector = Dissector::new(DissectOptions::default());
     for batch in batches {
         for_each_segment(batch, |segment| {
             dissector.segment(segment, observer);
@@ -103,7 +103,7 @@ pub(crate) fn dissect<O: Observer>(batches: &[Batch], observer: &mut O) -> Disse
 
 /// A tracker that has seen nothing yet.
 pub(crate) fn tracker() -> Tracker {
-    Tracker::new(track::Options::default())
+    Tracker::new(track::TrackerOptions::default())
 }
 
 /// Looks at nothing.

@@ -2,7 +2,7 @@
 //!
 //! Unpacking costs more than anything else done to a packed capture, and one file's bytes can only be
 //! unpacked one after the other. So each packed file that is open, and the next ones of a rotation before
-//! their turn, are unpacked and decoded by a thread each, at most [`MOST`] at once. Every one of them runs
+//! their turn, are unpacked and decoded by a thread each, at most [`MAX_FILES`] at once. Every one of them runs
 //! ahead by a few batches and then waits to be used: memory is bounded, and frames come in the same
 //! order as without threads.
 
@@ -13,14 +13,14 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::FileInfo;
 use super::batch::Batch;
-use super::clock::Clock;
+use super::clock::ClockCorrection;
 use super::reader::Reader;
 
 /// The most files that are unpacked side by side.
-pub(super) const MOST: usize = 8;
+pub(super) const MAX_FILES: usize = 8;
 /// Batches that a file is ahead.
 const BATCHES: usize = 8;
-/// Bytes of frames in each; with [`MOST`] files 20 MiB at most.
+/// Bytes of frames in each; with [`MAX_FILES`] files 20 MiB at most.
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// One file's frames: read when asked for, or ahead of that.
@@ -87,7 +87,7 @@ impl Frames {
     }
 
     /// Says which file of the input it is and what sets its times right. Call it before [`Self::run_ahead`].
-    pub(super) fn set_place(&mut self, file: u32, clock: Option<Clock>) {
+    pub(super) fn set_place(&mut self, file: u32, clock: Option<ClockCorrection>) {
         if let Self::Here(reader) = self {
             (reader.file, reader.clock) = (file, clock);
         }
@@ -160,7 +160,7 @@ fn read(mut reader: Reader, full: &Sender<Message>, empty: &Receiver<Batch>) {
 /// How many files may be read ahead by so many threads; unpacking in the thread that asks is as good where
 /// there is but one.
 pub(super) fn most(threads: usize) -> usize {
-    if threads < 2 { 0 } else { threads.min(MOST) }
+    if threads < 2 { 0 } else { threads.min(MAX_FILES) }
 }
 
 /// Processors to work with.

@@ -65,9 +65,9 @@ impl Batch {
     pub fn add(&mut self, frame: &Frame<'_>) {
         let start = u32::try_from(self.append(frame.data)).unwrap_or(u32::MAX);
         let len = u32::try_from(frame.data.len()).unwrap_or(u32::MAX);
-        let Frame { at, link, orig_len, place, .. } = *frame;
-        let head = Head { at, link, orig_len, start, len, number: place.number };
-        self.entries.push(Entry { head, file: place.file });
+        let Frame { at, link, orig_len, id, .. } = *frame;
+        let head = Head { at, link, orig_len, start, len, number: id.number };
+        self.entries.push(Entry { head, file: id.file });
     }
 
     /// The frames, in pieces at whose ends files end: these, by their index in the input, with each. Where
@@ -102,7 +102,7 @@ impl Batch {
             link: head.link,
             orig_len: head.orig_len,
             data: self.bytes.get(start..start + head.len as usize).unwrap_or_default(),
-            place: FrameRef { file: *file, number: head.number },
+            id: FrameRef { file: *file, number: head.number },
         }
     }
 

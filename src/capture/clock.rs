@@ -8,7 +8,7 @@ use crate::time::{Span, Timestamp};
 
 /// A straight line between two clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Clock {
+pub struct ClockCorrection {
     /// The time, by the clock to be corrected, at which `offset` holds.
     pub anchor: Timestamp,
     /// What is added to a time.
@@ -17,7 +17,7 @@ pub struct Clock {
     pub drift: f64,
 }
 
-impl Clock {
+impl ClockCorrection {
     /// The time by the other clock.
     #[must_use]
     pub fn correct(&self, at: Timestamp) -> Timestamp {
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_clock_there_and_back_is_the_same_clock() {
-        let clock = Clock { anchor: START, offset: Span::from_millis(-137_000), drift: 40e-6 };
+        let clock = ClockCorrection { anchor: START, offset: Span::from_millis(-137_000), drift: 40e-6 };
         let later = START.plus(Span::from_millis(100_000));
         assert_eq!(clock.correct(later), START.plus(Span::from_millis(-37_000 + 4)));
         let back = clock.back().correct(clock.correct(later));
@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn nothing_overflows() {
-        let clock = Clock { anchor: Timestamp::MIN, offset: Span::from_nanos(i64::MAX), drift: 1.0 };
+        let clock =
+            ClockCorrection { anchor: Timestamp::MIN, offset: Span::from_nanos(i64::MAX), drift: 1.0 };
         assert_eq!(clock.correct(Timestamp::MAX), Timestamp::MAX);
         let _ = clock.back().then(&clock).correct(Timestamp::MIN);
     }

@@ -18,8 +18,8 @@ use crate::pcapfile::Format;
 use crate::time::Timestamp;
 
 pub use batch::Batch;
-pub use clock::Clock;
-pub use replay::{OpenError, Options, Replay};
+pub use clock::ClockCorrection;
+pub use replay::{OpenError, Replay, ReplayOptions};
 
 /// How a file is packed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

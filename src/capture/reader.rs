@@ -4,12 +4,12 @@ use std::io::{self, Read};
 
 use super::FileInfo;
 use super::batch::{Batch, Entry};
-use super::clock::Clock;
+use super::clock::ClockCorrection;
 use super::unpack::Unpacker;
 use crate::pcapfile::{Decoder, Progress};
 
 /// A buffer with less room than this is full: reading a little more is not worth a call.
-const LEAST_READ: usize = 16 * 1024;
+const MIN_READ_BYTES: usize = 16 * 1024;
 
 /// Reads one file, a batch at a time. Every problem ends in its [`FileInfo`], with all frames before
 /// it delivered. Owns all it needs, so that it can run ahead on a thread of its own.
@@ -19,7 +19,7 @@ pub(super) struct Reader {
     /// The file's index in the input.
     pub(super) file: u32,
     /// What sets its times right, where its clock is not that of the others.
-    pub(super) clock: Option<Clock>,
+    pub(super) clock: Option<ClockCorrection>,
     /// None once the file is done with.
     source: Option<Unpacker>,
     decoder: Option<Decoder>,
@@ -59,7 +59,7 @@ impl Reader {
         let Some(mut source) = self.source.take() else { return false };
         batch.append(&self.tail);
         self.tail.clear();
-        batch.reserve(target.max(batch.filled + LEAST_READ));
+        batch.reserve(target.max(batch.filled + MIN_READ_BYTES));
         let mut used = 0;
         match self.read(&mut source, batch, &mut used) {
             Ok(()) => {
@@ -91,7 +91,7 @@ impl Reader {
                 return Err(Stop::Problem(problem.to_string()));
             }
             let room = batch.bytes.len() - batch.filled;
-            if !batch.is_empty() && (self.eager || room < LEAST_READ) {
+            if !batch.is_empty() && (self.eager || room < MIN_READ_BYTES) {
                 return Ok(());
             }
             if batch.is_empty() {
@@ -101,7 +101,7 @@ impl Reader {
                 *used = 0;
             }
             // The decoder checked what it asks for against its limits.
-            batch.reserve(progress.needed.max(batch.filled + LEAST_READ));
+            batch.reserve(progress.needed.max(batch.filled + MIN_READ_BYTES));
         }
     }
 

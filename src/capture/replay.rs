@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ahead::{self, Frames};
 use super::batch::Batch;
-use super::clock::Clock;
+use super::clock::ClockCorrection;
 use super::reader::Reader;
 use super::rotation::{Entry, Open, Rotation, Waiting};
 use super::unpack::Unpacker;
@@ -19,19 +19,19 @@ use crate::frame::Frame;
 
 /// The most files open at once. With 64 KiB of frames and some 100 KiB of unpacker for each, they
 /// stay within 32 MiB; rotations of one host need two.
-const MOST_OPEN: usize = 128;
+const MAX_OPEN: usize = 128;
 /// How many bytes of frames a batch holds: little enough to stay in a processor's second cache.
 const BATCH_BYTES: usize = 256 * 1024;
 /// How much of each file is read to learn its first frame's time.
 const SNIFF_BYTES: usize = 16 * 1024;
 /// The most files a replay takes; an index into them has 32 bits.
-const MOST_FILES: usize = 100_000;
+const MAX_FILES: usize = 100_000;
 /// The path that means standard input.
 const STDIN: &str = "-";
 
 /// How to replay.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct ReplayOptions {
     /// The most files open at once; files that overlap beyond this are read after the others.
     pub most_open: usize,
     /// About how many bytes of frames a batch holds.
@@ -41,9 +41,9 @@ pub struct Options {
     pub threads: usize,
 }
 
-impl Default for Options {
+impl Default for ReplayOptions {
     fn default() -> Self {
-        Self { most_open: MOST_OPEN, batch_bytes: BATCH_BYTES, threads: ahead::processors() }
+        Self { most_open: MAX_OPEN, batch_bytes: BATCH_BYTES, threads: ahead::processors() }
     }
 }
 
@@ -91,13 +91,13 @@ impl Replay {
     ///
     /// # Errors
     /// Where nothing at all can be read: what is wrong with each file.
-    pub fn open(paths: &[PathBuf], options: &Options) -> Result<Self, OpenError> {
+    pub fn open(paths: &[PathBuf], options: &ReplayOptions) -> Result<Self, OpenError> {
         let bytes_read = Arc::new(AtomicU64::new(0));
-        let mut found = Found::default();
+        let mut found = InputFiles::default();
         for path in paths {
             found.add(path);
         }
-        let Found { sources, mut skipped, .. } = found;
+        let InputFiles { sources, mut skipped, .. } = found;
         let mut candidates = Vec::new();
         for source in sources {
             match Candidate::new(source, &bytes_read) {
@@ -182,7 +182,7 @@ impl Replay {
 
     /// Sets the times of files right, by their index: what is read from now on has the right times, and
     /// files come in the order of these. Call it before the first frame is read.
-    pub fn set_clocks(&mut self, clocks: &[Option<Clock>]) {
+    pub fn set_clocks(&mut self, clocks: &[Option<ClockCorrection>]) {
         self.rotation.set_clocks(clocks);
         for (file, clock) in self.files.iter_mut().zip(clocks) {
             if let Some(clock) = clock {
@@ -328,14 +328,14 @@ impl Candidate {
 
 /// The files that paths stand for.
 #[derive(Default)]
-struct Found {
+struct InputFiles {
     sources: Vec<Source>,
     skipped: Vec<String>,
     /// Where they really are, to know one that was given twice.
     real: HashSet<PathBuf>,
 }
 
-impl Found {
+impl InputFiles {
     fn add(&mut self, path: &Path) {
         if path.as_os_str() != STDIN && path.is_dir() {
             self.add_directory(path);
@@ -349,7 +349,7 @@ impl Found {
         if !self.real.insert(real) {
             return;
         }
-        if self.sources.len() < MOST_FILES {
+        if self.sources.len() < MAX_FILES {
             self.sources.push(source);
         } else {
             self.skipped.push(source.path.display().to_string());

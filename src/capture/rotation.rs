@@ -12,7 +12,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use super::FileInfo;
 use super::ahead::Frames;
 use super::batch::{Batch, Over};
-use super::clock::Clock;
+use super::clock::ClockCorrection;
 use crate::time::Timestamp;
 
 /// How much of each of several files that overlap is held in memory.
@@ -25,7 +25,7 @@ pub(super) struct Waiting {
     /// Its index in the input.
     pub(super) file: u32,
     /// What sets its times right; `first` is right already.
-    pub(super) clock: Option<Clock>,
+    pub(super) clock: Option<ClockCorrection>,
     /// How to come by it.
     pub(super) entry: Entry,
     /// Whether unpacking it is work that is worth a thread.
@@ -128,7 +128,7 @@ impl Rotation {
 
     /// Sets the times of files right, by their index, and puts them in order anew. Call it before the
     /// first of them is read.
-    pub(super) fn set_clocks(&mut self, clocks: &[Option<Clock>]) {
+    pub(super) fn set_clocks(&mut self, clocks: &[Option<ClockCorrection>]) {
         for waiting in &mut self.waiting {
             if let Some(Some(clock)) = clocks.get(waiting.file as usize) {
                 waiting.clock = Some(*clock);

@@ -41,7 +41,7 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
     folder
 }
 
-fn open(folder: &TempDir, options: &Options) -> Result<Replay, OpenError> {
+fn open(folder: &TempDir, options: &ReplayOptions) -> Result<Replay, OpenError> {
     Replay::open(&[folder.path().to_owned()], options)
 }
 
@@ -54,8 +54,8 @@ fn frames(replay: &mut Replay) -> Vec<(i64, u32, u32)> {
         assert_eq!(batch.len(), batch.frames().len());
         for (index, frame) in batch.frames().enumerate() {
             assert_eq!(frame.data, b"abc");
-            assert_eq!(batch.frame(index).unwrap().place, frame.place);
-            seen.push((frame.at.nanos(), frame.place.file, frame.place.number));
+            assert_eq!(batch.frame(index).unwrap().id, frame.id);
+            seen.push((frame.at.nanos(), frame.id.file, frame.id.number));
         }
     }
     assert!(batch.is_empty() && !replay.fill(&mut batch));
@@ -75,7 +75,7 @@ fn problems(replay: &Replay) -> Vec<(String, Option<&str>)> {
 /// One file alone: how many frames it gave, and its problem.
 fn one(bytes: &[u8]) -> (u64, Option<String>) {
     let folder = folder(&[("one.pcap", bytes)]);
-    match open(&folder, &Options::default()) {
+    match open(&folder, &ReplayOptions::default()) {
         Ok(mut replay) => {
             let mut batch = Batch::new();
             let mut seen = 0;
@@ -112,7 +112,7 @@ fn every_format_order_and_packing_is_read() {
                 (Compression::Zstd, zstd(&plain)),
             ] {
                 let folder = folder(&[("one", &bytes)]);
-                let mut replay = open(&folder, &Options::default()).unwrap();
+                let mut replay = open(&folder, &ReplayOptions::default()).unwrap();
                 assert_eq!(replay.total_bytes(), Some(bytes.len() as u64));
                 assert_eq!(times(&mut replay), [1_000, 2_000, 3_000]);
                 assert_eq!(replay.bytes_read(), bytes.len() as u64);
@@ -237,7 +237,7 @@ fn no_byte_whatever_of_packed_data_makes_it_panic() {
 fn files_are_read_in_order_of_their_first_frame_whatever_their_names() {
     let files = [nanos_file(&[50, 60]), gzip(&nanos_file(&[10, 20])), zstd(&nanos_file(&[30, 40]))];
     let folder = folder(&[("a.pcap", &files[0]), ("b.pcap1", &files[1]), ("c", &files[2])]);
-    let mut replay = open(&folder, &Options::default()).unwrap();
+    let mut replay = open(&folder, &ReplayOptions::default()).unwrap();
     assert_eq!(frames(&mut replay), [(10, 0, 1), (20, 0, 2), (30, 1, 1), (40, 1, 2), (50, 2, 1), (60, 2, 2)]);
     let names: Vec<_> = problems(&replay).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["b.pcap1", "c", "a.pcap"]);
@@ -247,7 +247,7 @@ fn files_are_read_in_order_of_their_first_frame_whatever_their_names() {
 fn equal_times_at_a_boundary_keep_the_files_apart() {
     let files = [nanos_file(&[10, 20, 20]), nanos_file(&[20, 20, 30])];
     let folder = folder(&[("b", &files[0]), ("a", &files[1])]);
-    let mut replay = open(&folder, &Options::default()).unwrap();
+    let mut replay = open(&folder, &ReplayOptions::default()).unwrap();
     assert_eq!(frames(&mut replay), [(10, 0, 1), (20, 0, 2), (20, 0, 3), (20, 1, 1), (20, 1, 2), (30, 1, 3)]);
 }
 
@@ -274,7 +274,7 @@ fn files_that_overlap_are_merged() {
         (80, 3, 1),
     ];
     for batch_bytes in [1, 40, 100, 1_000_000] {
-        let mut replay = open(&folder, &Options { batch_bytes, ..Options::default() }).unwrap();
+        let mut replay = open(&folder, &ReplayOptions { batch_bytes, ..ReplayOptions::default() }).unwrap();
         assert_eq!(frames(&mut replay), expected, "{batch_bytes}");
         assert!(replay.files().iter().all(|file| file.problem.is_none()));
     }
@@ -284,7 +284,7 @@ fn files_that_overlap_are_merged() {
 fn frames_keep_their_files_order_where_time_steps_back() {
     let files = [nanos_file(&[10, 40, 30, 50]), nanos_file(&[35, 45])];
     let folder = folder(&[("a", &files[0]), ("b", &files[1])]);
-    let mut replay = open(&folder, &Options::default()).unwrap();
+    let mut replay = open(&folder, &ReplayOptions::default()).unwrap();
     assert_eq!(times(&mut replay), [10, 35, 40, 30, 45, 50]);
 }
 
@@ -296,7 +296,7 @@ fn large_files_that_overlap_come_out_in_order() {
     let late: Vec<_> = (0..10).map(|n| 2 * count + n).collect();
     let files = [nanos_file(&even), gzip(&nanos_file(&odd)), nanos_file(&late)];
     let folder = folder(&[("a", &files[0]), ("b", &files[1]), ("c", &files[2])]);
-    let mut replay = open(&folder, &Options::default()).unwrap();
+    let mut replay = open(&folder, &ReplayOptions::default()).unwrap();
     assert!(times(&mut replay).into_iter().eq(0..2 * count + 10));
 }
 
@@ -304,7 +304,7 @@ fn large_files_that_overlap_come_out_in_order() {
 fn files_beyond_the_limit_are_read_late_and_say_so() {
     let files = [nanos_file(&[10, 40]), nanos_file(&[20, 50]), nanos_file(&[30, 60])];
     let folder = folder(&[("a", &files[0]), ("b", &files[1]), ("c", &files[2])]);
-    let mut replay = open(&folder, &Options { most_open: 2, ..Options::default() }).unwrap();
+    let mut replay = open(&folder, &ReplayOptions { most_open: 2, ..ReplayOptions::default() }).unwrap();
     assert_eq!(times(&mut replay), [10, 20, 40, 30, 50, 60]);
     assert_eq!(problems(&replay)[2].1, Some("more than 2 files overlap in time: read after those"));
 }
@@ -324,7 +324,7 @@ fn what_cannot_be_read_is_named_and_the_rest_is_read() {
     ]);
     fs::create_dir(folder.path().join("below.pcap")).unwrap();
     fs::write(folder.path().join("below.pcap/i.pcap"), &good).unwrap();
-    let mut replay = open(&folder, &Options::default()).unwrap();
+    let mut replay = open(&folder, &ReplayOptions::default()).unwrap();
     assert_eq!(frames(&mut replay).len(), 3);
     let expected = [
         ("g.pcap", Some("ends inside the record of frame 2, at byte 43")),
@@ -344,19 +344,19 @@ fn nothing_readable_is_an_error_that_names_each_file() {
     let folder = folder(&[("a.log", b"a server's log")]);
     let log = folder.path().join("a.log");
     let none = folder.path().join("none.pcap");
-    let error = Replay::open(&[log.clone(), none.clone()], &Options::default()).unwrap_err();
+    let error = Replay::open(&[log.clone(), none.clone()], &ReplayOptions::default()).unwrap_err();
     let text = error.to_string();
     assert!(text.contains(&format!("{}: not a capture file", log.display())), "{text}");
     assert!(text.contains(&format!("{}: No such file", none.display())), "{text}");
-    let error = open(&folder, &Options::default()).unwrap_err();
+    let error = open(&folder, &ReplayOptions::default()).unwrap_err();
     assert_eq!(error.to_string(), "no capture file found (1 other files)");
-    assert!(Replay::open(&[], &Options::default()).is_err());
+    assert!(Replay::open(&[], &ReplayOptions::default()).is_err());
 }
 
 #[test]
 fn a_capture_without_frames_is_no_error() {
     let folder = folder(&[("a", &nanos_file(&[]))]);
-    let mut replay = open(&folder, &Options::default()).unwrap();
+    let mut replay = open(&folder, &ReplayOptions::default()).unwrap();
     assert_eq!(frames(&mut replay), []);
     assert_eq!(replay.files()[0].problem, None);
     assert_eq!(replay.files()[0].format, Some(Format::Pcap));
@@ -366,14 +366,14 @@ fn a_capture_without_frames_is_no_error() {
 fn a_file_given_twice_is_read_once() {
     let folder = folder(&[("a", &nanos_file(&[10]))]);
     let paths: [PathBuf; 3] = [folder.path().join("a"), folder.path().to_owned(), folder.path().join("./a")];
-    let mut replay = Replay::open(&paths, &Options::default()).unwrap();
+    let mut replay = Replay::open(&paths, &ReplayOptions::default()).unwrap();
     assert_eq!(frames(&mut replay), [(10, 0, 1)]);
 }
 
 #[test]
 fn a_file_that_is_gone_when_its_turn_comes_says_so() {
     let folder = folder(&[("a", &nanos_file(&[10])), ("b", &nanos_file(&[20]))]);
-    let mut replay = open(&folder, &Options::default()).unwrap();
+    let mut replay = open(&folder, &ReplayOptions::default()).unwrap();
     fs::remove_file(folder.path().join("b")).unwrap();
     assert_eq!(times(&mut replay), [10]);
     let file = &replay.files()[1];
@@ -392,7 +392,7 @@ fn large_frames_are_read_whole() {
         encoder.frame(&frame, &mut bytes);
     }
     let folder = folder(&[("a", &bytes), ("b", &bytes)]);
-    let mut replay = open(&folder, &Options { batch_bytes: 1, ..Options::default() }).unwrap();
+    let mut replay = open(&folder, &ReplayOptions { batch_bytes: 1, ..ReplayOptions::default() }).unwrap();
     let mut batch = Batch::new();
     let mut seen = 0;
     while replay.fill(&mut batch) {

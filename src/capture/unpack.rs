@@ -24,7 +24,7 @@ const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// The longest magic there is.
 const MAGIC_LEN: usize = 4;
 /// The most memory that a zstd frame may ask for, its window; `zstd -19` asks for 8 MiB.
-const MOST_WINDOW: u64 = 32 * 1024 * 1024;
+const MAX_WINDOW: u64 = 32 * 1024 * 1024;
 /// How much zstd data is unpacked at once: a block's most.
 const ZSTD_STEP: usize = 128 * 1024;
 
@@ -214,10 +214,8 @@ impl Zstd {
     fn begin_frame(&mut self) -> io::Result<()> {
         let mut header = ZSTD_MAGIC.to_vec();
         let window = read_window(&mut self.input, &mut header).map_err(|_| ends_early("zstd"))?;
-        if window > MOST_WINDOW {
-            return Err(invalid(&format!(
-                "zstd: needs {window} bytes of memory, the limit is {MOST_WINDOW}"
-            )));
+        if window > MAX_WINDOW {
+            return Err(invalid(&format!("zstd: needs {window} bytes of memory, the limit is {MAX_WINDOW}")));
         }
         self.decoder.init(&header[..]).map_err(|error| invalid(&format!("zstd: {error}")))
     }

@@ -61,7 +61,7 @@ fn frames(report: &Report, args: &ReplayArgs, path: &Path) -> Result<(), Wrong> 
                 .checked_sub(1)
                 .and_then(|index| around.get(index))
                 .is_some_and(|(_, to)| frame.at <= *to);
-            if is_inside || notes.has(frame.place) {
+            if is_inside || notes.has(frame.id) {
                 file.frame(&frame)?;
             }
         }

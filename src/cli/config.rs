@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// No configuration is longer; a capture given by mistake is not read to its end.
-const LIMIT: u64 = 4 << 20;
+const MAX_BYTES: u64 = 4 << 20;
 
 /// What a configuration says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -127,7 +127,7 @@ pub(super) fn setting_of(option: Option<u32>, config: Option<u32>) -> Option<(u3
 fn read(path: &Path) -> std::io::Result<String> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(LIMIT).read_to_end(&mut bytes)?;
+    fs::File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -1,28 +1,28 @@
 //! `qscope dump`: captures to a line per record.
 
 use super::args::{DumpArgs, Format};
-use super::exit::{Failure, Outcome, complain};
+use super::exit::{ExitStatus, Failure, complain};
 use super::progress::Progress;
-use super::reading::{Passed, Reading};
-use super::replay::{Asked, open, set_clocks};
+use super::reader::{FrameCounts, ReaderThread};
+use super::replay::{Request, open, set_clocks};
 use crate::address::Address;
 use crate::capture::Replay;
 use crate::dissect::Dissector;
 use crate::findings::selection::ServerChoice;
 use crate::report::clock::{Digits, WallClock};
-use crate::report::dump::{Dump, Options, TypeChoice};
+use crate::report::dump::{Dump, DumpOptions, TypeChoice};
 use crate::report::short_paths;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 /// Reads everything and writes each record as it passes.
-pub(super) fn run(args: &DumpArgs) -> Result<Outcome, Failure> {
-    let asked = Asked::of(&args.input)?;
+pub(super) fn run(args: &DumpArgs) -> Result<ExitStatus, Failure> {
+    let asked = Request::of(&args.input)?;
     let types = args.types.iter().map(|name| type_choice(name)).collect::<Result<_, _>>()?;
     let servers = asked.selection.server.as_ref().map(|choice| addresses(choice, &asked)).transpose()?;
     let mut replay = open(&args.input)?;
     let (_, hosts) = set_clocks(&mut replay);
     let files: Vec<_> = replay.files().iter().map(|file| file.path.clone()).collect();
-    let options = Options {
+    let options = DumpOptions {
         is_json: args.format == Format::Json,
         is_verbose: args.verbose,
         types,
@@ -39,20 +39,20 @@ pub(super) fn run(args: &DumpArgs) -> Result<Outcome, Failure> {
     let stdout = io::stdout();
     let is_quiet = !stdout.is_terminal();
     let dump = Dump::new(BufWriter::new(stdout.lock()), options);
-    let passed = Passed::new(asked.selection.to);
+    let passed = FrameCounts::new(asked.selection.to);
     pass(replay, asked.dissector(&args.input, hosts), dump, passed, is_quiet)?;
-    Ok(Outcome::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn pass<W: Write>(
     replay: Replay,
     mut dissector: Dissector,
     mut dump: Dump<W>,
-    mut passed: Passed,
+    mut passed: FrameCounts,
     is_quiet: bool,
 ) -> Result<(), Failure> {
     let mut progress = Progress::new(replay.total_bytes(), replay.bytes_read_counter(), is_quiet);
-    let reading = Reading::start(replay);
+    let reading = ReaderThread::start(replay);
     while let Some(batch) = reading.next() {
         passed.batch(&batch, &mut dissector, &mut dump);
         reading.done_with(batch);
@@ -84,7 +84,7 @@ fn type_choice(name: &str) -> Result<TypeChoice, Failure> {
 }
 
 /// A dump goes by addresses, since records pass before all servers have said who they are.
-fn addresses(choice: &ServerChoice, asked: &Asked) -> Result<Vec<Address>, Failure> {
+fn addresses(choice: &ServerChoice, asked: &Request) -> Result<Vec<Address>, Failure> {
     let mut addresses = asked.config.addresses(choice);
     if let ServerChoice::Address(address) = choice {
         addresses.push(*address);

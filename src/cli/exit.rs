@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 /// How a run came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ExitStatus {
     /// 0: the input was read, or the reader of the output had enough.
     Done,
     /// 1: stalls were found, and the caller asked to be told.
@@ -16,12 +16,12 @@ pub enum Outcome {
     Failed,
 }
 
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
+impl From<ExitStatus> for ExitCode {
+    fn from(outcome: ExitStatus) -> Self {
         match outcome {
-            Outcome::Done => Self::SUCCESS,
-            Outcome::StallsFound => Self::from(1),
-            Outcome::Failed => Self::from(2),
+            ExitStatus::Done => Self::SUCCESS,
+            ExitStatus::StallsFound => Self::from(1),
+            ExitStatus::Failed => Self::from(2),
         }
     }
 }
@@ -42,18 +42,18 @@ impl Failure {
     }
 
     /// Says it on standard error, and what follows from it.
-    pub(super) fn report(self) -> Outcome {
+    pub(super) fn report(self) -> ExitStatus {
         match self {
-            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Done,
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Done,
             Self::Output(error) => {
                 complain(format_args!("cannot write the output: {error}"));
-                Outcome::Failed
+                ExitStatus::Failed
             }
             Self::Wrong(sentences) => {
                 for sentence in sentences {
                     complain(format_args!("{sentence}"));
                 }
-                Outcome::Failed
+                ExitStatus::Failed
             }
         }
     }

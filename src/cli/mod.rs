@@ -16,24 +16,24 @@ mod live;
 mod logs;
 mod pipeline;
 mod progress;
-mod reading;
+mod reader;
 mod replay;
 mod zone;
 
-pub use exit::Outcome;
+pub use exit::ExitStatus;
 
 use args::{Cli, Command};
 use clap::Parser;
 use std::ffi::OsString;
 
 /// Does what the arguments say, the program's own name first.
-pub fn run(args: impl IntoIterator<Item = OsString>) -> Outcome {
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output, the rest to standard error; a closed pipe is fine.
             let _ = error.print();
-            return if error.use_stderr() { Outcome::Failed } else { Outcome::Done };
+            return if error.use_stderr() { ExitStatus::Failed } else { ExitStatus::Done };
         }
     };
     let result = match &cli.command {

@@ -5,11 +5,11 @@
 //! tracked is the same to the letter however many threads there are: they do the same work in the same
 //! order, and each has a part of it.
 
-use super::reading::{Passed, Reading};
+use super::reader::{FrameCounts, ReaderThread};
 use crate::capture::{Batch, Replay};
 use crate::dissect::{
-    AuthSeen, ByteSums, Crossed, Direction, Dissector, ElectionSeen, Events, LinkOpened, LinkTotals,
-    Observer, PacketSeen, SegmentSeen, Settings, SnapshotSeen, Telling, Unread,
+    AuthSeen, ByteSums, Direction, DissectOptions, Dissector, ElectionSeen, Events, LinkOpened, LinkTotals,
+    Observer, PacketSeen, Replayer, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
 use crate::stream::{Closing, Slot};
 use crate::time::Timestamp;
@@ -26,9 +26,9 @@ const ENDED_AT_ONCE: usize = 256;
 
 /// What came of it.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct Dissected {
     pub(super) replay: Replay,
-    pub(super) passed: Passed,
+    pub(super) passed: FrameCounts,
     /// Which limits of the dissector were reached, and how often.
     pub(super) limits_hit: BTreeMap<&'static str, u64>,
 }
@@ -42,12 +42,12 @@ pub(super) fn threads(asked: Option<NonZero<usize>>) -> usize {
 /// Reads everything into `tracker`; `update` is called now and then. `None` if a thread broke off.
 pub(super) fn run(
     replay: Replay,
-    settings: Settings,
-    passed: Passed,
+    settings: DissectOptions,
+    passed: FrameCounts,
     tracker: &mut Tracker,
     threads: usize,
     update: impl FnMut(),
-) -> Option<Outcome> {
+) -> Option<Dissected> {
     match threads {
         0 | 1 => Some(alone(replay, settings, passed, tracker, update)),
         _ => together(replay, settings, passed, tracker, update),
@@ -57,11 +57,11 @@ pub(super) fn run(
 /// All in this thread.
 fn alone(
     mut replay: Replay,
-    settings: Settings,
-    mut passed: Passed,
+    settings: DissectOptions,
+    mut passed: FrameCounts,
     tracker: &mut Tracker,
     mut update: impl FnMut(),
-) -> Outcome {
+) -> Dissected {
     let mut dissector = Dissector::new(settings);
     let mut batch = Batch::new();
     while !passed.is_over && replay.fill(&mut batch) {
@@ -69,17 +69,17 @@ fn alone(
         update();
     }
     dissector.finish(tracker);
-    Outcome { replay, passed, limits_hit: dissector.limits_hit() }
+    Dissected { replay, passed, limits_hit: dissector.limits_hit() }
 }
 
 /// Reading and dissecting in threads of their own.
 fn together(
     replay: Replay,
-    settings: Settings,
-    passed: Passed,
+    settings: DissectOptions,
+    passed: FrameCounts,
     tracker: &mut Tracker,
     mut update: impl FnMut(),
-) -> Option<Outcome> {
+) -> Option<Dissected> {
     let (full_in, full) = bounded(AHEAD);
     let (empty, empty_out) = bounded::<Events<Tracker>>(AHEAD + 2);
     for _ in 0..=AHEAD {
@@ -88,9 +88,9 @@ fn together(
     }
     let out = Outgoing { events: Events::default(), full: full_in, empty: empty_out };
     let thread = thread::spawn(move || dissect(replay, settings, passed, out));
-    let mut telling = Telling::default();
+    let mut replayer = Replayer::default();
     for mut events in &full {
-        telling.tell(&events, tracker);
+        replayer.tell(&events, tracker);
         events.clear();
         // At the end nobody wants it.
         let _ = empty.send(events);
@@ -100,9 +100,14 @@ fn together(
 }
 
 /// Dissects what another thread reads.
-fn dissect(replay: Replay, settings: Settings, mut passed: Passed, mut out: Outgoing) -> Option<Outcome> {
+fn dissect(
+    replay: Replay,
+    settings: DissectOptions,
+    mut passed: FrameCounts,
+    mut out: Outgoing,
+) -> Option<Dissected> {
     let mut dissector = Dissector::new(settings);
-    let reading = Reading::start(replay);
+    let reading = ReaderThread::start(replay);
     while let Some(batch) = reading.next() {
         passed.batch(&batch, &mut dissector, &mut out);
         reading.done_with(batch);
@@ -112,7 +117,7 @@ fn dissect(replay: Replay, settings: Settings, mut passed: Passed, mut out: Outg
     }
     out.end(&mut dissector);
     let limits_hit = dissector.limits_hit();
-    reading.finish().map(|replay| Outcome { replay, passed, limits_hit })
+    reading.finish().map(|replay| Dissected { replay, passed, limits_hit })
 }
 
 /// Events on their way to the thread that tracks.
@@ -162,8 +167,8 @@ impl Observer for Outgoing {
         self.hand_on_if_full();
     }
 
-    fn crossed(&mut self, slot: Slot, crossed: &Crossed) {
-        self.events.crossed(slot, crossed);
+    fn segment_match(&mut self, slot: Slot, segment_match: &SegmentMatch) {
+        self.events.segment_match(slot, segment_match);
         self.hand_on_if_full();
     }
 

@@ -2,16 +2,16 @@
 
 use super::args::{Color, Format, InputArgs, LimitArgs, ReplayArgs};
 use super::config::{Config, setting_of};
-use super::exit::{Failure, Outcome, complain};
+use super::exit::{ExitStatus, Failure, complain};
 use super::pipeline;
 use super::progress::Progress;
-use super::reading::Passed;
+use super::reader::FrameCounts;
 use super::zone::{self, Fold};
 use crate::address::Address;
-use crate::capture::{Options, Replay};
+use crate::capture::{Replay, ReplayOptions};
 use crate::clocks::estimate::Estimate;
 use crate::clocks::{self, Group, Survey};
-use crate::dissect::{Dissector, Hosts, Settings};
+use crate::dissect::{DissectOptions, Dissector, Hosts};
 use crate::findings::{
     HostClock, Report,
     selection::{Selection, ServerChoice},
@@ -25,8 +25,8 @@ use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 /// Reads everything and writes the report.
-pub(super) fn run(args: &ReplayArgs) -> Result<Outcome, Failure> {
-    let asked = Asked::of(&args.input)?;
+pub(super) fn run(args: &ReplayArgs) -> Result<ExitStatus, Failure> {
+    let asked = Request::of(&args.input)?;
     let mut report = read(args, &asked)?;
     if !args.log.is_empty() {
         let logs = super::logs::read(&args.log, &asked.config, &report)?;
@@ -41,17 +41,17 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Outcome, Failure> {
     }
     write(&report, args, &asked)?;
     let is_bad = args.fail_on_stall && !report.stalls.is_empty();
-    Ok(if is_bad { Outcome::StallsFound } else { Outcome::Done })
+    Ok(if is_bad { ExitStatus::StallsFound } else { ExitStatus::Done })
 }
 
 /// What was asked for, with the configuration read and times understood.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct Request {
     pub(super) config: Config,
     pub(super) selection: Selection,
 }
 
-impl Asked {
+impl Request {
     /// Reads what the arguments name, but for the captures.
     pub(super) fn of(args: &InputArgs) -> Result<Self, Failure> {
         let config = match &args.ensemble.zoo_cfg {
@@ -82,9 +82,9 @@ impl Asked {
     }
 
     /// The ports in use, and the limits of reassembly.
-    pub(super) fn settings(&self, args: &InputArgs, hosts: Hosts) -> Settings {
-        let customary = Settings::default();
-        let mut settings = Settings {
+    pub(super) fn settings(&self, args: &InputArgs, hosts: Hosts) -> DissectOptions {
+        let customary = DissectOptions::default();
+        let mut settings = DissectOptions {
             quorum_ports: ports(&args.ensemble.quorum_port, customary.quorum_ports),
             election_ports: ports(&args.ensemble.election_port, customary.election_ports),
             limits: Limits { connections: args.max_connections, ..Limits::default() },
@@ -96,13 +96,13 @@ impl Asked {
     }
 
     fn tracker(&self, args: &ReplayArgs, hosts: Vec<Option<Address>>) -> Tracker {
-        Tracker::new(track::Options { hosts, ..options(&args.limits, args.warn_at, &self.config) })
+        Tracker::new(track::TrackerOptions { hosts, ..options(&args.limits, args.warn_at, &self.config) })
     }
 }
 
 /// What the trackers are told.
-pub(super) fn options(limits: &LimitArgs, warn_at_percent: u32, config: &Config) -> track::Options {
-    track::Options {
+pub(super) fn options(limits: &LimitArgs, warn_at_percent: u32, config: &Config) -> track::TrackerOptions {
+    track::TrackerOptions {
         tick_ms: setting_of(limits.tick_time, config.tick_ms),
         sync_limit: setting_of(limits.sync_limit, config.sync_limit),
         init_limit: setting_of(limits.init_limit, config.init_limit),
@@ -119,10 +119,10 @@ fn ports(asked: &[u16], customary: Vec<u16>) -> Vec<u16> {
 
 /// Opens the captures; what is none is named on standard error.
 pub(super) fn open(args: &InputArgs) -> Result<Replay, Failure> {
-    open_with(args, &Options::default())
+    open_with(args, &ReplayOptions::default())
 }
 
-fn open_with(args: &InputArgs, options: &Options) -> Result<Replay, Failure> {
+fn open_with(args: &InputArgs, options: &ReplayOptions) -> Result<Replay, Failure> {
     let replay = Replay::open(&args.paths, options).map_err(|error| {
         let problem = |problem: &Option<String>| problem.clone().unwrap_or_else(|| "no frames".to_owned());
         let sentences: Vec<_> =
@@ -147,17 +147,17 @@ pub(super) fn set_clocks(replay: &mut Replay) -> (Survey, Hosts) {
     (survey, hosts)
 }
 
-fn read(args: &ReplayArgs, asked: &Asked) -> Result<Report, Failure> {
+fn read(args: &ReplayArgs, asked: &Request) -> Result<Report, Failure> {
     let threads = pipeline::threads(args.threads);
-    let mut replay = open_with(&args.input, &Options { threads, ..Options::default() })?;
+    let mut replay = open_with(&args.input, &ReplayOptions { threads, ..ReplayOptions::default() })?;
     let (survey, hosts) = set_clocks(&mut replay);
     let settings = asked.settings(&args.input, hosts);
     let mut tracker = asked.tracker(args, survey.hosts(replay.files().len()));
-    let passed = Passed::new(asked.selection.to);
+    let passed = FrameCounts::new(asked.selection.to);
     let mut progress = Progress::new(replay.total_bytes(), replay.bytes_read_counter(), true);
     let outcome = pipeline::run(replay, settings, passed, &mut tracker, threads, || progress.update());
     drop(progress);
-    let pipeline::Outcome { replay, passed, limits_hit } =
+    let pipeline::Dissected { replay, passed, limits_hit } =
         outcome.ok_or_else(|| Failure::wrong("reading broke off"))?;
     // Where --to ends the reading, it ends the files too.
     let ends: Vec<_> = replay.files().iter().map(|file| file.last.min(passed.last)).collect();
@@ -201,7 +201,7 @@ fn check_choice(choice: &ServerChoice, config: &Config, report: &Report) -> Resu
     Err(Failure::wrong(format!("--server: no server of that name; seen are: {seen}")))
 }
 
-fn write(report: &Report, args: &ReplayArgs, asked: &Asked) -> Result<(), Failure> {
+fn write(report: &Report, args: &ReplayArgs, asked: &Request) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     match args.format {
         Format::Json => json::write(report, &mut out)?,

@@ -1,6 +1,6 @@
 //! `qscope live` in a build without live capture: says so.
 
-use super::exit::{Failure, Outcome};
+use super::exit::{ExitStatus, Failure};
 use clap::Args;
 use std::ffi::OsString;
 
@@ -14,7 +14,7 @@ pub(super) struct LiveArgs {
 }
 
 /// Says how to get what is asked for.
-pub(super) fn run(_args: &LiveArgs) -> Result<Outcome, Failure> {
+pub(super) fn run(_args: &LiveArgs) -> Result<ExitStatus, Failure> {
     Err(Failure::wrong(
         "this qscope was built without live capture: build it with 'cargo install --path . --features live', \
          which needs libpcap and its headers ('apt install libpcap-dev'); or pipe tcpdump into it: 'tcpdump -i eth0 -s \

@@ -7,19 +7,19 @@
 //! for stretches of time one by one, and a line put through what they say, such that single
 //! stretches in which one direction was held up do not count.
 
-use crate::capture::Clock;
+use crate::capture::ClockCorrection;
 use crate::time::{Span, Timestamp};
 
 /// Segments needed in each direction.
-const LEAST: usize = 4;
+const MIN_SEGMENTS: usize = 4;
 /// Stretches of time at most.
 const STRETCHES: usize = 48;
 /// Segments in a stretch on average, at least.
 const IN_STRETCH: usize = 24;
 /// The least time over which a drift is looked for.
-const LEAST_FOR_DRIFT: Span = Span::from_millis(10_000);
+const MIN_FOR_DRIFT: Span = Span::from_millis(10_000);
 /// No clock drifts more: `adjtimex` slews by 500 ppm, chrony by a bit more, and quartz is far better.
-const DRIFT_MOST: f64 = 5_000e-6;
+const MAX_DRIFT: f64 = 5_000e-6;
 /// Two captures of one host's interface get the same stamps, but for rounding.
 const SAME_PLACE: Span = Span::from_micros(2);
 
@@ -39,7 +39,7 @@ pub struct Point {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// What corrects the clock.
-    pub clock: Clock,
+    pub clock: ClockCorrection,
     /// The most by which corrected times may be wrong, as far as the points tell: half of the least round
     /// trip, or what single stretches of time differ by.
     pub uncertainty: Span,
@@ -71,7 +71,7 @@ pub fn separation(points: &mut [Point]) -> Option<Span> {
             _ => None,
         })
         .collect();
-    (apart.len() >= LEAST).then(|| Span::from_nanos(median(&mut apart)))
+    (apart.len() >= MIN_SEGMENTS).then(|| Span::from_nanos(median(&mut apart)))
 }
 
 /// Whether a separation is that of two captures of one place.
@@ -84,7 +84,7 @@ pub const fn is_one_place(separation: Span) -> bool {
 #[must_use]
 pub fn estimate(points: &mut [Point]) -> Option<Estimate> {
     let outward = points.iter().filter(|point| point.is_outward).count();
-    if outward < LEAST || points.len() - outward < LEAST {
+    if outward < MIN_SEGMENTS || points.len() - outward < MIN_SEGMENTS {
         return None;
     }
     points.sort_unstable_by_key(|point| point.at);
@@ -94,7 +94,7 @@ pub fn estimate(points: &mut [Point]) -> Option<Estimate> {
     // A middle point, so that what is fitted stays small.
     let base = points.get(points.len() / 2)?.ahead;
     let mut drift = 0.0;
-    if length.nanos() >= LEAST_FOR_DRIFT.nanos() {
+    if length.nanos() >= MIN_FOR_DRIFT.nanos() {
         // The stretches are bent by the drift itself until it is known.
         for _ in 0..6 {
             let stretches = good(stretches(points, anchor, base, drift));
@@ -104,7 +104,7 @@ pub fn estimate(points: &mut [Point]) -> Option<Estimate> {
                 break;
             }
         }
-        if drift.abs() > DRIFT_MOST {
+        if drift.abs() > MAX_DRIFT {
             return None;
         }
     }
@@ -132,7 +132,7 @@ fn fit(points: &[Point], anchor: Timestamp, base: Span, drift: f64) -> Option<Es
     let farthest = middles.iter().map(|middle| (middle - offset).abs()).fold(half_width, f64::max);
     let offset = Span::from_nanos(base.nanos().saturating_add(whole(offset)));
     Some(Estimate {
-        clock: Clock { anchor, offset, drift },
+        clock: ClockCorrection { anchor, offset, drift },
         // Stamps have whole microseconds.
         uncertainty: Span::from_nanos(whole(farthest).max(1_000)),
         matched: points.len(),
@@ -224,7 +224,7 @@ mod tests {
     /// and loses `drift`; on the way they are `way` each, and up to `noise` more.
     fn points(seed: u64, secs: u64, offset: Span, drift: f64, way: [u64; 2], noise: u64) -> Vec<Point> {
         let mut random = Random::new(seed);
-        let truth = Clock { anchor: START, offset, drift };
+        let truth = ClockCorrection { anchor: START, offset, drift };
         let mut points = Vec::new();
         for _ in 0..secs * 40 {
             let is_outward = random.chance(40);
@@ -243,7 +243,7 @@ mod tests {
     fn check(seed: u64, secs: u64, offset: Span, drift: f64, way: [u64; 2], noise: u64) -> Estimate {
         let mut points = points(seed, secs, offset, drift, way, noise);
         let found = estimate(&mut points).unwrap();
-        let truth = Clock { anchor: START, offset, drift };
+        let truth = ClockCorrection { anchor: START, offset, drift };
         for second in [0, secs / 2, secs] {
             let at = START.minus(offset).plus(Span::from_millis(second.cast_signed() * 1000));
             let wrong = found.clock.correct(at).since(truth.correct(at)).nanos().abs();

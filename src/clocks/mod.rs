@@ -11,7 +11,7 @@ pub mod estimate;
 mod sample;
 
 use crate::address::Address;
-use crate::capture::{Clock, Replay};
+use crate::capture::{ClockCorrection, Replay};
 use crate::time::Span;
 use estimate::{Estimate, Point};
 use sample::Sample;
@@ -19,17 +19,17 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// Files looked at for segments that others hold too.
-const SAMPLED_MOST: usize = 48;
+const MAX_SAMPLED: usize = 48;
 /// Bytes read ahead, as the files are packed, in all and of one file.
-const READ_MOST: u64 = 128 << 20;
-/// See `READ_MOST`.
-const READ_MOST_OF_ONE: u64 = 48 << 20;
+const MAX_READ: u64 = 128 << 20;
+/// See `MAX_READ`.
+const MAX_READ_OF_ONE: u64 = 48 << 20;
 /// Bytes read of each file to learn whose it is.
 const READ_FOR_HOST: u64 = 128 << 10;
 /// Files told apart; of an input of more nothing is looked at.
-const FILES_MOST: usize = 4_096;
+const MAX_FILES: usize = 4_096;
 /// Segments that two files must share, to say that they saw the same.
-const LEAST_SHARED: usize = 8;
+const MIN_SHARED_SEGMENTS: usize = 8;
 
 /// The captures of one host, and what is known of their clock.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ pub struct Group {
 impl Group {
     /// The correction to apply: none where the clocks agree as far as can be seen.
     #[must_use]
-    pub fn correction(&self) -> Option<Clock> {
+    pub fn correction(&self) -> Option<ClockCorrection> {
         self.estimate.filter(|estimate| !estimate.agrees()).map(|estimate| estimate.clock)
     }
 }
@@ -62,11 +62,11 @@ pub struct Survey {
 impl Survey {
     /// The correction of each file, by its index.
     #[must_use]
-    pub fn corrections(&self, files: usize) -> Vec<Option<Clock>> {
+    pub fn corrections(&self, files: usize) -> Vec<Option<ClockCorrection>> {
         let mut corrections = vec![None; files];
         for group in &self.groups {
-            for place in &group.files {
-                if let Some(correction) = corrections.get_mut(*place as usize) {
+            for file in &group.files {
+                if let Some(correction) = corrections.get_mut(*file as usize) {
                     *correction = group.correction();
                 }
             }
@@ -79,8 +79,8 @@ impl Survey {
     pub fn hosts(&self, files: usize) -> Vec<Option<Address>> {
         let mut hosts = vec![None; files];
         for group in &self.groups {
-            for place in &group.files {
-                if let Some(host) = hosts.get_mut(*place as usize) {
+            for file in &group.files {
+                if let Some(host) = hosts.get_mut(*file as usize) {
                     *host = group.host;
                 }
             }
@@ -93,7 +93,7 @@ impl Survey {
 #[must_use]
 pub fn survey(replay: &Replay) -> Option<Survey> {
     let count = replay.files().len();
-    if !replay.is_repeatable() || !(2..=FILES_MOST).contains(&count) {
+    if !replay.is_repeatable() || !(2..=MAX_FILES).contains(&count) {
         return None;
     }
     let files: Vec<u32> = (0_u32..)
@@ -109,7 +109,7 @@ pub fn survey(replay: &Replay) -> Option<Survey> {
         return None;
     }
     let chosen = choose(&files, &hosts);
-    let each = (READ_MOST / (chosen.len() as u64).max(1)).min(READ_MOST_OF_ONE);
+    let each = (MAX_READ / (chosen.len() as u64).max(1)).min(MAX_READ_OF_ONE);
     let samples: Vec<Sample> = chosen.iter().map(|file| Sample::of(replay, *file, each)).collect();
     for sample in &samples {
         hosts.insert(sample.file, Host::of(sample.vantage.candidates()));
@@ -162,20 +162,20 @@ fn is_one_host(hosts: &BTreeMap<u32, Host>) -> bool {
 
 /// The files to be sampled: all, or as many of each host, evenly over its files.
 fn choose(files: &[u32], hosts: &BTreeMap<u32, Host>) -> Vec<u32> {
-    if files.len() <= SAMPLED_MOST {
+    if files.len() <= MAX_SAMPLED {
         return files.to_vec();
     }
     let mut by_host: BTreeMap<Host, Vec<u32>> = BTreeMap::new();
     for file in files {
         by_host.entry(hosts.get(file).copied().unwrap_or(Host::Unknown)).or_default().push(*file);
     }
-    let each = (SAMPLED_MOST / by_host.len()).max(1);
+    let each = (MAX_SAMPLED / by_host.len()).max(1);
     let evenly = |files: &Vec<u32>| -> Vec<u32> {
         let count = each.min(files.len());
         let at = |n: usize| if count < 2 { 0 } else { n * (files.len() - 1) / (count - 1) };
         (0..count).filter_map(|n| files.get(at(n)).copied()).collect()
     };
-    by_host.values().flat_map(evenly).take(SAMPLED_MOST).collect()
+    by_host.values().flat_map(evenly).take(MAX_SAMPLED).collect()
 }
 
 /// The segments between two hosts that two samples share; outward is what `near` sent.
@@ -202,7 +202,8 @@ fn resolve(samples: &[Sample], hosts: &mut BTreeMap<u32, Host>) {
         let others = samples.iter().enumerate().filter(|(other, _)| *other != index);
         let found = others.filter_map(|(_, other)| {
             let mut points = points(other, sample, a, b);
-            let apart = (points.len() >= LEAST_SHARED).then(|| estimate::separation(&mut points))??;
+            let apart =
+                (points.len() >= MIN_SHARED_SEGMENTS).then(|| estimate::separation(&mut points))??;
             let place = hosts.get(&other.file).copied();
             match place {
                 // What goes out at the other's place was seen there first: so that is nearer to `a`.
@@ -262,7 +263,9 @@ fn set(groups: &mut [Group], samples: &[Sample]) {
                 .iter()
                 .flat_map(|our| theirs.iter().flat_map(|their| points(our, their, near, far)))
                 .collect();
-            if let Some(estimate) = estimate::estimate(&mut shared).filter(|e| e.matched >= LEAST_SHARED) {
+            if let Some(estimate) =
+                estimate::estimate(&mut shared).filter(|e| e.matched >= MIN_SHARED_SEGMENTS)
+            {
                 edges.insert((one, two), estimate);
             }
         }

@@ -2,9 +2,9 @@
 
 use crate::address::Address;
 use crate::capture::Replay;
+use crate::common_host::CommonHost;
 use crate::packet::{self, Segment};
 use crate::time::Timestamp;
-use crate::vantage::Vantage;
 use hashbrown::HashMap;
 
 /// Segments kept of a file. Which, their content decides, so that the same ones are kept of each file.
@@ -26,15 +26,15 @@ pub(super) struct Kept {
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub(super) file: u32,
-    pub(super) vantage: Vantage,
+    pub(super) vantage: CommonHost,
     kept: HashMap<u64, Kept, foldhash::fast::FixedState>,
     /// Only what hashes below is kept.
     below: u64,
 }
 
 /// Whose capture a file is, by its first frames.
-pub(super) fn host(replay: &Replay, file: u32, most_bytes: u64) -> Vantage {
-    let mut vantage = Vantage::default();
+pub(super) fn host(replay: &Replay, file: u32, most_bytes: u64) -> CommonHost {
+    let mut vantage = CommonHost::default();
     let mut frames = 0;
     replay.look(file, most_bytes, |frame| {
         if let Ok(segment) = packet::segment(frame) {
@@ -46,7 +46,7 @@ pub(super) fn host(replay: &Replay, file: u32, most_bytes: u64) -> Vantage {
     vantage
 }
 
-fn note(vantage: &mut Vantage, segment: &Segment<'_>) {
+fn note(vantage: &mut CommonHost, segment: &Segment<'_>) {
     // What a host says to itself tells nothing of where the others are.
     if segment.src.address != segment.dst.address {
         vantage.pair(segment.src.address, segment.dst.address);
@@ -57,7 +57,7 @@ impl Sample {
     /// Looks at the first `most_bytes` of a file.
     pub(super) fn of(replay: &Replay, file: u32, most_bytes: u64) -> Self {
         let kept = HashMap::with_hasher(foldhash::fast::FixedState::default());
-        let mut sample = Self { file, vantage: Vantage::default(), kept, below: u64::MAX };
+        let mut sample = Self { file, vantage: CommonHost::default(), kept, below: u64::MAX };
         replay.look(file, most_bytes, |frame| {
             if let Ok(segment) = packet::segment(frame) {
                 note(&mut sample.vantage, &segment);

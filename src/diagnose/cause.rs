@@ -5,8 +5,8 @@
 //! of its own making: what counts as late follows from the link's own usual round trips, what counts
 //! as long from ZooKeeper's limits.
 
-use super::crossing;
-use super::stall::Incident;
+use super::one_way;
+use super::stall::LinkStall;
 use crate::address::Address;
 use crate::dissect::Direction;
 use crate::findings::{Cause, Deadline, Evidence, Settings, Suspect};
@@ -15,7 +15,7 @@ use crate::track::activity::Sum;
 use crate::track::wait::{Ended, Mark, Silence, Wait};
 
 /// Frames of evidence per stall.
-const EVIDENCE_MOST: usize = 10;
+const MAX_EVIDENCE: usize = 10;
 /// A kernel answers within its delayed-ACK time, 40 ms on Linux and at most 500 ms (RFC 1122,
 /// section 4.2.3.2).
 const KERNEL_ANSWERS: Span = Span::from_millis(500);
@@ -31,8 +31,8 @@ pub(super) struct Verdict {
 
 /// The facts that all rules look at.
 pub(super) struct Facts<'a> {
-    group: &'a [Incident<'a>],
-    pub(super) first: &'a Incident<'a>,
+    group: &'a [LinkStall<'a>],
+    pub(super) first: &'a LinkStall<'a>,
     /// The wait that decides: the longest one for the subject, else the longest.
     pub(super) wait: &'a Wait,
     silence: Option<&'a Silence>,
@@ -50,8 +50,8 @@ type Rule = fn(&Facts<'_>) -> Option<(Cause, Option<Suspect>, String)>;
 /// was sent is seen to arrive.
 const RULES: [(Rule, About); 12] = [
     (path_was_losing, About::Network),
-    (crossing::is_seen_to_vanish, About::Any),
-    (crossing::is_seen_late, About::Any),
+    (one_way::is_seen_to_vanish, About::Any),
+    (one_way::is_seen_late, About::Any),
     (path_is_cut, About::Network),
     (close_is_unanswered, About::Network),
     (leader_is_unheard, About::Network),
@@ -74,14 +74,14 @@ enum About {
 
 /// Finds the cause of an incident.
 pub(super) fn judge(
-    group: &[Incident<'_>],
+    group: &[LinkStall<'_>],
     subject: Address,
     vantage: Option<Address>,
     settings: &Settings,
 ) -> Verdict {
     let Some(facts) = Facts::of(group, subject, vantage, settings) else { return Verdict::default() };
     let mut verdict = Verdict { evidence: facts.ends(), ..Verdict::default() };
-    let is_sound = crossing::is_sound(&facts);
+    let is_sound = one_way::is_sound(&facts);
     let asked = RULES.iter().filter(|(_, about)| !is_sound || *about == About::Any);
     let is_one_sided = group.iter().all(|incident| incident.link.is_one_sided());
     match asked.into_iter().find_map(|(rule, _)| rule(&facts)) {
@@ -98,16 +98,16 @@ pub(super) fn judge(
     if let Some(silence) = facts.silence {
         verdict.evidence.extend(shown(silence, verdict.cause));
     }
-    verdict.evidence.extend(crossing::evidence(&facts));
+    verdict.evidence.extend(one_way::evidence(&facts));
     verdict.evidence.sort_by_key(|evidence| evidence.at);
-    verdict.evidence.dedup_by_key(|evidence| evidence.place);
-    verdict.evidence.truncate(EVIDENCE_MOST);
+    verdict.evidence.dedup_by_key(|evidence| evidence.frame);
+    verdict.evidence.truncate(MAX_EVIDENCE);
     verdict
 }
 
 impl<'a> Facts<'a> {
     fn of(
-        group: &'a [Incident<'a>],
+        group: &'a [LinkStall<'a>],
         subject: Address,
         vantage: Option<Address>,
         settings: &'a Settings,
@@ -166,7 +166,7 @@ impl<'a> Facts<'a> {
                 (_, true) => format!("the last new bytes from the leader to {learner}"),
                 (_, false) => format!("the last new bytes from {learner}"),
             };
-            evidence.push(Evidence { place: longest.from, at: longest.start, what });
+            evidence.push(Evidence { frame: longest.from, at: longest.start, what });
             if let Some(to) = longest.to {
                 let is_end = incident.link.closed.is_some_and(|closed| closed.at == longest.end);
                 let what = match (longest.ended, longest.deadline) {
@@ -175,7 +175,7 @@ impl<'a> Facts<'a> {
                     (_, Deadline::Ack) => format!("its ACK, {} later", longest.len()),
                     _ => format!("the next new bytes, {} later", longest.len()),
                 };
-                evidence.push(Evidence { place: to, at: longest.end, what });
+                evidence.push(Evidence { frame: to, at: longest.end, what });
             }
         }
         evidence
@@ -232,7 +232,8 @@ fn path_is_cut(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
     let closer = link.closed.map(|closed| {
         if closed.by_leader { link.opened.leader.address } else { link.opened.learner.address }
     });
-    let is_heard = silence.amid_repeats > 0 || link.close_repeats_answered >= 2 && closer == Some(target);
+    let is_heard = silence.frames_between_retransmissions > 0
+        || link.close_repeats_answered >= 2 && closer == Some(target);
     let is_both = to_subject.is_some() && from_subject.is_some();
     // Taken at one end, the capture shows of the other only what arrives: with that, one way is open.
     let from_other = facts.vantage.and_then(|at| {
@@ -242,7 +243,7 @@ fn path_is_cut(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
             .all_waits()
             .filter(|wait| wait.for_leader != is_leader)
             .filter_map(|wait| wait.silence.as_ref())
-            .find(|silence| silence.amid_repeats > 0)
+            .find(|silence| silence.frames_between_retransmissions > 0)
             .map(|_| (at, other))
     });
     if let Some((from, to)) = from_other.filter(|(from, _)| facts.group.len() == 1 || *from == facts.subject)
@@ -263,8 +264,8 @@ fn path_is_cut(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
 /// (RFC 6298, section 5.5): n of them span more than n times the shortest timer.
 fn is_backing_off(first: Mark, last: Mark, repeats: u32) -> bool {
     /// The least timer of Linux.
-    const RTO_MIN: Span = Span::from_millis(200);
-    last.at.since(first.at) >= RTO_MIN.times(i64::from(repeats.saturating_sub(1)))
+    const MIN_RTO: Span = Span::from_millis(200);
+    last.at.since(first.at) >= MIN_RTO.times(i64::from(repeats.saturating_sub(1)))
 }
 
 /// *The network loses*: much was being sent again when the wait began, and there was progress between.
@@ -429,7 +430,7 @@ fn shown(silence: &Silence, cause: Cause) -> Vec<Evidence> {
     let mut evidence = Vec::new();
     let mut add = |mark: Option<Mark>, what: &str| {
         if let Some(mark) = mark {
-            evidence.push(Evidence { place: mark.place, at: mark.at, what: what.to_owned() });
+            evidence.push(Evidence { frame: mark.frame, at: mark.at, what: what.to_owned() });
         }
     };
     match cause {

@@ -1,6 +1,6 @@
 //! The state of the ensemble around a stall: not why it came about, but what else a reader would ask.
 
-use super::lives::Lives;
+use super::link_index::LinkIndex;
 use crate::address::Address;
 use crate::findings::{Context, Election, LearnerLoad, Stall};
 use crate::time::{Span, Timestamp};
@@ -10,18 +10,18 @@ use crate::track::timeline::Timeline;
 /// How long before a stall is looked at.
 const BEFORE: Span = Span::from_millis(10_000);
 /// Learners and links listed.
-const LISTED_MOST: usize = 64;
+const MAX_LISTED: usize = 64;
 
 /// What went on around a stall, which lasted up to `end`.
 pub(super) fn of(
     stall: &Stall,
-    lives: &Lives<'_>,
+    index: &LinkIndex<'_>,
     timeline: &Timeline,
     elections: &[Election],
     end: Timestamp,
 ) -> Context {
     let (start, end) = (stall.start, stall.end.unwrap_or(end));
-    let own = || stall.links.iter().filter_map(|id| lives.link(*id));
+    let own = || stall.links.iter().filter_map(|id| index.link(*id));
     let leader = own().next().map(|link| link.opened.leader.address);
     let before = timeline.writes(start.minus(BEFORE), start);
     let during = timeline.writes(start, end);
@@ -37,13 +37,13 @@ pub(super) fn of(
         largest_proposal_bytes: largest.filter(|largest| *largest > 0),
         proposals_in_flight: in_flight,
         learners: leader
-            .map_or(&[][..], |leader| lives.of(leader))
+            .map_or(&[][..], |leader| index.of(leader))
             .iter()
             .filter(|life| life.opened <= end && life.closed >= start)
-            .take(LISTED_MOST)
+            .take(MAX_LISTED)
             .map(|life| load(life.link))
             .collect(),
-        snapshots: lives
+        snapshots: index
             .snapshots()
             .filter(|link| sends_snapshot(link, start, end))
             .map(|link| link.id)
@@ -51,7 +51,7 @@ pub(super) fn of(
         is_election: elections
             .iter()
             .any(|election| election.start <= end && election.end.is_none_or(|ended| ended >= start)),
-        resent_elsewhere: elsewhere(stall, lives, leader, timeline, end),
+        resent_elsewhere: elsewhere(stall, index, leader, timeline, end),
     }
 }
 
@@ -75,13 +75,13 @@ fn sends_snapshot(link: &LinkTrack, start: Timestamp, end: Timestamp) -> bool {
 /// Segments sent again on other links of the two hosts of a stall.
 fn elsewhere(
     stall: &Stall,
-    lives: &Lives<'_>,
+    index: &LinkIndex<'_>,
     leader: Option<Address>,
     timeline: &Timeline,
     end: Timestamp,
 ) -> Vec<(u32, u64)> {
     let is_near = |id: u32| {
-        lives.link(id).is_some_and(|link| {
+        index.link(id).is_some_and(|link| {
             let ends = [link.opened.leader.address, link.opened.learner.address];
             ends.contains(&stall.subject) || leader.is_some_and(|leader| ends.contains(&leader))
         })
@@ -90,6 +90,6 @@ fn elsewhere(
         .resent_between(stall.start, end)
         .into_iter()
         .filter(|(id, _)| !stall.links.contains(id) && is_near(*id))
-        .take(LISTED_MOST)
+        .take(MAX_LISTED)
         .collect()
 }

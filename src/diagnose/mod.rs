@@ -2,8 +2,8 @@
 
 mod cause;
 mod context;
-mod crossing;
-mod lives;
+mod link_index;
+mod one_way;
 mod stall;
 
 pub use stall::{election_after, limit, near_misses, stalls};

@@ -4,7 +4,7 @@
 //! follow each other within a limit, are one incident; a leader that goes quiet towards all its
 //! learners is one incident with all links named.
 
-use super::lives::{Life, Lives};
+use super::link_index::{LinkIndex, LinkLife};
 use super::{cause, context};
 use crate::address::Address;
 use crate::findings::{Context, Deadline, Election, NearMiss, Outcome, Settings, Stall};
@@ -15,7 +15,7 @@ use crate::track::wait::{Ended, Wait};
 use std::collections::BTreeSet;
 
 /// Near misses that are listed.
-const NEAR_MISSES_MOST: usize = 100;
+const MAX_NEAR_MISSES: usize = 100;
 
 /// The limit of a deadline.
 #[must_use]
@@ -28,18 +28,18 @@ pub const fn limit(deadline: Deadline, settings: &Settings) -> Span {
 }
 
 /// Incidents looked at; beyond, the oldest are left out: each is held against every link.
-const INCIDENTS_MOST: usize = 1_024;
+const MAX_INCIDENTS: usize = 1_024;
 
 /// Waits of one link that belong together.
 #[derive(Clone, Debug)]
-pub(super) struct Incident<'a> {
+pub(super) struct LinkStall<'a> {
     pub(super) link: &'a LinkTrack,
     pub(super) waits: Vec<&'a Wait>,
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
 }
 
-impl Incident<'_> {
+impl LinkStall<'_> {
     fn overlaps(&self, other: &Self) -> bool {
         self.start < other.end && other.start < self.end
     }
@@ -67,24 +67,24 @@ pub fn stalls(
     vantage: Option<Address>,
     capture_end: Timestamp,
 ) -> (Vec<Stall>, u64) {
-    let mut incidents: Vec<Incident<'_>> = links
+    let mut incidents: Vec<LinkStall<'_>> = links
         .iter()
         .filter(|link| is_asked_for(link))
         .flat_map(|link| incidents_of(link, settings))
         .collect();
     incidents.sort_by_key(|incident| (incident.start, incident.link.id));
-    let excess = incidents.len().saturating_sub(INCIDENTS_MOST);
+    let excess = incidents.len().saturating_sub(MAX_INCIDENTS);
     incidents.drain(..excess);
     let mut stalls = Vec::new();
-    let lives = Lives::new(if incidents.is_empty() { &[] } else { links });
+    let index = LinkIndex::new(if incidents.is_empty() { &[] } else { links });
     while !incidents.is_empty() {
         let first = incidents.remove(0);
-        let group = gather(first, &mut incidents, &lives);
-        let mut stall = stall(&group, &lives, settings, elections, capture_end);
+        let group = gather(first, &mut incidents, &index);
+        let mut stall = stall(&group, &index, settings, elections, capture_end);
         let verdict = cause::judge(&group, stall.subject, vantage, settings);
         (stall.cause, stall.suspect) = (verdict.cause, verdict.suspect);
         (stall.evidence, stall.notes) = (verdict.evidence, verdict.notes);
-        stall.context = context::of(&stall, &lives, timeline, elections, capture_end);
+        stall.context = context::of(&stall, &index, timeline, elections, capture_end);
         stalls.push(stall);
     }
     stalls.sort_by_key(|stall| stall.start);
@@ -95,23 +95,25 @@ pub fn stalls(
 }
 
 /// The waits of a link beyond their deadlines, put together.
-fn incidents_of<'a>(link: &'a LinkTrack, settings: &Settings) -> Vec<Incident<'a>> {
+fn incidents_of<'a>(link: &'a LinkTrack, settings: &Settings) -> Vec<LinkStall<'a>> {
     let mut over: Vec<&Wait> =
         link.waits.iter().filter(|wait| wait.len() > limit(wait.deadline, settings)).collect();
     // Who waits is at the other end of the capture, and nothing here shows what it does then.
     if over.iter().all(|wait| wait.ended != Ended::Closed) {
-        over.extend(link.unheard.as_deref().filter(|wait| wait.len() > limit(wait.deadline, settings)));
+        over.extend(
+            link.unanswered_close.as_deref().filter(|wait| wait.len() > limit(wait.deadline, settings)),
+        );
     }
     over.sort_by_key(|wait| (wait.start, wait.end));
     let together = limit(Deadline::LeaderRead, settings);
-    let mut incidents: Vec<Incident<'a>> = Vec::new();
+    let mut incidents: Vec<LinkStall<'a>> = Vec::new();
     for wait in over {
         match incidents.last_mut() {
             Some(last) if wait.start.since(last.end) < together => {
                 last.end = last.end.max(wait.end);
                 last.waits.push(wait);
             }
-            _ => incidents.push(Incident { link, waits: vec![wait], start: wait.start, end: wait.end }),
+            _ => incidents.push(LinkStall { link, waits: vec![wait], start: wait.start, end: wait.end }),
         }
     }
     incidents
@@ -119,12 +121,16 @@ fn incidents_of<'a>(link: &'a LinkTrack, settings: &Settings) -> Vec<Incident<'a
 
 /// Adds to an incident those of the same leader's other links that are the same event: the leader
 /// went quiet towards all of them.
-fn gather<'a>(first: Incident<'a>, others: &mut Vec<Incident<'a>>, lives: &Lives<'_>) -> Vec<Incident<'a>> {
+fn gather<'a>(
+    first: LinkStall<'a>,
+    others: &mut Vec<LinkStall<'a>>,
+    index: &LinkIndex<'_>,
+) -> Vec<LinkStall<'a>> {
     if !first.is_for_leader() {
         return vec![first];
     }
     let leader = first.link.opened.leader.address;
-    let is_same = |other: &Incident<'_>| {
+    let is_same = |other: &LinkStall<'_>| {
         other.link.opened.leader.address == leader && other.is_for_leader() && other.overlaps(&first)
     };
     // Learners, not links: one that comes back in the middle of it has two.
@@ -135,9 +141,9 @@ fn gather<'a>(first: Incident<'a>, others: &mut Vec<Incident<'a>>, lives: &Lives
     if waiting.len() < 2 {
         return vec![first];
     }
-    let is_open = |life: &&Life<'_>| life.opened < first.start && life.closed > first.start;
+    let is_open = |life: &&LinkLife<'_>| life.opened < first.start && life.closed > first.start;
     let mut open = BTreeSet::new();
-    for life in lives.of(leader).iter().filter(is_open) {
+    for life in index.of(leader).iter().filter(is_open) {
         if open.insert(life.learner) && open.len() > waiting.len() {
             return vec![first];
         }
@@ -148,8 +154,8 @@ fn gather<'a>(first: Incident<'a>, others: &mut Vec<Incident<'a>>, lives: &Lives
 }
 
 fn stall(
-    group: &[Incident<'_>],
-    lives: &Lives<'_>,
+    group: &[LinkStall<'_>],
+    index: &LinkIndex<'_>,
     settings: &Settings,
     elections: &[Election],
     capture_end: Timestamp,
@@ -175,7 +181,7 @@ fn stall(
     Stall {
         id: 0,
         links: ids,
-        subject: subject(group, lives),
+        subject: subject(group, index),
         deadlines,
         start,
         end,
@@ -195,7 +201,7 @@ fn stall(
 
 /// What ended the incident: the link's own end if any of its waits ran into it, or all but did: what
 /// comes in the very moment of the closing comes too late.
-fn outcome(group: &[Incident<'_>]) -> Outcome {
+fn outcome(group: &[LinkStall<'_>]) -> Outcome {
     const MOMENT: Span = Span::from_millis(100);
     let too_late = group.iter().filter_map(|incident| incident.link.closed.map(|closed| (incident, closed)));
     if let Some((_, closed)) = too_late
@@ -219,7 +225,7 @@ fn outcome(group: &[Incident<'_>]) -> Outcome {
 }
 
 /// Who went quiet.
-fn subject(group: &[Incident<'_>], lives: &Lives<'_>) -> Address {
+fn subject(group: &[LinkStall<'_>], index: &LinkIndex<'_>) -> Address {
     let Some(first) = group.first() else { return Address::default() };
     let (leader, learner) = (first.link.opened.leader.address, first.link.opened.learner.address);
     if group.len() > 1 {
@@ -230,13 +236,13 @@ fn subject(group: &[Incident<'_>], lives: &Lives<'_>) -> Address {
     }
     // A learner that comes back to the same leader in the same epoch shows that the leader had kept
     // its quorum, so it was not the leader that was away.
-    let came_back = lives.of(leader).iter().any(|life| {
+    let came_back = index.of(leader).iter().any(|life| {
         life.learner == learner
             && life.opened > first.start
             && life.epoch.is_some()
             && life.epoch == first.link.epoch
     });
-    let others_go_on = lives
+    let others_go_on = index
         .of(leader)
         .iter()
         .any(|life| life.id != first.link.id && life.opened < first.start && life.closed > first.end);
@@ -291,6 +297,6 @@ pub fn near_misses(links: &[LinkTrack], settings: &Settings, percent: u32) -> Ve
         }
     }
     near.sort_by_key(|miss| (std::cmp::Reverse(miss.wait_ms * 1000 / miss.limit_ms.max(1)), miss.at));
-    near.truncate(NEAR_MISSES_MOST);
+    near.truncate(MAX_NEAR_MISSES);
     near
 }

@@ -10,16 +10,16 @@ use super::event::{AuthSeen, ByteSums, ElectionMessage, ElectionSeen, Observer};
 use super::framer::KEPT_FREE;
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
-use crate::proto::election::{FRAME_LIMIT, Hello, LENGTH_LEN, NOTIFICATION_MIN, Notification};
-use crate::proto::{ServerState, Step, auth};
+use crate::proto::election::{Hello, LENGTH_LEN, MAX_FRAME, MIN_NOTIFICATION_LEN, Notification};
+use crate::proto::{Decoded, ServerState, auth};
 use crate::stream::Chunk;
 use crate::time::Timestamp;
 
 /// Captured bytes of one message that are kept; a configuration of some thousand servers fits.
-const KEPT_MAX: usize = 64 * 1024;
+const MAX_KEPT: usize = 64 * 1024;
 /// The shortest notification, as its length on the wire says.
 #[expect(clippy::cast_possible_truncation, reason = "28")]
-const NOTIFICATION_LEAST: u32 = NOTIFICATION_MIN as u32;
+const MIN_NOTIFICATION_SIZE: u32 = MIN_NOTIFICATION_LEN as u32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -43,7 +43,7 @@ pub(super) struct ElectionFramer {
     /// Bytes of the open message that were passed, captured or not.
     passed: u64,
     at: Timestamp,
-    place: FrameRef,
+    frame: FrameRef,
     pub(super) sums: ByteSums,
 }
 
@@ -66,7 +66,7 @@ impl ElectionFramer {
             kept: Vec::new(),
             passed: 0,
             at: Timestamp::MIN,
-            place: FrameRef { file: 0, number: 0 },
+            frame: FrameRef { file: 0, number: 0 },
             sums: ByteSums { decoded: 0, cut: 0, missing: 0, unframed: 0, cut_unframed: 0 },
         }
     }
@@ -96,7 +96,7 @@ impl ElectionFramer {
                 return self.pass_over(seen, len);
             }
             if self.passed == 0 {
-                (self.at, self.place) = (chunk.at, chunk.place);
+                (self.at, self.frame) = (chunk.at, chunk.frame);
             }
             let taken = self.take(seen, len, observer);
             let n = usize::try_from(taken).unwrap_or(usize::MAX).min(seen.len());
@@ -135,7 +135,7 @@ impl ElectionFramer {
         let captured = usize::try_from(n).unwrap_or(usize::MAX).min(seen.len());
         let is_whole = self.kept.len() as u64 == self.passed;
         if is_whole {
-            let room = KEPT_MAX.saturating_sub(self.kept.len()).min(captured);
+            let room = MAX_KEPT.saturating_sub(self.kept.len()).min(captured);
             self.kept.extend_from_slice(seen.get(..room).unwrap_or_default());
         }
         self.passed += n;
@@ -177,7 +177,7 @@ impl ElectionFramer {
         }
         match have.first_chunk::<4>().map(|len| u32::from_be_bytes(*len)) {
             // No release writes a shorter one.
-            Some(len @ NOTIFICATION_LEAST..=FRAME_LIMIT) => {
+            Some(len @ MIN_NOTIFICATION_SIZE..=MAX_FRAME) => {
                 Front::Notification(u64::from(len) + LENGTH_LEN as u64)
             }
             Some(_) => Front::Bad,
@@ -188,18 +188,18 @@ impl ElectionFramer {
     fn finish_message<O: Observer>(&mut self, total: u64, observer: &mut O) {
         let kept = std::mem::take(&mut self.kept);
         let cut = total - kept.len() as u64;
-        let place = Chunk { offset: 0, seen: &[], len: 0, at: self.at, place: self.place };
+        let origin = Chunk { offset: 0, seen: &[], len: 0, at: self.at, frame: self.frame };
         if let Some(head) = auth::Head::decode(&kept) {
             let (src, dst) = (self.src, self.dst);
-            observer.auth(&AuthSeen { src, dst, head, cut, at: self.at, place: self.place });
+            observer.auth(&AuthSeen { src, dst, head, cut, at: self.at, frame: self.frame });
         } else if self.mode == Mode::Start && kept.starts_with(&[0xff]) {
             let hello = whole_hello(&kept, cut);
             self.mode = Mode::Frames;
-            self.send(hello, total, cut, &place, observer);
+            self.send(hello, total, cut, &origin, observer);
         } else if self.mode == Mode::Start && total == 8 {
             self.mode = Mode::Frames;
-            if let Step::Record { value, .. } = Hello::decode(&kept) {
-                self.send(ElectionMessage::Hello(value), total, cut, &place, observer);
+            if let Decoded::Record { value, .. } = Hello::decode(&kept) {
+                self.send(ElectionMessage::Hello(value), total, cut, &origin, observer);
             }
         } else {
             self.mode = Mode::Frames;
@@ -207,7 +207,7 @@ impl ElectionFramer {
             let len = usize::try_from(total).unwrap_or(usize::MAX).saturating_sub(LENGTH_LEN);
             let message = Notification::decode_cut(payload, len)
                 .map_or(ElectionMessage::Unread, ElectionMessage::Notification);
-            self.send(message, total, cut, &place, observer);
+            self.send(message, total, cut, &origin, observer);
         }
         if kept.capacity() <= KEPT_FREE {
             self.kept = kept;
@@ -248,8 +248,8 @@ impl ElectionFramer {
         chunk: &Chunk<'_>,
         observer: &mut O,
     ) {
-        let (src, dst, at, place) = (self.src, self.dst, chunk.at, chunk.place);
-        observer.election(&ElectionSeen { src, dst, message, size, cut, at, place });
+        let (src, dst, at, frame) = (self.src, self.dst, chunk.at, chunk.frame);
+        observer.election(&ElectionSeen { src, dst, message, size, cut, at, frame });
     }
 
     fn give_up(&mut self, seen: &[u8], len: u64) {
@@ -296,7 +296,7 @@ fn hello_front(have: &[u8]) -> Option<Front> {
 
 fn whole_hello(kept: &[u8], cut: u64) -> ElectionMessage<'_> {
     if cut == 0
-        && let Step::Record { value, .. } = Hello::decode(kept)
+        && let Decoded::Record { value, .. } = Hello::decode(kept)
     {
         return ElectionMessage::Hello(value);
     }
@@ -316,7 +316,7 @@ fn whole_hello(kept: &[u8], cut: u64) -> ElectionMessage<'_> {
 fn is_length(seen: &[u8]) -> bool {
     match seen.first_chunk::<4>().map(|len| u32::from_be_bytes(*len)) {
         Some(len) => {
-            (NOTIFICATION_LEAST..=1 << 16).contains(&len)
+            (MIN_NOTIFICATION_SIZE..=1 << 16).contains(&len)
                 && Notification::decode_state(seen.get(4..).unwrap_or_default())
                     .is_none_or(|state| !matches!(state, ServerState::Unknown(_)))
         }
@@ -326,7 +326,7 @@ fn is_length(seen: &[u8]) -> bool {
 
 /// A notification whose length went by in a segment of its own.
 fn bare_notification(seen: &[u8], len: u64) -> Option<Notification<'_>> {
-    let len = usize::try_from(len).ok().filter(|len| (NOTIFICATION_MIN..=1 << 16).contains(len))?;
+    let len = usize::try_from(len).ok().filter(|len| (MIN_NOTIFICATION_LEN..=1 << 16).contains(len))?;
     let notification = Notification::decode_cut(seen, len).ok()?;
     let is_known = !matches!(notification.state, ServerState::Unknown(_));
     let is_sid = |sid: i64| (-1..=i64::from(i32::MAX)).contains(&sid) || sid == i64::MIN;

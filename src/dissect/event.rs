@@ -5,7 +5,7 @@ use crate::frame::FrameRef;
 use crate::packet::Segment;
 use crate::proto::quorum::Head;
 use crate::proto::{PacketType, Zxid, auth, election};
-use crate::stream::{Closing, Fate, HalfCounts, Slot};
+use crate::stream::{Closing, Fate, Slot, StreamHalfCounts};
 use crate::time::Timestamp;
 
 /// The way a stream runs, seen from the ensemble.
@@ -120,7 +120,7 @@ pub struct LinkOpened {
     /// Time of its first frame.
     pub at: Timestamp,
     /// Its first frame.
-    pub place: FrameRef,
+    pub frame: FrameRef,
     /// Whether the capture began inside the connection.
     pub picked_up: bool,
 }
@@ -143,7 +143,7 @@ pub struct PacketSeen<'a> {
     /// Time of the frame that holds its last byte.
     pub last_at: Timestamp,
     /// The frame that holds its first byte.
-    pub place: FrameRef,
+    pub frame: FrameRef,
     /// What was captured of it, without a gap from its first byte on.
     pub seen: &'a [u8],
     /// Bytes of it that were not captured.
@@ -189,16 +189,16 @@ pub struct SegmentSeen<'a> {
     /// Whether it acknowledged bytes of the other direction that were not acknowledged before.
     pub acked_more: bool,
     /// Whether captures of both ends run, so that [`Observer::at_learner`] tells what arrives there.
-    pub is_of_two: bool,
+    pub both_ends_captured: bool,
 }
 
 /// A segment of a link both ends of which were captured: sent, and arrived or lost on the way.
 #[derive(Clone, Copy, Debug)]
-pub struct Crossed {
+pub struct SegmentMatch {
     /// Which way it went.
     pub direction: Direction,
     /// The frame in its sender's capture.
-    pub place: FrameRef,
+    pub frame: FrameRef,
     /// When it was sent.
     pub sent: Timestamp,
     /// When it arrived; `None` where it was not seen to, though the receiver's capture ran.
@@ -221,7 +221,7 @@ pub struct ElectionSeen<'a> {
     /// Time of its first byte.
     pub at: Timestamp,
     /// The frame that holds its first byte.
-    pub place: FrameRef,
+    pub frame: FrameRef,
 }
 
 /// What can be said on the election port.
@@ -249,7 +249,7 @@ pub struct AuthSeen {
     /// Time of its first byte.
     pub at: Timestamp,
     /// The frame that holds its first byte.
-    pub place: FrameRef,
+    pub frame: FrameRef,
 }
 
 /// Bytes that could not be read as records.
@@ -286,7 +286,7 @@ pub struct LinkTotals {
     /// Byte sums of each direction.
     pub bytes: PerDirection<ByteSums>,
     /// TCP counts of each direction.
-    pub tcp: PerDirection<HalfCounts>,
+    pub tcp: PerDirection<StreamHalfCounts>,
     /// What protected it.
     pub protection: Protection,
     /// Times that framing was lost, in each direction.
@@ -316,7 +316,7 @@ pub trait Observer {
     /// and what it sent, as it looked there.
     fn at_learner(&mut self, _slot: Slot, _seen: &SegmentSeen<'_>) {}
     /// What became of a segment on its way, where both ends were captured. Comes up to some seconds late.
-    fn crossed(&mut self, _slot: Slot, _crossed: &Crossed) {}
+    fn segment_match(&mut self, _slot: Slot, _segment_match: &SegmentMatch) {}
     /// A quorum packet of a link.
     fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>);
     /// A snapshot has ended, or is let go unfinished.

@@ -1,6 +1,6 @@
 //! Events written down, to be told again: the way from a thread that dissects to one that tracks.
 //!
-//! [`Events`] is an [`Observer`] that keeps what it is shown, compact and in order, and [`Telling`] shows
+//! [`Events`] is an [`Observer`] that keeps what it is shown, compact and in order, and [`Replayer`] shows
 //! it to another one, call for call. So one thread and several do the same work in the same order, and a
 //! report cannot depend on how many there were. An event of a frame is a line of the processor's cache
 //! or so; what is rare lies apart. Bytes are copied only as far as the observer for whom they are kept
@@ -10,8 +10,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::event::{
-    AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
-    PacketSeen, SegmentSeen, SnapshotSeen, Unread,
+    AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    PacketSeen, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
@@ -55,7 +55,7 @@ enum Event {
 struct Line {
     at: Timestamp,
     new_bytes: u64,
-    place: FrameRef,
+    frame: FrameRef,
     slot: Slot,
     seq: u32,
     ack: u32,
@@ -70,7 +70,7 @@ struct Line {
     fate: Fate,
     direction: Direction,
     acked_more: bool,
-    is_of_two: bool,
+    both_ends_captured: bool,
     sack: bool,
 }
 
@@ -79,7 +79,7 @@ struct Line {
 struct Record {
     at: Timestamp,
     zxid: Zxid,
-    place: FrameRef,
+    frame: FrameRef,
     kind: PacketType,
     slot: Slot,
     data_len: i32,
@@ -93,7 +93,7 @@ struct Record {
 enum Rare {
     Packet(Slot, PacketSeen<'static>, Part),
     LinkOpened(Slot, LinkOpened),
-    Crossed(Slot, Crossed),
+    SegmentMatch(Slot, SegmentMatch),
     Snapshot(Slot, SnapshotSeen),
     LinkClosed(Slot, Direction, Closing),
     Gap(Slot, Direction, u64, Timestamp),
@@ -175,8 +175,8 @@ impl<O: Observer> Observer for Events<O> {
         self.events.push(Event::AtLearner(Line::of(slot, seen)));
     }
 
-    fn crossed(&mut self, slot: Slot, crossed: &Crossed) {
-        self.rare(Rare::Crossed(slot, *crossed));
+    fn segment_match(&mut self, slot: Slot, segment_match: &SegmentMatch) {
+        self.rare(Rare::SegmentMatch(slot, *segment_match));
     }
 
     #[inline]
@@ -193,7 +193,7 @@ impl<O: Observer> Observer for Events<O> {
             self.events.push(Event::Packet(Record {
                 at: packet.at,
                 zxid,
-                place: packet.place,
+                frame: packet.frame,
                 kind: packet.kind,
                 slot,
                 data_len,
@@ -262,14 +262,14 @@ impl<O: Observer> Observer for Events<O> {
 
 /// Tells events: what is known from piece to piece.
 #[derive(Clone, Debug, Default)]
-pub struct Telling {
+pub struct Replayer {
     /// Leader and learner of the link in each slot.
     ends: Vec<(Endpoint, Endpoint)>,
 }
 
-impl Telling {
+impl Replayer {
     /// Shows to `observer` what was shown to `events`, in the same order. All pieces of a capture must be
-    /// told by the same `Telling`, since a link is named by its slot.
+    /// told by the same `Replayer`, since a link is named by its slot.
     pub fn tell<O: Observer>(&mut self, events: &Events<O>, observer: &mut O) {
         let mut rare = events.rare.iter();
         for event in &events.events {
@@ -310,7 +310,7 @@ impl Telling {
                 }
                 observer.link_opened(*slot, opened);
             }
-            Rare::Crossed(slot, crossed) => observer.crossed(*slot, crossed),
+            Rare::SegmentMatch(slot, segment_match) => observer.segment_match(*slot, segment_match),
             Rare::Snapshot(slot, snapshot) => observer.snapshot(*slot, snapshot),
             Rare::LinkClosed(slot, direction, closing) => observer.link_closed(*slot, *direction, closing),
             Rare::Gap(slot, direction, len, at) => observer.gap(*slot, *direction, *len, *at),
@@ -345,7 +345,7 @@ impl Line {
         Self {
             at: segment.at,
             new_bytes: seen.new_bytes,
-            place: segment.place,
+            frame: segment.frame,
             slot,
             seq: segment.seq,
             ack: segment.ack,
@@ -360,7 +360,7 @@ impl Line {
             fate: seen.fate,
             direction: seen.direction,
             acked_more: seen.acked_more,
-            is_of_two: seen.is_of_two,
+            both_ends_captured: seen.both_ends_captured,
             sack: segment.sack,
         }
     }
@@ -373,7 +373,7 @@ impl Line {
         };
         let segment = Segment {
             at: self.at,
-            place: self.place,
+            frame: self.frame,
             src,
             dst,
             seq: self.seq,
@@ -395,7 +395,7 @@ impl Line {
             fate: self.fate,
             new_bytes: self.new_bytes,
             acked_more: self.acked_more,
-            is_of_two: self.is_of_two,
+            both_ends_captured: self.both_ends_captured,
         };
         to(&seen);
     }
@@ -412,7 +412,7 @@ impl Record {
             size: Some(u64::from(self.size)),
             at: self.at,
             last_at: self.at,
-            place: self.place,
+            frame: self.frame,
             seen,
             cut: u64::from(self.cut),
             inferred: false,

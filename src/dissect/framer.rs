@@ -2,34 +2,34 @@
 //!
 //! A QuorumPacket has no outer length, so a packet's end is known only from its head. Where the head
 //! was captured the end is exact, however little of the rest was. Where it was not, the bytes up to
-//! the next proven start become a [`HiddenSpan`] of exactly known length, for [`super::hidden`] to
+//! the next proven start become a [`HiddenSpan`] of exactly known length, for [`super::inference`] to
 //! read. Where bytes are missing altogether, nothing is believed before a strong start.
 
 mod blind;
 
 use super::event::{ByteSums, Direction, Observer, PacketSeen, SnapshotSeen, Trouble};
-use super::link::{LinkState, Outlet, opens};
+use super::link::{LinkContext, LinkState, opens};
 use super::span::HiddenSpan;
 use crate::frame::FrameRef;
 use crate::proto::quorum::{Glimpse, Head, Packet};
 use crate::proto::snapshot::EndFinder;
-use crate::proto::{PacketType, Step, auth, jute};
+use crate::proto::{Decoded, PacketType, auth, jute};
 use crate::stream::Chunk;
 use crate::time::Timestamp;
 use blind::{find_start, is_chain};
 
 /// The most bytes of a packet that are kept together while it spans segments. What lies beyond is
 /// framed all the same.
-const KEPT_MAX: usize = 64 * 1024;
+const MAX_KEPT: usize = 64 * 1024;
 /// As much of that is no burden, however many streams there are.
 pub(super) const KEPT_FREE: usize = 2 * 1024;
 
 /// The longest SASL token that is believed; Kerberos tickets stay below.
-const TOKEN_MAX: u64 = 64 * 1024;
+const MAX_TOKEN: u64 = 64 * 1024;
 
 /// Segments in a row that are nothing but whole packets, after which the packet (or snapshot) that they
 /// seem to lie in is none.
-const DOUBTS_MAX: u8 = 3;
+const MAX_DOUBTS: u8 = 3;
 
 /// A packet whose end has not come yet.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ struct Open {
     start: u64,
     at: Timestamp,
     last_at: Timestamp,
-    place: FrameRef,
+    frame: FrameRef,
     head: Option<Head>,
     /// One past its last byte; `None` while the head or a REQUEST's authinfo is unknown.
     end: Option<u64>,
@@ -67,7 +67,7 @@ struct Token {
     left: u64,
     cut: u64,
     at: Timestamp,
-    place: FrameRef,
+    frame: FrameRef,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -110,13 +110,13 @@ struct Cursor<'a> {
     seen: &'a [u8],
     len: u64,
     at: Timestamp,
-    place: FrameRef,
+    frame: FrameRef,
 }
 
 impl<'a> Cursor<'a> {
     fn new(chunk: &Chunk<'a>) -> Self {
         let seen = chunk.seen.get(..chunk.len as usize).unwrap_or(chunk.seen);
-        Self { offset: chunk.offset, seen, len: u64::from(chunk.len), at: chunk.at, place: chunk.place }
+        Self { offset: chunk.offset, seen, len: u64::from(chunk.len), at: chunk.at, frame: chunk.frame }
     }
 
     /// Takes `n` bytes of the stream; answers what was captured of them.
@@ -159,7 +159,7 @@ impl Framer {
         &mut self,
         chunk: &Chunk<'_>,
         link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         let mut cursor = Cursor::new(chunk);
         if self.blind.is_some() {
@@ -182,7 +182,12 @@ impl Framer {
 
     /// At a packet start.
     #[inline]
-    fn begin<O: Observer>(&mut self, cursor: &mut Cursor<'_>, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+    fn begin<O: Observer>(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        link: &mut LinkState,
+        out: &mut LinkContext<'_, O>,
+    ) {
         if !self.has_begun && self.greet(cursor, link, out) {
             return;
         }
@@ -194,8 +199,8 @@ impl Framer {
         }
         self.has_begun = true;
         let size = if head.kind == PacketType::Request {
-            match Packet::decode(cursor.seen, jute::MAX_LIMIT) {
-                Step::Record { used, .. } => used as u64,
+            match Packet::decode(cursor.seen, jute::MAX_BUFFER_LIMIT) {
+                Decoded::Record { used, .. } => used as u64,
                 _ => return self.open(Some(head), cursor),
             }
         } else {
@@ -204,7 +209,7 @@ impl Framer {
         if size > cursor.len {
             return self.open(Some(head), cursor);
         }
-        let (at, place) = (cursor.at, cursor.place);
+        let (at, frame) = (cursor.at, cursor.frame);
         let (seen, cut) = cursor.take(size);
         if cut == 0 && head.kind != PacketType::Request && !seen.ends_with(&[0xff; 4]) {
             self.sums.unframed += size;
@@ -220,7 +225,7 @@ impl Framer {
             size: Some(size),
             at,
             last_at: at,
-            place,
+            frame,
             seen,
             cut,
             inferred: false,
@@ -241,12 +246,12 @@ impl Framer {
         &mut self,
         cursor: &mut Cursor<'_>,
         link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         if !cursor.is_cut() {
             self.open(None, cursor);
         } else if self.may_begin(cursor.seen) {
-            self.go_blind(cursor, cursor.at, cursor.place);
+            self.go_blind(cursor, cursor.at, cursor.frame);
         } else {
             self.lose(Trouble::BadHead, link, out);
         }
@@ -277,7 +282,7 @@ impl Framer {
         &mut self,
         cursor: &mut Cursor<'_>,
         link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) -> bool {
         if auth::is_tls(cursor.seen) {
             self.mode = Mode::Opaque;
@@ -285,10 +290,10 @@ impl Framer {
             return true;
         }
         let Some(head) = sasl_head(cursor.seen) else { return false };
-        let (at, place) = (cursor.at, cursor.place);
+        let (at, frame) = (cursor.at, cursor.frame);
         let (seen, _) = cursor.take(auth::Head::LEN as u64);
         self.sums.decoded += seen.len() as u64;
-        self.begin_token(head, at, place, link, out);
+        self.begin_token(head, at, frame, link, out);
         true
     }
 
@@ -297,15 +302,15 @@ impl Framer {
         &mut self,
         head: auth::Head,
         at: Timestamp,
-        place: FrameRef,
+        frame: FrameRef,
         link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         let left = head.size() - auth::Head::LEN as u64;
-        let token = Token { head, left, cut: 0, at, place };
+        let token = Token { head, left, cut: 0, at, frame };
         if left == 0 {
             self.mode = Mode::Packets;
-            link.auth(self.direction, &token.head, token.cut, token.at, token.place, out);
+            link.auth(self.direction, &token.head, token.cut, token.at, token.frame, out);
         } else {
             self.mode = Mode::Token(Box::new(token));
         }
@@ -315,7 +320,7 @@ impl Framer {
         &mut self,
         cursor: &mut Cursor<'_>,
         link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         let Mode::Token(token) = &mut self.mode else { return };
         let before = cursor.len;
@@ -329,24 +334,29 @@ impl Framer {
         }
     }
 
-    fn end_token<O: Observer>(&mut self, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+    fn end_token<O: Observer>(&mut self, link: &mut LinkState, out: &mut LinkContext<'_, O>) {
         if !matches!(self.mode, Mode::Token(_)) {
             return;
         }
         if let Mode::Token(token) = std::mem::replace(&mut self.mode, Mode::Packets) {
-            link.auth(self.direction, &token.head, token.cut, token.at, token.place, out);
+            link.auth(self.direction, &token.head, token.cut, token.at, token.frame, out);
         }
     }
 
     /// A segment inside a packet or a snapshot: one that is nothing but whole packets contradicts it. A
     /// length that a stranger wrote, or that was never one, hides what follows no longer than this.
-    fn doubt<O: Observer>(&mut self, cursor: &Cursor<'_>, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+    fn doubt<O: Observer>(
+        &mut self,
+        cursor: &Cursor<'_>,
+        link: &mut LinkState,
+        out: &mut LinkContext<'_, O>,
+    ) {
         match is_chain(cursor, link, self.direction) {
             Some(true) => self.doubts += 1,
             Some(false) => self.doubts = 0,
             None => {}
         }
-        if self.doubts < DOUBTS_MAX {
+        if self.doubts < MAX_DOUBTS {
             return;
         }
         let (seen, cut) = match (&self.open, &self.mode) {
@@ -367,7 +377,7 @@ impl Framer {
             start: cursor.offset,
             at: cursor.at,
             last_at: cursor.at,
-            place: cursor.place,
+            frame: cursor.frame,
             head,
             end: head
                 .filter(|h| h.kind != PacketType::Request)
@@ -381,7 +391,12 @@ impl Framer {
     }
 
     /// Inside a packet.
-    fn go_on<O: Observer>(&mut self, cursor: &mut Cursor<'_>, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+    fn go_on<O: Observer>(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        link: &mut LinkState,
+        out: &mut LinkContext<'_, O>,
+    ) {
         let Some(mut open) = self.open.take() else { return };
         open.last_at = cursor.at;
         let Some(head) = open.head else { return self.read_head(open, cursor, link, out) };
@@ -407,7 +422,7 @@ impl Framer {
         mut open: Open,
         cursor: &mut Cursor<'_>,
         link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         let need = Head::LEN - self.kept.len().min(Head::LEN);
         let n = need.min(cursor.seen.len());
@@ -416,7 +431,7 @@ impl Framer {
             if !self.has_begun
                 && let Some(head) = sasl_head(&self.kept)
             {
-                return self.begin_token(head, open.at, open.place, link, out);
+                return self.begin_token(head, open.at, open.frame, link, out);
             }
             if !self.accepts(&head, &self.kept, link) {
                 if !self.has_begun && auth::is_tls(&self.kept) {
@@ -439,7 +454,7 @@ impl Framer {
         } else if cursor.is_cut() && cursor.seen.is_empty() {
             // The head goes on where nothing was captured.
             self.sums.decoded -= self.kept.len() as u64;
-            let mut blind = HiddenSpan::new(open.at, open.place);
+            let mut blind = HiddenSpan::new(open.at, open.frame);
             blind.take_hint(&self.kept);
             blind.len = self.kept.len() as u64;
             blind.seen = blind.len;
@@ -456,7 +471,7 @@ impl Framer {
         self.sums.decoded += seen.len() as u64;
         self.sums.cut += cut;
         if open.is_whole {
-            let room = KEPT_MAX.saturating_sub(self.kept.len()).min(seen.len());
+            let room = MAX_KEPT.saturating_sub(self.kept.len()).min(seen.len());
             self.kept.extend_from_slice(seen.get(..room).unwrap_or_default());
             open.is_whole = cut == 0 && room == seen.len();
         }
@@ -471,7 +486,7 @@ impl Framer {
         head: Head,
         cursor: &mut Cursor<'_>,
         link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         if cursor.len == 0 {
             self.open = Some(open);
@@ -480,23 +495,23 @@ impl Framer {
         let before = if open.is_whole { self.kept.len() } else { usize::MAX };
         if open.is_whole {
             self.kept
-                .extend_from_slice(cursor.seen.get(..cursor.seen.len().min(KEPT_MAX)).unwrap_or_default());
-            match Packet::decode(&self.kept, jute::MAX_LIMIT) {
-                Step::Record { used, .. } => {
+                .extend_from_slice(cursor.seen.get(..cursor.seen.len().min(MAX_KEPT)).unwrap_or_default());
+            match Packet::decode(&self.kept, jute::MAX_BUFFER_LIMIT) {
+                Decoded::Record { used, .. } => {
                     self.kept.truncate(before);
                     let rest = used.saturating_sub(before) as u64;
                     self.swallow(&mut open, cursor, rest);
                     open.end = Some(cursor.offset);
                     return self.close(open, head, link, out);
                 }
-                Step::NeedMore { .. } if !cursor.is_cut() && self.kept.len() < KEPT_MAX => {
+                Decoded::NeedMore { .. } if !cursor.is_cut() && self.kept.len() < MAX_KEPT => {
                     self.kept.truncate(before);
                     self.swallow(&mut open, cursor, u64::MAX);
                     self.open = Some(open);
                     return;
                 }
-                Step::NeedMore { .. } => self.kept.truncate(before),
-                Step::Malformed(_) => {
+                Decoded::NeedMore { .. } => self.kept.truncate(before),
+                Decoded::Malformed(_) => {
                     self.kept.truncate(before);
                     self.sums.decoded -= open.seen;
                     self.sums.unframed += open.seen;
@@ -516,7 +531,13 @@ impl Framer {
         self.close(open, head, link, out);
     }
 
-    fn close<O: Observer>(&mut self, open: Open, head: Head, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+    fn close<O: Observer>(
+        &mut self,
+        open: Open,
+        head: Head,
+        link: &mut LinkState,
+        out: &mut LinkContext<'_, O>,
+    ) {
         let size = self.kept.len() as u64;
         if open.is_whole && head.kind != PacketType::Request && !self.kept.ends_with(&[0xff; 4]) {
             self.sums.decoded -= size;
@@ -531,7 +552,12 @@ impl Framer {
         }
     }
 
-    fn emit<O: Observer>(&mut self, packet: &PacketSeen<'_>, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+    fn emit<O: Observer>(
+        &mut self,
+        packet: &PacketSeen<'_>,
+        link: &mut LinkState,
+        out: &mut LinkContext<'_, O>,
+    ) {
         link.packet(packet, out);
         if packet.kind == PacketType::Snap {
             let start = self.sums.stream();
@@ -553,7 +579,7 @@ impl Framer {
         &mut self,
         cursor: &mut Cursor<'_>,
         link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         let Mode::Snapshot(snapshot) = &mut self.mode else { return };
         let is_blind = snapshot.is_blind;
@@ -582,7 +608,7 @@ impl Framer {
         is_complete: bool,
         is_blind: bool,
         link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         if !matches!(self.mode, Mode::Snapshot(_)) {
             return;
@@ -602,7 +628,7 @@ impl Framer {
         len: u64,
         at: Timestamp,
         link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         self.sums.missing += len;
         if let Some(span) = self.blind.take() {
@@ -666,7 +692,7 @@ impl Framer {
         }
     }
 
-    fn lose<O: Observer>(&mut self, trouble: Trouble, link: &mut LinkState, out: &mut Outlet<'_, O>) {
+    fn lose<O: Observer>(&mut self, trouble: Trouble, link: &mut LinkState, out: &mut LinkContext<'_, O>) {
         self.mode = Mode::Lost;
         self.open = None;
         self.has_begun = true;
@@ -679,7 +705,7 @@ impl Framer {
         &mut self,
         at: Timestamp,
         link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         if let Some(span) = self.blind.take() {
             link.hidden(self.direction, span, out);
@@ -709,7 +735,7 @@ impl Open {
             size: self.end.map(|end| end - self.start),
             at: self.at,
             last_at: self.last_at,
-            place: self.place,
+            frame: self.frame,
             seen: kept,
             cut: self.cut + self.missing,
             inferred: false,
@@ -729,5 +755,5 @@ const fn may_open(kind: PacketType, direction: Direction) -> bool {
 
 /// The head of a SASL packet with a token of believable length.
 fn sasl_head(bytes: &[u8]) -> Option<auth::Head> {
-    auth::Head::decode(bytes).filter(|head| head.size() <= TOKEN_MAX)
+    auth::Head::decode(bytes).filter(|head| head.size() <= MAX_TOKEN)
 }

@@ -1,6 +1,6 @@
 //! What both directions of a link know together: epoch, phase, numbering, what is still hidden.
 
-mod reading;
+mod inference;
 mod sizes;
 mod start;
 
@@ -8,7 +8,7 @@ pub(super) use sizes::Sizes;
 pub(super) use start::opens;
 
 use super::event::{AuthSeen, ByteSums, Direction, Observer, PacketSeen, PerDirection, Protection};
-use super::hidden::{Item, Known, Room};
+use super::inference::{Item, Numbering, Scratch};
 use super::span::HiddenSpan;
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
@@ -16,18 +16,18 @@ use crate::proto::quorum::Head;
 use crate::proto::{PacketType, Zxid, auth, jute};
 use crate::stream::Slot;
 use crate::time::{Span, Timestamp};
-use reading::infer;
+use inference::infer;
 
 /// PINGs remembered until they are answered.
-const PINGS_MAX: usize = 16;
+const MAX_PINGS: usize = 16;
 /// Spacings of PINGs that can be a leader's beat: half a tickTime of 40 ms to two minutes.
 const BEATS: std::ops::RangeInclusive<Span> = Span::from_millis(20)..=Span::from_millis(60_000);
 
 /// What the dissector lends to a link while a frame of it is read.
-pub(super) struct Outlet<'a, O> {
+pub(super) struct LinkContext<'a, O> {
     pub(super) observer: &'a mut O,
     pub(super) sizes: &'a mut Sizes,
-    pub(super) room: &'a mut Room,
+    pub(super) scratch: &'a mut Scratch,
     pub(super) slot: Slot,
 }
 
@@ -42,8 +42,8 @@ struct SentPing {
 
 /// Packets and spans that wait for a reading, in one direction.
 #[derive(Clone, Debug, Default)]
-struct Pending {
-    known: Known,
+struct PendingSpans {
+    numbering: Numbering,
     items: Vec<Item>,
     spans: usize,
     /// What must be seen behind the last span before it can be read.
@@ -66,7 +66,7 @@ pub(super) struct LinkState {
     is_observer: bool,
     is_follower: bool,
     has_packets: bool,
-    known: Known,
+    numbering: Numbering,
     /// The learner's last zxid, from ACKEPOCH.
     learner_zxid: Option<Zxid>,
     ping_every: Option<Span>,
@@ -80,9 +80,9 @@ pub(super) struct LinkState {
     authinfo: [u16; 4],
     /// Rests that were too long to be believed, and will be if they come again.
     long_rests: [u64; 4],
-    pending: PerDirection<Option<Box<Pending>>>,
+    pending: PerDirection<Option<Box<PendingSpans>>>,
     /// What the last group of each direction was held in, empty.
-    spare: PerDirection<Option<Box<Pending>>>,
+    spare: PerDirection<Option<Box<PendingSpans>>>,
     /// Bytes of spans, once they are read or given up.
     pub(super) sums: PerDirection<ByteSums>,
 }
@@ -103,7 +103,7 @@ impl LinkState {
             is_observer: false,
             is_follower: false,
             has_packets: false,
-            known: Known::default(),
+            numbering: Numbering::default(),
             learner_zxid: None,
             ping_every: None,
             ping_spacing: None,
@@ -136,22 +136,22 @@ impl LinkState {
         head: &auth::Head,
         cut: u64,
         at: Timestamp,
-        place: FrameRef,
-        out: &mut Outlet<'_, O>,
+        frame: FrameRef,
+        out: &mut LinkContext<'_, O>,
     ) {
         self.protection = Protection::Sasl;
         let (src, dst) = match direction {
             Direction::ToLeader => (self.learner, self.leader),
             Direction::ToLearner => (self.leader, self.learner),
         };
-        out.observer.auth(&AuthSeen { src, dst, head: *head, cut, at, place });
+        out.observer.auth(&AuthSeen { src, dst, head: *head, cut, at, frame });
     }
 
     /// Whether a packet that begins where one must begin is taken for one. Types and lengths that no
     /// release has are taken too, within reason; what contradicts itself is not.
     #[inline]
     pub(super) fn accepts(&self, head: &Head, direction: Direction) -> bool {
-        if head.plausible(direction.is_to_leader(), jute::MAX_LIMIT) {
+        if head.plausible(direction.is_to_leader(), jute::MAX_BUFFER_LIMIT) {
             return true;
         }
         let len = head.data_len;
@@ -173,10 +173,10 @@ impl LinkState {
     pub(super) fn request_rest(&mut self, data_len: i32, rest: u64) -> Option<u64> {
         const COUNT: u64 = 4;
         /// Count, scheme `ip` and an IPv6 address in full.
-        const IDENTITY_MAX: u64 = COUNT + 4 + 2 + 4 + 45;
+        const MAX_IDENTITY: u64 = COUNT + 4 + 2 + 4 + 45;
         /// Several identities, such as a digest or a distinguished name beside the address.
-        const IDENTITIES_MAX: u64 = 256;
-        const ACKS_MAX: u64 = 10 * 20;
+        const MAX_IDENTITIES: u64 = 256;
+        const MAX_ACKS: u64 = 10 * 20;
         /// No path within an ensemble carries less in a segment: IPv6's least MTU without its headers.
         const FULL_SEGMENT: u64 = 1_200;
         /// `createSession`'s data, which has no client connection behind it.
@@ -188,13 +188,13 @@ impl LinkState {
             return Some(COUNT);
         }
         let known = self.authinfo.iter().map(|len| u64::from(*len)).filter(|len| *len > 0);
-        if known.clone().any(|len| len == rest) || rest <= IDENTITY_MAX && known.clone().next().is_none() {
+        if known.clone().any(|len| len == rest) || rest <= MAX_IDENTITY && known.clone().next().is_none() {
             return Some(rest);
         }
         // A few ACKs that waited for the flush may follow.
-        let is_acks = |len: u64| (20..=ACKS_MAX).contains(&len) && len.is_multiple_of(20);
+        let is_acks = |len: u64| (20..=MAX_ACKS).contains(&len) && len.is_multiple_of(20);
         let with_acks = known.clone().find(|len| rest.checked_sub(*len).is_some_and(is_acks));
-        if with_acks.is_some() || rest <= IDENTITIES_MAX {
+        if with_acks.is_some() || rest <= MAX_IDENTITIES {
             return with_acks.or(Some(rest));
         }
         // Full segments are all of one length, whatever they hold.
@@ -226,7 +226,7 @@ impl LinkState {
 
     /// A packet whose head was seen.
     #[inline]
-    pub(super) fn packet<O: Observer>(&mut self, packet: &PacketSeen<'_>, out: &mut Outlet<'_, O>) {
+    pub(super) fn packet<O: Observer>(&mut self, packet: &PacketSeen<'_>, out: &mut LinkContext<'_, O>) {
         self.has_packets = true;
         out.observer.packet(out.slot, packet);
         let (Some(zxid), direction) = (packet.zxid, packet.direction) else { return };
@@ -249,13 +249,13 @@ impl LinkState {
                 Direction::ToLearner,
                 PacketType::Proposal | PacketType::Inform | PacketType::InformAndActivate,
             ) => {
-                self.known.proposal = Some(zxid);
+                self.numbering.proposal = Some(zxid);
             }
             (Direction::ToLearner, PacketType::Commit | PacketType::CommitAndActivate) => {
-                self.known.commit = Some(zxid);
+                self.numbering.commit = Some(zxid);
             }
-            (Direction::ToLearner, PacketType::Ping) => self.known.ping_at = Some(at),
-            (Direction::ToLeader, PacketType::Ack) if zxid.counter() != 0 => self.known.ack = Some(zxid),
+            (Direction::ToLearner, PacketType::Ping) => self.numbering.ping_at = Some(at),
+            (Direction::ToLeader, PacketType::Ack) if zxid.counter() != 0 => self.numbering.ack = Some(zxid),
             _ => {}
         }
     }
@@ -265,7 +265,7 @@ impl LinkState {
         &mut self,
         packet: &PacketSeen<'_>,
         zxid: Zxid,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         match packet.kind {
             PacketType::Proposal | PacketType::Inform => {
@@ -285,25 +285,30 @@ impl LinkState {
         }
     }
 
-    fn synchronize<O: Observer>(&mut self, packet: &PacketSeen<'_>, zxid: Zxid, out: &mut Outlet<'_, O>) {
+    fn synchronize<O: Observer>(
+        &mut self,
+        packet: &PacketSeen<'_>,
+        zxid: Zxid,
+        out: &mut LinkContext<'_, O>,
+    ) {
         match packet.kind {
             PacketType::Diff | PacketType::Snap | PacketType::Trunc => {
                 self.epoch.get_or_insert(zxid.epoch());
-                self.known.awaits_newleader = true;
-                self.known.awaits_uptodate = true;
+                self.numbering.awaits_newleader = true;
+                self.numbering.awaits_uptodate = true;
                 let base = match packet.kind {
                     // History follows from where the learner stands, unless it stands in another epoch.
                     PacketType::Diff => self.learner_zxid.filter(|last| last.epoch() == zxid.epoch()),
                     _ => Some(zxid),
                 };
-                self.known.proposal = base;
-                self.known.commit = base;
-                self.known.history_end = (packet.kind == PacketType::Diff).then_some(zxid);
+                self.numbering.proposal = base;
+                self.numbering.commit = base;
+                self.numbering.history_end = (packet.kind == PacketType::Diff).then_some(zxid);
             }
             PacketType::NewLeader => {
                 self.epoch = Some(zxid.epoch());
                 self.newleader_maybe_passed = false;
-                self.known.awaits_newleader = false;
+                self.numbering.awaits_newleader = false;
                 if let Some(size) = packet.size {
                     out.sizes.newleader = Some((self.leader_tag, size));
                 }
@@ -311,11 +316,11 @@ impl LinkState {
             PacketType::UpToDate => {
                 if std::mem::take(&mut self.newleader_maybe_passed) {
                     // UPTODATE comes only after NEWLEADER was acknowledged.
-                    let span = HiddenSpan::new(packet.at, packet.place);
+                    let span = HiddenSpan::new(packet.at, packet.frame);
                     infer(Direction::ToLearner, PacketType::NewLeader, None, None, &span, false, out);
                 }
-                self.known.awaits_newleader = false;
-                self.known.awaits_uptodate = false;
+                self.numbering.awaits_newleader = false;
+                self.numbering.awaits_uptodate = false;
             }
             _ => {}
         }
@@ -325,13 +330,13 @@ impl LinkState {
         if zxid.0 != 0 {
             self.epoch.get_or_insert(zxid.epoch());
         }
-        if let Some(last) = self.known.ping_at {
+        if let Some(last) = self.numbering.ping_at {
             self.learn_beat(at.since(last));
         }
-        if self.known.awaits_uptodate {
+        if self.numbering.awaits_uptodate {
             return;
         }
-        if self.pings.len() >= PINGS_MAX {
+        if self.pings.len() >= MAX_PINGS {
             self.pings.remove(0);
         }
         self.pings.push(SentPing { at, zxid, is_skipped: false });
@@ -356,9 +361,9 @@ impl LinkState {
         &mut self,
         packet: &PacketSeen<'_>,
         zxid: Zxid,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
-        if self.known.awaits_uptodate
+        if self.numbering.awaits_uptodate
             && matches!(packet.kind, PacketType::Ping | PacketType::Request | PacketType::Revalidate)
         {
             self.serves(packet, out);
@@ -380,21 +385,21 @@ impl LinkState {
     /// A learner that answers PINGs and forwards requests was told NEWLEADER and UPTODATE: where they
     /// were not seen, they were hidden.
     #[cold]
-    fn serves<O: Observer>(&mut self, packet: &PacketSeen<'_>, out: &mut Outlet<'_, O>) {
+    fn serves<O: Observer>(&mut self, packet: &PacketSeen<'_>, out: &mut LinkContext<'_, O>) {
         if self.pending.to_learner.is_some() {
             self.read(Direction::ToLearner, true, out);
         }
-        let span = HiddenSpan::new(packet.at, packet.place);
+        let span = HiddenSpan::new(packet.at, packet.frame);
         let passed = [
-            (self.known.awaits_newleader || self.newleader_maybe_passed, PacketType::NewLeader),
-            (self.known.awaits_uptodate, PacketType::UpToDate),
+            (self.numbering.awaits_newleader || self.newleader_maybe_passed, PacketType::NewLeader),
+            (self.numbering.awaits_uptodate, PacketType::UpToDate),
         ];
         for (_, kind) in passed.into_iter().filter(|(is_hidden, _)| *is_hidden) {
             infer(Direction::ToLearner, kind, None, None, &span, false, out);
         }
         self.newleader_maybe_passed = false;
-        self.known.awaits_newleader = false;
-        self.known.awaits_uptodate = false;
+        self.numbering.awaits_newleader = false;
+        self.numbering.awaits_uptodate = false;
     }
 
     /// A PING's answer echoes its zxid, and answers come in order.
@@ -412,14 +417,14 @@ impl LinkState {
     }
 
     /// The thread is lost in a direction: what waits has its last chance, the numbering starts anew.
-    pub(super) fn lost<O: Observer>(&mut self, direction: Direction, out: &mut Outlet<'_, O>) {
+    pub(super) fn lost<O: Observer>(&mut self, direction: Direction, out: &mut LinkContext<'_, O>) {
         self.read(direction, true, out);
         match direction {
-            Direction::ToLeader => self.known.ack = None,
+            Direction::ToLeader => self.numbering.ack = None,
             Direction::ToLearner => {
-                self.known.commit = None;
-                self.known.proposal = None;
-                self.known.ping_at = None;
+                self.numbering.commit = None;
+                self.numbering.proposal = None;
+                self.numbering.ping_at = None;
             }
         }
     }
@@ -427,11 +432,11 @@ impl LinkState {
     /// A snapshot has ended; where its end was cut, NEWLEADER may have gone by behind it.
     pub(super) const fn snapshot_ended(&mut self, is_blind: bool) {
         self.newleader_maybe_passed = is_blind;
-        self.known.awaits_newleader = !is_blind;
+        self.numbering.awaits_newleader = !is_blind;
     }
 
     /// The link is over: what waits has its last chance.
-    pub(super) fn finish<O: Observer>(&mut self, out: &mut Outlet<'_, O>) {
+    pub(super) fn finish<O: Observer>(&mut self, out: &mut LinkContext<'_, O>) {
         self.read(Direction::ToLearner, true, out);
         self.read(Direction::ToLeader, true, out);
     }

@@ -4,38 +4,38 @@
 //! leader and a learner and on each election connection. Which side leads follows from the ports, or
 //! from what the streams say. Deterministic: the same segments give the same events.
 
-mod crossing;
 mod election;
 mod event;
 mod events;
 mod framer;
-mod hidden;
+mod inference;
 mod link;
+mod segment_match;
 mod span;
 
-pub use crossing::Hosts;
 pub use event::{
-    AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
-    PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen, Trouble, Unread,
+    AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    PacketSeen, PerDirection, Protection, SegmentMatch, SegmentSeen, SnapshotSeen, Trouble, Unread,
 };
+pub use segment_match::Hosts;
 
-pub use events::{Events, Telling};
+pub use events::{Events, Replayer};
 
 use crate::address::Address;
 use crate::packet::{Flags, IgnoreReason, Segment};
 use crate::proto::quorum::Head;
 use crate::proto::{PacketType, election::Hello};
-use crate::stream::{Chunk, Connection, FlowKey, Found, Limits, Side, Sink, Slot, Table, Verdict};
+use crate::stream::{Chunk, Connection, FlowKey, Limits, Lookup, Membership, Side, Sink, Slot, Table};
 use crate::time::{Span, Timestamp};
-use crossing::Crossing;
 use election::ElectionFramer;
 use framer::Framer;
-use hidden::Room;
-use link::{LinkState, Outlet, Sizes};
+use inference::Scratch;
+use link::{LinkContext, LinkState, Sizes};
+use segment_match::SegmentMatcher;
 use std::collections::BTreeMap;
 
 /// Segments of a connection on unknown ports that are looked at before it is left alone.
-const PROBES_MAX: u8 = 8;
+const MAX_PROBES: u8 = 8;
 /// One slot is looked at for being over per this many segments.
 const SWEEP_EVERY: u32 = 64;
 /// How long a closed connection is remembered for its late frames.
@@ -45,7 +45,7 @@ const FORGET: Span = Span::from_millis(300_000);
 
 /// What the dissector is told.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct DissectOptions {
     /// Ports on which leaders listen to learners.
     pub quorum_ports: Vec<u16>,
     /// Ports of leader election.
@@ -56,7 +56,7 @@ pub struct Settings {
     pub hosts: Hosts,
 }
 
-impl Default for Settings {
+impl Default for DissectOptions {
     /// ZooKeeper's customary ports.
     fn default() -> Self {
         Self {
@@ -79,7 +79,7 @@ struct Link {
     is_closed: bool,
     picked_up: bool,
     /// What is on its way, once both ends were captured.
-    crossing: Option<Box<Crossing>>,
+    matcher: Option<Box<SegmentMatcher>>,
 }
 
 #[derive(Clone, Debug)]
@@ -115,12 +115,12 @@ pub struct Counts {
 /// The dissector: all connections of a capture.
 #[derive(Clone, Debug)]
 pub struct Dissector {
-    settings: Settings,
+    settings: DissectOptions,
     has_ends: bool,
     table: Table,
     flows: Vec<Option<Flow>>,
     sizes: Sizes,
-    room: Room,
+    scratch: Scratch,
     sweep: u32,
     sweep_at: usize,
     /// Slots ended, once the capture is over.
@@ -135,14 +135,14 @@ pub struct Dissector {
 impl Dissector {
     /// A dissector that has seen nothing yet.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: DissectOptions) -> Self {
         Self {
             table: Table::new(settings.limits.connections),
             has_ends: !settings.hosts.is_one(),
             settings,
             flows: Vec::new(),
             sizes: Sizes::new(),
-            room: Room::default(),
+            scratch: Scratch::default(),
             sweep: 0,
             sweep_at: 0,
             ended: 0,
@@ -177,11 +177,11 @@ impl Dissector {
             self.sweep(segment.at, observer);
         }
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
-        let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
+        let mut out = LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
         if self.has_ends
             && let Some(outcome) = flow.cross(side, segment, &mut self.settings, &mut out)
         {
-            self.counts.duplicates += u64::from(matches!(outcome, Outcome::Copy));
+            self.counts.duplicates += u64::from(matches!(outcome, Disposition::Copy));
             if flow.is_holding(side) || flow.crosses() || flow.held_bytes > 0 {
                 self.weigh(slot, segment.at, observer);
             }
@@ -192,23 +192,24 @@ impl Dissector {
             self.weigh(slot, segment.at, observer);
         }
         match outcome {
-            Outcome::Taken => None,
-            Outcome::Copy => {
+            Disposition::Taken => None,
+            Disposition::Copy => {
                 self.counts.duplicates += 1;
                 Some(IgnoreReason::Duplicate)
             }
-            Outcome::Other => {
+            Disposition::Other => {
                 self.counts.other_port += 1;
                 Some(IgnoreReason::OtherPort)
             }
-            Outcome::Another => {
+            Disposition::Another => {
                 let flow = self.flows.get(slot.index()).and_then(Option::as_ref);
-                let since = flow.and_then(|flow| flow.connection.strayed_since()).unwrap_or(segment.at);
+                let since = flow.and_then(|flow| flow.connection.other_stream_since()).unwrap_or(segment.at);
                 observer.link_unwatched(slot, since);
-                self.let_go(slot, segment.at, observer);
+                self.evict(slot, segment.at, observer);
                 self.enter(slot, &FlowKey::of(segment.src, segment.dst).0, side, segment);
                 let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
-                let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
+                let mut out =
+                    LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
                 flow.push(side, segment, &self.settings.limits, &mut out);
                 None
             }
@@ -219,11 +220,11 @@ impl Dissector {
     fn find<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> (Slot, Side) {
         let (key, side) = FlowKey::of(segment.src, segment.dst);
         let slot = match self.table.find(&key, segment.at) {
-            Found::Known(slot) => slot,
-            Found::New(slot) => self.enter(slot, &key, side, segment),
-            Found::Instead(slot) => {
+            Lookup::Known(slot) => slot,
+            Lookup::New(slot) => self.enter(slot, &key, side, segment),
+            Lookup::Instead(slot) => {
                 observer.link_unwatched(slot, segment.at);
-                self.let_go(slot, segment.at, observer);
+                self.evict(slot, segment.at, observer);
                 self.enter(slot, &key, side, segment)
             }
         };
@@ -234,7 +235,7 @@ impl Dissector {
     #[cold]
     fn weigh<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return };
-        let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
+        let mut out = LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
         let others = self.held_bytes - flow.held_bytes;
         flow.held_bytes = flow.weight();
         if others + flow.held_bytes > self.settings.limits.held_bytes {
@@ -254,7 +255,8 @@ impl Dissector {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
             let slot = Slot(index as u32);
             if let Some(flow) = flow {
-                let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
+                let mut out =
+                    LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
                 flow.settle(now, &self.settings.limits, &mut out);
             }
         }
@@ -270,7 +272,7 @@ impl Dissector {
         let to = self.flows.len().min(self.ended.saturating_add(most));
         for index in self.ended..to {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
-            self.let_go(Slot(index as u32), self.last_at, observer);
+            self.evict(Slot(index as u32), self.last_at, observer);
         }
         self.ended = to;
         to < self.flows.len()
@@ -294,21 +296,21 @@ impl Dissector {
             (false, false) => Kind::Undecided(0),
         };
         let flow =
-            Flow { connection: Connection::new(segment.at), kind, first: segment.place, held_bytes: 0 };
+            Flow { connection: Connection::new(segment.at), kind, first: segment.frame, held_bytes: 0 };
         if self.flows.len() <= slot.index() {
             self.flows.resize_with(slot.index() + 1, || None);
         }
-        if let Some(place) = self.flows.get_mut(slot.index()) {
-            *place = Some(flow);
+        if let Some(entry) = self.flows.get_mut(slot.index()) {
+            *entry = Some(flow);
         }
         slot
     }
 
     /// Ends a connection and forgets it; its slot keeps its key.
-    fn let_go<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
+    fn evict<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
         let Some(mut flow) = self.flows.get_mut(slot.index()).and_then(Option::take) else { return };
         self.held_bytes -= flow.held_bytes;
-        let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
+        let mut out = LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
         let sums = flow.finish(now, &self.settings.hosts, &mut out);
         self.counts.election_bytes = self.counts.election_bytes.plus(&sums);
     }
@@ -326,7 +328,7 @@ impl Dissector {
         let Some(Some(flow)) = self.flows.get_mut(self.sweep_at) else { return };
         if flow.held_bytes > 0 {
             // What waits on a connection that fell silent waits no longer than on any other.
-            let mut out = Outlet { observer, sizes: &mut self.sizes, room: &mut self.room, slot };
+            let mut out = LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
             flow.settle(now, &self.settings.limits, &mut out);
             self.weigh(slot, now, observer);
         }
@@ -334,14 +336,14 @@ impl Dissector {
         let idle = now.since(flow.connection.last_at);
         let is_over = flow.connection.done && idle > LINGER || !flow.matters() && idle > FORGET;
         if is_over {
-            self.let_go(slot, now, observer);
+            self.evict(slot, now, observer);
             self.table.remove(slot);
         }
     }
 }
 
 /// What became of a segment.
-enum Outcome {
+enum Disposition {
     Taken,
     Copy,
     Other,
@@ -360,7 +362,7 @@ impl Kind {
             is_announced: false,
             is_closed: false,
             picked_up: !from_start,
-            crossing: None,
+            matcher: None,
         }))
     }
 
@@ -379,8 +381,8 @@ impl Flow {
         side: Side,
         segment: &Segment<'_>,
         limits: &Limits,
-        out: &mut Outlet<'_, O>,
-    ) -> Outcome {
+        out: &mut LinkContext<'_, O>,
+    ) -> Disposition {
         if let Kind::Undecided(probes) = self.kind {
             self.decide(&FlowKey::of(segment.src, segment.dst).0, side, probes, segment);
         }
@@ -389,10 +391,10 @@ impl Flow {
             Kind::Quorum(link) => link.push(connection, *first, side, segment, limits, out),
             Kind::Election(framers) => {
                 let mut sink = ElectionSink { framers, observer: out.observer };
-                Outcome::of(connection.push(side, segment, limits, &mut sink), Outcome::Taken)
+                Disposition::of(connection.push(side, segment, limits, &mut sink), Disposition::Taken)
             }
             Kind::Undecided(_) | Kind::Other => {
-                Outcome::of(connection.push(side, segment, limits, &mut Nowhere), Outcome::Other)
+                Disposition::of(connection.push(side, segment, limits, &mut Nowhere), Disposition::Other)
             }
         }
     }
@@ -420,14 +422,14 @@ impl Flow {
             Kind::election(key, true)
         } else if let Some(leader_side) = says_quorum(segment.payload, side) {
             Kind::quorum(key, leader_side, segment)
-        } else if probes >= PROBES_MAX {
+        } else if probes >= MAX_PROBES {
             Kind::Other
         } else {
             Kind::Undecided(probes + 1)
         };
     }
 
-    fn settle<O: Observer>(&mut self, now: Timestamp, limits: &Limits, out: &mut Outlet<'_, O>) {
+    fn settle<O: Observer>(&mut self, now: Timestamp, limits: &Limits, out: &mut LinkContext<'_, O>) {
         match &mut self.kind {
             Kind::Quorum(link) => self.connection.settle(now, limits, &mut LinkSink { link, out }),
             Kind::Election(framers) => {
@@ -437,7 +439,7 @@ impl Flow {
         }
     }
 
-    fn push_out<O: Observer>(&mut self, now: Timestamp, out: &mut Outlet<'_, O>) {
+    fn push_out<O: Observer>(&mut self, now: Timestamp, out: &mut LinkContext<'_, O>) {
         match &mut self.kind {
             Kind::Quorum(link) => self.connection.push_out(now, &mut LinkSink { link, out }),
             Kind::Election(framers) => {
@@ -454,10 +456,10 @@ impl Flow {
         &mut self,
         side: Side,
         segment: &Segment<'_>,
-        settings: &mut Settings,
-        out: &mut Outlet<'_, O>,
-    ) -> Option<Outcome> {
-        let host = settings.hosts.saw(segment.place.file, segment.at)?;
+        settings: &mut DissectOptions,
+        out: &mut LinkContext<'_, O>,
+    ) -> Option<Disposition> {
+        let host = settings.hosts.saw(segment.frame.file, segment.at)?;
         let Kind::Quorum(link) = &mut self.kind else { return None };
         link.cross(&mut self.connection, host, side, segment, settings, out)
     }
@@ -482,18 +484,15 @@ impl Flow {
 
     /// Whether segments on their way between two captured ends are remembered.
     fn crosses(&self) -> bool {
-        matches!(&self.kind, Kind::Quorum(link) if link.crossing.is_some())
+        matches!(&self.kind, Kind::Quorum(link) if link.matcher.is_some())
     }
 
     /// Bytes of memory held.
     fn weight(&self) -> usize {
         let more = match &self.kind {
             Kind::Quorum(link) => {
-                let crossing = link.crossing.as_ref().map_or(0, |crossing| crossing.held_bytes());
-                link.to_leader.kept_bytes()
-                    + link.to_learner.kept_bytes()
-                    + link.state.held_bytes()
-                    + crossing
+                let matcher = link.matcher.as_ref().map_or(0, |matcher| matcher.held_bytes());
+                link.to_leader.kept_bytes() + link.to_learner.kept_bytes() + link.state.held_bytes() + matcher
             }
             Kind::Election(framers) => framers.iter().map(ElectionFramer::kept_bytes).sum(),
             Kind::Undecided(_) | Kind::Other => 0,
@@ -503,14 +502,14 @@ impl Flow {
 
     /// Lets go of what is held for better knowledge, and of no byte of the stream: what a large record says
     /// behind its beginning, spans that a later packet would explain, segments on their way.
-    fn lighten<O: Observer>(&mut self, out: &mut Outlet<'_, O>) {
+    fn lighten<O: Observer>(&mut self, out: &mut LinkContext<'_, O>) {
         match &mut self.kind {
             Kind::Quorum(link) => {
                 link.to_leader.keep_less();
                 link.to_learner.keep_less();
                 link.state.read_all(out);
-                if let Some(crossing) = &mut link.crossing {
-                    crossing.forget();
+                if let Some(matcher) = &mut link.matcher {
+                    matcher.forget();
                 }
             }
             Kind::Election(framers) => framers.iter_mut().for_each(ElectionFramer::keep_less),
@@ -527,7 +526,12 @@ impl Flow {
     }
 
     /// Ends the connection; answers the byte sums of an election connection.
-    fn finish<O: Observer>(&mut self, now: Timestamp, hosts: &Hosts, out: &mut Outlet<'_, O>) -> ByteSums {
+    fn finish<O: Observer>(
+        &mut self,
+        now: Timestamp,
+        hosts: &Hosts,
+        out: &mut LinkContext<'_, O>,
+    ) -> ByteSums {
         match &mut self.kind {
             Kind::Quorum(link) => {
                 self.connection.finish(now, &mut LinkSink { link, out });
@@ -562,7 +566,7 @@ fn says_quorum(payload: &[u8], side: Side) -> Option<Side> {
     }
 }
 
-impl Outcome {
+impl Disposition {
     const fn ignored(&self) -> Option<IgnoreReason> {
         match self {
             Self::Copy => Some(IgnoreReason::Duplicate),
@@ -571,11 +575,11 @@ impl Outcome {
         }
     }
 
-    const fn of(verdict: Verdict, taken: Self) -> Self {
+    const fn of(verdict: Membership, taken: Self) -> Self {
         match verdict {
-            Verdict::Part(_) => taken,
-            Verdict::Copy => Self::Copy,
-            Verdict::Another => Self::Another,
+            Membership::Part(_) => taken,
+            Membership::DuplicateFrame => Self::Copy,
+            Membership::NewConnection => Self::Another,
         }
     }
 }
@@ -596,26 +600,26 @@ impl Link {
         side: Side,
         segment: &Segment<'_>,
         limits: &Limits,
-        out: &mut Outlet<'_, O>,
-    ) -> Outcome {
+        out: &mut LinkContext<'_, O>,
+    ) -> Disposition {
         if !self.is_announced && connects(segment) {
             self.is_announced = true;
             let opened = LinkOpened {
                 leader: self.state.leader,
                 learner: self.state.learner,
                 at: connection.first_at,
-                place: first,
+                frame: first,
                 picked_up: self.picked_up,
             };
             out.observer.link_opened(out.slot, &opened);
         }
         let before = (connection.half(side).delivered(), connection.half(side.other()).acked());
         let fate = match connection.push(side, segment, limits, &mut LinkSink { link: self, out }) {
-            Verdict::Part(fate) => fate,
-            verdict => return Outcome::of(verdict, Outcome::Taken),
+            Membership::Part(fate) => fate,
+            verdict => return Disposition::of(verdict, Disposition::Taken),
         };
         if !self.is_announced {
-            return Outcome::Taken;
+            return Disposition::Taken;
         }
         let direction = self.direction(side);
         let seen = SegmentSeen {
@@ -624,7 +628,7 @@ impl Link {
             fate,
             new_bytes: connection.half(side).delivered() - before.0,
             acked_more: connection.half(side.other()).acked() > before.1,
-            is_of_two: self.crossing.as_ref().is_some_and(|crossing| crossing.is_of_two),
+            both_ends_captured: self.matcher.as_ref().is_some_and(|matcher| matcher.both_ends_captured),
         };
         out.observer.segment(out.slot, &seen);
         if !self.is_closed
@@ -633,7 +637,7 @@ impl Link {
             self.is_closed = true;
             out.observer.link_closed(out.slot, self.direction(closing.by), &closing);
         }
-        Outcome::Taken
+        Disposition::Taken
     }
 
     /// See [`Flow::cross`].
@@ -643,48 +647,47 @@ impl Link {
         host: Address,
         side: Side,
         segment: &Segment<'_>,
-        Settings { hosts, limits, .. }: &Settings,
-        out: &mut Outlet<'_, O>,
-    ) -> Option<Outcome> {
+        DissectOptions { hosts, limits, .. }: &DissectOptions,
+        out: &mut LinkContext<'_, O>,
+    ) -> Option<Disposition> {
         let (leader, learner) = (self.state.leader.address, self.state.learner.address);
         let is_captured_twice = hosts.watches(leader) && hosts.watches(learner);
-        if !is_captured_twice && self.crossing.is_none() || host != leader && host != learner {
+        if !is_captured_twice && self.matcher.is_none() || host != leader && host != learner {
             return None;
         }
         let direction = self.direction(side);
         let is_announced = self.is_announced;
         let slot = out.slot;
-        self.crossing.get_or_insert_default().is_of_two = is_captured_twice;
+        self.matcher.get_or_insert_default().both_ends_captured = is_captured_twice;
         self.settle(connection, segment.at, hosts, out);
         let leader_side = self.leader_side;
-        while let Some(unsent) = self.crossing.as_mut().and_then(|crossing| crossing.next_unsent(segment.at))
-        {
+        while let Some(unsent) = self.matcher.as_mut().and_then(|matcher| matcher.next_unsent(segment.at)) {
             // What the leader's capture lacks, though it was sent there.
             if is_announced && connection.half(leader_side).lacks(&unsent.segment()) {
-                self.push(connection, segment.place, leader_side, &unsent.segment(), limits, out);
+                self.push(connection, segment.frame, leader_side, &unsent.segment(), limits, out);
             }
         }
-        let crossing = self.crossing.get_or_insert_default();
-        let mut tell = |crossed: Crossed| {
+        let matcher = self.matcher.get_or_insert_default();
+        let mut tell = |segment_match: SegmentMatch| {
             if is_announced {
-                out.observer.crossed(slot, &crossed);
+                out.observer.segment_match(slot, &segment_match);
             }
         };
         if !is_captured_twice {
             return None;
         }
         if (host == leader) == direction.is_to_leader() {
-            crossing.arrived(direction, segment, &mut tell);
+            matcher.arrived(direction, segment, &mut tell);
         } else {
-            crossing.sent(direction, segment, &mut tell);
+            matcher.sent(direction, segment, &mut tell);
         }
         if host == leader || !is_announced {
             return None;
         }
-        let seen = crossing.at_learner(direction, segment);
+        let seen = matcher.at_learner(direction, segment);
         out.observer.at_learner(slot, &seen);
         connection.note_copy(side);
-        Some(Outcome::Copy)
+        Some(Disposition::Copy)
     }
 
     /// Decides what has become of segments on their way.
@@ -693,9 +696,9 @@ impl Link {
         connection: &Connection,
         now: Timestamp,
         hosts: &Hosts,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
-        let Some(crossing) = self.crossing.as_mut().filter(|_| self.is_announced) else { return };
+        let Some(matcher) = self.matcher.as_mut().filter(|_| self.is_announced) else { return };
         let (leader, learner) = (self.state.leader.address, self.state.learner.address);
         let receivers = PerDirection { to_leader: leader, to_learner: learner };
         let acked = PerDirection {
@@ -703,10 +706,12 @@ impl Link {
             to_learner: connection.half(self.leader_side).acked_seq(),
         };
         let slot = out.slot;
-        crossing.settle(now, hosts, &receivers, &acked, &mut |crossed| out.observer.crossed(slot, &crossed));
+        matcher.settle(now, hosts, &receivers, &acked, &mut |segment_match| {
+            out.observer.segment_match(slot, &segment_match)
+        });
     }
 
-    fn finish<O: Observer>(&mut self, connection: &Connection, out: &mut Outlet<'_, O>) {
+    fn finish<O: Observer>(&mut self, connection: &Connection, out: &mut LinkContext<'_, O>) {
         let at = connection.last_at;
         self.to_leader.finish(at, &mut self.state, out);
         self.to_learner.finish(at, &mut self.state, out);
@@ -739,7 +744,7 @@ const fn connects(segment: &Segment<'_>) -> bool {
 
 struct LinkSink<'a, 'o, O> {
     link: &'a mut Link,
-    out: &'a mut Outlet<'o, O>,
+    out: &'a mut LinkContext<'o, O>,
 }
 
 impl<O: Observer> Sink for LinkSink<'_, '_, O> {

@@ -17,7 +17,7 @@ pub(super) struct HiddenSpan {
     pub(super) seen: u64,
     /// Time and frame of the first byte.
     pub(super) at: Timestamp,
-    pub(super) place: FrameRef,
+    pub(super) frame: FrameRef,
     /// Time of the last piece.
     pub(super) last_at: Timestamp,
     /// How many segments it covers.
@@ -43,8 +43,8 @@ impl HiddenSpan {
         Unread { from: self.at, to: self.last_at, len: self.len }
     }
 
-    pub(super) const fn new(at: Timestamp, place: FrameRef) -> Self {
-        Self { len: 0, hint: [0; 15], hint_len: 0, seen: 0, at, place, last_at: at, pieces: 0 }
+    pub(super) const fn new(at: Timestamp, frame: FrameRef) -> Self {
+        Self { len: 0, hint: [0; 15], hint_len: 0, seen: 0, at, frame, last_at: at, pieces: 0 }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "at most 15")]

@@ -145,7 +145,7 @@ pub struct LogLine {
 
 /// What the logs say to what the wire shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogWord {
+pub struct LogVerdict {
     /// Whether they agree; `None` where they only add something, or say nothing.
     pub agrees: Option<bool>,
     /// The time of the line it is about.

@@ -16,7 +16,7 @@ use crate::frame::FrameRef;
 use crate::proto::{PacketType, Sid, Zxid};
 use crate::time::{Span, Timestamp};
 use incident::{Coverage, Incident, Outage, Sessions};
-use log::{LogFile, LogLine, LogWord};
+use log::{LogFile, LogLine, LogVerdict};
 use std::collections::BTreeMap;
 
 /// The whole report.
@@ -296,7 +296,7 @@ pub struct Closed {
     /// Whether with a RST (else a FIN).
     pub reset: bool,
     /// The frame.
-    pub place: FrameRef,
+    pub frame: FrameRef,
 }
 
 /// The phases of a link's life, each with the time it began; `None` where not seen.
@@ -629,7 +629,7 @@ pub enum Suspect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// The frame.
-    pub place: FrameRef,
+    pub frame: FrameRef,
     /// Its time.
     pub at: Timestamp,
     /// What it shows.
@@ -672,7 +672,7 @@ pub struct Stall {
     /// Lines of the servers' own logs that belong to it, in order of time.
     pub log: Vec<LogLine>,
     /// Where the logs agree with the wire, and where they do not.
-    pub log_says: Vec<LogWord>,
+    pub log_says: Vec<LogVerdict>,
 }
 
 /// The state of the ensemble around a stall.
@@ -755,7 +755,7 @@ pub struct Violation {
     /// When.
     pub at: Timestamp,
     /// The frame.
-    pub place: FrameRef,
+    pub frame: FrameRef,
     /// The rule's name.
     pub rule: &'static str,
     /// What was seen.

@@ -24,14 +24,14 @@ pub(crate) fn address(last: u32) -> Address {
     Address::v4(0x0aff_0000 + last)
 }
 
-const fn place(number: u32) -> FrameRef {
+const fn frame(number: u32) -> FrameRef {
     FrameRef { file: 0, number }
 }
 
 /// Two followers and an observer of zk3; zk1 is frozen, and its link comes back.
 pub(crate) fn report() -> Report {
     let mut frozen = link(1, 1);
-    frozen.closed = Some(Closed { at: at(42_514), by_leader: true, reset: false, place: place(9_001) });
+    frozen.closed = Some(Closed { at: at(42_514), by_leader: true, reset: false, frame: frame(9_001) });
     frozen.headroom = headroom([Some(10_002), Some(1_004), Some(9_800), Some(420)]);
     let mut back = link(3, 1);
     back.opened = at(48_100);
@@ -68,7 +68,7 @@ pub(crate) fn report() -> Report {
         violations: vec![Violation {
             link: 2,
             at: at(30_000),
-            place: FrameRef { file: 1, number: 77 },
+            frame: FrameRef { file: 1, number: 77 },
             rule: "commit_order",
             what: "COMMIT 0x200000005 after 0x200000003".to_owned(),
         }],
@@ -207,7 +207,7 @@ fn stall() -> Stall {
         cause: Cause::ProcessStalled,
         suspect: Some(Suspect::Host(address(1))),
         evidence: vec![Evidence {
-            place: place(7_120),
+            frame: frame(7_120),
             at: at(32_512),
             what: "last bytes of zk1: ACK 0x200000029".to_owned(),
         }],

@@ -6,13 +6,13 @@ use super::Input;
 use crate::address::{Address, Endpoint};
 use crate::frame::FrameRef;
 use crate::packet::{Flags, Segment};
-use crate::stream::{Chunk, Connection, Fate, Limits, Side, Sink, Verdict};
+use crate::stream::{Chunk, Connection, Fate, Limits, Membership, Side, Sink};
 use crate::time::{Span, Timestamp};
 
 /// Few enough that inputs reach them.
 const HELD_SEGMENTS: usize = 8;
 /// Beyond this a segment is out of any window; RFC 7323's largest.
-const WINDOW_MAX: u32 = 1 << 30;
+const MAX_WINDOW: u32 = 1 << 30;
 
 /// Bytes of a stream that were sent: by which frame, and what, where it was captured. Several frames
 /// may have sent a byte, and need not agree.
@@ -31,7 +31,7 @@ impl Sink for Model {
         assert_eq!(chunk.offset, self.next, "chunks come in stream order");
         assert!(chunk.seen.len() as u64 <= u64::from(chunk.len));
         for at in 0..u64::from(chunk.len) {
-            let expected = (chunk.place.number, chunk.seen.get(at as usize).copied());
+            let expected = (chunk.frame.number, chunk.seen.get(at as usize).copied());
             let sent = self.sent.get(&(chunk.offset + at)).map(Vec::as_slice).unwrap_or_default();
             assert!(sent.contains(&expected), "byte {} was {expected:?}, sent {sent:?}", chunk.offset + at);
         }
@@ -159,7 +159,7 @@ impl Run {
     /// A sequence number anywhere: outside the window it must not count.
     fn anywhere(&mut self, number: u16, low: u8) {
         let ahead = u32::from(number) << 16 | u32::from(low >> 3);
-        let is_far = ahead.cast_signed().unsigned_abs() >= WINDOW_MAX;
+        let is_far = ahead.cast_signed().unsigned_abs() >= MAX_WINDOW;
         if !is_far {
             return;
         }
@@ -171,14 +171,14 @@ impl Run {
         }
         let expected = self.first_seq.wrapping_add(self.model.next as u32);
         let fate = self.push(Flags::ACK, expected.wrapping_add(ahead), &[0xee; 40], 40);
-        if let Verdict::Part(fate) = fate {
+        if let Membership::Part(fate) = fate {
             self.far += 1;
             assert_eq!(fate, Fate::OutOfWindow, "{ahead:#x} ahead");
         }
         assert_eq!((self.model.next, self.connection.half(Side::A).held()), before);
     }
 
-    fn push(&mut self, flags: u8, seq: u32, seen: &[u8], len: u32) -> Verdict {
+    fn push(&mut self, flags: u8, seq: u32, seen: &[u8], len: u32) -> Membership {
         self.frame += 1;
         let segment = self.segment(flags, seq, seen, len);
         self.connection.push(Side::A, &segment, &self.limits, &mut self.model)
@@ -187,7 +187,7 @@ impl Run {
     fn segment<'a>(&self, flags: u8, seq: u32, payload: &'a [u8], len: u32) -> Segment<'a> {
         Segment {
             at: self.now,
-            place: FrameRef { file: 0, number: self.frame },
+            frame: FrameRef { file: 0, number: self.frame },
             src: Endpoint { address: Address::v4(1), port: 40_000 },
             dst: Endpoint { address: Address::v4(2), port: 2888 },
             seq,

@@ -3,8 +3,8 @@
 use super::{Dice, Input};
 use crate::address::{Address, Endpoint};
 use crate::dissect::{
-    AuthSeen, ByteSums, Direction, Dissector, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals,
-    Observer, PacketSeen, Protection, SegmentSeen, Settings, SnapshotSeen,
+    AuthSeen, ByteSums, Direction, DissectOptions, Dissector, ElectionMessage, ElectionSeen, LinkOpened,
+    LinkTotals, Observer, PacketSeen, Protection, SegmentSeen, SnapshotSeen,
 };
 use crate::frame::{Frame, FrameRef};
 use crate::packet::{self, Flags, Segment};
@@ -15,7 +15,7 @@ use crate::stream::{Closing, Slot};
 use crate::time::{Span, Timestamp};
 
 /// The longest segment that is sent.
-const SEGMENT_MAX: usize = 1448;
+const MAX_SEGMENT: usize = 1448;
 const LEARNER: Endpoint = Endpoint { address: Address::v4(0x0a00_0001), port: 40_000 };
 const LEADER: Address = Address::v4(0x0a00_0002);
 const START: Timestamp = Timestamp::from_parts(1_795_248_000, 0);
@@ -165,7 +165,7 @@ pub fn link(data: &[u8]) {
     let mut dice = Dice::of(data);
     let small = 1 + dice.below(40);
     let kept = dice.below(120);
-    let plain = Wire { segment_max: SEGMENT_MAX, is_random: false, kept: usize::MAX, drop_one_of: 0 };
+    let plain = Wire { segment_max: MAX_SEGMENT, is_random: false, kept: usize::MAX, drop_one_of: 0 };
     let whole = play(&script, plain, &mut dice);
     for wire in [Wire { segment_max: small, ..plain }, Wire { is_random: true, ..plain }] {
         let other = play(&script, wire, &mut dice);
@@ -211,7 +211,7 @@ fn same_records(whole: &(Log, ByteSums), other: &(Log, ByteSums)) {
 
 /// Plays a conversation; answers what the observer was told, and an election connection's sums.
 fn play(script: &Script<'_>, wire: Wire, dice: &mut Dice) -> (Log, ByteSums) {
-    let mut dissector = Dissector::new(Settings::default());
+    let mut dissector = Dissector::new(DissectOptions::default());
     let mut log = Log::default();
     let mut end = Ends { script, sent: [0; 2], frame: 0, turn: 0 };
     if script.from_start {
@@ -286,7 +286,7 @@ impl Ends<'_> {
         let (own, other) = (usize::from(from_learner), usize::from(!from_learner));
         let segment = Segment {
             at: START.plus(Span::from_millis(self.turn * 10)),
-            place: FrameRef { file: 0, number: self.frame },
+            frame: FrameRef { file: 0, number: self.frame },
             src,
             dst,
             seq: (0xffff_ff00 + self.sent[own]) as u32,
@@ -389,7 +389,7 @@ pub fn whole(data: &[u8]) {
     let Some(mut decoder) = Decoder::sniff(data) else { return };
     let mut heads = Vec::new();
     decoder.decode(data, &mut |head| heads.push(head));
-    let mut dissector = Dissector::new(Settings::default());
+    let mut dissector = Dissector::new(DissectOptions::default());
     let mut count = Count::default();
     let (mut captured, mut cut) = (0, 0);
     for head in heads {
@@ -399,7 +399,7 @@ pub fn whole(data: &[u8]) {
             link: head.link,
             orig_len: head.orig_len,
             data: &data[start..start + head.len as usize],
-            place: FrameRef { file: 0, number: head.number },
+            id: FrameRef { file: 0, number: head.number },
         };
         let Ok(segment) = packet::segment(&frame) else { continue };
         captured += segment.payload.len() as u64;

@@ -7,11 +7,11 @@ use crate::frame::{Frame, FrameRef, LinkType};
 use crate::pcapfile::{ByteOrder, Decoder, Description, Head, MAX_CAPTURED, Problem, pcap, pcapng};
 
 /// A record's header in the smallest form there is: a simple packet block.
-const LEAST_RECORD: usize = 16;
+const MIN_RECORD_LEN: usize = 16;
 
 /// What was found in a file.
 #[derive(Debug, PartialEq)]
-struct Reading {
+struct DecodedFile {
     frames: Vec<(Head, Range<usize>)>,
     problem: Option<Problem>,
     description: Description,
@@ -36,7 +36,7 @@ pub fn capture_file(data: &[u8]) {
 }
 
 /// Feeds a decoder as the pieces come; `None` where the file is no capture.
-fn read(data: &[u8], mut piece: impl FnMut() -> usize) -> Option<Reading> {
+fn read(data: &[u8], mut piece: impl FnMut() -> usize) -> Option<DecodedFile> {
     let mut decoder = Decoder::sniff(data)?;
     let mut frames = Vec::new();
     let (mut used, mut end) = (0, 0);
@@ -61,11 +61,11 @@ fn read(data: &[u8], mut piece: impl FnMut() -> usize) -> Option<Reading> {
         assert!(progress.needed <= 2 * MAX_CAPTURED as usize, "no record is that long");
         used += progress.used;
     };
-    Some(Reading { frames, problem, description: decoder.description() })
+    Some(DecodedFile { frames, problem, description: decoder.description() })
 }
 
-fn check(data: &[u8], reading: &Reading) {
-    assert!(reading.frames.len() * LEAST_RECORD <= data.len());
+fn check(data: &[u8], reading: &DecodedFile) {
+    assert!(reading.frames.len() * MIN_RECORD_LEN <= data.len());
     let mut end = 0;
     for ((head, range), number) in reading.frames.iter().zip(1..) {
         assert_eq!(head.number, number);
@@ -82,7 +82,7 @@ fn check(data: &[u8], reading: &Reading) {
 
 /// The frames of a file that a pcap of this link type can hold: seconds in 32 bits, and not a record
 /// of zeros, which ends a file that was never written to its end.
-fn again_as_pcap(data: &[u8], whole: &Reading, order: ByteOrder) {
+fn again_as_pcap(data: &[u8], whole: &DecodedFile, order: ByteOrder) {
     let Some(link) = whole.frames.first().and_then(|(head, _)| number(head.link)) else { return };
     let fits = |head: &Head| {
         let secs = head.at.nanos() / 1_000_000_000;
@@ -102,7 +102,7 @@ fn again_as_pcap(data: &[u8], whole: &Reading, order: ByteOrder) {
 }
 
 /// The frames that a pcapng can hold: an interface for each link type, times from 1970 on.
-fn again_as_pcapng(data: &[u8], whole: &Reading, order: ByteOrder) {
+fn again_as_pcapng(data: &[u8], whole: &DecodedFile, order: ByteOrder) {
     let encoder = pcapng::Encoder { order };
     let mut bytes = Vec::new();
     encoder.section("again", &mut bytes);
@@ -134,7 +134,7 @@ fn compare(data: &[u8], kept: &[&(Head, Range<usize>)], bytes: &[u8]) {
 }
 
 fn frame<'a>(head: &Head, data: &'a [u8]) -> Frame<'a> {
-    Frame { at: head.at, link: head.link, orig_len: head.orig_len, data, place: FrameRef::default() }
+    Frame { at: head.at, link: head.link, orig_len: head.orig_len, data, id: FrameRef::default() }
 }
 
 /// A link type's number, where that has 16 bits.

@@ -22,7 +22,7 @@ pub fn segment(data: &[u8]) {
     let [link, cut_hi, cut_lo, data @ ..] = data else { return };
     let link = LINKS[usize::from(*link) % LINKS.len()];
     let orig_len = data.len() as u32 + u32::from(u16::from_be_bytes([*cut_hi, *cut_lo]));
-    let frame = Frame { at: Timestamp::default(), link, orig_len, data, place: FrameRef::default() };
+    let frame = Frame { at: Timestamp::default(), link, orig_len, data, id: FrameRef::default() };
     let whole = packet::segment(&frame);
     if let Ok(segment) = &whole {
         check(&frame, segment);

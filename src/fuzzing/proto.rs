@@ -5,16 +5,16 @@ use std::fmt::Debug;
 use super::{Input, cuts};
 use crate::proto::auth::{self as sasl, TlsHead};
 use crate::proto::config::{Line, Text};
-use crate::proto::election::{Hello, NOTIFICATION_MIN, Notification};
+use crate::proto::election::{Hello, MIN_NOTIFICATION_LEN, Notification};
 use crate::proto::jute::{Acl, Element, Id, List};
 use crate::proto::quorum::{Body, Glimpse, Head, Packet, Sessions};
 use crate::proto::request::{self, Request};
 use crate::proto::snapshot::{END, EndFinder};
 use crate::proto::txn::{self, SubTxn, Txn};
-use crate::proto::{DecodeError, LearnerInfo, Step};
+use crate::proto::{DecodeError, Decoded, LearnerInfo};
 
 /// A limit that inputs can reach.
-const LIMIT: u32 = 4096;
+const MAX_RECORD: u32 = 4096;
 /// How deep a multi in a multi is followed.
 const DEPTH: usize = 8;
 
@@ -22,36 +22,36 @@ const DEPTH: usize = 8;
 /// cut, and asking for no more than it takes.
 fn front<'a, T: Debug>(
     data: &'a [u8],
-    decode: impl Fn(&'a [u8]) -> Step<T>,
+    decode: impl Fn(&'a [u8]) -> Decoded<T>,
     encode: impl Fn(&T, &mut Vec<u8>),
 ) -> Option<(T, usize)> {
     let shorter = |len: usize| decode(&data[..len]);
     match decode(data) {
-        Step::Record { value, used } => {
+        Decoded::Record { value, used } => {
             assert!(used <= data.len());
             let mut again = Vec::new();
             encode(&value, &mut again);
             assert_eq!(again, data[..used]);
             for len in cuts(used) {
                 match shorter(len) {
-                    Step::NeedMore { at_least } => assert!(at_least > len && at_least <= used),
+                    Decoded::NeedMore { at_least } => assert!(at_least > len && at_least <= used),
                     other => panic!("{other:?} at {len} of {used}"),
                 }
             }
             Some((value, used))
         }
-        Step::NeedMore { at_least } => {
+        Decoded::NeedMore { at_least } => {
             assert!(at_least > data.len());
             for len in cuts(data.len()) {
                 assert!(
-                    matches!(shorter(len), Step::NeedMore { .. }),
+                    matches!(shorter(len), Decoded::NeedMore { .. }),
                     "sure at {len}, not at {}",
                     data.len()
                 );
             }
             None
         }
-        Step::Malformed(error) => {
+        Decoded::Malformed(error) => {
             is_sound(&error, data);
             for len in cuts(data.len()) {
                 assert!(shorter(len).record().is_none(), "a record at {len}, none at {}", data.len());
@@ -113,7 +113,7 @@ fn put(text: Option<&[u8]>, out: &mut Vec<u8>) {
 /// its data, read in either direction and written, reads the same.
 pub fn quorum_packet(data: &[u8]) {
     let mut rest = data;
-    while let Some((packet, used)) = front(rest, |input| Packet::decode(input, LIMIT), Packet::encode) {
+    while let Some((packet, used)) = front(rest, |input| Packet::decode(input, MAX_RECORD), Packet::encode) {
         let head = Head::decode(rest).unwrap();
         let glimpse = Glimpse::decode(rest).unwrap();
         assert_eq!(head, packet.head);
@@ -126,8 +126,8 @@ pub fn quorum_packet(data: &[u8]) {
             assert_eq!(head.size_without_authinfo(), used as u64);
         }
         for to_leader in [false, true] {
-            if head.plausible(to_leader, LIMIT) {
-                assert!(head.body_len() <= u64::from(LIMIT));
+            if head.plausible(to_leader, MAX_RECORD) {
+                assert!(head.body_len() <= u64::from(MAX_RECORD));
             }
             match packet.body(to_leader) {
                 Ok(body) => body_again(&packet, to_leader, &body),
@@ -274,7 +274,7 @@ pub fn election(data: &[u8]) {
     }
     loop {
         let used = if sasl::is_magic(rest) {
-            front(rest, |input| sasl::Packet::decode(input, LIMIT), sasl::Packet::encode)
+            front(rest, |input| sasl::Packet::decode(input, MAX_RECORD), sasl::Packet::encode)
                 .map(|(_, used)| used)
         } else {
             front(rest, Notification::decode, Notification::encode).map(|(notification, used)| {
@@ -290,7 +290,7 @@ pub fn election(data: &[u8]) {
 fn notification_cut(whole: &Notification<'_>, payload: &[u8]) {
     for len in cuts(payload.len()) {
         let Ok(cut) = Notification::decode_cut(&payload[..len], payload.len()) else {
-            assert!(len < NOTIFICATION_MIN);
+            assert!(len < MIN_NOTIFICATION_LEN);
             continue;
         };
         let key = |n: &Notification<'_>| (n.state, n.leader, n.zxid, n.election_epoch);
@@ -323,7 +323,7 @@ fn config(text: Text<'_>) {
 pub fn auth(data: &[u8]) {
     let mut rest = data;
     while let Some((packet, used)) =
-        front(rest, |input| sasl::Packet::decode(input, LIMIT), sasl::Packet::encode)
+        front(rest, |input| sasl::Packet::decode(input, MAX_RECORD), sasl::Packet::encode)
     {
         let head = sasl::Head::decode(rest).unwrap();
         assert_eq!((head.size(), head.status), (used as u64, packet.status));

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Dice;
 use crate::address::Address;
 use crate::capture::read_bytes;
-use crate::dissect::{Dissector, Hosts, Settings};
+use crate::dissect::{DissectOptions, Dissector, Hosts};
 use crate::findings::{Input, Origin, Report, selection::Selection};
 use crate::frame::{Frame, FrameRef};
 use crate::packet;
@@ -13,7 +13,7 @@ use crate::pcapfile::Head;
 use crate::report::clock::{Digits, WallClock};
 use crate::report::{json, text};
 use crate::stream::Limits;
-use crate::track::{Options, Tracker};
+use crate::track::{Tracker, TrackerOptions};
 use jiff::tz::TimeZone;
 
 /// The bytes of a capture file, packed or not, through every room to the report in both its forms.
@@ -41,31 +41,32 @@ fn made_of(data: &[u8], portion: usize) -> Report {
     let narrow = Limits { connections: 2, held_segments: 2, held_bytes: 512, ..Limits::default() };
     let limits = if is_narrow { narrow } else { Limits::default() };
     let hosts = if dice.below(3) == 0 { ends(&file.frames) } else { Vec::new() };
-    let settings = Settings { limits, hosts: Hosts::new(&hosts), ..Settings::default() };
+    let settings = DissectOptions { limits, hosts: Hosts::new(&hosts), ..DissectOptions::default() };
     let mut dissector = Dissector::new(settings);
-    let options = Options { warn_at_percent: 50, tick_ms, sync_limit, hosts, ..Options::default() };
-    let is_of_two = !options.hosts.is_empty();
+    let options =
+        TrackerOptions { warn_at_percent: 50, tick_ms, sync_limit, hosts, ..TrackerOptions::default() };
+    let both_ends_captured = !options.hosts.is_empty();
     let mut tracker = Tracker::new(options);
     for (head, bytes) in &file.frames {
-        let index = if is_of_two { dice.below(2) as u32 } else { 0 };
-        let place = FrameRef { file: index, number: head.number };
-        let frame = Frame { at: head.at, link: head.link, orig_len: head.orig_len, data: bytes, place };
+        let index = if both_ends_captured { dice.below(2) as u32 } else { 0 };
+        let id = FrameRef { file: index, number: head.number };
+        let frame = Frame { at: head.at, link: head.link, orig_len: head.orig_len, data: bytes, id };
         if let Ok(segment) = packet::segment(&frame) {
             dissector.segment(&segment, &mut tracker);
         }
     }
     dissector.finish(&mut tracker);
     let mut report = tracker.finish(&[file.info.last, file.info.last]);
-    let files = if is_of_two { vec![file.info.clone(), file.info] } else { vec![file.info] };
+    let files = if both_ends_captured { vec![file.info.clone(), file.info] } else { vec![file.info] };
     report.input = Input { files, ..Input::default() };
     report
 }
 
 /// The two ends of the first connection, as the hosts that two files were taken at.
 fn ends(frames: &[(Head, Vec<u8>)]) -> Vec<Option<Address>> {
-    let place = FrameRef::default();
+    let id = FrameRef::default();
     let first = frames.iter().find_map(|(head, data)| {
-        let frame = Frame { at: head.at, link: head.link, orig_len: head.orig_len, data, place };
+        let frame = Frame { at: head.at, link: head.link, orig_len: head.orig_len, data, id };
         packet::segment(&frame).ok().map(|segment| [segment.src.address, segment.dst.address])
     });
     first.iter().flatten().copied().map(Some).collect()

@@ -4,7 +4,7 @@
 //! only if their plain self was not read before. What was there before the newest file when it began is left
 //! alone. It is told the present; how far the files are behind it is learned from how they grow.
 
-use crate::capture::{Batch, Compression, Options, Replay};
+use crate::capture::{Batch, Compression, Replay, ReplayOptions};
 use crate::frame::{Frame, FrameRef};
 use crate::pcapfile::{Decoder, Description};
 use crate::time::{Span, Timestamp};
@@ -22,13 +22,13 @@ const COMPLETE: Span = Span::from_millis(2_000);
 /// Growths by which it is told how late files are written.
 const GROWTHS: usize = 32;
 /// Files remembered by name, so that they are not read again once they are packed.
-const PLAIN_MOST: usize = 4_096;
+const MAX_PLAIN: usize = 4_096;
 /// Files of a folder that are looked at.
-const FILES_MOST: usize = 65_536;
+const MAX_FILES: usize = 65_536;
 
 /// What a poll brought beside frames.
 #[derive(Debug, Default)]
-pub struct Step {
+pub struct Polled {
     /// A file was begun: its path. Frames from now on are of the next file.
     pub began: Option<PathBuf>,
     /// What the file says of itself, once that is known.
@@ -41,7 +41,7 @@ pub struct Step {
 
 /// What is known of a file of the folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Mark {
+struct FileState {
     inode: u64,
     len: u64,
     changed: SystemTime,
@@ -49,7 +49,7 @@ struct Mark {
 
 /// The file that is read.
 #[derive(Debug)]
-enum Reading {
+enum FileReader {
     Plain {
         file: File,
         decoder: Option<Decoder>,
@@ -63,13 +63,13 @@ enum Reading {
 #[derive(Debug)]
 struct Current {
     path: PathBuf,
-    reading: Reading,
+    reading: FileReader,
     /// Whether all of it had been read when it was last looked at.
     is_at_end: bool,
     is_described: bool,
 }
 
-impl Reading {
+impl FileReader {
     fn description(&self) -> Option<(Description, Compression)> {
         match self {
             Self::Plain { decoder, .. } => {
@@ -93,7 +93,7 @@ impl Reading {
 pub struct Follower {
     folder: PathBuf,
     /// Files that were read or passed over, as they were then.
-    known: BTreeMap<PathBuf, Mark>,
+    known: BTreeMap<PathBuf, FileState>,
     /// Plain files that were read or passed over: their packed selves hold nothing new.
     plain: VecDeque<PathBuf>,
     current: Option<Current>,
@@ -103,7 +103,7 @@ pub struct Follower {
     /// Files begun.
     begun: u32,
     /// The number that frames' places have for the current file; and the last frame's in it.
-    place: FrameRef,
+    id: FrameRef,
     files_most: u32,
     /// How late the last growths were: from the first frame's time to when it could be read.
     late: VecDeque<Span>,
@@ -126,7 +126,7 @@ impl Follower {
             has_begun: false,
             is_leaving: false,
             begun: 0,
-            place: FrameRef::default(),
+            id: FrameRef::default(),
             files_most,
             late: VecDeque::new(),
             last_at: None,
@@ -149,18 +149,18 @@ impl Follower {
 
     /// Looks at the folder for files that come after what is read: once in a while is enough.
     #[must_use]
-    pub fn look(&mut self, now: Timestamp) -> Step {
-        let mut step = Step::default();
+    pub fn look(&mut self, now: Timestamp) -> Polled {
+        let mut step = Polled::default();
         let Ok(entries) = fs::read_dir(&self.folder) else {
             step.notices.push(format!("{}: the folder cannot be listed any more", self.folder.display()));
             return step;
         };
         let mut found = BTreeMap::new();
-        for entry in entries.filter_map(Result::ok).take(FILES_MOST) {
+        for entry in entries.filter_map(Result::ok).take(MAX_FILES) {
             let Ok(about) = entry.metadata() else { continue };
             if about.is_file() {
                 let changed = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                found.insert(entry.path(), Mark { inode: about.ino(), len: about.len(), changed });
+                found.insert(entry.path(), FileState { inode: about.ino(), len: about.len(), changed });
             }
         }
         self.known.retain(|path, _| found.contains_key(path));
@@ -198,7 +198,13 @@ impl Follower {
     }
 
     /// Whether a file is one to read: not read yet, or written anew under its old name.
-    fn is_new(&self, path: &Path, mark: &Mark, found: &BTreeMap<PathBuf, Mark>, now: Timestamp) -> bool {
+    fn is_new(
+        &self,
+        path: &Path,
+        mark: &FileState,
+        found: &BTreeMap<PathBuf, FileState>,
+        now: Timestamp,
+    ) -> bool {
         if mark.len == 0
             || self.current.as_ref().is_some_and(|current| current.path == path && !self.is_anew(path, mark))
         {
@@ -216,33 +222,33 @@ impl Follower {
     }
 
     /// Whether a file has shrunk or is another one.
-    fn is_anew(&self, path: &Path, mark: &Mark) -> bool {
+    fn is_anew(&self, path: &Path, mark: &FileState) -> bool {
         self.known.get(path).is_some_and(|known| known.inode != mark.inode || mark.len < known.len)
     }
 
     /// Notes that a file's packed self is not wanted.
     fn passes(&mut self, path: PathBuf) {
-        if self.plain.len() >= PLAIN_MOST {
+        if self.plain.len() >= MAX_PLAIN {
             self.plain.pop_front();
         }
         self.plain.push_back(path);
     }
 
-    fn begin(&mut self, path: PathBuf, mark: Mark, step: &mut Step) {
+    fn begin(&mut self, path: PathBuf, mark: FileState, step: &mut Polled) {
         self.is_leaving = false;
         self.passes(path.clone());
         self.known.insert(path.clone(), mark);
         let reading = if is_packed(&path) {
-            Replay::open(std::slice::from_ref(&path), &Options::default())
-                .map(|replay| Reading::Packed(Box::new(replay)))
+            Replay::open(std::slice::from_ref(&path), &ReplayOptions::default())
+                .map(|replay| FileReader::Packed(Box::new(replay)))
                 .map_err(|error| error.to_string())
         } else {
-            let plain = |file| Reading::Plain { file, decoder: None, rest: Vec::new() };
+            let plain = |file| FileReader::Plain { file, decoder: None, rest: Vec::new() };
             File::open(&path).map(plain).map_err(|error| error.to_string())
         };
         match reading {
             Ok(reading) => {
-                self.place = FrameRef { file: self.begun.min(self.files_most), number: 0 };
+                self.id = FrameRef { file: self.begun.min(self.files_most), number: 0 };
                 self.begun = self.begun.saturating_add(1);
                 step.began = Some(path.clone());
                 step.more = true;
@@ -254,25 +260,25 @@ impl Follower {
 
     /// Reads what there is, as far as it fits, into a batch that was cleared; `now` is the present.
     #[must_use]
-    pub fn read(&mut self, batch: &mut Batch, now: Timestamp) -> Step {
-        let mut step = Step::default();
+    pub fn read(&mut self, batch: &mut Batch, now: Timestamp) -> Polled {
+        let mut step = Polled::default();
         let Some(mut current) = self.current.take() else { return step };
         let was_at_end = current.is_at_end;
         let before = batch.len();
         let outcome = match &mut current.reading {
-            Reading::Plain { file, decoder, rest } => {
-                grow(file, decoder, rest, &mut self.buffer, &mut self.place, batch)
+            FileReader::Plain { file, decoder, rest } => {
+                grow(file, decoder, rest, &mut self.buffer, &mut self.id, batch)
             }
-            Reading::Packed(replay) => {
+            FileReader::Packed(replay) => {
                 let mut own = Batch::new();
                 let more = replay.fill(&mut own);
                 for frame in own.frames() {
-                    self.place.number = self.place.number.saturating_add(1);
-                    batch.add(&Frame { place: self.place, ..frame });
+                    self.id.number = self.id.number.saturating_add(1);
+                    batch.add(&Frame { id: self.id, ..frame });
                 }
                 Ok(more)
             }
-            Reading::Broken => Ok(false),
+            FileReader::Broken => Ok(false),
         };
         match outcome {
             Ok(more) => {
@@ -282,7 +288,7 @@ impl Follower {
                 }
                 current.is_at_end = !more;
                 step.more = more;
-                if let (Reading::Plain { file, .. }, Some(known)) =
+                if let (FileReader::Plain { file, .. }, Some(known)) =
                     (&current.reading, self.known.get_mut(&current.path))
                     && let Ok(about) = file.metadata()
                 {
@@ -293,7 +299,7 @@ impl Follower {
                 step.notices
                     .push(format!("{}: {problem}: the rest of it is passed over", current.path.display()));
                 current.is_at_end = true;
-                current.reading = Reading::Broken;
+                current.reading = FileReader::Broken;
             }
         }
         if let Some(first) = batch.frame(before).map(|frame| frame.at) {
@@ -316,7 +322,7 @@ fn grow(
     decoder: &mut Option<Decoder>,
     rest: &mut Vec<u8>,
     buffer: &mut [u8],
-    place: &mut FrameRef,
+    id: &mut FrameRef,
     batch: &mut Batch,
 ) -> Result<bool, String> {
     let read = match file.read(buffer) {
@@ -332,10 +338,10 @@ fn grow(
     let mut heads = Vec::new();
     let progress = decoder.decode(rest, &mut |head| heads.push(head));
     for head in heads {
-        place.number = place.number.saturating_add(1);
+        id.number = id.number.saturating_add(1);
         let start = head.start as usize;
         let data = rest.get(start..start + head.len as usize).unwrap_or_default();
-        batch.add(&Frame { at: head.at, link: head.link, orig_len: head.orig_len, data, place: *place });
+        batch.add(&Frame { at: head.at, link: head.link, orig_len: head.orig_len, data, id: *id });
     }
     rest.drain(..progress.used.min(rest.len()));
     match progress.problem {

@@ -34,7 +34,7 @@ const ARRIVING: Span = Span::from_millis(1);
 
 /// What to capture.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct InterfaceRequest {
     /// The interface's name; `any` for all.
     pub interface: String,
     /// A filter in libpcap's language.
@@ -60,7 +60,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// One sentence: what is wrong, and the command that helps.
-pub fn open(asked: &Asked) -> Result<Opened, String> {
+pub fn open(asked: &InterfaceRequest) -> Result<Opened, String> {
     let wrong = |error: &Error| explain(&asked.interface, &words(error));
     let buffer = i32::try_from(asked.buffer_mib.saturating_mul(1 << 20)).unwrap_or(i32::MAX);
     let capture = Capture::from_device(asked.interface.as_str())
@@ -288,7 +288,7 @@ impl Round {
                 link,
                 orig_len: header.len.max(header.caplen),
                 data: packet.data,
-                place: FrameRef { file: 0, number: *number },
+                id: FrameRef { file: 0, number: *number },
             });
         });
         self.state.dropped_here.fetch_add(dropped, Ordering::Relaxed);

@@ -15,7 +15,7 @@ use crate::track::samples::Samples;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Pairs of servers told apart; further ones are counted, and not told.
-pub const PAIRS_MOST: usize = 256;
+pub const MAX_PAIRS: usize = 256;
 /// Upper ends of the buckets, in microseconds: from a healthy network's round trip to beyond any limit.
 pub const BUCKETS_US: [u64; 15] = [
     250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
@@ -39,8 +39,8 @@ impl Tally {
     pub fn of(samples: &Samples) -> Self {
         let mut tally = Self::default();
         samples.each(|us, count| {
-            let place = BUCKETS_US.partition_point(|end| *end < us);
-            if let Some(bucket) = tally.buckets.get_mut(place) {
+            let index = BUCKETS_US.partition_point(|end| *end < us);
+            if let Some(bucket) = tally.buckets.get_mut(index) {
                 *bucket += count;
             }
             tally.sum_us = tally.sum_us.saturating_add(us.saturating_mul(count));
@@ -209,7 +209,7 @@ impl Numbers {
             *self.records.entry(key).or_default() += count.saturating_sub(before);
         }
         shown.records = records;
-        if self.pairs.len() >= PAIRS_MOST && !self.pairs.contains_key(&(leader, learner)) {
+        if self.pairs.len() >= MAX_PAIRS && !self.pairs.contains_key(&(leader, learner)) {
             self.pairs_refused += 1;
             return;
         }

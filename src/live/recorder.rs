@@ -25,11 +25,11 @@ const FRAME_WEIGHT: usize = 40;
 /// How the names of recordings begin and end.
 const NAME: (&str, &str) = ("qscope-", ".pcapng");
 /// Stalls of one recording; more are recorded without their verdicts.
-const STALLS_MOST: usize = 64;
+const MAX_STALLS: usize = 64;
 
 /// What is recorded, and where to.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct RecorderOptions {
     /// The folder.
     pub folder: PathBuf,
     /// How long before the announcement of a stall.
@@ -46,7 +46,7 @@ pub struct Settings {
 
 /// A stall as a person reads it, and as data.
 #[derive(Clone, Debug)]
-struct Verdict {
+struct ToldStall {
     sentence: String,
     stall: Stall,
 }
@@ -57,13 +57,13 @@ struct Due {
     from: Timestamp,
     until: Timestamp,
     told_at: Timestamp,
-    verdicts: BTreeMap<u32, Verdict>,
+    verdicts: BTreeMap<u32, ToldStall>,
 }
 
 /// The recorder.
 #[derive(Debug)]
 pub struct Recorder {
-    settings: Settings,
+    settings: RecorderOptions,
     ring: VecDeque<Arc<Batch>>,
     filling: Batch,
     filling_bytes: usize,
@@ -80,7 +80,7 @@ impl Recorder {
     ///
     /// # Errors
     /// One sentence: the folder cannot be written to.
-    pub fn new(settings: Settings) -> Result<Self, String> {
+    pub fn new(settings: RecorderOptions) -> Result<Self, String> {
         let probe = settings.folder.join(".qscope-probe");
         let wrong = |error: io::Error| {
             let folder = settings.folder.display();
@@ -125,7 +125,7 @@ impl Recorder {
         if is_over && self.due.is_none() {
             return;
         }
-        let Settings { before, after, .. } = self.settings;
+        let RecorderOptions { before, after, .. } = self.settings;
         let due = self.due.get_or_insert_with(|| Due {
             from: at.minus(before),
             until: at.plus(after),
@@ -135,8 +135,8 @@ impl Recorder {
         if !is_over {
             due.from = due.from.min(stall.start);
         }
-        if due.verdicts.len() < STALLS_MOST || due.verdicts.contains_key(&stall.id) {
-            due.verdicts.insert(stall.id, Verdict { sentence, stall: stall.clone() });
+        if due.verdicts.len() < MAX_STALLS || due.verdicts.contains_key(&stall.id) {
+            due.verdicts.insert(stall.id, ToldStall { sentence, stall: stall.clone() });
         }
     }
 
@@ -210,7 +210,7 @@ struct Job {
     batches: Vec<Arc<Batch>>,
     due: Due,
     cut_at: Option<Timestamp>,
-    settings: Settings,
+    settings: RecorderOptions,
 }
 
 impl Job {
@@ -265,7 +265,7 @@ impl Job {
 }
 
 /// Removes the oldest recordings. Their names begin with their times.
-fn remove_old(settings: &Settings) {
+fn remove_old(settings: &RecorderOptions) {
     let Ok(entries) = fs::read_dir(&settings.folder) else { return };
     let is_ours = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();

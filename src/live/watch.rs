@@ -10,7 +10,7 @@ use crate::findings::{Deadline, Outcome, Settings, Stall};
 use crate::report::live::{Event, Named, NearWait, StallNews, What};
 use crate::time::{Span, Timestamp};
 use crate::track::Tracker;
-use crate::track::link::{LinkTrack, Pending};
+use crate::track::link::{LinkTrack, OpenWait};
 use std::collections::{HashMap, HashSet};
 
 /// For so long after its end a stall is not told to be over: the kernel of a host whose process stands
@@ -20,7 +20,7 @@ const SETTLING: Span = Span::from_millis(1_000);
 const ELECTED: Span = Span::from_millis(500);
 /// Stalls that were told and are remembered. Beyond, the oldest that are over are forgotten; where all go on,
 /// no more is told until one of them is over.
-const TOLD_MOST: usize = 256;
+const MAX_TOLD: usize = 256;
 /// A wait as many times as long as its limit, and [`GIVEN_UP_AFTER`] long, is told to be over: both ends close
 /// at the limit, and a capture that has lost the close would else show a stall for ever.
 const GIVEN_UP_TIMES: i64 = 10;
@@ -101,16 +101,16 @@ impl Watch {
     #[must_use]
     pub fn look(&mut self, tracker: &mut Tracker, now: Timestamp) -> Vec<Event> {
         let settings = tracker.settings();
-        let has_room = self.open_stalls().count() < TOLD_MOST;
+        let has_room = self.open_stalls().count() < MAX_TOLD;
         self.is_full &= !has_room;
-        let mut found = Found { next_due: Timestamp::MAX, ..Found::default() };
+        let mut found = WatchUpdate { next_due: Timestamp::MAX, ..WatchUpdate::default() };
         for link in tracker.links() {
             self.link(link, tracker, &settings, now, &mut found);
         }
         self.next_due = found.next_due;
         self.note_ends(tracker, &settings, now);
         if found.is_news && !has_room && !std::mem::replace(&mut self.is_full, true) {
-            let what = format!("{TOLD_MOST} stalls go on: further ones are told once one of them is over");
+            let what = format!("{MAX_TOLD} stalls go on: further ones are told once one of them is over");
             found.tell(now, What::Notice(what));
         }
         if found.is_news && has_room || self.told.iter().any(|told| told.is_due(now)) {
@@ -145,7 +145,7 @@ impl Watch {
         tracker: &Tracker,
         settings: &Settings,
         now: Timestamp,
-        found: &mut Found,
+        found: &mut WatchUpdate,
     ) {
         let is_told = self.told.iter().any(|told| !told.is_over && told.stall.links.contains(&link.id));
         let seen = self.seen.entry(link.id).or_default();
@@ -185,7 +185,7 @@ impl Watch {
         }
         for (place, for_leader) in seen.warned.iter_mut().zip([false, true]) {
             let Some(warned) = *place else { continue };
-            let is_same = |wait: &&Pending| wait.start == warned.start && wait.deadline == warned.deadline;
+            let is_same = |wait: &&OpenWait| wait.start == warned.start && wait.deadline == warned.deadline;
             if pending.iter().any(|wait| is_same(&wait)) {
                 continue;
             }
@@ -247,7 +247,7 @@ impl Watch {
             let limit = Span::from_millis(settings.stall_limit_ms().cast_signed());
             if stall.end.is_some_and(|end| now.since(end) > limit)
                 || stall.end.is_none() && now.since(stall.start) > given_up_after(limit)
-                || self.told.iter().filter(|told| !told.is_over).count() >= TOLD_MOST
+                || self.told.iter().filter(|told| !told.is_over).count() >= MAX_TOLD
             {
                 continue;
             }
@@ -295,7 +295,7 @@ impl Watch {
         }
         let since = self.since(settings, now);
         self.told.retain(|told| !told.is_over || told.stall.end.unwrap_or(told.stall.start) >= since);
-        let mut excess = self.told.len().saturating_sub(TOLD_MOST);
+        let mut excess = self.told.len().saturating_sub(MAX_TOLD);
         self.told.retain(|told| {
             let goes = excess > 0 && told.is_over;
             excess -= usize::from(goes);
@@ -319,14 +319,14 @@ impl PartialEq for Warned {
 
 /// What a look has found.
 #[derive(Debug, Default)]
-struct Found {
+struct WatchUpdate {
     events: Vec<Event>,
     /// Whether a wait passed its limit that no stall covers which was told.
     is_news: bool,
     next_due: Timestamp,
 }
 
-impl Found {
+impl WatchUpdate {
     fn tell(&mut self, at: Timestamp, what: What) {
         self.events.push(Event { at, what });
     }
@@ -337,7 +337,7 @@ fn given_up_after(limit: Span) -> Span {
     limit.times(GIVEN_UP_TIMES).max(GIVEN_UP_AFTER)
 }
 
-fn is_given_up(wait: &Pending, settings: &Settings, now: Timestamp) -> bool {
+fn is_given_up(wait: &OpenWait, settings: &Settings, now: Timestamp) -> bool {
     now.since(wait.start) > given_up_after(diagnose::limit(wait.deadline, settings))
 }
 
@@ -419,7 +419,7 @@ mod tests {
     use crate::frame::FrameRef;
     use crate::proto::{PacketType, Zxid};
     use crate::stream::Slot;
-    use crate::track::Options;
+    use crate::track::TrackerOptions;
     use std::net::{IpAddr, Ipv4Addr};
 
     fn endpoint(number: u32, port: u16) -> Endpoint {
@@ -432,13 +432,15 @@ mod tests {
 
     /// Trackers of links, each of a leader of its own, that fall silent at once.
     fn silent(links: u32) -> Tracker {
-        let mut tracker =
-            Tracker::new(Options { tick_ms: Some((2_000, Origin::Option)), ..Options::default() });
+        let mut tracker = Tracker::new(TrackerOptions {
+            tick_ms: Some((2_000, Origin::Option)),
+            ..TrackerOptions::default()
+        });
         for number in 0..links {
             let slot = Slot(number);
             let (leader, learner) = (endpoint(2 * number, 2888), endpoint(2 * number + 1, 40_000));
-            let place = FrameRef::default();
-            tracker.link_opened(slot, &LinkOpened { leader, learner, at: at(0), place, picked_up: true });
+            let frame = FrameRef::default();
+            tracker.link_opened(slot, &LinkOpened { leader, learner, at: at(0), frame, picked_up: true });
             let packet = PacketSeen {
                 direction: Direction::ToLearner,
                 kind: PacketType::Ping,
@@ -447,7 +449,7 @@ mod tests {
                 size: Some(20),
                 at: at(0),
                 last_at: at(0),
-                place,
+                frame,
                 seen: &[],
                 cut: 0,
                 inferred: false,
@@ -478,8 +480,8 @@ mod tests {
         let mut tracker = silent(300);
         let mut watch = Watch::new(100);
         let events: Vec<_> = (0..60).flat_map(|second| watch.look(&mut tracker, at(second))).collect();
-        assert_eq!(count(&events, |what| matches!(what, What::Stall(_))), TOLD_MOST);
+        assert_eq!(count(&events, |what| matches!(what, What::Stall(_))), MAX_TOLD);
         assert_eq!(count(&events, |what| matches!(what, What::Notice(_))), 1);
-        assert_eq!(watch.open_stalls().count(), TOLD_MOST);
+        assert_eq!(watch.open_stalls().count(), MAX_TOLD);
     }
 }

@@ -11,7 +11,7 @@ use crate::findings::log::{Kind, Level};
 use std::net::IpAddr;
 
 /// Characters of a line's text that are kept, and as many of its exception.
-const TEXT_MOST: usize = 400;
+const MAX_TEXT: usize = 400;
 
 /// Something that a log tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,10 +146,10 @@ fn endpoint(text: &str) -> Option<Endpoint> {
     }
 }
 
-/// At most [`TEXT_MOST`] characters.
+/// At most [`MAX_TEXT`] characters.
 fn shortened(text: &str) -> &str {
     let text = text.trim();
-    text.char_indices().nth(TEXT_MOST).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+    text.char_indices().nth(MAX_TEXT).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 
 /// Characters that may stand before the time.
-const PREFIX_MOST: usize = 80;
+const MAX_PREFIX: usize = 80;
 /// Characters between the time and the level: `[myid:N] - `.
-const HEADER_MOST: usize = 120;
+const MAX_HEADER: usize = 120;
 
 /// A line's time as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +62,7 @@ pub fn number_after(text: &str, mark: &str) -> Option<i64> {
 
 /// The first time within the line's beginning.
 fn stamp_within(line: &str) -> Option<(Stamp, &str)> {
-    let starts = line.char_indices().take(PREFIX_MOST).filter(|(at, c)| {
+    let starts = line.char_indices().take(MAX_PREFIX).filter(|(at, c)| {
         let before = at.checked_sub(1).and_then(|at| line.as_bytes().get(at));
         c.is_ascii_digit() && before.is_none_or(|byte| !byte.is_ascii_digit())
     });
@@ -138,7 +138,7 @@ fn level(text: &str) -> Option<(&str, Level, &str)> {
             return Some((text.get(..at)?, level, text.get(at + bare.len()..)?));
         }
         at += word.len();
-        if at > HEADER_MOST {
+        if at > MAX_HEADER {
             return None;
         }
     }

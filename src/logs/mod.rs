@@ -5,12 +5,12 @@
 //! wire agree and where they do not. The verdict stays the wire's: from inside, a process that stood
 //! still looks like a slow disk, and a cut network like a silent peer.
 
+mod clock_offset;
 pub mod event;
 pub mod line;
 mod reader;
 mod tie;
-mod word;
-mod zone;
+mod verdict;
 
 pub use reader::{Contents, read};
 
@@ -21,11 +21,11 @@ use crate::findings::{
     selection::ServerChoice,
 };
 use crate::time::{Span, Timestamp};
+use clock_offset::ClockOffset;
 use event::Event;
 use jiff::tz::TimeZone;
 use line::Stamp;
 use std::net::IpAddr;
-use zone::Found;
 
 /// A clock that differs by less is taken for right: a close takes as long to be logged.
 const DIFFERENCE_TOLERATED: Span = Span::from_millis(1_000);
@@ -52,10 +52,13 @@ struct Placed<'a> {
 /// Ties what the logs tell to the report's stalls; `zone` is that of `--log-tz`.
 pub fn apply(report: &mut Report, logs: &[Log], zone: Option<&TimeZone>) {
     let servers: Vec<_> = logs.iter().map(|log| log.server.or_else(|| owner(log, report))).collect();
-    let found: Vec<_> =
-        logs.iter().zip(&servers).map(|(log, server)| zone::find(log, *server, report, zone)).collect();
+    let found: Vec<_> = logs
+        .iter()
+        .zip(&servers)
+        .map(|(log, server)| clock_offset::find(log, *server, report, zone))
+        .collect();
     let clocks: Vec<_> =
-        logs.iter().zip(&found).map(|(log, own)| Clock::of(log, *own, &found, zone)).collect();
+        logs.iter().zip(&found).map(|(log, own)| LogClock::of(log, *own, &found, zone)).collect();
     let mut placed = Vec::new();
     for ((log, server), clock) in logs.iter().zip(&servers).zip(&clocks) {
         report.input.logs.push(file(log, *server, clock));
@@ -67,7 +70,7 @@ pub fn apply(report: &mut Report, logs: &[Log], zone: Option<&TimeZone>) {
     }
     placed.sort_by_key(|placed| placed.at);
     tie::tie(report, &placed);
-    word::say(report);
+    verdict::say(report);
     for (name, count) in [
         ("log_lines_cut", logs.iter().map(|log| log.contents.cut).sum::<u64>()),
         ("log_events_dropped", logs.iter().map(|log| log.contents.dropped).sum()),
@@ -109,16 +112,21 @@ pub fn server(choice: &ServerChoice, report: &Report) -> Option<Address> {
 
 /// How a log's times are to be understood.
 #[derive(Clone, Debug)]
-struct Clock<'a> {
+struct LogClock<'a> {
     zone: Option<&'a TimeZone>,
     offset_s: i32,
     from: ZoneFrom,
     moved: Span,
-    found: Option<Found>,
+    found: Option<ClockOffset>,
 }
 
-impl<'a> Clock<'a> {
-    fn of(log: &Log, own: Option<Found>, all: &[Option<Found>], zone: Option<&'a TimeZone>) -> Self {
+impl<'a> LogClock<'a> {
+    fn of(
+        log: &Log,
+        own: Option<ClockOffset>,
+        all: &[Option<ClockOffset>],
+        zone: Option<&'a TimeZone>,
+    ) -> Self {
         let others = || all.iter().flatten().max_by_key(|found| found.matched);
         let names_zone = log.contents.first.is_some_and(|stamp| stamp.offset_s.is_some());
         let (from, offset_s) = match (own, zone) {
@@ -129,8 +137,9 @@ impl<'a> Clock<'a> {
                 others().map_or((ZoneFrom::Default, 0), |found| (ZoneFrom::OtherLogs, found.offset_s))
             }
         };
-        let too_much = |found: &Found| found.difference.nanos().abs() > DIFFERENCE_TOLERATED.nanos();
-        let moved = own.filter(Found::is_sure).filter(too_much).map_or(Span::ZERO, |found| found.difference);
+        let too_much = |found: &ClockOffset| found.difference.nanos().abs() > DIFFERENCE_TOLERATED.nanos();
+        let moved =
+            own.filter(ClockOffset::is_sure).filter(too_much).map_or(Span::ZERO, |found| found.difference);
         Self { zone, offset_s, from, moved, found: own }
     }
 
@@ -156,7 +165,7 @@ fn utc(stamp: Stamp, zone: Option<&TimeZone>) -> Timestamp {
 }
 
 /// What the report says of a log.
-fn file(log: &Log, server: Option<Address>, clock: &Clock<'_>) -> LogFile {
+fn file(log: &Log, server: Option<Address>, clock: &LogClock<'_>) -> LogFile {
     let contents = &log.contents;
     let shift = |last: Stamp| last.wall.since(clock.time(last)).nanos() - clock.moved.nanos();
     let seconds = contents.last.map_or(0, |last| shift(last) / 1_000_000_000);

@@ -8,11 +8,11 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 
 /// Bytes of a line that are looked at; what is longer is cut, and counted.
-const LINE_MOST: u64 = 16 << 10;
+const MAX_LINE: u64 = 16 << 10;
 /// Events kept of a file; beyond, the oldest are let go, and counted.
-const EVENTS_MOST: usize = 50_000;
+const MAX_EVENTS: usize = 50_000;
 /// Lines read of a file; what lies beyond is not, and the file says so.
-const LINES_MOST: u64 = 1 << 30;
+const MAX_LINES: u64 = 1 << 30;
 
 /// Events behind which the learner is named that the leader was about to close.
 const NAMED_WITHIN: usize = 6;
@@ -45,7 +45,7 @@ pub fn read(mut input: impl BufRead) -> Contents {
     let mut contents = Contents::default();
     let mut bytes = Vec::new();
     let mut open = false;
-    for _ in 0..LINES_MOST {
+    for _ in 0..MAX_LINES {
         bytes.clear();
         match line(&mut input, &mut bytes) {
             Ok(None) => return contents,
@@ -58,7 +58,7 @@ pub fn read(mut input: impl BufRead) -> Contents {
         let text = String::from_utf8_lossy(&bytes);
         contents.take(text.trim_end(), &mut open);
     }
-    contents.problem = Some(format!("more than {LINES_MOST} lines"));
+    contents.problem = Some(format!("more than {MAX_LINES} lines"));
     contents
 }
 
@@ -83,7 +83,7 @@ impl Contents {
         if let Some(event) = Event::of(&line) {
             *open = event.wants_exception();
             self.name_the_late(&event);
-            if self.events.len() >= EVENTS_MOST {
+            if self.events.len() >= MAX_EVENTS {
                 self.events.pop_front();
                 self.dropped += 1;
             }
@@ -112,10 +112,10 @@ impl Contents {
 
 /// Reads a line without its end; whether all of it was kept, `None` at the end.
 fn line(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<Option<bool>> {
-    if input.by_ref().take(LINE_MOST).read_until(b'\n', bytes)? == 0 {
+    if input.by_ref().take(MAX_LINE).read_until(b'\n', bytes)? == 0 {
         return Ok(None);
     }
-    if bytes.last() == Some(&b'\n') || (bytes.len() as u64) < LINE_MOST {
+    if bytes.last() == Some(&b'\n') || (bytes.len() as u64) < MAX_LINE {
         return Ok(Some(true));
     }
     loop {

@@ -14,7 +14,7 @@ use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 
 /// Lines kept for a stall, the most telling.
-const MOST: usize = 32;
+const MAX_LINES: usize = 32;
 /// Of one server and kind, how many before others come first.
 const ALIKE: usize = 4;
 /// How long after a learner is back its lines may still tell of the stall.
@@ -107,7 +107,7 @@ fn most_telling(lines: Vec<&Placed<'_>>) -> Vec<LogLine> {
         })
         .collect();
     ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.truncate(MOST);
+    ranked.truncate(MAX_LINES);
     ranked.sort_by_key(|(_, line)| line.at);
     let line = |line: &Placed<'_>| LogLine {
         server: line.server,

@@ -11,7 +11,7 @@ const V4_LEN: usize = 20;
 const V6_LEN: usize = 40;
 /// The longest segment that a capture can hold before the interface cuts it up: Linux's limit of
 /// BIG TCP (`GSO_MAX_SIZE`, 8 times 65,535), and as much for headers as there can be.
-const SUPER_MAX: usize = 8 * 65_535 + 120;
+const MAX_OFFLOADED: usize = 8 * 65_535 + 120;
 /// IPv4: the more-fragments bit and the offset.
 const V4_FRAGMENT: u16 = 0x3fff;
 /// IPv6: the offset and the more-fragments bit.
@@ -109,7 +109,7 @@ fn v6(data: &[u8], wire_len: usize) -> Result<Transport<'_>, IgnoreReason> {
 /// The length of a packet whose own length field is 0: only the capture's record tells it, and that may
 /// say anything up to 4 GiB.
 fn super_len(wire_len: usize) -> Result<usize, IgnoreReason> {
-    if wire_len > SUPER_MAX { Err(IgnoreReason::LengthContradiction) } else { Ok(wire_len) }
+    if wire_len > MAX_OFFLOADED { Err(IgnoreReason::LengthContradiction) } else { Ok(wire_len) }
 }
 
 /// The length of the extension headers before TCP. Ends, since each is at least 8 bytes.

@@ -4,11 +4,11 @@
 //! an [`IgnoreReason`], and every count is shown. This is the path of every frame: nothing here
 //! allocates, formats or panics, and each header is length-checked once, as an array.
 
+mod fast_path;
 mod ip;
 mod link;
 mod reason;
 mod tcp;
-mod usual;
 
 pub use reason::IgnoreReason;
 
@@ -45,7 +45,7 @@ pub struct Segment<'a> {
     /// When the capture saw the frame.
     pub at: Timestamp,
     /// Which frame it is.
-    pub place: FrameRef,
+    pub frame: FrameRef,
     /// Who sent it.
     pub src: Endpoint,
     /// To whom.
@@ -85,7 +85,7 @@ pub struct Segment<'a> {
 /// Why the frame holds no segment that could be used.
 #[inline]
 pub fn segment<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
-    usual::segment(frame, || any(frame))
+    fast_path::segment(frame, || any(frame))
 }
 
 /// The segment of a frame of any shape.
@@ -98,7 +98,7 @@ fn any<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
     let tcp = tcp::header(ip.data, ip.wire_len)?;
     Ok(Segment {
         at: frame.at,
-        place: frame.place,
+        frame: frame.id,
         src: Endpoint { address: ip.src, port: tcp.src_port },
         dst: Endpoint { address: ip.dst, port: tcp.dst_port },
         seq: tcp.seq,

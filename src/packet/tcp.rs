@@ -26,14 +26,14 @@ pub(super) struct Header<'a> {
     pub(super) flags: Flags,
     pub(super) window: u16,
     pub(super) checksum: u16,
-    pub(super) options: Options,
+    pub(super) options: TcpOptions,
     pub(super) payload: &'a [u8],
     pub(super) payload_len: u32,
 }
 
 /// The options that were captured whole.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub(super) struct Options {
+pub(super) struct TcpOptions {
     pub(super) timestamps: Option<(u32, u32)>,
     pub(super) window_scale: Option<u8>,
     pub(super) sack: bool,
@@ -81,9 +81,9 @@ fn cut(data: &[u8]) -> Result<[u8; HEADER_LEN], IgnoreReason> {
 }
 
 #[inline]
-fn options(data: &[u8], header_len: usize) -> Options {
+fn options(data: &[u8], header_len: usize) -> TcpOptions {
     if header_len == HEADER_LEN {
-        return Options::default();
+        return TcpOptions::default();
     }
     if header_len == COMMON_LEN
         && let Some(bytes) = data.first_chunk::<COMMON_LEN>()
@@ -91,15 +91,15 @@ fn options(data: &[u8], header_len: usize) -> Options {
         && [n0, n1, kind, len] == COMMON
     {
         let timestamps = Some((u32::from_be_bytes([v0, v1, v2, v3]), u32::from_be_bytes([e0, e1, e2, e3])));
-        return Options { timestamps, ..Options::default() };
+        return TcpOptions { timestamps, ..TcpOptions::default() };
     }
     walk(data.get(HEADER_LEN..header_len.min(data.len())).unwrap_or_default())
 }
 
 /// Walks options of any shape up to their end, the first that makes no sense, or the cut. Of an option
 /// that is there twice the first counts, as it does where a cut hides the second.
-fn walk(mut bytes: &[u8]) -> Options {
-    let mut found = Options::default();
+fn walk(mut bytes: &[u8]) -> TcpOptions {
+    let mut found = TcpOptions::default();
     loop {
         match *bytes {
             [OPTION_NOP, ref rest @ ..] => bytes = rest,

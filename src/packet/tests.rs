@@ -35,7 +35,7 @@ fn every_field_arrives() {
     let frame = frame(LinkType::Ethernet, &bytes);
     let segment = segment(&frame).unwrap();
     assert_eq!(segment.at, frame.at);
-    assert_eq!(segment.place, frame.place);
+    assert_eq!(segment.frame, frame.id);
     assert_eq!(segment.src.to_string(), "10.0.0.1:40000");
     assert_eq!(segment.dst.to_string(), "10.0.0.2:2888");
     assert!(segment.flags.has(Flags::PSH) && segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::SYN));
@@ -337,7 +337,9 @@ fn the_short_way_and_the_general_one_agree() {
                 for extra in [0, 6, 70_000] {
                     let mut frame = frame(LinkType::Ethernet, &bytes[..kept]);
                     frame.orig_len = u32::try_from(good.len()).unwrap() - 3 + extra;
-                    let Ok(short) = usual::segment(&frame, || Err(IgnoreReason::NotTcp)) else { continue };
+                    let Ok(short) = fast_path::segment(&frame, || Err(IgnoreReason::NotTcp)) else {
+                        continue;
+                    };
                     taken += 1;
                     assert_eq!(any(&frame), Ok(short), "byte {at}, bit {bit}, {kept} kept, {extra} more");
                 }
@@ -345,6 +347,6 @@ fn the_short_way_and_the_general_one_agree() {
         }
     }
     assert!(taken > 1_000, "{taken}");
-    let is_short = |link| usual::segment(&frame(link, &good), || Err(IgnoreReason::NotTcp)).is_ok();
+    let is_short = |link| fast_path::segment(&frame(link, &good), || Err(IgnoreReason::NotTcp)).is_ok();
     assert!(is_short(LinkType::Ethernet) && !is_short(LinkType::RawIp));
 }

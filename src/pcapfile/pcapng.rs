@@ -30,15 +30,15 @@ const OPTION_OFFSET: u16 = 14;
 /// A block's type and length.
 const BLOCK_START: usize = 8;
 /// A block's type and both its lengths.
-const BLOCK_LEAST: u32 = 12;
+const MIN_BLOCK_LEN: u32 = 12;
 /// The parts of an enhanced or obsolete packet block before the frame.
 const PACKET_START: usize = 28;
 /// The same of a simple one.
 const SIMPLE_START: usize = 12;
 /// The most bytes of a block that has to be looked into: a frame, and 64 KiB of options.
-const MOST_BLOCK: u32 = MAX_CAPTURED + 65_536;
+const MAX_BLOCK: u32 = MAX_CAPTURED + 65_536;
 /// The most interfaces of a section. A frame names one by its number.
-const MOST_INTERFACES: usize = 4_096;
+const MAX_INTERFACES: usize = 4_096;
 /// The clock of an interface that does not say: microseconds.
 const MICROSECONDS: u8 = 6;
 /// The bit of `if_tsresol` that tells powers of two from powers of ten.
@@ -67,7 +67,7 @@ pub struct Decoder {
 struct Interface {
     link: LinkType,
     snaplen: u32,
-    clock: Clock,
+    clock: TimestampUnits,
 }
 
 /// A packet block's parts.
@@ -165,14 +165,14 @@ impl Decoder {
                 .ok_or(ProblemKind::BadBlock(kind))?;
         }
         let len = self.order.u32([l0, l1, l2, l3]);
-        if len < BLOCK_LEAST || !len.is_multiple_of(4) {
+        if len < MIN_BLOCK_LEN || !len.is_multiple_of(4) {
             return Err(ProblemKind::BadBlock(kind));
         }
         if !matches!(kind, SECTION_HEADER | INTERFACE | OBSOLETE_PACKET | SIMPLE_PACKET | ENHANCED_PACKET) {
             self.skip = u64::from(len);
             return self.step(bytes);
         }
-        if len > MOST_BLOCK {
+        if len > MAX_BLOCK {
             return Err(ProblemKind::BadBlock(kind));
         }
         let Some(block) = bytes.get(..len as usize) else { return Ok(Step::Needs(len as usize)) };
@@ -204,7 +204,7 @@ impl Decoder {
     }
 
     fn interface(&mut self, block: &InterfaceDescriptionBlock<'_>) -> Result<(), ProblemKind> {
-        if self.interfaces.len() >= MOST_INTERFACES {
+        if self.interfaces.len() >= MAX_INTERFACES {
             return Err(ProblemKind::TooManyInterfaces);
         }
         let mut resolution = MICROSECONDS;
@@ -223,7 +223,7 @@ impl Decoder {
                 _ => {}
             }
         }
-        let clock = Clock::new(resolution, offset).ok_or(ProblemKind::BadClock(resolution))?;
+        let clock = TimestampUnits::new(resolution, offset).ok_or(ProblemKind::BadClock(resolution))?;
         // The crate keeps the number in a signed type; on the wire it has 16 bits.
         let link = LinkType::from_number(u32::try_from(block.linktype.0).unwrap_or(u32::MAX));
         let interface = Interface { link, snaplen: block.snaplen, clock };
@@ -336,7 +336,7 @@ fn obsolete(order: ByteOrder, bytes: &[u8]) -> Option<Packet> {
 
 /// What an interface's timestamps count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Clock {
+struct TimestampUnits {
     ticks: Ticks,
     /// Seconds to add.
     offset: i64,
@@ -351,7 +351,7 @@ enum Ticks {
     Any { per_second: u64 },
 }
 
-impl Clock {
+impl TimestampUnits {
     /// From the options' values; none where a second has more ticks than can be counted.
     fn new(resolution: u8, offset: i64) -> Option<Self> {
         let exponent = u32::from(resolution & !POWER_OF_TWO);
@@ -465,7 +465,7 @@ impl Encoder {
     /// Appends a block of any type; its body is padded to whole words.
     pub fn block(self, kind: u32, body: &[u8], out: &mut Vec<u8>) {
         let padded = body.len().next_multiple_of(4);
-        let len = self.order.bytes32(u32::try_from(padded + BLOCK_LEAST as usize).unwrap_or(u32::MAX));
+        let len = self.order.bytes32(u32::try_from(padded + MIN_BLOCK_LEN as usize).unwrap_or(u32::MAX));
         out.extend(self.order.bytes32(kind));
         out.extend(len);
         out.extend_from_slice(body);

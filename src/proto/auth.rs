@@ -8,7 +8,7 @@
 
 use nom::Parser;
 
-use super::error::{DecodeErrorKind, Step};
+use super::error::{DecodeErrorKind, Decoded};
 use super::jute::{self, Fault, Parsed};
 
 /// The first 8 bytes of every SASL packet, `QuorumAuth.QUORUM_AUTH_MAGIC_NUMBER`.
@@ -117,8 +117,8 @@ pub struct Packet<'a> {
 impl<'a> Packet<'a> {
     /// The packet at the front of `input`, its token no longer than `limit`.
     #[must_use]
-    pub fn decode(input: &'a [u8], limit: u32) -> Step<Self> {
-        Step::of(jute::front(input, |input| Self::parse(input, limit)))
+    pub fn decode(input: &'a [u8], limit: u32) -> Decoded<Self> {
+        Decoded::of(jute::front(input, |input| Self::parse(input, limit)))
     }
 
     fn parse(input: &'a [u8], limit: u32) -> Parsed<'a, Self> {
@@ -161,7 +161,7 @@ impl TlsHead {
     pub const LEN: usize = 5;
 
     /// The longest record: 2^14 bytes and what protection may add (RFC 5246, section 6.2.3).
-    const LIMIT: u16 = 16_384 + 2_048;
+    const MAX_RECORD: u16 = 16_384 + 2_048;
 
     /// The head at the front of `bytes`; `None` below 5 bytes or if no TLS record starts like this.
     #[must_use]
@@ -172,7 +172,7 @@ impl TlsHead {
             version: u16::from_be_bytes([major, minor]),
             len: u16::from_be_bytes([high, low]),
         };
-        let fits = matches!(content, 20..=24) && major == 3 && minor <= 4 && head.len <= Self::LIMIT;
+        let fits = matches!(content, 20..=24) && major == 3 && minor <= 4 && head.len <= Self::MAX_RECORD;
         fits.then_some(head)
     }
 
@@ -209,7 +209,7 @@ mod tests {
             let size = bytes.len();
             for len in 0..size {
                 match Packet::decode(&bytes[..len], 1000) {
-                    Step::NeedMore { at_least } => assert!(at_least > len && at_least <= size, "{name}"),
+                    Decoded::NeedMore { at_least } => assert!(at_least > len && at_least <= size, "{name}"),
                     other => panic!("{name} at {len}: {other:?}"),
                 }
                 assert_eq!(Head::decode(&bytes[..len]).is_some(), len >= 16, "{name}");
@@ -240,11 +240,11 @@ mod tests {
         assert_eq!(decode(-1), Ok((true, 16)));
         assert_eq!(decode(0), Ok((false, 16)));
         let ten = decode(10).unwrap_err();
-        assert_eq!(Packet::decode(&ten, 10), Step::NeedMore { at_least: 26 });
+        assert_eq!(Packet::decode(&ten, 10), Decoded::NeedMore { at_least: 26 });
         for len in [-2, 11, i32::MAX] {
-            assert!(matches!(Packet::decode(&decode(len).unwrap_err(), 10), Step::Malformed(_)), "{len}");
+            assert!(matches!(Packet::decode(&decode(len).unwrap_err(), 10), Decoded::Malformed(_)), "{len}");
         }
-        assert!(matches!(Packet::decode(&[0; 16], 10), Step::Malformed(_)));
+        assert!(matches!(Packet::decode(&[0; 16], 10), Decoded::Malformed(_)));
     }
 
     #[test]

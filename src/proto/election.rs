@@ -9,21 +9,21 @@
 use nom::Parser;
 
 use super::auth;
-use super::error::{DecodeError, DecodeErrorKind, Step};
+use super::error::{DecodeError, DecodeErrorKind, Decoded};
 use super::id::{ServerState, Sid, Zxid};
 use super::jute::{self, Fault, Parsed};
 
 /// The longest notification any release takes: 1 MiB in 3.3 to 3.4.5, half of that since.
-pub const FRAME_LIMIT: u32 = 1_048_576;
+pub const MAX_FRAME: u32 = 1_048_576;
 
 /// The longest address text in a [`Hello`], `QuorumCnxManager.maxBuffer`.
-pub const HELLO_LIMIT: u32 = 2048;
+pub const MAX_HELLO: u32 = 2048;
 
 /// Bytes of the length before each notification.
 pub const LENGTH_LEN: usize = 4;
 
 /// The fields that every notification has had since 3.0: state, leader, zxid, election epoch.
-pub const NOTIFICATION_MIN: usize = 28;
+pub const MIN_NOTIFICATION_LEN: usize = 28;
 
 /// What the dialer says first.
 ///
@@ -60,8 +60,8 @@ impl<'a> Hello<'a> {
     /// The hello at the front of the dialer's stream. Any 8 bytes above 0 are a bare sid, so what is known
     /// to be something else (TLS, SASL) is refused; see also [`Hello::plausible`].
     #[must_use]
-    pub fn decode(input: &'a [u8]) -> Step<Self> {
-        Step::of(jute::front(input, Self::parse))
+    pub fn decode(input: &'a [u8]) -> Decoded<Self> {
+        Decoded::of(jute::front(input, Self::parse))
     }
 
     fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
@@ -74,7 +74,7 @@ impl<'a> Hello<'a> {
         }
         let (len_at, sid) = jute::long("sid").map(Sid).parse(after)?;
         let (after, len) = jute::int("address length")(len_at)?;
-        let len = match jute::length(len, HELLO_LIMIT) {
+        let len = match jute::length(len, MAX_HELLO) {
             Ok(Some(len)) if len > 0 => len,
             Ok(_) => {
                 let kind = DecodeErrorKind::BadValue(i64::from(len));
@@ -129,13 +129,13 @@ impl<'a> Hello<'a> {
 /// The length before a notification; `used` is 4. JDKs differ in how they write it, so it may come in a
 /// segment of its own, or in four.
 #[must_use]
-pub fn decode_length(input: &[u8]) -> Step<usize> {
-    Step::of(jute::front(input, length))
+pub fn decode_length(input: &[u8]) -> Decoded<usize> {
+    Decoded::of(jute::front(input, length))
 }
 
 fn length(input: &[u8]) -> Parsed<'_, usize> {
     let (after, len) = jute::int("length")(input)?;
-    match jute::length(len, FRAME_LIMIT) {
+    match jute::length(len, MAX_FRAME) {
         Ok(Some(len)) if len > 0 => Ok((after, len)),
         Ok(_) => Err(Fault::at("length", input, DecodeErrorKind::BadValue(i64::from(len)))),
         Err(kind) => Err(Fault::at("length", input, kind)),
@@ -179,19 +179,19 @@ pub struct Notification<'a> {
 impl<'a> Notification<'a> {
     /// The notification at the front of `input`, its 4-byte length included.
     #[must_use]
-    pub fn decode(input: &'a [u8]) -> Step<Self> {
+    pub fn decode(input: &'a [u8]) -> Decoded<Self> {
         let len = match decode_length(input) {
-            Step::Record { value, .. } => value,
-            Step::NeedMore { at_least } => return Step::NeedMore { at_least },
-            Step::Malformed(error) => return Step::Malformed(error),
+            Decoded::Record { value, .. } => value,
+            Decoded::NeedMore { at_least } => return Decoded::NeedMore { at_least },
+            Decoded::Malformed(error) => return Decoded::Malformed(error),
         };
         let used = LENGTH_LEN.saturating_add(len);
         let Some(payload) = input.get(LENGTH_LEN..used) else {
-            return Step::NeedMore { at_least: used };
+            return Decoded::NeedMore { at_least: used };
         };
         match Self::decode_payload(payload) {
-            Ok(value) => Step::Record { value, used },
-            Err(error) => Step::Malformed(error.behind(LENGTH_LEN)),
+            Ok(value) => Decoded::Record { value, used },
+            Err(error) => Decoded::Malformed(error.behind(LENGTH_LEN)),
         }
     }
 
@@ -224,8 +224,8 @@ impl<'a> Notification<'a> {
     /// Reads what is there of a payload of `len` bytes.
     fn parse(input: &'a [u8], len: usize) -> Parsed<'a, Self> {
         let is_cut = input.len() < len;
-        if len < NOTIFICATION_MIN {
-            let kind = DecodeErrorKind::TooShort { needed: NOTIFICATION_MIN, present: len };
+        if len < MIN_NOTIFICATION_LEN {
+            let kind = DecodeErrorKind::TooShort { needed: MIN_NOTIFICATION_LEN, present: len };
             return Err(Fault::at("notification", input, kind));
         }
         let (after, (state, leader, zxid, election_epoch)) = (
@@ -247,7 +247,7 @@ impl<'a> Notification<'a> {
 
     /// Writes it behind its length.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut payload = Vec::with_capacity(NOTIFICATION_MIN);
+        let mut payload = Vec::with_capacity(MIN_NOTIFICATION_LEN);
         self.encode_payload(&mut payload);
         jute::put_buffer(out, Some(&payload));
     }
@@ -273,7 +273,7 @@ impl<'a> Notification<'a> {
 /// A configuration's text. Unlike other buffers it is never null: a server skips a notification that
 /// says so (FastLeaderElection, "Invalid configLength").
 fn config(input: &[u8]) -> Parsed<'_, Option<&[u8]>> {
-    let (after, config) = jute::buffer("config", FRAME_LIMIT)(input)?;
+    let (after, config) = jute::buffer("config", MAX_FRAME)(input)?;
     match config {
         Some(_) => Ok((after, config)),
         None => Err(Fault::at("config", input, DecodeErrorKind::BadValue(-1))),
@@ -316,7 +316,7 @@ mod tests {
             let size = bytes.len();
             for len in 0..size {
                 match Hello::decode(&bytes[..len]) {
-                    Step::NeedMore { at_least } => assert!(at_least > len && at_least <= size, "{name}"),
+                    Decoded::NeedMore { at_least } => assert!(at_least > len && at_least <= size, "{name}"),
                     other => panic!("{name} at {len}: {other:?}"),
                 }
             }
@@ -334,7 +334,7 @@ mod tests {
     fn a_null_configuration_is_refused_not_forgotten() {
         let mut bytes = hex("00000030 00000000 0000000000000003 0000000500000000 0000000000000001");
         bytes.extend(hex("0000000000000005 00000002 FFFFFFFF 01020304"));
-        let Step::Malformed(error) = Notification::decode(&bytes) else { panic!() };
+        let Decoded::Malformed(error) = Notification::decode(&bytes) else { panic!() };
         assert_eq!((error.field, error.offset, error.kind), ("config", 44, DecodeErrorKind::BadValue(-1)));
     }
 
@@ -354,12 +354,12 @@ mod tests {
             let mut bytes = hex("FFFFFFFFFFFF0000 0000000000000003");
             bytes.extend(len.to_be_bytes());
             match Hello::decode(&bytes) {
-                Step::Malformed(error) => {
+                Decoded::Malformed(error) => {
                     assert_eq!(error.offset, 16);
                     Err(error.kind)
                 }
-                Step::NeedMore { at_least } => Ok(at_least),
-                Step::Record { .. } => panic!(),
+                Decoded::NeedMore { at_least } => Ok(at_least),
+                Decoded::Record { .. } => panic!(),
             }
         };
         assert_eq!(decode(2048), Ok(2068));
@@ -372,8 +372,8 @@ mod tests {
 
     #[test]
     fn what_is_no_hello_is_not_taken_for_one() {
-        assert!(matches!(Hello::decode(&hex(AUTH[0].1)), Step::Malformed(_)));
-        assert!(matches!(Hello::decode(&hex("16030100C5010000")), Step::Malformed(_)));
+        assert!(matches!(Hello::decode(&hex(AUTH[0].1)), Decoded::Malformed(_)));
+        assert!(matches!(Hello::decode(&hex("16030100C5010000")), Decoded::Malformed(_)));
         for index in 0..NOTIFICATIONS.len() {
             let bytes = notification(index);
             assert!(!Hello::decode(&bytes).record().unwrap().0.plausible());
@@ -391,7 +391,7 @@ mod tests {
                 let expected = if len < 4 { 4 } else { size };
                 assert_eq!(
                     Notification::decode(&bytes[..len]),
-                    Step::NeedMore { at_least: expected },
+                    Decoded::NeedMore { at_least: expected },
                     "{name}"
                 );
             }
@@ -460,7 +460,7 @@ mod tests {
         assert_eq!(again, bytes);
 
         let refused = |bytes: &[u8]| match Notification::decode(bytes) {
-            Step::Malformed(error) => error,
+            Decoded::Malformed(error) => error,
             other => panic!("{other:?}"),
         };
         assert_eq!(refused(&with("00000000 0000000000000003")).offset, 4);
@@ -471,11 +471,11 @@ mod tests {
 
     #[test]
     fn a_notifications_length_is_held_against_its_limit() {
-        assert_eq!(decode_length(&hex("00100000")), Step::Record { value: 1_048_576, used: 4 });
-        assert_eq!(decode_length(&hex("001000")), Step::NeedMore { at_least: 4 });
+        assert_eq!(decode_length(&hex("00100000")), Decoded::Record { value: 1_048_576, used: 4 });
+        assert_eq!(decode_length(&hex("001000")), Decoded::NeedMore { at_least: 4 });
         for bad in ["00100001", "7FFFFFFF", "00000000", "FFFFFFFF", "FFFFFFFE"] {
-            assert!(matches!(decode_length(&hex(bad)), Step::Malformed(_)), "{bad}");
-            assert!(matches!(Notification::decode(&hex(bad)), Step::Malformed(_)), "{bad}");
+            assert!(matches!(decode_length(&hex(bad)), Decoded::Malformed(_)), "{bad}");
+            assert!(matches!(Notification::decode(&hex(bad)), Decoded::Malformed(_)), "{bad}");
         }
     }
 }

@@ -65,7 +65,7 @@ impl std::error::Error for DecodeError {}
 
 /// What decoding from the front of a stream comes to. Not-yet is no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step<T> {
+pub enum Decoded<T> {
     /// A record, and how many bytes it took.
     Record {
         /// The record.
@@ -82,8 +82,8 @@ pub enum Step<T> {
     Malformed(DecodeError),
 }
 
-impl<T> Step<T> {
-    /// A result as a step: what is too short becomes [`Step::NeedMore`].
+impl<T> Decoded<T> {
+    /// A result as a step: what is too short becomes [`Decoded::NeedMore`].
     pub(super) fn of(result: Result<(T, usize), DecodeError>) -> Self {
         match result {
             Ok((value, used)) => Self::Record { value, used },

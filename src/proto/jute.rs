@@ -26,10 +26,10 @@ use super::error::{DecodeError, DecodeErrorKind};
 
 /// The longest buffer or string that ZooKeeper accepts by default: `jute.maxbuffer` (0xfffff) and
 /// as much again, `zookeeper.jute.maxbuffer.extrasize` (3.5.7 and later).
-pub const DEFAULT_LIMIT: u32 = 2_097_150;
+pub const DEFAULT_MAX_BUFFER: u32 = 2_097_150;
 
 /// The most that a limit may be raised to, for ensembles with a larger `jute.maxbuffer`: 64 MiB.
-pub const MAX_LIMIT: u32 = 64 * 1024 * 1024;
+pub const MAX_BUFFER_LIMIT: u32 = 64 * 1024 * 1024;
 
 /// A failure inside `proto`: told by how many bytes were left, so that parsers need not know where they are.
 #[derive(Debug)]
@@ -159,7 +159,7 @@ pub(super) fn buffer<'a>(
 
 /// A string inside a record whose own size is already held to a limit.
 pub(super) fn string<'a>(field: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, Option<&'a [u8]>> {
-    buffer(field, MAX_LIMIT)
+    buffer(field, MAX_BUFFER_LIMIT)
 }
 
 /// A length field as a length: `None` is null (−1).

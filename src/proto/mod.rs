@@ -23,7 +23,7 @@ pub mod request;
 pub mod snapshot;
 pub mod txn;
 
-pub use error::{DecodeError, DecodeErrorKind, Step};
+pub use error::{DecodeError, DecodeErrorKind, Decoded};
 pub use id::{PacketType, ServerState, SessionId, Sid, Zxid};
 pub use learner::LearnerInfo;
 pub use op::OpCode;

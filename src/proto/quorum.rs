@@ -19,13 +19,13 @@ use nom::Parser;
 
 pub use super::body::{Body, Sessions, encode};
 
-use super::error::{DecodeErrorKind, Step};
+use super::error::{DecodeErrorKind, Decoded};
 use super::id::{PacketType, Zxid};
 use super::jute::{self, Fault, Id, List, Parsed};
 
 /// The most identities that a packet may carry. ZooKeeper has no such bound; a client adds one by each
 /// `addauth`, so a thousand is beyond any use.
-pub const AUTHINFO_LIMIT: i32 = 1024;
+pub const MAX_AUTHINFO: i32 = 1024;
 
 /// The first 16 bytes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,21 +213,21 @@ impl<'a> Packet<'a> {
     }
 
     /// The packet at the front of `input`. `limit` bounds the data, and the authinfo as a whole
-    /// ([`jute::DEFAULT_LIMIT`] is ZooKeeper's own). Types that no release knows are packets too.
+    /// ([`jute::DEFAULT_MAX_BUFFER`] is ZooKeeper's own). Types that no release knows are packets too.
     #[must_use]
-    pub fn decode(input: &'a [u8], limit: u32) -> Step<Self> {
+    pub fn decode(input: &'a [u8], limit: u32) -> Decoded<Self> {
         // Authinfo included, so that a reader asks once and not twice.
         match Head::decode(input) {
             Some(head) if head.body_len() <= u64::from(limit) && head.data_len >= -1 => {
                 let size = usize::try_from(head.size_without_authinfo()).unwrap_or(usize::MAX);
                 if input.len() < size {
-                    return Step::NeedMore { at_least: size };
+                    return Decoded::NeedMore { at_least: size };
                 }
             }
-            None => return Step::NeedMore { at_least: Head::LEN },
+            None => return Decoded::NeedMore { at_least: Head::LEN },
             Some(_) => {}
         }
-        Step::of(jute::front(input, Self::parse(limit)))
+        Decoded::of(jute::front(input, Self::parse(limit)))
     }
 
     fn parse(limit: u32) -> impl Fn(&'a [u8]) -> Parsed<'a, Self> {
@@ -241,7 +241,7 @@ impl<'a> Packet<'a> {
                 Some(len) => jute::bytes("data", len).map(Some).parse(after)?,
             };
             let most = usize::try_from(limit).unwrap_or(usize::MAX);
-            let (after, authinfo) = Authinfo::parse_within("authinfo", AUTHINFO_LIMIT, most)(after)?;
+            let (after, authinfo) = Authinfo::parse_within("authinfo", MAX_AUTHINFO, most)(after)?;
             Ok((after, Self { head, data, authinfo }))
         }
     }
@@ -274,11 +274,11 @@ mod tests {
 
     use crate::proto::error::DecodeError;
     use crate::proto::examples::{QUORUM, hex, named};
-    use crate::proto::jute::DEFAULT_LIMIT;
+    use crate::proto::jute::DEFAULT_MAX_BUFFER;
 
     fn malformed(bytes: &[u8], limit: u32) -> DecodeError {
         match Packet::decode(bytes, limit) {
-            Step::Malformed(error) => error,
+            Decoded::Malformed(error) => error,
             other => panic!("{other:?}"),
         }
     }
@@ -293,7 +293,7 @@ mod tests {
     fn every_example_comes_out_as_it_went_in() {
         for example in QUORUM {
             let bytes = example.bytes();
-            let (packet, used) = Packet::decode(&bytes, DEFAULT_LIMIT).record().unwrap();
+            let (packet, used) = Packet::decode(&bytes, DEFAULT_MAX_BUFFER).record().unwrap();
             assert_eq!(used, bytes.len(), "{}", example.name);
             assert_eq!(packet.head.kind, example.kind, "{}", example.name);
             let mut again = Vec::new();
@@ -313,8 +313,8 @@ mod tests {
         for example in QUORUM {
             let bytes = example.bytes();
             let head = Head::decode(&bytes).unwrap();
-            assert!(head.plausible(example.to_leader, DEFAULT_LIMIT), "{}", example.name);
-            assert!(!head.plausible(!example.to_leader, DEFAULT_LIMIT), "{}", example.name);
+            assert!(head.plausible(example.to_leader, DEFAULT_MAX_BUFFER), "{}", example.name);
+            assert!(!head.plausible(!example.to_leader, DEFAULT_MAX_BUFFER), "{}", example.name);
             let null_authinfo = example.name != "REQUEST create";
             assert_eq!(head.size_without_authinfo() == bytes.len() as u64, null_authinfo, "{}", example.name);
         }
@@ -325,8 +325,8 @@ mod tests {
         for example in QUORUM {
             let bytes = example.bytes();
             for len in 0..bytes.len() {
-                match Packet::decode(&bytes[..len], DEFAULT_LIMIT) {
-                    Step::NeedMore { at_least } => {
+                match Packet::decode(&bytes[..len], DEFAULT_MAX_BUFFER) {
+                    Decoded::NeedMore { at_least } => {
                         assert!(at_least > len && at_least <= bytes.len(), "{} at {len}", example.name);
                     }
                     other => panic!("{} at {len}: {other:?}", example.name),
@@ -340,7 +340,7 @@ mod tests {
         for example in QUORUM {
             let mut bytes = example.bytes();
             bytes.extend_from_slice(&[0xff; 40]);
-            let (_, used) = Packet::decode(&bytes, DEFAULT_LIMIT).record().unwrap();
+            let (_, used) = Packet::decode(&bytes, DEFAULT_MAX_BUFFER).record().unwrap();
             assert_eq!(used, example.size, "{}", example.name);
         }
     }
@@ -368,7 +368,7 @@ mod tests {
         let limit = 1000;
         for len in [-1_i32, 0, 1000] {
             let size = 20 + len.max(0).unsigned_abs() as usize;
-            assert_eq!(Packet::decode(&with_data_len(len), limit), Step::NeedMore { at_least: size });
+            assert_eq!(Packet::decode(&with_data_len(len), limit), Decoded::NeedMore { at_least: size });
         }
         let error = malformed(&with_data_len(1001), limit);
         assert_eq!(error.kind, DecodeErrorKind::TooLong { len: 1001, limit: 1000 });
@@ -397,7 +397,7 @@ mod tests {
             packet.encode(&mut again);
             assert_eq!(again, bytes);
         }
-        assert_eq!(Packet::decode(&with_count(1024), 100), Step::NeedMore { at_least: 24 });
+        assert_eq!(Packet::decode(&with_count(1024), 100), Decoded::NeedMore { at_least: 24 });
         let error = malformed(&with_count(1025), 100);
         assert_eq!((error.field, error.offset), ("authinfo", 16));
         assert_eq!(error.kind, DecodeErrorKind::TooLong { len: 1025, limit: 1024 });
@@ -412,7 +412,7 @@ mod tests {
     #[test]
     fn a_request_names_who_is_behind_it() {
         let bytes = named("REQUEST create").bytes();
-        let (packet, _) = Packet::decode(&bytes, DEFAULT_LIMIT).record().unwrap();
+        let (packet, _) = Packet::decode(&bytes, DEFAULT_MAX_BUFFER).record().unwrap();
         let ids: Vec<_> = packet.authinfo.iter().collect();
         assert_eq!(ids, [Id { scheme: Some(b"ip"), id: Some(b"10.0.0.7") }]);
     }
@@ -420,10 +420,13 @@ mod tests {
     #[test]
     fn a_type_that_no_release_knows_is_a_packet_all_the_same() {
         let bytes = hex("00000063 0000000500000001 00000003 010203 FFFFFFFF");
-        let (packet, used) = Packet::decode(&bytes, DEFAULT_LIMIT).record().unwrap();
+        let (packet, used) = Packet::decode(&bytes, DEFAULT_MAX_BUFFER).record().unwrap();
         assert_eq!((packet.head.kind, used), (PacketType::Unknown(99), 23));
         assert_eq!(packet.body(true), Ok(Body::Unknown(&[1, 2, 3])));
-        assert!(!packet.head.plausible(true, DEFAULT_LIMIT) && !packet.head.plausible(false, DEFAULT_LIMIT));
+        assert!(
+            !packet.head.plausible(true, DEFAULT_MAX_BUFFER)
+                && !packet.head.plausible(false, DEFAULT_MAX_BUFFER)
+        );
     }
 
     #[test]
@@ -481,7 +484,7 @@ mod tests {
                 let at = random() % bytes.len();
                 bytes[at] = [0, 1, 2, 0x7f, 0xff, random() as u8][random() % 6];
             }
-            if let Step::Record { value, used } = Packet::decode(&bytes, 4096) {
+            if let Decoded::Record { value, used } = Packet::decode(&bytes, 4096) {
                 assert!(used <= bytes.len());
                 let mut again = Vec::new();
                 value.encode(&mut again);

@@ -497,7 +497,7 @@ mod tests {
     use crate::proto::error::DecodeErrorKind;
     use crate::proto::examples::{QUORUM, hex, named};
     use crate::proto::id::PacketType;
-    use crate::proto::jute::{Id, MAX_LIMIT};
+    use crate::proto::jute::{Id, MAX_BUFFER_LIMIT};
 
     const WORLD: &str = "00000001 0000001F 00000005 776F726C64 00000006 616E796F6E65";
 
@@ -654,14 +654,16 @@ mod tests {
             data.extend(b"/a");
             Txn::decode(&data).map(|txn| txn.path().map(<[u8]>::to_vec)).map_err(|error| error.kind)
         };
-        let limit = MAX_LIMIT as i32;
+        let limit = MAX_BUFFER_LIMIT as i32;
         assert_eq!(at_path(2), Ok(Some(b"/a".to_vec())));
         assert_eq!(at_path(-1), Err(DecodeErrorKind::Trailing(2)));
         assert_eq!(at_path(-2), Err(DecodeErrorKind::BadValue(-2)));
-        let short = DecodeErrorKind::TooShort { needed: MAX_LIMIT as usize, present: 2 };
+        let short = DecodeErrorKind::TooShort { needed: MAX_BUFFER_LIMIT as usize, present: 2 };
         assert_eq!(at_path(limit), Err(short));
-        let over =
-            |len: i32| DecodeErrorKind::TooLong { len: len.unsigned_abs().into(), limit: MAX_LIMIT.into() };
+        let over = |len: i32| DecodeErrorKind::TooLong {
+            len: len.unsigned_abs().into(),
+            limit: MAX_BUFFER_LIMIT.into(),
+        };
         assert_eq!(at_path(limit + 1), Err(over(limit + 1)));
         assert_eq!(at_path(i32::MAX), Err(over(i32::MAX)));
 

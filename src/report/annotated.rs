@@ -21,7 +21,7 @@ impl Notes {
     /// Adds the evidence of a stall.
     pub fn add(&mut self, stall: &Stall) {
         for evidence in &stall.evidence {
-            let note = self.0.entry(evidence.place).or_default();
+            let note = self.0.entry(evidence.frame).or_default();
             if !note.is_empty() {
                 note.push('\n');
             }
@@ -31,8 +31,8 @@ impl Notes {
 
     /// Whether a frame has one.
     #[must_use]
-    pub fn has(&self, place: FrameRef) -> bool {
-        self.0.contains_key(&place)
+    pub fn has(&self, frame: FrameRef) -> bool {
+        self.0.contains_key(&frame)
     }
 }
 
@@ -76,7 +76,7 @@ impl<W: Write> Annotated<W> {
             self.interfaces.push(frame.link);
             self.interfaces.len() - 1
         });
-        let note = self.notes.0.get(&frame.place).map_or("", String::as_str);
+        let note = self.notes.0.get(&frame.id).map_or("", String::as_str);
         self.frames += 1;
         self.noted += u64::from(!note.is_empty());
         ENCODER.frame(u32::try_from(interface).unwrap_or(0), frame, note, &mut self.buffer);

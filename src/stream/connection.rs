@@ -1,7 +1,7 @@
 //! Both directions of one TCP connection: opening, closing, and the pair of streams between.
 
 use super::half::{FAR, Piece};
-use super::{Fate, Half, Limits, Side, Sink};
+use super::{Fate, Limits, Side, Sink, StreamHalf};
 use crate::packet::{Flags, Segment};
 use crate::time::Timestamp;
 
@@ -15,14 +15,14 @@ pub struct Closing {
     /// When.
     pub at: Timestamp,
     /// In which frame.
-    pub place: crate::frame::FrameRef,
+    pub frame: crate::frame::FrameRef,
 }
 
 /// One TCP connection as the capture shows it.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    a: Half,
-    b: Half,
+    a: StreamHalf,
+    b: StreamHalf,
     /// Who sent the SYN, where one was seen.
     pub opened_by: Option<Side>,
     /// Whether the other side answered the SYN with its own.
@@ -42,13 +42,13 @@ pub struct Connection {
 
 /// What a segment meant for its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Membership {
     /// It belongs to the connection; its payload's fate.
     Part(Fate),
     /// A copy of a frame that was seen before.
-    Copy,
+    DuplicateFrame,
     /// It begins another connection between the same endpoints.
-    Another,
+    NewConnection,
 }
 
 impl Connection {
@@ -56,8 +56,8 @@ impl Connection {
     #[must_use]
     pub fn new(at: Timestamp) -> Self {
         Self {
-            a: Half::default(),
-            b: Half::default(),
+            a: StreamHalf::default(),
+            b: StreamHalf::default(),
             opened_by: None,
             accepted: false,
             closing: None,
@@ -71,14 +71,14 @@ impl Connection {
 
     /// The stream that `side` sends.
     #[must_use]
-    pub const fn half(&self, side: Side) -> &Half {
+    pub const fn half(&self, side: Side) -> &StreamHalf {
         match side {
             Side::A => &self.a,
             Side::B => &self.b,
         }
     }
 
-    const fn half_mut(&mut self, side: Side) -> &mut Half {
+    const fn half_mut(&mut self, side: Side) -> &mut StreamHalf {
         match side {
             Side::A => &mut self.a,
             Side::B => &mut self.b,
@@ -106,28 +106,28 @@ impl Connection {
         segment: &Segment<'_>,
         limits: &Limits,
         sink: &mut impl Sink,
-    ) -> Verdict {
-        if self.half_mut(side).is_copy(identity(segment)) {
-            return Verdict::Copy;
+    ) -> Membership {
+        if self.half_mut(side).is_duplicate_frame(identity(segment)) {
+            return Membership::DuplicateFrame;
         }
         if segment.flags.has(Flags::SYN | Flags::FIN | Flags::RST) || self.rival.is_some() {
             if self.is_another(side, segment) {
-                return Verdict::Another;
+                return Membership::NewConnection;
             }
             if self.rival == Some((side, segment.seq)) && segment.flags.has(Flags::SYN) {
                 // Nothing of it counts before it is answered.
-                return Verdict::Part(Fate::Empty);
+                return Membership::Part(Fate::Empty);
             }
             if self.is_of_rival(side, segment) {
                 self.half_mut(side).counts.out_of_window += 1;
-                return Verdict::Part(Fate::OutOfWindow);
+                return Membership::Part(Fate::OutOfWindow);
             }
             self.note_flags(side, segment);
         }
         self.last_at = self.last_at.max(segment.at);
         if !self.half(side).is_near(segment.seq) {
-            if segment.len > 0 && self.half_mut(side).strays(segment) {
-                return Verdict::Another;
+            if segment.len > 0 && self.half_mut(side).is_other_stream(segment) {
+                return Membership::NewConnection;
             }
         } else if segment.flags.has(Flags::ACK) {
             self.half_mut(side.other()).acknowledge(segment.ack, segment.at);
@@ -139,7 +139,7 @@ impl Connection {
         if self.a.is_waiting() || self.b.is_waiting() {
             self.settle(segment.at, limits, sink);
         }
-        Verdict::Part(fate)
+        Membership::Part(fate)
     }
 
     /// Decides about gaps as of `now`.
@@ -219,8 +219,8 @@ impl Connection {
 
     /// Since when a stream goes on elsewhere, where that is why there is another connection.
     #[must_use]
-    pub fn strayed_since(&self) -> Option<Timestamp> {
-        self.a.strayed_since().or(self.b.strayed_since())
+    pub fn other_stream_since(&self) -> Option<Timestamp> {
+        self.a.other_stream_since().or(self.b.other_stream_since())
     }
 
     fn note_flags(&mut self, side: Side, segment: &Segment<'_>) {
@@ -250,7 +250,7 @@ impl Connection {
     }
 
     fn close(&mut self, by: Side, reset: bool, segment: &Segment<'_>) {
-        self.closing.get_or_insert(Closing { by, reset, at: segment.at, place: segment.place });
+        self.closing.get_or_insert(Closing { by, reset, at: segment.at, frame: segment.frame });
     }
 }
 
@@ -269,12 +269,12 @@ fn deliver(side: Side, sink: &mut impl Sink) -> impl FnMut(Piece<'_>) {
 fn identity(segment: &Segment<'_>) -> u64 {
     const K: u64 = 0x9e37_79b9_7f4a_7c15;
     let (value, echo) = segment.timestamps.unwrap_or_default();
-    let place = u64::from(segment.seq) << 32 | u64::from(segment.ack);
+    let numbers = u64::from(segment.seq) << 32 | u64::from(segment.ack);
     let shape = u64::from(segment.len) << 32
         | u64::from(segment.flags.0) << 16
         | u64::from(segment.window)
         | u64::from(segment.ip_id) << 48;
     let stamps = u64::from(value) << 32 | u64::from(echo);
     // Never 0, the empty place.
-    ((place.wrapping_mul(K) ^ shape).rotate_left(29).wrapping_mul(K) ^ stamps).wrapping_mul(K) | 1
+    ((numbers.wrapping_mul(K) ^ shape).rotate_left(29).wrapping_mul(K) ^ stamps).wrapping_mul(K) | 1
 }

@@ -10,7 +10,7 @@ use crate::time::{Span, Timestamp};
 
 /// The farthest ahead of the expected byte that a segment is believed: the largest window that
 /// RFC 7323 allows.
-const WINDOW_MAX: u32 = 1 << 30;
+const MAX_WINDOW: u32 = 1 << 30;
 
 /// The farthest ahead that a FIN or an ACK's own segment is believed: no receiver of these ports opens a
 /// larger window, and a forger would have to guess 12 bits of 32.
@@ -18,19 +18,19 @@ pub(super) const FAR: u32 = 1 << 20;
 
 /// The farthest that a segment may lie from the expected byte for its ACK to be believed: 16 MiB may
 /// be missing in both directions at once.
-const NEAR: u32 = 1 << 24;
+const MAX_JUMP: u32 = 1 << 24;
 
 /// So many segments, for so long, make a stream of their own of what goes on far from where one is.
-const STRAYED_LEAST: u32 = 4;
-/// See [`STRAYED_LEAST`].
-const STRAYED_FOR: Span = Span::from_millis(1_000);
+const MIN_OTHER_STREAM_SEGMENTS: u32 = 4;
+/// See [`MIN_OTHER_STREAM_SEGMENTS`].
+const OTHER_STREAM_FOR: Span = Span::from_millis(1_000);
 
 /// How many recent segments are remembered to tell a copy of a frame from a retransmission.
 const RECENT: u8 = 32;
 
 /// Counts of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HalfCounts {
+pub struct StreamHalfCounts {
     /// Frames with payload, keep-alives apart.
     pub data_segments: u64,
     /// Frames that carry nothing but an ACK.
@@ -61,7 +61,7 @@ struct Held {
     len: u32,
     seen: Box<[u8]>,
     at: Timestamp,
-    place: FrameRef,
+    frame: FrameRef,
     /// The expected offset when it came.
     next_then: u64,
 }
@@ -79,7 +79,7 @@ impl Held {
 
 /// Data far from where the stream is, each going on where the one before ended.
 #[derive(Clone, Copy, Debug)]
-struct Stray {
+struct OtherStream {
     next_seq: u32,
     segments: u32,
     since: Timestamp,
@@ -90,7 +90,7 @@ struct Stray {
 /// Held segments are in order, do not touch what was delivered and do not overlap: of bytes that come
 /// twice the first are kept.
 #[derive(Clone, Debug, Default)]
-pub struct Half {
+pub struct StreamHalf {
     started: bool,
     next_seq: u32,
     next: u64,
@@ -112,12 +112,12 @@ pub struct Half {
     recent_tags: [u16; RECENT as usize],
     recent_at: u8,
     /// What goes on elsewhere, while nothing does here.
-    stray: Option<Box<Stray>>,
+    other_stream: Option<Box<OtherStream>>,
     /// What happened so far.
-    pub counts: HalfCounts,
+    pub counts: StreamHalfCounts,
 }
 
-impl Half {
+impl StreamHalf {
     /// Stream bytes up to the next expected one.
     #[must_use]
     pub const fn delivered(&self) -> u64 {
@@ -198,38 +198,41 @@ impl Half {
     /// Whether `seq` is near enough for the rest of its segment to be believed.
     #[inline]
     pub(super) const fn is_near(&self, seq: u32) -> bool {
-        !self.started || seq.wrapping_sub(self.next_seq).cast_signed().unsigned_abs() <= NEAR
+        !self.started || seq.wrapping_sub(self.next_seq).cast_signed().unsigned_abs() <= MAX_JUMP
     }
 
     /// Notes data that are not near. Whether so many, for so long, have gone on from one to the next, while
     /// nothing came here, that it was this stream which never was one: a forged beginning, or endpoints that
     /// begin anew unseen.
     #[cold]
-    pub(super) fn strays(&mut self, segment: &Segment<'_>) -> bool {
-        if (1..WINDOW_MAX).contains(&segment.seq.wrapping_sub(self.next_seq)) {
+    pub(super) fn is_other_stream(&mut self, segment: &Segment<'_>) -> bool {
+        if (1..MAX_WINDOW).contains(&segment.seq.wrapping_sub(self.next_seq)) {
             // Ahead, as behind bytes that the capture lacks.
             return false;
         }
         let next_seq = segment.seq.wrapping_add(segment.len);
-        let stray = match self.stray.take() {
-            Some(stray) if stray.next_seq == segment.seq => {
-                Stray { next_seq, segments: stray.segments.saturating_add(1), since: stray.since }
+        let other = match self.other_stream.take() {
+            Some(other) if other.next_seq == segment.seq => {
+                OtherStream { next_seq, segments: other.segments.saturating_add(1), since: other.since }
             }
-            _ => Stray { next_seq, segments: 1, since: segment.at },
+            _ => OtherStream { next_seq, segments: 1, since: segment.at },
         };
-        self.stray = Some(Box::new(stray));
-        self.strayed_since().is_some_and(|since| segment.at.since(since) >= STRAYED_FOR)
+        self.other_stream = Some(Box::new(other));
+        self.other_stream_since().is_some_and(|since| segment.at.since(since) >= OTHER_STREAM_FOR)
     }
 
     /// Since when the stream goes on elsewhere, if it does.
-    pub(super) fn strayed_since(&self) -> Option<Timestamp> {
-        self.stray.as_ref().filter(|stray| stray.segments >= STRAYED_LEAST).map(|stray| stray.since)
+    pub(super) fn other_stream_since(&self) -> Option<Timestamp> {
+        self.other_stream
+            .as_ref()
+            .filter(|other| other.segments >= MIN_OTHER_STREAM_SEGMENTS)
+            .map(|other| other.since)
     }
 
     /// Whether this very frame was seen before; remembers it. `identity` is a hash of the fields
     /// that a retransmission would change (IP identification, timestamps, acknowledgment, window).
     #[inline]
-    pub(super) fn is_copy(&mut self, identity: u64) -> bool {
+    pub(super) fn is_duplicate_frame(&mut self, identity: u64) -> bool {
         // The upper bits are the better mixed ones.
         let tag = (identity >> (u64::BITS - u16::BITS)) as u16;
         if is_among(&self.recent_tags, tag) && self.recent.contains(&identity) {
@@ -237,8 +240,8 @@ impl Half {
             return true;
         }
         let at = usize::from(self.recent_at % RECENT);
-        if let (Some(slot), Some(place)) = (self.recent.get_mut(at), self.recent_tags.get_mut(at)) {
-            (*slot, *place) = (identity, tag);
+        if let (Some(slot), Some(of_slot)) = (self.recent.get_mut(at), self.recent_tags.get_mut(at)) {
+            (*slot, *of_slot) = (identity, tag);
         }
         // From 1 on: 0 is where nothing was captured yet.
         self.recent_at = self.recent_at % RECENT + 1;
@@ -259,8 +262,8 @@ impl Half {
             self.start(seq);
         }
         let ahead = seq.wrapping_sub(self.next_seq).cast_signed();
-        if self.stray.is_some() && self.is_near(seq) && segment.len > 0 {
-            self.stray = None;
+        if self.other_stream.is_some() && self.is_near(seq) && segment.len > 0 {
+            self.other_stream = None;
         }
         if segment.flags.has(Flags::FIN) && self.fin.is_none() && self.believes(seq, FAR) {
             self.fin = self.offset_of(seq.wrapping_add(segment.len));
@@ -270,7 +273,7 @@ impl Half {
         }
         if ahead == 0 && self.held.is_empty() {
             self.counts.data_segments += 1;
-            self.deliver(segment.payload, segment.len, segment.at, segment.place, &mut out);
+            self.deliver(segment.payload, segment.len, segment.at, segment.frame, &mut out);
             return Fate::InOrder;
         }
         self.push_aside(segment, ahead, limits, &mut out)
@@ -300,7 +303,7 @@ impl Half {
             self.counts.keep_alives += 1;
             return Fate::KeepAlive;
         }
-        if ahead.unsigned_abs() >= WINDOW_MAX {
+        if ahead.unsigned_abs() >= MAX_WINDOW {
             self.counts.out_of_window += 1;
             return Fate::OutOfWindow;
         }
@@ -309,7 +312,7 @@ impl Half {
             let known = ahead.unsigned_abs();
             if known >= segment.len {
                 self.counts.retransmits += 1;
-                return Fate::Again;
+                return Fate::Retransmission;
             }
             self.counts.overlaps += 1;
         }
@@ -319,11 +322,11 @@ impl Half {
         let known = ahead.unsigned_abs();
         if self.held.is_empty() {
             let seen = segment.payload.get(known as usize..).unwrap_or_default();
-            self.deliver(seen, segment.len - known, segment.at, segment.place, out);
+            self.deliver(seen, segment.len - known, segment.at, segment.frame, out);
             return Fate::InOrder;
         }
         self.fill(segment, known, out);
-        Fate::Filled
+        Fate::FillsGap
     }
 
     /// A segment, all but its first `known` bytes new, that continues the stream while others wait:
@@ -337,7 +340,7 @@ impl Half {
             let to = self.held.first().map_or(end, |first| first.offset.min(end));
             overlaps |= to < end;
             let (seen, len) = part(seen, self.next - start, to - start);
-            self.deliver(seen, len, segment.at, segment.place, out);
+            self.deliver(seen, len, segment.at, segment.frame, out);
             self.drain(out);
         }
         self.drain(out);
@@ -368,7 +371,7 @@ impl Half {
                     len,
                     seen: seen.into(),
                     at: segment.at,
-                    place: segment.place,
+                    frame: segment.frame,
                     next_then: self.next,
                 };
                 self.held.insert(at, held);
@@ -378,7 +381,7 @@ impl Half {
         }
         if kept == 0 {
             self.counts.retransmits += 1;
-            return Fate::Again;
+            return Fate::Retransmission;
         }
         self.counts.out_of_order += 1;
         self.counts.overlaps += u64::from(kept < u64::from(segment.len));
@@ -386,7 +389,7 @@ impl Half {
             self.counts.pushed_out += 1;
             self.give_up(false, segment.at, out);
         }
-        Fate::Early
+        Fate::OutOfOrder
     }
 
     fn deliver(
@@ -394,10 +397,10 @@ impl Half {
         seen: &[u8],
         len: u32,
         at: Timestamp,
-        place: FrameRef,
+        frame: FrameRef,
         out: &mut impl FnMut(Piece<'_>),
     ) {
-        let chunk = Chunk { offset: self.next, seen, len, at, place };
+        let chunk = Chunk { offset: self.next, seen, len, at, frame };
         self.next += u64::from(len);
         self.next_seq = self.next_seq.wrapping_add(len);
         out(Piece::Chunk(chunk));
@@ -416,7 +419,7 @@ impl Half {
             }
             due += 1;
             // Nothing is delivered beyond a held segment's start, so it is due at its first byte.
-            self.deliver(&h.seen, h.len, h.at, h.place, out);
+            self.deliver(&h.seen, h.len, h.at, h.frame, out);
             self.held_bytes -= h.weight();
         }
         held.drain(..due);
@@ -477,14 +480,14 @@ impl Half {
         if !self.started {
             match self.expected.replace(ack) {
                 // There was something in between, though nothing of this direction was captured yet.
-                Some(before) if (1..NEAR).contains(&ack.wrapping_sub(before)) => self.start(before),
+                Some(before) if (1..MAX_JUMP).contains(&ack.wrapping_sub(before)) => self.start(before),
                 _ => return,
             }
         }
         let ahead = ack.wrapping_sub(self.next_seq).cast_signed();
         if ahead == 0 {
             self.acked = self.next;
-        } else if ahead.unsigned_abs() < WINDOW_MAX {
+        } else if ahead.unsigned_abs() < MAX_WINDOW {
             let Some(offset) = self.next.checked_add_signed(i64::from(ahead)) else { return };
             if ahead > 0 && offset > self.acked {
                 self.acked_beyond_at = now;
@@ -496,7 +499,7 @@ impl Half {
         }
     }
 
-    /// Whether [`Half::settle`] may have something to do.
+    /// Whether [`StreamHalf::settle`] may have something to do.
     #[inline]
     pub(super) const fn is_waiting(&self) -> bool {
         self.acked_beyond_since.is_some() || !self.held.is_empty()

@@ -11,9 +11,9 @@ mod connection;
 mod half;
 mod table;
 
-pub use connection::{Closing, Connection, Verdict};
-pub use half::{Half, HalfCounts};
-pub use table::{FlowKey, Found, Slot, Table};
+pub use connection::{Closing, Connection, Membership};
+pub use half::{StreamHalf, StreamHalfCounts};
+pub use table::{FlowKey, Lookup, Slot, Table};
 
 use crate::frame::FrameRef;
 use crate::time::{Span, Timestamp};
@@ -51,7 +51,7 @@ pub struct Chunk<'a> {
     /// When its frame was captured.
     pub at: Timestamp,
     /// Which frame it was.
-    pub place: FrameRef,
+    pub frame: FrameRef,
 }
 
 /// What became of a segment's payload.
@@ -62,11 +62,11 @@ pub enum Fate {
     /// It continued the stream.
     InOrder,
     /// It continues the stream, and bytes that were held back follow it.
-    Filled,
+    FillsGap,
     /// It lies beyond the next expected byte and waits.
-    Early,
+    OutOfOrder,
     /// All of it had been seen before: a retransmission.
-    Again,
+    Retransmission,
     /// A probe of one byte or none just below the next expected byte.
     KeepAlive,
     /// Its sequence number lies outside any window; it took no part.

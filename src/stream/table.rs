@@ -78,7 +78,7 @@ pub struct Table {
 
 /// What [`Table::find`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Lookup {
     /// A known connection.
     Known(Slot),
     /// A new one, in a free slot.
@@ -116,7 +116,7 @@ impl Table {
 
     /// Where a flow is remembered for a while: the same for both of its directions.
     #[inline]
-    const fn recent_place(a: &Endpoint, b: &Endpoint) -> usize {
+    const fn recent_index(a: &Endpoint, b: &Endpoint) -> usize {
         let both = (a.port ^ b.port) as u64
             ^ (((a.address.bits() ^ b.address.bits()) & 0xffff_ffff_ffff) as u64) << u16::BITS;
         (both.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - RECENT_BITS)) as usize
@@ -126,7 +126,7 @@ impl Table {
     /// what it does not know [`Self::find`] may.
     #[inline]
     pub fn find_recent(&mut self, src: &Endpoint, dst: &Endpoint, at: Timestamp) -> Option<(Slot, Side)> {
-        let slot = *self.recent.get(Self::recent_place(src, dst))?;
+        let slot = *self.recent.get(Self::recent_index(src, dst))?;
         let entry = self.entries.get_mut(slot as usize)?;
         let side = if entry.key.a == *src && entry.key.b == *dst {
             Side::A
@@ -143,47 +143,47 @@ impl Table {
     }
 
     /// The slot of a flow; a new flow gets one.
-    pub fn find(&mut self, key: &FlowKey, at: Timestamp) -> Found {
+    pub fn find(&mut self, key: &FlowKey, at: Timestamp) -> Lookup {
         if let Some((slot, _)) = self.find_recent(&key.a, &key.b, at) {
-            return Found::Known(slot);
+            return Lookup::Known(slot);
         }
         if let Some(&slot) = self.slots.get(key) {
-            if let Some(place) = self.recent.get_mut(Self::recent_place(&key.a, &key.b)) {
-                *place = slot;
+            if let Some(held) = self.recent.get_mut(Self::recent_index(&key.a, &key.b)) {
+                *held = slot;
             }
             if let Some(entry) = self.entries.get_mut(slot as usize) {
                 entry.touched = at;
             }
-            return Found::Known(Slot(slot));
+            return Lookup::Known(Slot(slot));
         }
         self.insert(*key, at)
     }
 
     #[cold]
-    fn insert(&mut self, key: FlowKey, at: Timestamp) -> Found {
+    fn insert(&mut self, key: FlowKey, at: Timestamp) -> Lookup {
         let entry = Entry { key, touched: at, used: true };
         let found = if let Some(slot) = self.free.pop() {
-            Found::New(Slot(slot))
+            Lookup::New(Slot(slot))
         } else if self.entries.len() < self.limit {
             #[expect(clippy::cast_possible_truncation, reason = "the limit fits")]
             let slot = self.entries.len() as u32;
             self.entries.push(Entry { key, touched: at, used: true });
-            Found::New(Slot(slot))
+            Lookup::New(Slot(slot))
         } else {
             let slot = self.idlest();
             if let Some(old) = self.entries.get(slot as usize) {
                 self.slots.remove(&old.key);
             }
             self.evicted += 1;
-            Found::Instead(Slot(slot))
+            Lookup::Instead(Slot(slot))
         };
-        let (Found::New(Slot(slot)) | Found::Instead(Slot(slot)) | Found::Known(Slot(slot))) = found;
-        if let Some(place) = self.entries.get_mut(slot as usize) {
-            *place = entry;
+        let (Lookup::New(Slot(slot)) | Lookup::Instead(Slot(slot)) | Lookup::Known(Slot(slot))) = found;
+        if let Some(held) = self.entries.get_mut(slot as usize) {
+            *held = entry;
         }
         self.slots.insert(key, slot);
-        if let Some(place) = self.recent.get_mut(Self::recent_place(&key.a, &key.b)) {
-            *place = slot;
+        if let Some(held) = self.recent.get_mut(Self::recent_index(&key.a, &key.b)) {
+            *held = slot;
         }
         found
     }

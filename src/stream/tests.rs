@@ -32,7 +32,7 @@ impl Sink for [Heard; 2] {
         heard.bytes.extend(chunk.seen.iter().copied().map(Some));
         heard.bytes.resize(heard.bytes.len() + chunk.len as usize - chunk.seen.len(), None);
         heard.delivered += u64::from(chunk.len);
-        heard.chunks.push((chunk.offset, chunk.len, chunk.place.number));
+        heard.chunks.push((chunk.offset, chunk.len, chunk.frame.number));
     }
 
     fn gap(&mut self, side: Side, offset: u64, len: u64, _at: Timestamp) {
@@ -79,7 +79,13 @@ impl Wire {
         wire
     }
 
-    fn send(&mut self, side: Side, seq: u32, payload: &[u8], change: impl Fn(&mut Segment<'_>)) -> Verdict {
+    fn send(
+        &mut self,
+        side: Side,
+        seq: u32,
+        payload: &[u8],
+        change: impl Fn(&mut Segment<'_>),
+    ) -> Membership {
         let (src, dst) = if side == Side::A { (A, B) } else { (B, A) };
         self.number += 1;
         let mut sent = segment(src, dst, self.number, seq, payload);
@@ -91,7 +97,7 @@ impl Wire {
 
     fn data(&mut self, side: Side, seq: u32, payload: &[u8]) -> Fate {
         match self.send(side, seq, payload, |_| {}) {
-            Verdict::Part(fate) => fate,
+            Membership::Part(fate) => fate,
             other => panic!("{other:?}"),
         }
     }
@@ -100,7 +106,7 @@ impl Wire {
         self.send(side, seq, b"", |s| (s.flags, s.ack) = (Flags(Flags::ACK), ack));
     }
 
-    fn flags(&mut self, side: Side, seq: u32, flags: u8) -> Verdict {
+    fn flags(&mut self, side: Side, seq: u32, flags: u8) -> Membership {
         self.send(side, seq, b"", |s| s.flags = Flags(flags))
     }
 
@@ -122,7 +128,7 @@ impl Wire {
         self.heard[side as usize].bytes.iter().map(|byte| byte.map_or('.', char::from)).collect()
     }
 
-    fn counts(&self, side: Side) -> HalfCounts {
+    fn counts(&self, side: Side) -> StreamHalfCounts {
         self.connection.half(side).counts
     }
 }
@@ -203,9 +209,9 @@ fn any_segmentation_gives_the_bytes_that_came_first() {
 fn a_wrapping_sequence_number_is_one_like_any_other() {
     let mut wire = Wire::open(u32::MAX - 3, 0);
     assert_eq!(wire.data(Side::A, u32::MAX - 2, b"ab"), Fate::InOrder);
-    assert_eq!(wire.data(Side::A, 2, b"fg"), Fate::Early);
-    assert_eq!(wire.data(Side::A, u32::MAX, b"cde"), Fate::Filled);
-    assert_eq!(wire.data(Side::A, u32::MAX, b"cde"), Fate::Again);
+    assert_eq!(wire.data(Side::A, 2, b"fg"), Fate::OutOfOrder);
+    assert_eq!(wire.data(Side::A, u32::MAX, b"cde"), Fate::FillsGap);
+    assert_eq!(wire.data(Side::A, u32::MAX, b"cde"), Fate::Retransmission);
     wire.ack(Side::B, 1, 4);
     assert_eq!(wire.connection.half(Side::A).acked(), 7);
     wire.finish();
@@ -216,11 +222,11 @@ fn a_wrapping_sequence_number_is_one_like_any_other() {
 fn a_stream_begins_where_the_capture_does() {
     let mut wire = Wire::new();
     assert_eq!(wire.data(Side::A, 1000, b"abc"), Fate::InOrder);
-    assert_eq!(wire.data(Side::A, 990, b"before"), Fate::Again);
+    assert_eq!(wire.data(Side::A, 990, b"before"), Fate::Retransmission);
     assert_eq!(wire.data(Side::A, 1001, b"bcde"), Fate::InOrder);
     // It begins before what is known, reaches beyond it and finds another waiting.
-    assert_eq!(wire.data(Side::A, 1007, b"h"), Fate::Early);
-    assert_eq!(wire.data(Side::A, 998, b"__abcdefgXi"), Fate::Filled);
+    assert_eq!(wire.data(Side::A, 1007, b"h"), Fate::OutOfOrder);
+    assert_eq!(wire.data(Side::A, 998, b"__abcdefgXi"), Fate::FillsGap);
     wire.finish();
     assert_eq!(wire.text(Side::A), "abcdefghi");
     assert_eq!(wire.connection.opened_by, None);
@@ -234,7 +240,7 @@ fn an_opening_says_who_dialed() {
     wire.flags(Side::B, 5, Flags::SYN | Flags::ACK);
     assert_eq!((wire.connection.opened_by, wire.connection.accepted), (Some(Side::A), true));
     // The SYN behind its answer, as merged captures may have it.
-    assert_eq!(wire.flags(Side::A, 9, Flags::SYN), Verdict::Part(Fate::Empty));
+    assert_eq!(wire.flags(Side::A, 9, Flags::SYN), Membership::Part(Fate::Empty));
     assert_eq!(wire.data(Side::A, 10, b"a"), Fate::InOrder);
     assert_eq!(wire.data(Side::B, 6, b"b"), Fate::InOrder);
 }
@@ -351,8 +357,8 @@ fn ports_may_be_used_again_after_a_close() {
         let mut wire = Wire::open(0, 0);
         wire.flags(Side::B, 1, Flags::FIN | Flags::ACK);
         let side = if syn == Flags::SYN { Side::A } else { Side::B };
-        assert_eq!(wire.flags(side, 0, syn), Verdict::Part(Fate::Empty), "the old one, come again");
-        assert_eq!(wire.flags(side, 70_000, syn), Verdict::Another);
+        assert_eq!(wire.flags(side, 0, syn), Membership::Part(Fate::Empty), "the old one, come again");
+        assert_eq!(wire.flags(side, 70_000, syn), Membership::NewConnection);
     }
 }
 
@@ -360,15 +366,15 @@ fn ports_may_be_used_again_after_a_close() {
 fn in_mid_connection_a_syn_must_be_answered() {
     let mut wire = Wire::open(0, 0);
     wire.data(Side::A, 1, b"abc");
-    assert_eq!(wire.flags(Side::A, 9999, Flags::SYN), Verdict::Part(Fate::Empty));
+    assert_eq!(wire.flags(Side::A, 9999, Flags::SYN), Membership::Part(Fate::Empty));
     assert_eq!(wire.data(Side::A, 4, b"def"), Fate::InOrder);
     // An answer to something else.
     let other = wire.send(Side::B, 5, b"", |s| (s.flags, s.ack) = (Flags(Flags::SYN | Flags::ACK), 7));
-    assert_eq!(other, Verdict::Part(Fate::Empty));
+    assert_eq!(other, Membership::Part(Fate::Empty));
     let answer = wire.send(Side::B, 5, b"", |s| {
         (s.flags, s.ack) = (Flags(Flags::SYN | Flags::ACK), 10_000);
     });
-    assert_eq!(answer, Verdict::Another);
+    assert_eq!(answer, Membership::NewConnection);
     wire.finish();
     assert_eq!(wire.text(Side::A), "abcdef");
 }
@@ -379,7 +385,7 @@ fn in_mid_connection_data_behind_a_syn_prove_it_where_its_answer_was_not_capture
     let mut wire = Wire::new();
     wire.data(Side::A, 1, b"abc");
     wire.flags(Side::A, 9999, Flags::SYN);
-    assert_eq!(wire.send(Side::A, 10_000, b"new", |_| {}), Verdict::Another);
+    assert_eq!(wire.send(Side::A, 10_000, b"new", |_| {}), Membership::NewConnection);
     // Where both were, the other side has to acknowledge it, and not what it had long acknowledged.
     let mut wire = Wire::open(0, 0);
     wire.data(Side::A, 1, b"abc");
@@ -388,7 +394,7 @@ fn in_mid_connection_data_behind_a_syn_prove_it_where_its_answer_was_not_capture
     wire.ack(Side::B, 1, 4);
     assert_eq!(wire.data(Side::A, 4, b"def"), Fate::InOrder);
     let acks = |s: &mut Segment<'_>| (s.flags, s.ack) = (Flags(Flags::ACK), 0x7000_0004);
-    assert_eq!(wire.send(Side::B, 900_000, b"", acks), Verdict::Another);
+    assert_eq!(wire.send(Side::B, 900_000, b"", acks), Membership::NewConnection);
     wire.finish();
     assert_eq!(wire.text(Side::A), "abcdef");
 }
@@ -403,11 +409,11 @@ fn a_stream_that_goes_on_elsewhere_is_another() {
         let verdicts: Vec<_> = (0..6)
             .map(|number| {
                 wire.wait(400);
-                wire.send(Side::A, far + number * 10, b"0123456789", |_| {}) == Verdict::Another
+                wire.send(Side::A, far + number * 10, b"0123456789", |_| {}) == Membership::NewConnection
             })
             .collect();
         assert_eq!(verdicts, [false, false, false, is_another, is_another, is_another], "{far:x}");
-        let since = wire.connection.strayed_since();
+        let since = wire.connection.other_stream_since();
         assert_eq!(since, is_another.then(|| Timestamp::from_nanos(5_400_000_000)), "{far:x}");
     }
 }
@@ -436,7 +442,7 @@ fn data_from_nowhere_do_not_end_a_stream_that_goes_on() {
 fn a_forged_syn_does_not_begin_a_stream_that_was_picked_up() {
     let mut wire = Wire::new();
     wire.send(Side::B, 1, b"xyz", |s| (s.flags, s.ack) = (Flags(Flags::ACK), 500));
-    assert_eq!(wire.flags(Side::A, 0x7000_0000, Flags::SYN), Verdict::Part(Fate::Empty));
+    assert_eq!(wire.flags(Side::A, 0x7000_0000, Flags::SYN), Membership::Part(Fate::Empty));
     assert_eq!(wire.connection.opened_by, None);
     assert_eq!(wire.data(Side::A, 500, b"abc"), Fate::InOrder);
     assert_eq!(wire.data(Side::A, 503, b"def"), Fate::InOrder);
@@ -491,7 +497,7 @@ fn what_only_the_peer_has_seen_is_missing_after_the_grace() {
     wire.wait(1);
     wire.ack(Side::B, 1, 12);
     assert_eq!(wire.text(Side::A), "abc.....ijk");
-    assert_eq!(wire.data(Side::A, 4, b"late"), Fate::Again);
+    assert_eq!(wire.data(Side::A, 4, b"late"), Fate::Retransmission);
     wire.finish();
     assert_eq!(wire.heard[0].gaps, [(3, 5)]);
 }
@@ -535,7 +541,7 @@ fn a_segment_from_nowhere_does_not_end_a_stream() {
         wire.data(Side::A, 3_u32.wrapping_add(far), b"lie");
         for n in 0..40 {
             wire.wait(1000);
-            assert!(matches!(wire.data(Side::A, 3 + n, b"c"), Fate::InOrder | Fate::Filled), "{far} {n}");
+            assert!(matches!(wire.data(Side::A, 3 + n, b"c"), Fate::InOrder | Fate::FillsGap), "{far} {n}");
             wire.ack(Side::B, 1, 4 + n);
         }
         wire.finish();
@@ -564,13 +570,13 @@ fn copies_of_a_frame_are_no_retransmissions() {
     for number in 100..120 {
         let seq = 1 + (number - 100) * 3;
         let stamp = |s: &mut Segment<'_>| s.timestamps = Some((number, 0));
-        assert_eq!(wire.send(Side::A, seq, b"abc", stamp), Verdict::Part(Fate::InOrder));
-        assert_eq!(wire.send(Side::A, seq, b"abc", stamp), Verdict::Copy);
+        assert_eq!(wire.send(Side::A, seq, b"abc", stamp), Membership::Part(Fate::InOrder));
+        assert_eq!(wire.send(Side::A, seq, b"abc", stamp), Membership::DuplicateFrame);
     }
     // The same bytes sent again have another IP identification, or another timestamp.
     let again = wire.send(Side::A, 1, b"abc", |s| (s.timestamps, s.ip_id) = (Some((100, 0)), 7));
-    assert_eq!(again, Verdict::Part(Fate::Again));
-    assert_eq!(wire.send(Side::A, 1, b"abc", |_| {}), Verdict::Part(Fate::Again));
+    assert_eq!(again, Membership::Part(Fate::Retransmission));
+    assert_eq!(wire.send(Side::A, 1, b"abc", |_| {}), Membership::Part(Fate::Retransmission));
     let counts = wire.counts(Side::A);
     assert_eq!((counts.duplicates, counts.retransmits, counts.data_segments), (20, 2, 22));
 }
@@ -654,7 +660,8 @@ fn nothing_on_the_wire_makes_it_panic_or_lie_about_its_sums() {
             sent.flags = Flags(random.next() as u8 & if random.chance(80) { Flags::ACK } else { 0xff });
             sent.len += random.within(0..30) as u32;
             near = near.wrapping_add(random.within(0..20) as u32);
-            others += u32::from(connection.push(side, &sent, &limits, &mut sums) == Verdict::Another);
+            others +=
+                u32::from(connection.push(side, &sent, &limits, &mut sums) == Membership::NewConnection);
             let half = connection.half(side);
             assert!(half.held() <= limits.held_segments, "seed {seed}");
             assert_eq!(half.delivered(), sums.0[side as usize], "seed {seed}");
@@ -677,17 +684,17 @@ fn a_full_table_lets_the_longest_idle_go() {
     let at = Timestamp::from_nanos;
     let mut table = Table::new(8);
     for port in 0..8 {
-        assert_eq!(table.find(&key(1, port), at(port.into())), Found::New(Slot(port.into())));
+        assert_eq!(table.find(&key(1, port), at(port.into())), Lookup::New(Slot(port.into())));
     }
     for port in [0, 1, 2, 4, 5, 6, 7] {
-        assert_eq!(table.find(&key(1, port), at(100)), Found::Known(Slot(port.into())));
+        assert_eq!(table.find(&key(1, port), at(100)), Lookup::Known(Slot(port.into())));
     }
-    assert_eq!(table.find(&key(1, 9), at(101)), Found::Instead(Slot(3)));
+    assert_eq!(table.find(&key(1, 9), at(101)), Lookup::Instead(Slot(3)));
     assert_eq!((table.key(Slot(3)), table.len(), table.evicted), (Some(key(1, 9)), 8, 1));
-    assert_eq!(table.find(&key(1, 3), at(102)), Found::Instead(Slot(0)), "the evicted one is a new one");
+    assert_eq!(table.find(&key(1, 3), at(102)), Lookup::Instead(Slot(0)), "the evicted one is a new one");
     table.remove(Slot(5));
     assert_eq!((table.len(), table.key(Slot(5))), (7, None));
-    assert_eq!(table.find(&key(1, 0), at(103)), Found::New(Slot(5)));
+    assert_eq!(table.find(&key(1, 0), at(103)), Lookup::New(Slot(5)));
     table.remove(Slot(5));
     table.remove(Slot(5));
     assert_eq!((table.len(), table.is_empty()), (7, false));
@@ -707,7 +714,7 @@ fn a_flood_of_syns_leaves_a_busy_connection_alone() {
         now += 10;
         table.find(&key(1_000 + (flood >> 14), (flood % (1 << 14)) as u16), Timestamp::from_nanos(now));
         if flood % 700 == 0 {
-            assert!(matches!(table.find(&busy, Timestamp::from_nanos(now)), Found::Known(_)), "{flood}");
+            assert!(matches!(table.find(&busy, Timestamp::from_nanos(now)), Lookup::Known(_)), "{flood}");
         }
     }
     assert_eq!(table.len(), 1000);

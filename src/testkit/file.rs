@@ -10,7 +10,7 @@ pub(crate) const ORDERS: [ByteOrder; 2] = [ByteOrder::Little, ByteOrder::Big];
 /// A frame at so many nanoseconds, of so many bytes cut to the first 3, which tell it from others.
 pub(crate) fn small(nanos: i64, data: &[u8; 3], orig_len: u32) -> Frame<'_> {
     let at = Timestamp::from_nanos(nanos);
-    Frame { at, link: LinkType::Ethernet, orig_len, data, place: FrameRef::default() }
+    Frame { at, link: LinkType::Ethernet, orig_len, data, id: FrameRef::default() }
 }
 
 /// A pcap file of Ethernet frames, snaplen 96.

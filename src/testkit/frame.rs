@@ -78,7 +78,7 @@ pub(crate) fn frame(link: LinkType, data: &[u8]) -> Frame<'_> {
         link,
         orig_len: u32::try_from(data.len()).unwrap(),
         data,
-        place: FrameRef { file: 0, number: 1 },
+        id: FrameRef { file: 0, number: 1 },
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) const fn endpoint(host: u32, port: u16) -> Endpoint {
 pub(crate) fn segment(src: Endpoint, dst: Endpoint, number: u32, seq: u32, payload: &[u8]) -> Segment<'_> {
     Segment {
         at: Timestamp::from_nanos(0),
-        place: FrameRef { file: 0, number },
+        frame: FrameRef { file: 0, number },
         src,
         dst,
         seq,

@@ -11,7 +11,7 @@ pub struct TypeCounts {
 }
 
 /// Unknown types told apart per link and direction.
-const UNKNOWN_MOST: usize = 64;
+const MAX_UNKNOWN: usize = 64;
 
 impl TypeCounts {
     /// Counts a packet; false for one type too many.
@@ -20,7 +20,7 @@ impl TypeCounts {
         let number = kind.number();
         match usize::try_from(number).ok().and_then(|index| self.known.get_mut(index)) {
             Some(count) => *count += 1,
-            None if self.unknown.len() < UNKNOWN_MOST || self.unknown.contains_key(&number) => {
+            None if self.unknown.len() < MAX_UNKNOWN || self.unknown.contains_key(&number) => {
                 *self.unknown.entry(number).or_default() += 1;
             }
             None => return false,

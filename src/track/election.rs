@@ -12,9 +12,9 @@ use crate::time::{Span, Timestamp};
 use std::collections::VecDeque;
 
 /// Elections kept for the report; beyond, the oldest are let go.
-const MOST: usize = 4_096;
+const MAX_ELECTIONS: usize = 4_096;
 /// Servers named as looking in one election.
-const LOOKING_MOST: usize = 64;
+const MAX_LOOKING: usize = 64;
 /// Notifications so soon after the end still belong to it.
 const AFTERMATH: Span = Span::from_millis(1_000);
 
@@ -47,7 +47,7 @@ impl Elections {
             if !is_looking {
                 return;
             }
-            if self.held.len() >= MOST {
+            if self.held.len() >= MAX_ELECTIONS {
                 self.held.pop_front();
                 self.evicted += 1;
             }
@@ -71,7 +71,7 @@ impl Elections {
             return;
         }
         if !held.election.by.contains(&src) {
-            if held.election.by.len() < LOOKING_MOST {
+            if held.election.by.len() < MAX_LOOKING {
                 held.election.by.push(src);
             } else {
                 self.unnamed += 1;

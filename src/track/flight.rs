@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::RangeInclusive;
 
 /// PROPOSALs remembered per link; beyond, the oldest is let go.
-const MOST: usize = 16_384;
+const MAX_PROPOSALS: usize = 16_384;
 /// PROPOSALs that may be known by their answers alone; beyond, the oldest is let go.
-const LOOSE_MOST: usize = 1_024;
+const MAX_LOOSE: usize = 1_024;
 /// How far behind the last ACK and COMMIT an entry without its own is still kept.
 const BEHIND: u64 = 1_024;
 /// Behind how many later ones a PROPOSAL may turn up.
-const LATE_MOST: usize = 1_024;
+const MAX_LATE: usize = 1_024;
 /// Entries from which on it is worth while to let go of answered ones between others.
 const CROWDED: usize = 64;
 
@@ -28,7 +28,7 @@ pub struct Entry {
     /// When it was sent.
     pub at: Timestamp,
     /// Its frame.
-    pub place: FrameRef,
+    pub frame: FrameRef,
     /// Whether its time is its own and the leader was timing this learner.
     pub counts: bool,
     is_acked: bool,
@@ -38,12 +38,12 @@ pub struct Entry {
 impl Entry {
     /// It, answered so.
     #[inline]
-    const fn answered(&self, at: Timestamp, place: FrameRef, is_ack: bool, counts: bool) -> Answered {
+    const fn answered(&self, at: Timestamp, frame: FrameRef, is_ack: bool, counts: bool) -> Answered {
         Answered {
             sent_at: self.at,
-            sent_place: self.place,
+            sent_frame: self.frame,
             at,
-            place,
+            frame,
             is_ack,
             counts: counts && self.counts,
         }
@@ -54,7 +54,7 @@ impl Entry {
 #[derive(Clone, Copy, Debug)]
 struct Answer {
     at: Timestamp,
-    place: FrameRef,
+    frame: FrameRef,
     counts: bool,
 }
 
@@ -71,11 +71,11 @@ pub struct Answered {
     /// When the PROPOSAL was sent.
     pub sent_at: Timestamp,
     /// Its frame.
-    pub sent_place: FrameRef,
+    pub sent_frame: FrameRef,
     /// When the answer was sent.
     pub at: Timestamp,
     /// Its frame.
-    pub place: FrameRef,
+    pub frame: FrameRef,
     /// Whether it is an ACK (else a COMMIT).
     pub is_ack: bool,
     /// Whether both times are known.
@@ -116,16 +116,16 @@ impl InFlight {
         &mut self,
         zxid: Zxid,
         at: Timestamp,
-        place: FrameRef,
+        frame: FrameRef,
         counts: bool,
         mut answered: impl FnMut(Answered),
     ) {
-        let mut entry = Entry { zxid, at, place, counts, is_acked: false, is_committed: false };
+        let mut entry = Entry { zxid, at, frame, counts, is_acked: false, is_committed: false };
         let loose = if Some(zxid) > self.loose_last { None } else { self.loose.remove(&zxid) };
         for (answer, is_ack) in loose.iter().flat_map(|loose| [(loose.ack, true), (loose.commit, false)]) {
-            let Some(Answer { at, place, counts }) = answer else { continue };
+            let Some(Answer { at, frame, counts }) = answer else { continue };
             *(if is_ack { &mut entry.is_acked } else { &mut entry.is_committed }) = true;
-            answered(entry.answered(at, place, is_ack, counts));
+            answered(entry.answered(at, frame, is_ack, counts));
         }
         self.answered_behind += usize::from(entry.is_acked && entry.is_committed);
         match self.entries.back() {
@@ -135,7 +135,7 @@ impl InFlight {
                     return;
                 }
                 // So late comes nothing that was inferred: a leader that has lost its count, or a forger.
-                if self.entries.len() - index > LATE_MOST {
+                if self.entries.len() - index > MAX_LATE {
                     self.evicted += 1;
                     return;
                 }
@@ -143,9 +143,9 @@ impl InFlight {
             }
             _ => self.entries.push_back(entry),
         }
-        if self.entries.len() > MOST {
+        if self.entries.len() > MAX_PROPOSALS {
             self.evicted += 1;
-            self.let_go();
+            self.evict();
         }
     }
 
@@ -155,7 +155,7 @@ impl InFlight {
         &mut self,
         zxid: Zxid,
         at: Timestamp,
-        place: FrameRef,
+        frame: FrameRef,
         is_ack: bool,
         counts: bool,
     ) -> Option<Answered> {
@@ -165,7 +165,7 @@ impl InFlight {
             self.last_ack_at = self.last_ack_at.max(Some(at));
         }
         let Some(index) = self.find(zxid, self.next[usize::from(is_ack)]) else {
-            self.wait(zxid, is_ack, Answer { at, place, counts });
+            self.wait(zxid, is_ack, Answer { at, frame, counts });
             return None;
         };
         self.next[usize::from(is_ack)] = index + 1;
@@ -174,7 +174,7 @@ impl InFlight {
         if std::mem::replace(is_known, true) {
             return None;
         }
-        let answered = entry.answered(at, place, is_ack, counts);
+        let answered = entry.answered(at, frame, is_ack, counts);
         self.answered_behind += usize::from(index > 0 && entry.is_acked && entry.is_committed);
         self.trim();
         if self.entries.len() > CROWDED && self.answered_behind > self.entries.len() / 2 {
@@ -193,7 +193,7 @@ impl InFlight {
         let loose = self.loose.entry(zxid).or_default();
         let place_of = if is_ack { &mut loose.ack } else { &mut loose.commit };
         place_of.get_or_insert(answer);
-        if self.loose.len() > LOOSE_MOST {
+        if self.loose.len() > MAX_LOOSE {
             self.loose.pop_first();
             self.evicted += 1;
         }
@@ -281,7 +281,7 @@ impl InFlight {
                 self.answered_behind = self.answered_behind.saturating_sub(1);
                 self.next = self.next.map(|next| next.saturating_sub(1));
             } else if first.zxid.0 < behind {
-                self.let_go();
+                self.evict();
             } else {
                 break;
             }
@@ -307,7 +307,7 @@ impl InFlight {
         let most = bytes / 2 / size_of::<Entry>();
         while self.entries.len() > most {
             self.evicted += 1;
-            self.let_go();
+            self.evict();
         }
         self.entries.shrink_to(most);
         while self.loose.len() > bytes / 2 / size_of::<(Zxid, Loose)>() {
@@ -316,7 +316,7 @@ impl InFlight {
         }
     }
 
-    fn let_go(&mut self) {
+    fn evict(&mut self) {
         let Some(entry) = self.entries.pop_front() else { return };
         self.next = self.next.map(|next| next.saturating_sub(1));
         if entry.counts {
@@ -369,7 +369,7 @@ impl InFlight {
     /// The link is over: what is left stays without answer.
     pub fn finish(&mut self) {
         while !self.entries.is_empty() {
-            self.let_go();
+            self.evict();
         }
     }
 

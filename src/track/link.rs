@@ -1,24 +1,24 @@
 //! One link: its phases, its round trips, its waits.
 
 mod at_learner;
-mod over;
+pub(in crate::track) mod clock_step;
 mod ping;
 mod running;
-pub(in crate::track) mod step;
+mod teardown;
 mod waits;
 mod weight;
 
 #[cfg(test)]
-pub(super) use waits::WAITS_MOST;
+pub(super) use waits::MAX_WAITS;
 
-pub use running::{AsOf, Pending};
+pub use running::{AsOf, OpenWait};
 
 use super::activity::{Activity, Sum};
+use super::baseline::Baseline;
 use super::counts::TypeCounts;
-use super::ends::Ends;
 use super::flight::{Answered, InFlight};
+use super::one_way::OneWay;
 use super::samples::Samples;
-use super::usual::Usual;
 use super::violation::Checks;
 use super::wait::{Ended, Mark, REMEMBERED, Silence, Wait};
 use crate::dissect::{
@@ -33,15 +33,15 @@ use crate::proto::quorum::{Body, Head};
 use crate::proto::{LearnerInfo, PacketType, Sid, Zxid};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
+use clock_step::SenderClock;
 use std::collections::VecDeque;
-use step::SenderClock;
 
 /// Bytes of an ACK.
 const ACK_LEN: u64 = 20;
 /// PINGs without an answer that are remembered.
-const PINGS_MOST: usize = 64;
+const MAX_PINGS: usize = 64;
 /// Files remembered per link.
-const FILES_MOST: usize = 64;
+const MAX_FILES: usize = 64;
 
 /// The end of a wait that is not looked at when it is told what went on during it: what ends it does.
 const EDGE: Span = Span::from_millis(500);
@@ -67,14 +67,14 @@ pub struct Forgotten {
 
 /// What is waited for in one direction: the next new bytes.
 #[derive(Clone, Debug)]
-struct Reading {
+struct ReaderState {
     last: Mark,
     deadline: Deadline,
     silence: Silence,
     is_over: bool,
     clock: SenderClock,
     /// The last silence, if its sender's clock knows nothing of it.
-    unfelt: Option<ClockStep>,
+    unconfirmed_step: Option<ClockStep>,
 }
 
 /// The time from bytes to the kernel's ACK of them, one sample at a time (RFC 6298, section 4).
@@ -82,7 +82,7 @@ struct Reading {
 struct KernelRtt {
     timed: Option<(u32, Timestamp)>,
     samples: Samples,
-    usual: Usual,
+    baseline: Baseline,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +119,7 @@ pub struct LinkTrack {
     pub close_repeats_answered: u32,
     /// The wait of the other side, which hears nothing of a close: from the last new bytes to the last
     /// repetition of the FIN.
-    pub unheard: Option<Box<Wait>>,
+    pub unanswered_close: Option<Box<Wait>>,
     /// The last time that it was.
     pub last_close_repeat: Option<Mark>,
     /// Packets by type, seen.
@@ -163,7 +163,7 @@ pub struct LinkTrack {
     /// Sessions of one that share their hash with another; `None` where none was captured whole.
     pub hash_collisions: Option<u64>,
     /// What its two ends show together, where both were captured.
-    pub ends: Option<Box<Ends>>,
+    pub one_way: Option<Box<OneWay>>,
     /// The files that hold frames of it, at most 64.
     pub files: Vec<u32>,
     last_file: Option<u32>,
@@ -179,9 +179,9 @@ pub struct LinkTrack {
     lacks: PerDirection<bool>,
     /// Round trips of the kernels.
     rtt: PerDirection<KernelRtt>,
-    reading: PerDirection<Reading>,
+    reader: PerDirection<ReaderState>,
     activity: Option<Activity>,
-    usual_ping: Usual,
+    ping_baseline: Baseline,
     checks: Checks,
     /// When the capture's clock was set forward while it went on.
     pub steps: Vec<ClockStep>,
@@ -203,14 +203,14 @@ impl LinkTrack {
     /// A link that has just appeared.
     #[must_use]
     pub fn new(id: u32, opened: &LinkOpened) -> Self {
-        let mark = Mark { place: opened.place, at: opened.at };
-        let reading = |deadline| Reading {
+        let mark = Mark { frame: opened.frame, at: opened.at };
+        let reader = |deadline| ReaderState {
             last: mark,
             deadline,
             silence: Silence::default(),
             is_over: false,
             clock: SenderClock::default(),
-            unfelt: None,
+            unconfirmed_step: None,
         };
         let (leader_read, learner_read) = if opened.picked_up {
             (Deadline::LeaderRead, Deadline::LearnerRead)
@@ -231,7 +231,7 @@ impl LinkTrack {
             close_repeats_answered: 0,
             fin_end: None,
             is_close_heard: false,
-            unheard: None,
+            unanswered_close: None,
             is_reopened: false,
             last_close_repeat: None,
             records: PerDirection::default(),
@@ -254,7 +254,7 @@ impl LinkTrack {
             sessions: 0,
             ping_bytes: 0,
             hash_collisions: None,
-            ends: None,
+            one_way: None,
             files: Vec::new(),
             last_file: None,
             ttl: PerDirection::default(),
@@ -263,9 +263,9 @@ impl LinkTrack {
             last_frame_at: opened.at,
             lacks: PerDirection::default(),
             rtt: PerDirection::default(),
-            reading: PerDirection { to_leader: reading(leader_read), to_learner: reading(learner_read) },
+            reader: PerDirection { to_leader: reader(leader_read), to_learner: reader(learner_read) },
             activity: None,
-            usual_ping: Usual::default(),
+            ping_baseline: Baseline::default(),
             checks: Checks::default(),
             steps: Vec::new(),
             pings: VecDeque::new(),
@@ -287,9 +287,9 @@ impl LinkTrack {
     #[inline(always)]
     pub fn segment(&mut self, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
-        let mark = Mark { place: segment.place, at: segment.at };
+        let mark = Mark { frame: segment.frame, at: segment.at };
         let is_fresh = seen.new_bytes > 0;
-        let is_again = seen.fate == Fate::Again;
+        let is_again = seen.fate == Fate::Retransmission;
         let side = usize::from(!seen.direction.is_to_leader());
         if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at)) {
             let bump = |count: &mut [u8; 2]| {
@@ -300,7 +300,7 @@ impl LinkTrack {
             bump(&mut counts.frames);
             if is_fresh {
                 bump(&mut counts.fresh);
-            } else if is_again || seen.fate == Fate::Early {
+            } else if is_again || seen.fate == Fate::OutOfOrder {
                 bump(&mut counts.again);
             } else if seen.acked_more {
                 bump(&mut counts.acked);
@@ -309,10 +309,10 @@ impl LinkTrack {
         self.time_kernel(seen, is_fresh, is_again);
         if self.last_file.is_none() && !self.opened.picked_up {
             // Nobody waits on a connection that is still being made.
-            self.reading.to_leader.last = mark;
-            self.reading.to_learner.last = mark;
+            self.reader.to_leader.last = mark;
+            self.reader.to_learner.last = mark;
         }
-        self.of_file(segment.place.file);
+        self.of_file(segment.frame.file);
         self.last_frame_at = segment.at;
         let ttl = self.ttl.of_mut(seen.direction);
         if *ttl == 0 {
@@ -328,7 +328,7 @@ impl LinkTrack {
                 at: mark.at,
                 by_leader,
                 reset: segment.flags.has(Flags::RST),
-                place: mark.place,
+                frame: mark.frame,
             });
             return;
         }
@@ -340,7 +340,7 @@ impl LinkTrack {
             return;
         }
         // What the learner waits for is told by its own capture.
-        let tells = |direction: Direction| direction.is_to_leader() || !seen.is_of_two;
+        let tells = |direction: Direction| direction.is_to_leader() || !seen.both_ends_captured;
         if tells(seen.direction) {
             self.came(seen, mark);
         }
@@ -355,8 +355,13 @@ impl LinkTrack {
         if seen.new_bytes > 0 {
             self.heard(seen.direction, mark, seen.segment.timestamps.map(|(value, _)| value));
         } else {
-            let silence = &mut self.reading.of_mut(seen.direction).silence;
-            silence.quiet_frame(mark, seen.segment.window, seen.acked_more, seen.fate == Fate::Again);
+            let silence = &mut self.reader.of_mut(seen.direction).silence;
+            silence.quiet_frame(
+                mark,
+                seen.segment.window,
+                seen.acked_more,
+                seen.fate == Fate::Retransmission,
+            );
         }
     }
 
@@ -365,8 +370,8 @@ impl LinkTrack {
     fn other_came(&mut self, seen: &SegmentSeen<'_>, mark: Mark) {
         let is_fresh = seen.new_bytes > 0;
         if seen.segment.len > 0 || is_fresh {
-            let again = (seen.fate == Fate::Again).then_some(seen.segment.seq);
-            let silence = &mut self.reading.of_mut(seen.direction.other()).silence;
+            let again = (seen.fate == Fate::Retransmission).then_some(seen.segment.seq);
+            let silence = &mut self.reader.of_mut(seen.direction.other()).silence;
             silence.other_frame(mark, is_fresh, again);
         }
     }
@@ -375,7 +380,7 @@ impl LinkTrack {
     fn of_file(&mut self, file: u32) {
         if self.last_file != Some(file) {
             self.last_file = Some(file);
-            if self.files.len() < FILES_MOST && !self.files.contains(&file) {
+            if self.files.len() < MAX_FILES && !self.files.contains(&file) {
                 self.files.push(file);
             }
         }
@@ -407,9 +412,9 @@ impl LinkTrack {
             let by_leader = !seen.direction.is_to_leader();
             let reset = seen.segment.flags.has(Flags::RST);
             self.reopen();
-            return self.close(Closed { at: mark.at, by_leader, reset, place: mark.place });
+            return self.close(Closed { at: mark.at, by_leader, reset, frame: mark.frame });
         }
-        let goes_on = seen.new_bytes > 0 || seen.fate == Fate::Again;
+        let goes_on = seen.new_bytes > 0 || seen.fate == Fate::Retransmission;
         if !self.is_close_heard && goes_on && is_late {
             self.reopen();
         }
@@ -419,13 +424,13 @@ impl LinkTrack {
     /// ends shows the last words of a host that nobody hears any more.)
     fn reopen(&mut self) {
         // What the learner waited for its own capture knows.
-        let is_of_two = self.ends.is_some();
-        self.waits.retain(|wait| wait.ended != Ended::Closed || wait.for_leader && is_of_two);
+        let both_ends_captured = self.one_way.is_some();
+        self.waits.retain(|wait| wait.ended != Ended::Closed || wait.for_leader && both_ends_captured);
         self.closed = None;
         self.after_close = None;
         self.is_reopened = true;
-        self.reading.to_leader.is_over = false;
-        self.reading.to_learner.is_over &= is_of_two;
+        self.reader.to_leader.is_over = false;
+        self.reader.to_learner.is_over &= both_ends_captured;
     }
 
     #[inline(always)]
@@ -446,7 +451,7 @@ impl LinkTrack {
             acked.timed = None;
             let us = segment.at.since(at).micros();
             acked.samples.record(us);
-            let is_late = acked.usual.is_late(us);
+            let is_late = acked.baseline.is_late(us);
             if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at)) {
                 counts.timed_acks = counts.timed_acks.saturating_add(1);
                 counts.late_acks = counts.late_acks.saturating_add(u8::from(is_late));
@@ -458,12 +463,12 @@ impl LinkTrack {
     #[inline(always)]
     fn heard(&mut self, direction: Direction, mark: Mark, clock: Option<u32>) {
         let deadline = self.deadline(direction);
-        self.end_wait(direction, mark.at, Ended::Heard, Some(mark.place));
+        self.end_wait(direction, mark.at, Ended::Heard, Some(mark.frame));
         self.look_for_step(direction, clock, mark.at);
-        let reading = self.reading.of_mut(direction);
-        reading.last = mark;
-        reading.deadline = deadline;
-        reading.silence = Silence::default();
+        let reader = self.reader.of_mut(direction);
+        reader.last = mark;
+        reader.deadline = deadline;
+        reader.silence = Silence::default();
     }
 
     const fn deadline(&self, direction: Direction) -> Deadline {
@@ -476,10 +481,10 @@ impl LinkTrack {
 
     #[inline]
     fn end_wait(&mut self, direction: Direction, at: Timestamp, ended: Ended, to: Option<FrameRef>) {
-        let reading = self.reading.of(direction);
-        let (start, deadline) = (reading.last.at, reading.deadline);
+        let reader = self.reader.of(direction);
+        let (start, deadline) = (reader.last.at, reader.deadline);
         let len = at.since(start);
-        if ended == Ended::CaptureEnd && len >= step::NEVER {
+        if ended == Ended::CaptureEnd && len >= clock_step::NEVER {
             return;
         }
         self.note_worst(deadline, len, start);
@@ -556,9 +561,9 @@ impl LinkTrack {
         self.last_proposed = self.last_proposed.max(Some(zxid));
         let counts = packet.timed && self.armed_at.is_some_and(|armed_at| packet.at >= armed_at);
         let mut early: [Option<Answered>; 2] = [None; 2];
-        self.flight.proposal(zxid, packet.at, packet.place, counts, |answered| {
-            if let Some(place) = early.iter_mut().find(|place| place.is_none()) {
-                *place = Some(answered);
+        self.flight.proposal(zxid, packet.at, packet.frame, counts, |answered| {
+            if let Some(free) = early.iter_mut().find(|free| free.is_none()) {
+                *free = Some(answered);
             }
         });
         for answered in early.into_iter().flatten() {
@@ -581,7 +586,7 @@ impl LinkTrack {
     fn answer(&mut self, packet: &PacketSeen<'_>, is_ack: bool) {
         self.set_epoch(packet);
         let Some(zxid) = packet.zxid else { return };
-        if let Some(answered) = self.flight.answer(zxid, packet.at, packet.place, is_ack, packet.timed) {
+        if let Some(answered) = self.flight.answer(zxid, packet.at, packet.frame, is_ack, packet.timed) {
             self.answered(&answered);
         }
     }
@@ -597,7 +602,7 @@ impl LinkTrack {
             return;
         }
         self.ack.record(len.micros());
-        self.ack_wait(answered.sent_at, answered.sent_place, answered.at, Ended::Heard, Some(answered.place));
+        self.ack_wait(answered.sent_at, answered.sent_frame, answered.at, Ended::Heard, Some(answered.frame));
     }
 
     #[inline]
@@ -611,7 +616,7 @@ impl LinkTrack {
     ) {
         let end = self.without_steps(start, end);
         let len = end.since(start);
-        if ended == Ended::CaptureEnd && len >= step::NEVER {
+        if ended == Ended::CaptureEnd && len >= clock_step::NEVER {
             return;
         }
         self.note_worst(Deadline::Ack, len, start);
@@ -716,14 +721,14 @@ impl LinkTrack {
         self.checks.gap(direction);
         *self.lacks.of_mut(direction) = true;
         // What is missing at the end as a rule was lost on the way, and answered nothing.
-        let last = self.reading.of(direction).last.at.min(at);
+        let last = self.reader.of(direction).last.at.min(at);
         let from = if self.closed.is_some() { at } else { last };
         self.unread(direction, &Unread { from, to: at, len });
         let deadline = self.deadline(direction);
-        let reading = self.reading.of_mut(direction);
-        reading.last.at = reading.last.at.max(at);
-        reading.deadline = deadline;
-        reading.silence = Silence::default();
+        let reader = self.reader.of_mut(direction);
+        reader.last.at = reader.last.at.max(at);
+        reader.deadline = deadline;
+        reader.silence = Silence::default();
     }
 
     /// Among these bytes ACKs may have gone by unseen: a PROPOSAL without its own may have waited no longer than
@@ -753,7 +758,7 @@ impl LinkTrack {
         }
         match (oldest, self.closed) {
             (Some(oldest), None) if oldest.at < from => {
-                self.ack_wait(oldest.at, oldest.place, from, Ended::Heard, None);
+                self.ack_wait(oldest.at, oldest.frame, from, Ended::Heard, None);
             }
             (Some(_), Some(closed)) => {
                 let is_told = |start: Timestamp| {
@@ -761,7 +766,7 @@ impl LinkTrack {
                 };
                 let oldest = self.flight.oldest_unacked().filter(|oldest| oldest.at < closed.at);
                 if let Some(oldest) = oldest.filter(|oldest| !is_told(oldest.at)) {
-                    self.ack_wait(oldest.at, oldest.place, closed.at, Ended::Closed, Some(closed.place));
+                    self.ack_wait(oldest.at, oldest.frame, closed.at, Ended::Closed, Some(closed.frame));
                 }
             }
             _ => {}
@@ -770,22 +775,22 @@ impl LinkTrack {
 
     /// The first FIN or RST.
     pub fn close(&mut self, closed: Closed) {
-        self.end_waits(closed.at, Ended::Closed, Some(closed.place));
+        self.end_waits(closed.at, Ended::Closed, Some(closed.frame));
         self.closed = Some(closed);
     }
 
     fn end_waits(&mut self, at: Timestamp, ended: Ended, to: Option<FrameRef>) {
         for direction in [Direction::ToLeader, Direction::ToLearner] {
             // The learner may not have heard of it yet.
-            if !direction.is_to_leader() && self.ends.is_some() && ended == Ended::Closed && to.is_some() {
+            if !direction.is_to_leader() && self.one_way.is_some() && ended == Ended::Closed && to.is_some() {
                 continue;
             }
-            if !std::mem::replace(&mut self.reading.of_mut(direction).is_over, true) {
+            if !std::mem::replace(&mut self.reader.of_mut(direction).is_over, true) {
                 self.end_wait(direction, at, ended, to);
             }
         }
         if let Some(oldest) = self.flight.oldest_unacked() {
-            self.ack_wait(oldest.at, oldest.place, at, ended, to);
+            self.ack_wait(oldest.at, oldest.frame, at, ended, to);
         }
     }
 

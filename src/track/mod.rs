@@ -3,55 +3,55 @@
 //! Everything here is driven by the events' own times; the same events give the same facts.
 
 pub mod activity;
-mod beat;
+mod baseline;
 pub mod counts;
 mod election;
-pub mod ends;
 pub mod flight;
 pub mod link;
-mod place;
+mod link_vantage;
+pub mod one_way;
 mod running;
 pub mod samples;
 mod server;
 mod session;
+mod tick;
 pub mod timeline;
-mod usual;
 mod vantage;
 mod violation;
 pub mod wait;
 mod weight;
 
 use crate::address::Address;
+use crate::common_host::CommonHost;
 use crate::diagnose;
 use crate::dissect::{
-    AuthSeen, ByteSums, Crossed, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
-    PacketSeen, PerDirection, SegmentSeen, SnapshotSeen, Unread,
+    AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
+    PacketSeen, PerDirection, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
 use crate::findings::{
     Closed, Deadline, Headroom, Link, Origin, Report, Role, RoundTrips, Settings, Strangers, TcpCounts,
 };
 use crate::proto::{PacketType, ServerState, Sid, config, quorum::Head};
-use crate::stream::{Closing, Fate, HalfCounts, Slot};
+use crate::stream::{Closing, Fate, Slot, StreamHalfCounts};
 use crate::time::{Span, Timestamp};
-use crate::vantage::Vantage;
-use beat::Beat;
 use election::Elections;
 use link::LinkTrack;
 use samples::Samples;
 use server::Servers;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use tick::TickEstimator;
 use timeline::Timeline;
 use vantage::Vantages;
-use violation::{EMBEDDED_END, TOLD_MOST};
+use violation::{EMBEDDED_END, MAX_TOLD};
 
 /// Links held at once; beyond, a new one is not looked at.
-const LINKS_MOST: usize = 65_536;
+const MAX_LINKS: usize = 65_536;
 /// Links that are over and kept for the report; beyond, the oldest of them go, and only their stalls, near
 /// misses and violations stay.
-const OVER_MOST: usize = 8_192;
+const MAX_CLOSED_LINKS: usize = 8_192;
 /// How many go at once: each time all are looked at.
-const OVER_AT_ONCE: usize = OVER_MOST / 4;
+const CLOSED_AT_ONCE: usize = MAX_CLOSED_LINKS / 4;
 /// PINGs after which it is asked anew how long a wait must be to matter.
 const PINGS_BETWEEN: u32 = 256;
 
@@ -68,7 +68,7 @@ pub struct NamedServer {
 
 /// What the trackers are told.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct TrackerOptions {
     /// tickTime in milliseconds, and where it came from; `None` to take it from the pings.
     pub tick_ms: Option<(u32, Origin)>,
     /// syncLimit in ticks.
@@ -88,7 +88,7 @@ pub struct Options {
 /// The trackers of a capture.
 #[derive(Clone, Debug, Default)]
 pub struct Tracker {
-    options: Options,
+    options: TrackerOptions,
     links: Vec<LinkTrack>,
     /// For each slot, the index of its link and one; 0 where there is none.
     slots: Vec<u32>,
@@ -99,7 +99,7 @@ pub struct Tracker {
     election_bytes: ByteSums,
     servers: Servers,
     elections: Elections,
-    beat: Beat,
+    ticks: TickEstimator,
     last_at: Option<Timestamp>,
     links_refused: u64,
     /// Waits that are shorter are not remembered.
@@ -111,7 +111,7 @@ pub struct Tracker {
     over: usize,
     missing_bytes: u64,
     past: running::Past,
-    vantage: Vantage,
+    vantage: CommonHost,
     vantages: Vantages,
     timeline: Timeline,
 }
@@ -119,7 +119,7 @@ pub struct Tracker {
 impl Tracker {
     /// Trackers that have seen nothing yet.
     #[must_use]
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: TrackerOptions) -> Self {
         Self { options, ..Self::default() }
     }
 
@@ -136,7 +136,7 @@ impl Tracker {
         let (tick_ms, tick_from) = self
             .options
             .tick_ms
-            .or_else(|| self.beat.tick_ms().map(|tick| (tick, Origin::Pings)))
+            .or_else(|| self.ticks.tick_ms().map(|tick| (tick, Origin::Pings)))
             .unwrap_or((default.tick_ms, Origin::Default));
         let (sync_limit, sync_limit_from) =
             self.options.sync_limit.unwrap_or((default.sync_limit, Origin::Default));
@@ -164,8 +164,8 @@ impl Tracker {
         }
         let mut violations: Vec<_> = self.links.iter_mut().flat_map(LinkTrack::violations).collect();
         violations.sort_by_key(|violation| violation.at);
-        let untold = violations.len().saturating_sub(TOLD_MOST) as u64;
-        violations.truncate(TOLD_MOST);
+        let untold = violations.len().saturating_sub(MAX_TOLD) as u64;
+        violations.truncate(MAX_TOLD);
         let settings = self.settings();
         let servers = &self.servers;
         let limits_hit = self.limits_hit();
@@ -189,7 +189,7 @@ impl Tracker {
             violations,
             election_bytes: self.election_bytes,
             strangers: self.strangers,
-            clock_steps: link::step::all(self.links.iter()),
+            clock_steps: link::clock_step::all(self.links.iter()),
             ..Report::default()
         };
         report.limits_hit = limits_hit;
@@ -253,7 +253,11 @@ impl Tracker {
     }
 
     fn shown(&self, link: &LinkTrack, settings: &Settings) -> Link {
-        shown(link, settings, place::of(link, &self.vantages, self.vantage.host(), &self.options.hosts))
+        shown(
+            link,
+            settings,
+            link_vantage::of(link, &self.vantages, self.vantage.host(), &self.options.hosts),
+        )
     }
 
     #[cold]
@@ -359,12 +363,12 @@ fn shown(
         };
         Headroom { limit_ms, worst_ms: worst.map(|(len, _)| len.millis()), at: worst.map(|(_, at)| at) }
     });
-    let both_ends = |value: fn(&ends::Ends, Direction) -> RoundTrips| PerDirection {
-        to_leader: link.ends.as_ref().map(|ends| value(ends, Direction::ToLeader)),
-        to_learner: link.ends.as_ref().map(|ends| value(ends, Direction::ToLearner)),
+    let both_ends = |value: fn(&one_way::OneWay, Direction) -> RoundTrips| PerDirection {
+        to_leader: link.one_way.as_ref().map(|one_way| value(one_way, Direction::ToLeader)),
+        to_learner: link.one_way.as_ref().map(|one_way| value(one_way, Direction::ToLearner)),
     };
     let totals = link.totals;
-    let tcp = |counts: HalfCounts| TcpCounts {
+    let tcp = |counts: StreamHalfCounts| TcpCounts {
         retransmits: counts.retransmits,
         out_of_order: counts.out_of_order,
         duplicates: counts.duplicates,
@@ -414,21 +418,21 @@ fn shown(
         sessions: link.sessions,
         vantage,
         seen_from,
-        one_way: both_ends(|ends, direction| {
-            let samples = ends.one_way.of(direction);
+        one_way: both_ends(|one_way, direction| {
+            let samples = one_way.delay.of(direction);
             RoundTrips { count: samples.count(), unanswered: 0, quantiles: samples.quantiles() }
         }),
         lost_on_the_way: PerDirection {
-            to_leader: link.ends.as_ref().map(|ends| ends.lost.to_leader),
-            to_learner: link.ends.as_ref().map(|ends| ends.lost.to_learner),
+            to_leader: link.one_way.as_ref().map(|one_way| one_way.lost.to_leader),
+            to_learner: link.one_way.as_ref().map(|one_way| one_way.lost.to_learner),
         },
     }
 }
 
 impl Tracker {
     fn slot_is_free(&mut self, slot: Slot) {
-        if let Some(place) = self.slots.get_mut(slot.index()) {
-            *place = 0;
+        if let Some(entry) = self.slots.get_mut(slot.index()) {
+            *entry = 0;
         }
     }
 }
@@ -445,13 +449,13 @@ impl Observer for Tracker {
 
     fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
         let id = self.links_seen.saturating_add(1);
-        if self.over >= OVER_MOST {
+        if self.over >= MAX_CLOSED_LINKS {
             let held = self.links.len().saturating_sub(self.free.len());
-            self.let_go(held.saturating_sub(OVER_AT_ONCE), opened.at);
+            self.evict(held.saturating_sub(CLOSED_AT_ONCE), opened.at);
         }
-        let place = match self.free.pop() {
-            Some(place) => place as usize,
-            None if self.links.len() < LINKS_MOST => self.links.len(),
+        let index = match self.free.pop() {
+            Some(free) => free as usize,
+            None if self.links.len() < MAX_LINKS => self.links.len(),
             None => {
                 self.links_refused += 1;
                 return;
@@ -459,7 +463,7 @@ impl Observer for Tracker {
         };
         self.links_seen = id;
         let link = LinkTrack::new(id, opened);
-        match self.links.get_mut(place) {
+        match self.links.get_mut(index) {
             Some(stranger) => *stranger = link,
             None => self.links.push(link),
         }
@@ -467,8 +471,8 @@ impl Observer for Tracker {
             self.slots.resize(slot.index() + 1, 0);
         }
         if let Some(of_slot) = self.slots.get_mut(slot.index()) {
-            // Bounded by LINKS_MOST.
-            *of_slot = u32::try_from(place + 1).unwrap_or(0);
+            // Bounded by MAX_LINKS.
+            *of_slot = u32::try_from(index + 1).unwrap_or(0);
         }
         self.vantage.pair(opened.leader.address, opened.learner.address);
     }
@@ -477,18 +481,18 @@ impl Observer for Tracker {
     fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
         self.passes();
-        self.vantages.pair(segment.place.file, segment.src.address, segment.dst.address);
+        self.vantages.pair(segment.frame.file, segment.src.address, segment.dst.address);
         let Some(link) = self.link(slot) else { return };
         link.segment(seen);
         let id = link.id;
-        if seen.fate == Fate::Again {
+        if seen.fate == Fate::Retransmission {
             self.resent(id, segment.at);
         }
     }
 
     #[inline]
     fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
-        let Some(index) = self.slots.get(slot.index()).and_then(|place| place.checked_sub(1)) else { return };
+        let Some(index) = self.slots.get(slot.index()).and_then(|entry| entry.checked_sub(1)) else { return };
         let index = index as usize;
         self.passes();
         if self.links.get(index).is_some_and(|link| !link.is_recognised) {
@@ -508,7 +512,7 @@ impl Observer for Tracker {
             PacketType::Proposal if serves => self.timeline.write(id, packet.at, packet.size),
             PacketType::Ping if !packet.direction.is_to_leader() && !packet.inferred => {
                 if let Some(last) = last_ping {
-                    self.beat.add(packet.at.since(last));
+                    self.ticks.add(packet.at.since(last));
                 }
                 self.prune_timeline();
                 self.learn_least_wait();
@@ -549,15 +553,15 @@ impl Observer for Tracker {
 
     fn at_learner(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
-        self.vantages.pair(segment.place.file, segment.src.address, segment.dst.address);
+        self.vantages.pair(segment.frame.file, segment.src.address, segment.dst.address);
         if let Some(link) = self.link(slot) {
             link.at_learner(seen);
         }
     }
 
-    fn crossed(&mut self, slot: Slot, crossed: &Crossed) {
+    fn segment_match(&mut self, slot: Slot, segment_match: &SegmentMatch) {
         if let Some(link) = self.link(slot) {
-            link.crossed(crossed);
+            link.segment_match(segment_match);
         }
     }
 
@@ -570,7 +574,7 @@ impl Observer for Tracker {
     fn link_closed(&mut self, slot: Slot, direction: Direction, closing: &Closing) {
         let Some(link) = self.link(slot) else { return };
         let by_leader = direction == Direction::ToLearner;
-        link.close(Closed { at: closing.at, by_leader, reset: closing.reset, place: closing.place });
+        link.close(Closed { at: closing.at, by_leader, reset: closing.reset, frame: closing.frame });
         let (opened, role, is_recognised) = (link.opened, link.role, link.is_recognised);
         if !is_recognised {
             return;
@@ -639,7 +643,7 @@ impl Observer for Tracker {
         self.last_at = self.last_at.max(Some(seen.at));
         let src = seen.src.address;
         self.vantage.pair(src, seen.dst.address);
-        self.vantages.pair(seen.place.file, src, seen.dst.address);
+        self.vantages.pair(seen.frame.file, src, seen.dst.address);
         match &seen.message {
             ElectionMessage::Hello(hello) => self.servers.is_called(src, hello.sid()),
             ElectionMessage::Notification(notification) => {

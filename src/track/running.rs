@@ -4,7 +4,7 @@
 //! are under way, which stalls there are by now, and for a report of everything so far; and it gives up
 //! its links that are over, of which the stalls stay.
 
-use super::link::{AsOf, LinkTrack, Pending};
+use super::link::{AsOf, LinkTrack, OpenWait};
 use super::{Tracker, shown_name};
 use crate::address::Address;
 use crate::diagnose;
@@ -13,9 +13,9 @@ use crate::proto::Sid;
 use crate::time::{Span, Timestamp};
 
 /// Stalls kept of links that were let go; beyond, the oldest are let go too.
-const STALLS_MOST: usize = 1_024;
+const MAX_STALLS: usize = 1_024;
 /// Violations and near misses kept of links that were let go.
-const OTHERS_MOST: usize = 256;
+const MAX_OTHERS: usize = 256;
 
 /// What is left of links that were let go.
 #[derive(Clone, Debug, Default)]
@@ -56,13 +56,13 @@ impl Past {
     }
 
     fn trim(&mut self) {
-        let mut over = self.stalls.len().saturating_sub(STALLS_MOST);
+        let mut over = self.stalls.len().saturating_sub(MAX_STALLS);
         self.forgotten += over as u64;
         self.stalls.drain(..over);
-        over = self.violations.len().saturating_sub(OTHERS_MOST);
+        over = self.violations.len().saturating_sub(MAX_OTHERS);
         self.forgotten += over as u64;
         self.violations.drain(..over);
-        over = self.near_misses.len().saturating_sub(OTHERS_MOST);
+        over = self.near_misses.len().saturating_sub(MAX_OTHERS);
         self.forgotten += over as u64;
         self.near_misses.drain(..over);
     }
@@ -121,9 +121,9 @@ impl Tracker {
         let settings = self.settings();
         let ahead = Span::from_millis(i64::from(settings.tick_ms));
         let as_of = AsOf { now, later: now.plus(ahead), since };
-        let age = |wait: &Pending| now.since(wait.start);
-        let is_over = |wait: &Pending| age(wait) > diagnose::limit(wait.deadline, &settings);
-        let is_due = |wait: &Pending| {
+        let age = |wait: &OpenWait| now.since(wait.start);
+        let is_over = |wait: &OpenWait| age(wait) > diagnose::limit(wait.deadline, &settings);
+        let is_due = |wait: &OpenWait| {
             age(wait).nanos() > diagnose::limit(wait.deadline, &settings).nanos() - ahead.nanos()
         };
         let mut links: Vec<_> = self
@@ -150,9 +150,9 @@ impl Tracker {
         stalls
     }
 
-    /// Lets go of what no report shows of links that are over: see [`Options::keeps_values`].
+    /// Lets go of what no report shows of links that are over: see [`TrackerOptions::keeps_values`].
     ///
-    /// [`Options::keeps_values`]: super::Options::keeps_values
+    /// [`TrackerOptions::keeps_values`]: super::TrackerOptions::keeps_values
     pub fn compact(&mut self) {
         let near = self.near();
         for link in self.links.iter_mut().filter(|link| link.is_to_be_compact()) {
@@ -162,14 +162,14 @@ impl Tracker {
 
     /// Lets the oldest links that are over go, until `most` are held; their stalls stay. Answers how many
     /// went. `now` is the present.
-    pub fn let_go(&mut self, most: usize, now: Timestamp) -> usize {
+    pub fn evict(&mut self, most: usize, now: Timestamp) -> usize {
         self.prune_timeline();
         let held = self.links.len().saturating_sub(self.free.len());
         let Some(excess) = held.checked_sub(most).filter(|excess| *excess > 0) else { return 0 };
         let mut is_going = vec![false; self.links.len()];
-        for place in std::mem::take(&mut self.free) {
+        for index in std::mem::take(&mut self.free) {
             // What strangers left behind goes too.
-            if let Some(is_going) = is_going.get_mut(place as usize) {
+            if let Some(is_going) = is_going.get_mut(index as usize) {
                 *is_going = true;
             }
         }
@@ -217,14 +217,14 @@ impl Tracker {
 
     /// Removes links, and numbers the slots of the others anew.
     fn remove(&mut self, is_going: &[bool]) {
-        let mut places = Vec::with_capacity(is_going.len());
+        let mut moved_to = Vec::with_capacity(is_going.len());
         let mut next = 0;
         for is_going in is_going {
             next += u32::from(!is_going);
-            places.push(if *is_going { 0 } else { next });
+            moved_to.push(if *is_going { 0 } else { next });
         }
         for slot in &mut self.slots {
-            *slot = slot.checked_sub(1).and_then(|old| places.get(old as usize).copied()).unwrap_or(0);
+            *slot = slot.checked_sub(1).and_then(|old| moved_to.get(old as usize).copied()).unwrap_or(0);
         }
         let mut going = is_going.iter();
         self.links.retain(|_| !going.next().copied().unwrap_or(false));

@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 /// counting each where it comes up, among everything else that the cache holds.
 const FEW: usize = 512;
 /// The longest duration that is told exactly: one hour.
-const MOST_US: u64 = 3_600_000_000;
+const MAX_US: u64 = 3_600_000_000;
 
 /// Durations of one kind.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +42,7 @@ impl Short {
     /// Bits of mantissa that are written down.
     const BITS: u32 = 11;
 
-    #[expect(clippy::cast_possible_truncation, reason = "MOST_US has 32 bits, so the exponent is at most 21")]
+    #[expect(clippy::cast_possible_truncation, reason = "MAX_US has 32 bits, so the exponent is at most 21")]
     const fn of(us: u64) -> Self {
         let width = u64::BITS - us.leading_zeros();
         if width <= Self::BITS {
@@ -64,8 +64,8 @@ impl Samples {
     /// Adds a duration in microseconds.
     #[inline]
     pub fn record(&mut self, us: u64) {
-        self.clamped += u64::from(us > MOST_US);
-        let us = us.min(MOST_US);
+        self.clamped += u64::from(us > MAX_US);
+        let us = us.min(MAX_US);
         self.ends = Some(self.ends.map_or((us, us), |(least, most)| (least.min(us), most.max(us))));
         self.count += 1;
         // As many as are counted already, so that merging costs the same for each, however many they are.
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_short_keeps_three_digits_and_the_order() {
         let mut last = 0;
-        for us in (0..5_000).chain((5_000..MOST_US).step_by(777_777)).chain([MOST_US]) {
+        for us in (0..5_000).chain((5_000..MAX_US).step_by(777_777)).chain([MAX_US]) {
             let short = Short::of(us);
             assert!(short.us() <= us && (us - short.us()) * 1000 <= us, "{us} {}", short.us());
             assert!(short.us() >= last);

@@ -7,12 +7,12 @@ use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 
 /// Servers kept; a real ensemble has some, an attacker's may have millions.
-const MOST: usize = 1_024;
+const MAX_SERVERS: usize = 1_024;
 /// For so long after a server took its role, a LOOKING notification of it is an old one: what was last
 /// said to a server is said again on each new connection to it.
 const SETTLING: Span = Span::from_millis(2_000);
 /// Role changes kept per server; beyond, the oldest are let go.
-const ROLES_MOST: usize = 1_024;
+const MAX_ROLES: usize = 1_024;
 
 #[derive(Clone, Debug, Default)]
 struct Held {
@@ -35,7 +35,7 @@ pub(super) struct Servers {
 
 impl Servers {
     fn held(&mut self, address: Address) -> Option<&mut Held> {
-        if self.held.len() >= MOST && !self.held.contains_key(&address) {
+        if self.held.len() >= MAX_SERVERS && !self.held.contains_key(&address) {
             self.refused += 1;
             return None;
         }
@@ -77,7 +77,7 @@ impl Servers {
             }
             last.to = Some(at);
         }
-        let is_full = held.roles.len() >= ROLES_MOST;
+        let is_full = held.roles.len() >= MAX_ROLES;
         if is_full {
             held.roles.remove(0);
         }

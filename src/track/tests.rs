@@ -24,7 +24,7 @@ fn open(tracker: &mut Tracker, learner: u32, millis: u32) -> Slot {
         leader: LEADER,
         learner: endpoint(learner, 40_000),
         at: at(millis),
-        place: FrameRef::default(),
+        frame: FrameRef::default(),
         picked_up: true,
     };
     tracker.link_opened(slot, &opened);
@@ -51,7 +51,7 @@ fn packet(tracker: &mut Tracker, slot: Slot, direction: Direction, kind: PacketT
         size: Some(20),
         at: at(millis),
         last_at: at(millis),
-        place: FrameRef::default(),
+        frame: FrameRef::default(),
         seen: &[],
         cut: 0,
         inferred: false,
@@ -66,33 +66,34 @@ fn limits_hit(tracker: Tracker) -> BTreeMap<&'static str, u64> {
 
 #[test]
 fn links_and_servers_are_limited() {
-    let mut tracker = Tracker::new(Options::default());
+    let mut tracker = Tracker::new(TrackerOptions::default());
     for number in 0..70_000 {
         let slot = open(&mut tracker, 1_000 + number, number);
         close(&mut tracker, slot);
     }
     let hit = limits_hit(tracker);
     let kept = 70_000 - hit["links_let_go"] as usize;
-    assert!((OVER_MOST - OVER_AT_ONCE..=OVER_MOST).contains(&kept), "{hit:?}");
+    assert!((MAX_CLOSED_LINKS - CLOSED_AT_ONCE..=MAX_CLOSED_LINKS).contains(&kept), "{hit:?}");
     assert!(!hit.contains_key("links"), "{hit:?}");
     assert!(hit["servers"] > 15_000, "{hit:?}");
 }
 
 #[test]
 fn links_that_go_on_keep_their_places() {
-    let mut tracker = Tracker::new(Options::default());
+    let mut tracker = Tracker::new(TrackerOptions::default());
     for number in 0..70_000 {
         open(&mut tracker, number, number);
     }
     let hit = limits_hit(tracker);
-    assert_eq!(hit["links"], 70_000 - LINKS_MOST as u64);
+    assert_eq!(hit["links"], 70_000 - MAX_LINKS as u64);
     assert!(!hit.contains_key("links_let_go"), "{hit:?}");
 }
 
 #[test]
 fn of_many_waits_the_longest_stay() {
     let tick_ms = Some((2_000, Origin::Option));
-    let mut tracker = Tracker::new(Options { tick_ms, warn_at_percent: 50, ..Options::default() });
+    let mut tracker =
+        Tracker::new(TrackerOptions { tick_ms, warn_at_percent: 50, ..TrackerOptions::default() });
     let slot = open(&mut tracker, 1, 0);
     let mut now = 0;
     for number in 0..2_000 {
@@ -106,13 +107,13 @@ fn of_many_waits_the_longest_stay() {
             fate: Fate::InOrder,
             new_bytes: 20,
             acked_more: false,
-            is_of_two: false,
+            both_ends_captured: false,
         };
         tracker.segment(slot, &seen);
         packet(&mut tracker, slot, Direction::ToLearner, PacketType::Ping, 1, now);
     }
     let link = &tracker.links[0];
-    assert!(link.waits.len() < link::WAITS_MOST);
+    assert!(link.waits.len() < link::MAX_WAITS);
     assert_eq!(link.waits.iter().filter(|wait| wait.len() == Span::from_millis(30_000)).count(), 20);
     // What went is far below anything that a report lists.
     assert!(!limits_hit(tracker).contains_key("waits"));
@@ -120,7 +121,7 @@ fn of_many_waits_the_longest_stay() {
 
 #[test]
 fn what_is_not_watched_any_more_ends_then() {
-    let mut tracker = Tracker::new(Options::default());
+    let mut tracker = Tracker::new(TrackerOptions::default());
     let silent = open(&mut tracker, 1, 0);
     packet(&mut tracker, silent, Direction::ToLearner, PacketType::Ping, 1, 0);
     tracker.link_unwatched(silent, at(5_000));
@@ -134,7 +135,7 @@ fn what_is_not_watched_any_more_ends_then() {
 
 #[test]
 fn what_is_under_way_on_a_link_is_limited() {
-    let mut tracker = Tracker::new(Options::default());
+    let mut tracker = Tracker::new(TrackerOptions::default());
     let slot = open(&mut tracker, 1, 0);
     for number in 1..=20_000 {
         packet(&mut tracker, slot, Direction::ToLearner, PacketType::Proposal, u64::from(number), number);
@@ -155,9 +156,9 @@ fn what_is_under_way_on_a_link_is_limited() {
 
 #[test]
 fn what_all_links_remember_is_limited_together() {
-    const MOST: usize = 200_000;
+    const MAX_BYTES: usize = 200_000;
     let weight = |tracker: &Tracker| tracker.links.iter().map(LinkTrack::held_bytes).sum::<usize>();
-    let mut tracker = Tracker::new(Options::default());
+    let mut tracker = Tracker::new(TrackerOptions::default());
     let small = open(&mut tracker, 100, 0);
     packet(&mut tracker, small, Direction::ToLearner, PacketType::Proposal, 1, 1);
     for learner in 0..10 {
@@ -172,11 +173,11 @@ fn what_all_links_remember_is_limited_together() {
         }
     }
     let before = weight(&tracker);
-    assert!(before > 5 * MOST, "{before}");
+    assert!(before > 5 * MAX_BYTES, "{before}");
     tracker.weigh(before);
     assert_eq!(weight(&tracker), before, "within the limit nothing goes");
-    tracker.weigh(MOST);
-    assert!(weight(&tracker) <= MOST, "{}", weight(&tracker));
+    tracker.weigh(MAX_BYTES);
+    assert!(weight(&tracker) <= MAX_BYTES, "{}", weight(&tracker));
     assert_eq!(tracker.link(small).unwrap().flight.len(), 1, "who takes little keeps it");
     let report = tracker.finish(&[]);
     assert!(report.limits_hit["proposals_in_flight"] > 10 * 1_500, "{:?}", report.limits_hit);
@@ -187,7 +188,7 @@ fn what_all_links_remember_is_limited_together() {
 
 #[test]
 fn answers_without_a_question_are_limited() {
-    let mut tracker = Tracker::new(Options::default());
+    let mut tracker = Tracker::new(TrackerOptions::default());
     let slot = open(&mut tracker, 1, 0);
     for number in 1..=2_000 {
         packet(&mut tracker, slot, Direction::ToLeader, PacketType::Ack, u64::from(number), number);
@@ -200,7 +201,7 @@ fn answers_without_a_question_are_limited() {
 
 #[test]
 fn breaks_of_the_rules_are_limited() {
-    let mut tracker = Tracker::new(Options::default());
+    let mut tracker = Tracker::new(TrackerOptions::default());
     let slot = open(&mut tracker, 1, 0);
     for number in 1..=200 {
         packet(&mut tracker, slot, Direction::ToLearner, PacketType::Proposal, u64::from(number) * 3, number);
@@ -213,7 +214,7 @@ fn breaks_of_the_rules_are_limited() {
 
 #[test]
 fn breaks_of_the_rules_are_limited_on_all_links_together() {
-    let mut tracker = Tracker::new(Options::default());
+    let mut tracker = Tracker::new(TrackerOptions::default());
     for learner in 0..40 {
         let slot = open(&mut tracker, learner, 0);
         for number in 1..=40 {
@@ -234,7 +235,7 @@ fn breaks_of_the_rules_are_limited_on_all_links_together() {
 
 #[test]
 fn elections_and_changes_of_roles_are_limited() {
-    let mut tracker = Tracker::new(Options::default());
+    let mut tracker = Tracker::new(TrackerOptions::default());
     for number in 0..5_000 {
         looks(&mut tracker, 1, number * 10_000);
         let slot = open(&mut tracker, 1, number * 10_000 + 10);
@@ -267,13 +268,13 @@ fn looks(tracker: &mut Tracker, host: u32, millis: u32) {
         size: 40,
         cut: 0,
         at: at(millis),
-        place: FrameRef::default(),
+        frame: FrameRef::default(),
     });
 }
 
 #[test]
 fn those_who_look_are_limited() {
-    let mut tracker = Tracker::new(Options::default());
+    let mut tracker = Tracker::new(TrackerOptions::default());
     (0..100).for_each(|host| looks(&mut tracker, host, host));
     let report = tracker.finish(&[]);
     assert_eq!((report.elections.len(), report.elections[0].by.len()), (1, 64));
@@ -292,7 +293,7 @@ fn stall(tracker: &mut Tracker, learner: u32, millis: u32) {
             fate: Fate::InOrder,
             new_bytes: 20,
             acked_more: false,
-            is_of_two: false,
+            both_ends_captured: false,
         };
         tracker.segment(slot, &seen);
         packet(tracker, slot, Direction::ToLeader, PacketType::Ping, 1, millis);
@@ -301,7 +302,7 @@ fn stall(tracker: &mut Tracker, learner: u32, millis: u32) {
         by: crate::stream::Side::A,
         reset: false,
         at: at(millis + 30_001),
-        place: FrameRef::default(),
+        frame: FrameRef::default(),
     };
     tracker.link_closed(slot, Direction::ToLearner, &closing);
     close(tracker, slot);
@@ -309,7 +310,7 @@ fn stall(tracker: &mut Tracker, learner: u32, millis: u32) {
 
 #[test]
 fn stalls_are_limited_and_the_oldest_go_first() {
-    let mut tracker = Tracker::new(Options { warn_at_percent: 50, ..Options::default() });
+    let mut tracker = Tracker::new(TrackerOptions { warn_at_percent: 50, ..TrackerOptions::default() });
     for number in 0..1_100 {
         stall(&mut tracker, number, number * 60_000);
     }
@@ -321,10 +322,10 @@ fn stalls_are_limited_and_the_oldest_go_first() {
 
 #[test]
 fn stalls_of_links_let_go_are_limited_too() {
-    let mut tracker = Tracker::new(Options { warn_at_percent: 50, ..Options::default() });
+    let mut tracker = Tracker::new(TrackerOptions { warn_at_percent: 50, ..TrackerOptions::default() });
     for number in 0..1_100 {
         stall(&mut tracker, number, number * 60_000);
-        tracker.let_go(0, at(number * 60_000 + 31_000));
+        tracker.evict(0, at(number * 60_000 + 31_000));
     }
     let report = tracker.finish(&[Some(at(1_100 * 60_000))]);
     assert_eq!((report.links.len(), report.stalls.len()), (0, 1_024));
@@ -344,12 +345,12 @@ fn an_ack_that_may_have_gone_by_unseen_ends_what_is_known_of_its_wait() {
     };
     let shut = |tracker: &mut Tracker, slot, millis| {
         let closing =
-            Closing { by: crate::stream::Side::A, reset: false, at: at(millis), place: FrameRef::default() };
+            Closing { by: crate::stream::Side::A, reset: false, at: at(millis), frame: FrameRef::default() };
         tracker.link_closed(slot, ToLearner, &closing);
     };
     let unread = |len| Unread { from: at(3_000), to: at(3_000), len };
     let start = || {
-        let mut tracker = Tracker::new(Options::default());
+        let mut tracker = Tracker::new(TrackerOptions::default());
         let slot = open(&mut tracker, 1, 0);
         packet(&mut tracker, slot, ToLearner, PacketType::Proposal, 1, 1_000);
         packet(&mut tracker, slot, ToLeader, PacketType::Ack, 1, 1_010);

@@ -8,9 +8,9 @@ use crate::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Entries kept of each kind.
-const MOST: usize = 65_536;
+const MAX_ENTRIES: usize = 65_536;
 /// Entries looked at for the place of a new count: one for each link of the last seconds.
-const NEAR: usize = 64;
+const MAX_LOOKBACK: usize = 64;
 
 /// A link's counts of one second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ const fn second(at: Timestamp) -> i64 {
 
 fn add(entries: &mut VecDeque<Entry>, link: u32, at: Timestamp, size: u32) {
     let second = second(at);
-    let near = entries.iter_mut().rev().take(NEAR).take_while(|entry| entry.second + 2 >= second);
+    let near = entries.iter_mut().rev().take(MAX_LOOKBACK).take_while(|entry| entry.second + 2 >= second);
     if let Some(entry) = near.into_iter().find(|entry| entry.second == second && entry.link == link) {
         entry.count = entry.count.saturating_add(1);
         entry.largest = entry.largest.max(size);
@@ -68,7 +68,7 @@ impl Timeline {
 
     /// Whether there are so many entries that some must go.
     pub(super) fn is_full(&self) -> bool {
-        self.writes.len() > MOST || self.resent.len() > MOST
+        self.writes.len() > MAX_ENTRIES || self.resent.len() > MAX_ENTRIES
     }
 
     /// Lets entries go that are near none of `waits`, each a start and an end; where that is not enough, the
@@ -82,13 +82,13 @@ impl Timeline {
                 .any(|(from, to)| (second(*from) - AROUND..=second(*to) + AROUND).contains(&entry.second))
         };
         for entries in [&mut self.writes, &mut self.resent] {
-            let recent = entries.len().saturating_sub(MOST / 4);
+            let recent = entries.len().saturating_sub(MAX_ENTRIES / 4);
             let mut index = 0;
             entries.retain(|entry| {
                 index += 1;
                 index > recent || is_near(entry)
             });
-            while entries.len() > MOST / 4 * 3 {
+            while entries.len() > MAX_ENTRIES / 4 * 3 {
                 entries.pop_front();
             }
         }
@@ -165,7 +165,7 @@ mod tests {
                 timeline.prune(&waits);
             }
         }
-        assert!(timeline.writes.len() <= MOST + 1);
+        assert!(timeline.writes.len() <= MAX_ENTRIES + 1);
         assert_eq!(timeline.writes(after(90_000), after(100_000)).unwrap().per_second, 1.0);
         assert_eq!(timeline.resent_between(after(100_000), after(109_000)), [(3, 10)].into());
         assert_eq!(timeline.writes(after(199_000_000), after(199_010_000)).unwrap().per_second, 1.0);

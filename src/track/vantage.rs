@@ -1,18 +1,18 @@
 //! Where each file of the input was taken.
 
 use crate::address::Address;
+use crate::common_host::CommonHost;
 use crate::time::Timestamp;
-use crate::vantage::Vantage;
 
 /// Frames of a file that are looked at to tell where it was taken.
 const SAMPLES: u32 = 2_048;
 /// Files told apart; of later ones it stays open where they were taken.
-const FILES_MOST: usize = 4_096;
+const MAX_FILES: usize = 4_096;
 
 /// Where each file of the input was taken.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Vantages {
-    files: Vec<(Vantage, u32)>,
+    files: Vec<(CommonHost, u32)>,
 }
 
 impl Vantages {
@@ -32,8 +32,8 @@ impl Vantages {
     #[cold]
     fn enter(&mut self, file: u32, a: Address, b: Address) {
         let index = file as usize;
-        if index < FILES_MOST {
-            self.files.resize(index + 1, (Vantage::default(), 0));
+        if index < MAX_FILES {
+            self.files.resize(index + 1, (CommonHost::default(), 0));
             self.pair(file, a, b);
         }
     }

@@ -19,11 +19,11 @@ const EMBEDDED_AT: usize = 28;
 pub(super) const EMBEDDED_END: usize = EMBEDDED_AT + 8;
 
 /// Suspicions and violations kept per link.
-const MOST: usize = 64;
+const MAX_KEPT: usize = 64;
 /// Those that a link keeps in any case.
-const LEAST: usize = 4;
+const MIN_KEPT: usize = 4;
 /// Violations told of all links, the first ones.
-pub(super) const TOLD_MOST: usize = 1_024;
+pub(super) const MAX_TOLD: usize = 1_024;
 /// Bytes that the words of a violation take, about.
 const WORDS: usize = 80;
 
@@ -42,7 +42,7 @@ struct Suspicion {
     packet: (PacketType, Zxid),
     last: Zxid,
     at: Timestamp,
-    place: FrameRef,
+    frame: FrameRef,
 }
 
 impl Suspicion {
@@ -50,7 +50,7 @@ impl Suspicion {
     fn violation(&self, link: u32) -> Violation {
         let (kind, zxid) = self.packet;
         let what = format!("{kind} {zxid} follows {}", self.last);
-        Violation { link, at: self.at, place: self.place, rule: self.rule, what }
+        Violation { link, at: self.at, frame: self.frame, rule: self.rule, what }
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Checks {
     has_acked_newleader: bool,
     suspicions: Vec<Suspicion>,
     certain: Vec<Violation>,
-    /// Those beyond [`MOST`].
+    /// Those beyond [`MAX_KEPT`].
     pub(super) forgotten: u64,
 }
 
@@ -162,7 +162,7 @@ impl Checks {
             (_, true) => ("proposal_gap", (last.plus(1), Zxid(zxid.0 - 1))),
             (_, false) => ("proposal_order", (zxid, zxid)),
         };
-        if self.suspicions.len() >= MOST {
+        if self.suspicions.len() >= MAX_KEPT {
             // The oldest is the likeliest to have been explained.
             self.suspicions.remove(0);
             self.forgotten += 1;
@@ -176,7 +176,7 @@ impl Checks {
             packet: (packet.kind, zxid),
             last,
             at: packet.at,
-            place: packet.place,
+            frame: packet.frame,
         });
     }
 
@@ -209,7 +209,7 @@ impl Checks {
     }
 
     fn certain(&mut self, violation: Violation) {
-        if self.certain.len() < MOST {
+        if self.certain.len() < MAX_KEPT {
             self.certain.push(violation);
         } else {
             self.forgotten += 1;
@@ -223,11 +223,11 @@ impl Checks {
 
     /// Keeps but the first violations and the last suspicions.
     pub(super) fn lighten(&mut self) {
-        let old = self.suspicions.len().saturating_sub(LEAST);
+        let old = self.suspicions.len().saturating_sub(MIN_KEPT);
         self.suspicions.drain(..old);
         self.suspicions.shrink_to_fit();
-        self.forgotten += (old + self.certain.len().saturating_sub(LEAST)) as u64;
-        self.certain.truncate(LEAST);
+        self.forgotten += (old + self.certain.len().saturating_sub(MIN_KEPT)) as u64;
+        self.certain.truncate(MIN_KEPT);
         self.certain.shrink_to_fit();
     }
 
@@ -256,6 +256,6 @@ const fn numbering(kind: PacketType) -> PacketType {
 }
 
 fn violation(link: u32, packet: &PacketSeen<'_>, rule: &'static str, what: String) -> Violation {
-    let (at, place): (Timestamp, FrameRef) = (packet.at, packet.place);
-    Violation { link, at, place, rule, what }
+    let (at, frame): (Timestamp, FrameRef) = (packet.at, packet.frame);
+    Violation { link, at, frame, rule, what }
 }

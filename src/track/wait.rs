@@ -1,7 +1,7 @@
 //! Waits: from the last sign of life of one side to the next, or to the end of the link.
 
 use super::activity::Sum;
-use super::ends::Passage;
+use super::one_way::Delivery;
 use crate::dissect::PerDirection;
 use crate::findings::Deadline;
 use crate::frame::FrameRef;
@@ -25,7 +25,7 @@ pub enum Ended {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
     /// The frame.
-    pub place: FrameRef,
+    pub frame: FrameRef,
     /// Its time.
     pub at: Timestamp,
 }
@@ -50,9 +50,9 @@ pub struct Silence {
     /// Sequence number and count of the other side's last repetition.
     last_repeat: (u32, u32),
     /// Frames of the quiet side between two repetitions of the other: it can be heard.
-    pub amid_repeats: u32,
+    pub frames_between_retransmissions: u32,
     /// Such frames since the last repetition.
-    maybe_amid: u32,
+    maybe_between_retransmissions: u32,
     /// The quiet side's first and last frame without new bytes.
     pub first_frame: Option<Mark>,
     /// See `first_frame`.
@@ -74,7 +74,7 @@ impl Silence {
         self.acked = self.acked.saturating_add(u32::from(acked_more));
         self.again = self.again.saturating_add(u32::from(is_again));
         self.window_min = Some(self.window_min.map_or(window, |least| least.min(window)));
-        self.maybe_amid += u32::from(self.first_repeat.is_some());
+        self.maybe_between_retransmissions += u32::from(self.first_repeat.is_some());
         self.first_frame.get_or_insert(mark);
         self.last_frame = Some(mark);
         if acked_more {
@@ -89,7 +89,9 @@ impl Silence {
         if let Some(seq) = again {
             self.other_again = self.other_again.saturating_add(1);
             self.first_repeat.get_or_insert(mark);
-            self.amid_repeats = self.amid_repeats.saturating_add(std::mem::take(&mut self.maybe_amid));
+            self.frames_between_retransmissions = self
+                .frames_between_retransmissions
+                .saturating_add(std::mem::take(&mut self.maybe_between_retransmissions));
             self.last_repeat_at = Some(mark);
             let (last, count) = self.last_repeat;
             self.last_repeat = if last == seq { (seq, count + 1) } else { (seq, 1) };
@@ -120,7 +122,7 @@ pub struct Wait {
     /// What else went on on the link.
     pub activity: Sum,
     /// What became of segments on their way, where both ends were captured.
-    pub crossed: PerDirection<Passage>,
+    pub delivery: PerDirection<Delivery>,
     /// PROPOSALs that waited for their ACK when it ended.
     pub in_flight: u32,
     /// What had gone on for as long before, at most five seconds.

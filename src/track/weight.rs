@@ -8,7 +8,7 @@ use super::Tracker;
 use super::link::LinkTrack;
 
 /// Bytes of memory that PROPOSALs in flight, waits and durations of all links may take.
-pub(super) const HELD_MOST: usize = 256 * 1024 * 1024;
+pub(super) const MAX_HELD: usize = 256 * 1024 * 1024;
 /// Packets and segments between two weighings. What they add meanwhile is small against the bound.
 const WEIGHED_EVERY: u32 = 65_536;
 
@@ -18,7 +18,7 @@ impl Tracker {
     pub(super) fn passes(&mut self) {
         self.passed = self.passed.wrapping_add(1);
         if self.passed.is_multiple_of(WEIGHED_EVERY) {
-            self.weigh(HELD_MOST);
+            self.weigh(MAX_HELD);
         }
     }
 

@@ -31,7 +31,7 @@ impl Captured {
             link: LinkType::Ethernet,
             orig_len: self.orig_len,
             data: &self.data,
-            place: FrameRef::default(),
+            id: FrameRef::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what runs it sees that it failed")]
 
-use quorumscope::capture::{Batch, Options, Replay};
+use quorumscope::capture::{Batch, Replay, ReplayOptions};
 use quorumscope::pcapfile::{ByteOrder, pcapng};
 use quorumscope::time::Timestamp;
 use std::fs::File;
@@ -16,7 +16,7 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let mut arg = || args.next().unwrap();
     let (interface, captures, speed, copy) = (arg(), PathBuf::from(arg()), arg().parse().unwrap(), arg());
-    let mut replay = Replay::open(&[captures], &Options::default()).unwrap();
+    let mut replay = Replay::open(&[captures], &ReplayOptions::default()).unwrap();
     let mut wire = pcap::Capture::from_device(interface.as_str()).unwrap().open().unwrap();
     let mut copy = File::create(copy).unwrap();
     let encoder = pcapng::Encoder { order: ByteOrder::Little };

@@ -2,13 +2,13 @@
 
 use super::args::LiveArgs;
 use super::output::Output;
-use super::session::{FILES_MOST, Session};
+use super::session::{MAX_FILES, Session};
 use super::{COUNT_EVERY, LONGEST_SLEEP, Signals, TICK, give_up_rights, serve, session};
 use crate::capture::Batch;
-use crate::cli::exit::{Failure, Outcome};
-use crate::cli::replay::Asked;
-use crate::dissect::Settings;
-use crate::live::follow::{Follower, Step};
+use crate::cli::exit::{ExitStatus, Failure};
+use crate::cli::replay::Request;
+use crate::dissect::DissectOptions;
+use crate::live::follow::{Follower, Polled};
 use crate::live::interface::now;
 use crate::live::rights;
 use crate::report::clock;
@@ -25,11 +25,11 @@ const NAP: Duration = Duration::from_millis(20);
 /// Follows a folder until it is told to stop.
 pub(super) fn run(
     args: &LiveArgs,
-    asked: &Asked,
-    settings: Settings,
+    asked: &Request,
+    settings: DissectOptions,
     signals: &Signals,
     folder: &Path,
-) -> Result<Outcome, Failure> {
+) -> Result<ExitStatus, Failure> {
     // Who may read the files is whoever may: rights are given up only where it is asked for.
     let becomes = match &args.user {
         Some(user) => rights::whom(Some(user)).map_err(Failure::wrong)?,
@@ -37,13 +37,13 @@ pub(super) fn run(
     };
     let metrics = serve(args)?;
     give_up_rights(args, becomes.as_ref())?;
-    let mut follower = Follower::new(folder, FILES_MOST).map_err(Failure::wrong)?;
+    let mut follower = Follower::new(folder, MAX_FILES).map_err(Failure::wrong)?;
     let mut session = session(args, asked, settings, Output::new(args, true, Vec::new()), metrics)?;
     session.follows(&folder.display().to_string());
     session.start(now(), "")?;
     follow(&mut session, &mut follower, signals)?;
     session.finish()?;
-    Ok(Outcome::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn follow(session: &mut Session, follower: &mut Follower, signals: &Signals) -> Result<(), Failure> {
@@ -94,7 +94,7 @@ fn follow(session: &mut Session, follower: &mut Follower, signals: &Signals) -> 
     }
 }
 
-fn tell(session: &mut Session, step: &Step) -> Result<(), Failure> {
+fn tell(session: &mut Session, step: &Polled) -> Result<(), Failure> {
     if let Some(path) = &step.began {
         let path = path.display().to_string();
         session.reads_file(&path);

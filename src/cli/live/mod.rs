@@ -10,9 +10,9 @@ mod session;
 
 pub(super) use args::{HELP, LiveArgs};
 
-use super::exit::{Failure, Outcome};
-use super::replay::{Asked, options};
-use crate::dissect::{Hosts, Settings};
+use super::exit::{ExitStatus, Failure};
+use super::replay::{Request, options};
+use crate::dissect::{DissectOptions, Hosts};
 use crate::live::interface::{self, Capturing, Over, now};
 use crate::live::metrics::Metrics;
 use crate::live::recorder::{self, Recorder};
@@ -40,16 +40,16 @@ const COUNT_EVERY: Duration = Duration::from_secs(2);
 const DROPS_EVERY: Duration = Duration::from_secs(10);
 
 /// Watches until it is told to stop.
-pub(super) fn run(args: &LiveArgs) -> Result<Outcome, Failure> {
+pub(super) fn run(args: &LiveArgs) -> Result<ExitStatus, Failure> {
     if args.list_interfaces {
         let mut out = io::stdout().lock();
         for line in interface::list().map_err(Failure::wrong)? {
             writeln!(out, "{line}")?;
         }
-        return Ok(Outcome::Done);
+        return Ok(ExitStatus::Done);
     }
     let input = args.input();
-    let asked = Asked::of(&input)?;
+    let asked = Request::of(&input)?;
     let settings = asked.settings(&input, Hosts::default());
     let signals = Signals::heed().map_err(|error| Failure::wrong(format!("signals: {error}")))?;
     match &args.follow {
@@ -61,12 +61,12 @@ pub(super) fn run(args: &LiveArgs) -> Result<Outcome, Failure> {
 /// Watches an interface.
 fn capture(
     args: &LiveArgs,
-    asked: &Asked,
-    settings: Settings,
+    asked: &Request,
+    settings: DissectOptions,
     signals: &Signals,
-) -> Result<Outcome, Failure> {
+) -> Result<ExitStatus, Failure> {
     let name = args.interface.clone().unwrap_or_default();
-    let wanted = interface::Asked {
+    let wanted = interface::InterfaceRequest {
         interface: name.clone(),
         filter: filter(&settings, args.filter.as_deref()),
         snaplen: args.snaplen,
@@ -94,7 +94,7 @@ fn capture(
     session.finish()?;
     match broken {
         Some(problem) => Err(Failure::wrong(problem)),
-        None => Ok(Outcome::Done),
+        None => Ok(ExitStatus::Done),
     }
 }
 
@@ -113,12 +113,13 @@ fn serve(args: &LiveArgs) -> Result<Option<Metrics>, Failure> {
 
 fn session(
     args: &LiveArgs,
-    asked: &Asked,
-    settings: Settings,
+    asked: &Request,
+    settings: DissectOptions,
     output: Output,
     metrics: Option<Metrics>,
 ) -> Result<Session, Failure> {
-    let told = track::Options { keeps_values: true, ..options(&args.limits, args.warn_at, &asked.config) };
+    let told =
+        track::TrackerOptions { keeps_values: true, ..options(&args.limits, args.warn_at, &asked.config) };
     let kept = Kept { links: args.max_links, window: span(args.window) };
     let mut session = Session::new(settings, told, kept, output);
     if let Some(settings) = recording(args) {
@@ -131,8 +132,8 @@ fn session(
 }
 
 /// What is recorded, if anything.
-fn recording(args: &LiveArgs) -> Option<recorder::Settings> {
-    Some(recorder::Settings {
+fn recording(args: &LiveArgs) -> Option<recorder::RecorderOptions> {
+    Some(recorder::RecorderOptions {
         folder: args.record.clone()?,
         before: span(args.before),
         after: span(args.after),
@@ -208,7 +209,7 @@ fn sleep(next_due: Timestamp, now: Timestamp) -> Duration {
 }
 
 /// A filter for the ports in use, and what is asked for beside.
-fn filter(settings: &Settings, more: Option<&str>) -> String {
+fn filter(settings: &DissectOptions, more: Option<&str>) -> String {
     let mut ports: Vec<u16> = [settings.quorum_ports.as_slice(), &settings.election_ports].concat();
     ports.sort_unstable();
     ports.dedup();

@@ -38,7 +38,7 @@ impl Output {
     /// Notes the path of one more file.
     pub(super) fn file(&mut self, path: &str) {
         if let Self::Json(lines) = self
-            && lines.files.len() <= super::session::FILES_MOST as usize
+            && lines.files.len() <= super::session::MAX_FILES as usize
         {
             lines.files.push(path.to_owned());
         }

@@ -6,8 +6,8 @@
 use super::output::Output;
 use crate::capture::{Batch, Compression, FileInfo};
 use crate::cli::exit::Failure;
-use crate::cli::reading::Passed;
-use crate::dissect::{Dissector, Settings};
+use crate::cli::reader::FrameCounts;
+use crate::dissect::{DissectOptions, Dissector};
 use crate::findings::{LiveInput, Received, Report};
 use crate::frame::LinkType;
 use crate::live::Watch;
@@ -20,10 +20,10 @@ use crate::time::{Span, Timestamp};
 use crate::track::{self, Tracker};
 
 /// How often links that are over are looked for, to be let go.
-const LET_GO_EVERY: Span = Span::from_millis(1_000);
+const EVICT_EVERY: Span = Span::from_millis(1_000);
 
 /// Files told apart where a rotation is followed.
-pub(super) const FILES_MOST: u32 = 4_095;
+pub(super) const MAX_FILES: u32 = 4_095;
 
 /// What is kept for the report.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ pub(super) struct Session {
     dissector: Dissector,
     tracker: Tracker,
     watch: Watch,
-    passed: Passed,
+    passed: FrameCounts,
     files: Vec<FileInfo>,
     live: LiveInput,
     kept: Kept,
@@ -54,13 +54,18 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(settings: Settings, options: track::Options, kept: Kept, output: Output) -> Self {
+    pub(super) fn new(
+        settings: DissectOptions,
+        options: track::TrackerOptions,
+        kept: Kept,
+        output: Output,
+    ) -> Self {
         let watch = Watch::new(options.warn_at_percent);
         Self {
             dissector: Dissector::new(settings),
             tracker: Tracker::new(options),
             watch,
-            passed: Passed::new(None),
+            passed: FrameCounts::new(None),
             files: Vec::new(),
             live: LiveInput { source: String::new(), received: None, behind_ms: None },
             kept,
@@ -87,9 +92,9 @@ impl Session {
         });
     }
 
-    /// Frames will come from one more file; the last entry stands for all beyond `FILES_MOST`.
+    /// Frames will come from one more file; the last entry stands for all beyond `MAX_FILES`.
     pub(super) fn reads_file(&mut self, path: &str) {
-        if self.files.len() <= FILES_MOST as usize {
+        if self.files.len() <= MAX_FILES as usize {
             self.files.push(FileInfo { path: path.to_owned(), ..FileInfo::default() });
         }
         self.output.file(path);
@@ -133,7 +138,7 @@ impl Session {
             if let Some(recorder) = &mut self.recorder {
                 recorder.frame(&frame);
             }
-            let Some(file) = self.files.get_mut(frame.place.file as usize) else { continue };
+            let Some(file) = self.files.get_mut(frame.id.file as usize) else { continue };
             let (captured, wire) = (frame.data.len() as u64, u64::from(frame.orig_len));
             file.frames += 1;
             file.captured_bytes += captured;
@@ -170,13 +175,13 @@ impl Session {
         if let Some(what) = self.recorder.as_mut().and_then(|recorder| recorder.time(self.now)) {
             self.tell(what)?;
         }
-        if self.now.since(self.let_go_at) >= LET_GO_EVERY {
+        if self.now.since(self.let_go_at) >= EVICT_EVERY {
             self.let_go_at = self.now;
             if let Some((_, numbers)) = &mut self.metrics {
                 numbers.gather_last(&self.tracker);
             }
             self.tracker.compact();
-            self.tracker.let_go(self.kept.links, self.now);
+            self.tracker.evict(self.kept.links, self.now);
         }
         if self.now.since(self.window_from) >= self.kept.window {
             self.window_from = self.now;

@@ -2,7 +2,7 @@
 
 use super::{Cursor, Framer, Mode, sasl_head};
 use crate::dissect::event::{Direction, Observer, Unread};
-use crate::dissect::link::{LinkState, Outlet};
+use crate::dissect::link::{LinkContext, LinkState};
 use crate::dissect::span::HiddenSpan;
 use crate::frame::FrameRef;
 use crate::proto::quorum::Head;
@@ -10,19 +10,19 @@ use crate::proto::{PacketType, auth};
 use crate::time::Timestamp;
 
 /// The longest segment that is looked at for being nothing but whole packets.
-const CHAIN_MAX: u64 = 1024;
+const MAX_CHAIN: u64 = 1024;
 
 /// TLS records in a row, each at the start of a segment, that prove TLS where its start was not seen.
 const TLS_RECORDS: u8 = 3;
 
 /// Bytes of a packet head that, cut off behind them, still tell a start from anything else: the type
 /// and the top of the zxid.
-const GLIMPSE_MIN: usize = 10;
+const MIN_GLIMPSE_LEN: usize = 10;
 
 impl Framer {
     /// From here to the end of the chunk no head can be seen.
-    pub(super) fn go_blind(&mut self, cursor: &mut Cursor<'_>, at: Timestamp, place: FrameRef) {
-        let mut blind = HiddenSpan::new(at, place);
+    pub(super) fn go_blind(&mut self, cursor: &mut Cursor<'_>, at: Timestamp, frame: FrameRef) {
+        let mut blind = HiddenSpan::new(at, frame);
         blind.take_hint(cursor.seen);
         self.blind = Some(blind);
         self.extend_blind(cursor);
@@ -46,7 +46,7 @@ impl Framer {
         &mut self,
         cursor: &mut Cursor<'_>,
         link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         self.glimpse(cursor, link);
         let Some(skip) = find_start(cursor, link, self.direction) else {
@@ -75,7 +75,7 @@ impl Framer {
         &mut self,
         cursor: &mut Cursor<'_>,
         link: &mut LinkState,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         if auth::is_tls(cursor.seen) && !link.has_packets() {
             self.mode = Mode::Opaque;
@@ -94,7 +94,7 @@ impl Framer {
                 self.mode = Mode::Packets;
                 // A start of which too little was captured to frame it is a hidden span.
                 if Head::decode(cursor.seen).is_none() && cursor.is_cut() {
-                    self.go_blind(cursor, cursor.at, cursor.place);
+                    self.go_blind(cursor, cursor.at, cursor.frame);
                 }
             }
             None => {
@@ -132,7 +132,7 @@ impl Framer {
 /// Whether a segment is, from its first byte to its last, whole packets that surely are some; `None`
 /// where it begins so and its end was cut.
 pub(super) fn is_chain(cursor: &Cursor<'_>, link: &LinkState, direction: Direction) -> Option<bool> {
-    if cursor.len > CHAIN_MAX {
+    if cursor.len > MAX_CHAIN {
         return Some(false);
     }
     let mut rest = cursor.seen;
@@ -162,7 +162,7 @@ pub(super) fn find_start(cursor: &Cursor<'_>, link: &LinkState, direction: Direc
         return Some(0);
     }
     link.epoch()?;
-    let last = seen.len().checked_sub(GLIMPSE_MIN)?;
+    let last = seen.len().checked_sub(MIN_GLIMPSE_LEN)?;
     (1..=last).find(|&skip| {
         let rest = seen.get(skip..).unwrap_or_default();
         let is_common = Head::decode(rest).is_some_and(|head| {

@@ -9,7 +9,7 @@ pub(in crate::dissect) struct Sizes {
     entries: Box<[SizeEntry]>,
     pub(super) newleader: Option<(u32, u64)>,
     /// Usual sizes of the leaders that were asked for last.
-    usual: Vec<(u32, Box<[u32]>)>,
+    common_sizes: Vec<(u32, Box<[u32]>)>,
     /// Entries made since usual sizes were counted.
     fresh: u32,
 }
@@ -27,31 +27,31 @@ impl Sizes {
     /// How often a size must be among them to be a usual one.
     const USUAL_COUNT: u32 = 4;
     /// How many usual sizes there can be: with more, any length is a sum of some.
-    const USUAL_MAX: usize = 12;
+    const MAX_COMMON_SIZES: usize = 12;
     /// Entries after which the usual sizes are counted anew.
     const USUAL_EVERY: u32 = 512;
     /// Leaders whose usual sizes are remembered.
-    const USUAL_LEADERS: usize = 16;
+    const COMMON_SIZES_LEADERS: usize = 16;
 
     pub(in crate::dissect) fn new() -> Self {
         let entries = vec![SizeEntry::default(); Self::ENTRIES].into_boxed_slice();
-        Self { entries, newleader: None, usual: Vec::new(), fresh: 0 }
+        Self { entries, newleader: None, common_sizes: Vec::new(), fresh: 0 }
     }
 
-    const fn place(leader: u32, zxid: Zxid) -> usize {
+    const fn slot(leader: u32, zxid: Zxid) -> usize {
         (zxid.counter() ^ leader) as usize % Self::ENTRIES
     }
 
     #[inline]
     pub(super) fn put(&mut self, leader: u32, zxid: Zxid, size: u64) {
-        if let Some(entry) = self.entries.get_mut(Self::place(leader, zxid)) {
+        if let Some(entry) = self.entries.get_mut(Self::slot(leader, zxid)) {
             *entry = SizeEntry { zxid, leader, size: u32::try_from(size).unwrap_or(0) };
             self.fresh = self.fresh.saturating_add(1);
         }
     }
 
     pub(super) fn size(&self, leader: u32, zxid: Zxid) -> Option<u32> {
-        let entry = self.entries.get(Self::place(leader, zxid))?;
+        let entry = self.entries.get(Self::slot(leader, zxid))?;
         (entry.zxid == zxid && entry.leader == leader && entry.size > 0).then_some(entry.size)
     }
 
@@ -59,9 +59,9 @@ impl Sizes {
     pub(super) fn count_usual(&mut self, leader: u32) {
         if self.fresh >= Self::USUAL_EVERY {
             self.fresh = 0;
-            self.usual.clear();
+            self.common_sizes.clear();
         }
-        if self.usual.iter().any(|(of, _)| *of == leader) {
+        if self.common_sizes.iter().any(|(of, _)| *of == leader) {
             return;
         }
         let mut counts = std::collections::BTreeMap::<u32, u32>::new();
@@ -70,13 +70,13 @@ impl Sizes {
         }
         counts.retain(|_, count| *count >= Self::USUAL_COUNT);
         let sizes =
-            if counts.len() > Self::USUAL_MAX { Box::default() } else { counts.into_keys().collect() };
-        self.usual.truncate(Self::USUAL_LEADERS - 1);
-        self.usual.insert(0, (leader, sizes));
+            if counts.len() > Self::MAX_COMMON_SIZES { Box::default() } else { counts.into_keys().collect() };
+        self.common_sizes.truncate(Self::COMMON_SIZES_LEADERS - 1);
+        self.common_sizes.insert(0, (leader, sizes));
     }
 
     /// The sizes that a leader's PROPOSALs usually have, as counted last; empty where they have too many.
-    pub(super) fn usual(&self, leader: u32) -> &[u32] {
-        self.usual.iter().find(|(of, _)| *of == leader).map_or(&[], |(_, sizes)| sizes)
+    pub(super) fn common_sizes(&self, leader: u32) -> &[u32] {
+        self.common_sizes.iter().find(|(of, _)| *of == leader).map_or(&[], |(_, sizes)| sizes)
     }
 }

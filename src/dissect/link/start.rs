@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use std::ops::Range;
 
 /// How far a zxid's counter may lie from the last known one to count as its neighbour.
-const NEAR: u32 = 1 << 20;
+const MAX_COUNTER_DISTANCE: u32 = 1 << 20;
 /// Epochs that a history may reach back.
 const EPOCHS_BACK: u32 = 64;
 /// Epochs that are believed where none is known yet.
@@ -16,7 +16,7 @@ const SOME_EPOCH: Range<u32> = 1..1 << 24;
 /// Fronts of heads in a row that prove an epoch.
 const GLIMPSES: u8 = 4;
 /// The largest PROPOSAL that is believed where the epoch is not known yet: ZooKeeper's own limit.
-const BELIEVED_MAX: u32 = jute::DEFAULT_LIMIT;
+const MAX_BELIEVED: u32 = jute::DEFAULT_MAX_BUFFER;
 
 impl LinkState {
     /// Whether these captured bytes surely begin a packet, without knowing where packets begin.
@@ -30,12 +30,12 @@ impl LinkState {
     ) -> bool {
         match (Head::decode(bytes), self.epoch) {
             (Some(head), Some(epoch)) => {
-                head.plausible(direction.is_to_leader(), jute::MAX_LIMIT)
+                head.plausible(direction.is_to_leader(), jute::MAX_BUFFER_LIMIT)
                     && self.is_near(head.kind, head.zxid, epoch)
                     && !self.is_txn_header(&head, at)
             }
             (Some(head), None) => {
-                head.plausible(direction.is_to_leader(), BELIEVED_MAX) && stands_alone(&head, bytes)
+                head.plausible(direction.is_to_leader(), MAX_BELIEVED) && stands_alone(&head, bytes)
             }
             (None, Some(epoch)) if !is_all => self.is_near_glimpse(bytes, direction, epoch),
             _ => false,
@@ -70,7 +70,7 @@ impl LinkState {
     /// leader's clock in milliseconds look like a type, a zxid and a length.
     fn is_txn_header(&self, head: &Head, at: Timestamp) -> bool {
         let is_transaction = match head.kind {
-            PacketType::Proposal => self.is_observer && !self.known.awaits_uptodate,
+            PacketType::Proposal => self.is_observer && !self.numbering.awaits_uptodate,
             PacketType::Inform => self.is_follower,
             _ => return false,
         };
@@ -85,15 +85,17 @@ impl LinkState {
             PacketType::Ping if zxid.0 == 0 => true,
             PacketType::NewLeader if zxid.counter() != 0 => false,
             _ if zxid.epoch() == epoch => {
-                let last = self.known.proposal.or(self.known.commit).or(self.known.ack);
+                let last = self.numbering.proposal.or(self.numbering.commit).or(self.numbering.ack);
                 match last {
                     Some(last) if last.epoch() == epoch && zxid.counter() != 0 => {
-                        zxid.counter().abs_diff(last.counter()) < NEAR
+                        zxid.counter().abs_diff(last.counter()) < MAX_COUNTER_DISTANCE
                     }
                     _ => true,
                 }
             }
-            _ => zxid.epoch() < epoch && epoch - zxid.epoch() <= EPOCHS_BACK && self.known.awaits_uptodate,
+            _ => {
+                zxid.epoch() < epoch && epoch - zxid.epoch() <= EPOCHS_BACK && self.numbering.awaits_uptodate
+            }
         }
     }
 
@@ -117,9 +119,11 @@ impl LinkState {
             PacketType::Sync => *top == [0; 6],
             _ => {
                 let counter_top = u32::from(u16::from_be_bytes([e, f]));
-                let last = self.known.proposal.or(self.known.commit).or(self.known.ack);
+                let last = self.numbering.proposal.or(self.numbering.commit).or(self.numbering.ack);
                 u32::from_be_bytes([a, b, c, d]) == epoch
-                    && last.is_none_or(|last| (last.counter() >> 16).abs_diff(counter_top) <= NEAR >> 16)
+                    && last.is_none_or(|last| {
+                        (last.counter() >> 16).abs_diff(counter_top) <= MAX_COUNTER_DISTANCE >> 16
+                    })
             }
         }
     }
@@ -171,7 +175,8 @@ pub(in crate::dissect) fn opens(head: &Head, bytes: &[u8]) -> bool {
 
 /// Whether a null authinfo ends the packet, as far as was captured.
 fn has_tail(head: &Head, bytes: &[u8]) -> bool {
-    let end = 16 + usize::try_from(head.body_len()).unwrap_or(usize::MAX).min(jute::MAX_LIMIT as usize);
+    let end =
+        16 + usize::try_from(head.body_len()).unwrap_or(usize::MAX).min(jute::MAX_BUFFER_LIMIT as usize);
     bytes.get(end..end + 4).is_none_or(|tail| tail == [0xff; 4])
 }
 

@@ -5,7 +5,7 @@ use crate::stream::Limits;
 
 /// A dissector with these limits, which has seen nothing.
 fn within(limits: Limits) -> Dissector {
-    Dissector::new(Settings { limits, ..Settings::default() })
+    Dissector::new(DissectOptions { limits, ..DissectOptions::default() })
 }
 
 /// `number` segments from as many learners, each of which lies beyond a gap.
@@ -22,11 +22,15 @@ fn gaps(dissector: &mut Dissector, recorder: &mut Recorder, learners: u16, paylo
 
 #[test]
 fn waiting_segments_of_all_streams_share_a_limit() {
-    const LIMIT: usize = 64 * 1024;
-    let mut dissector = within(Limits { held_bytes: LIMIT, ..Limits::default() });
+    const MAX_HELD: usize = 64 * 1024;
+    let mut dissector = within(Limits { held_bytes: MAX_HELD, ..Limits::default() });
     let mut recorder = Recorder::default();
     gaps(&mut dissector, &mut recorder, 200, &[7; 1_000]);
-    assert!(dissector.held_bytes <= LIMIT && dissector.held_bytes > LIMIT / 2, "{}", dissector.held_bytes);
+    assert!(
+        dissector.held_bytes <= MAX_HELD && dissector.held_bytes > MAX_HELD / 2,
+        "{}",
+        dissector.held_bytes
+    );
     let hit = dissector.limits_hit()["held_bytes"];
     assert!((100..200).contains(&hit), "{hit}");
     assert_eq!(recorder.gaps.len() as u64, hit, "who lets go has a gap");
@@ -37,15 +41,15 @@ fn waiting_segments_of_all_streams_share_a_limit() {
 
 #[test]
 fn records_that_are_not_whole_share_it_and_are_read_to_their_ends() {
-    const LIMIT: usize = 256 * 1024;
+    const MAX_HELD: usize = 256 * 1024;
     const SIZE: u32 = 40_000;
-    let mut dissector = within(Limits { held_bytes: LIMIT, ..Limits::default() });
+    let mut dissector = within(Limits { held_bytes: MAX_HELD, ..Limits::default() });
     let mut recorder = Recorder::default();
     let mut number = 0;
     let mut send = |from, to, seq, payload: &[u8]| {
         number += 1;
         dissector.segment(&segment(from, to, number, seq, payload), &mut recorder);
-        assert!(dissector.held_bytes <= LIMIT);
+        assert!(dissector.held_bytes <= MAX_HELD);
     };
     let head = |kind: u32, len: u32| {
         [&kind.to_be_bytes()[..], &0x1_0000_0001_u64.to_be_bytes(), &len.to_be_bytes()].concat()

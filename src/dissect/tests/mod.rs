@@ -90,7 +90,7 @@ impl Observer for Recorder {
             kind: packet.kind,
             zxid: packet.zxid,
             size: packet.size,
-            frame: packet.place.number,
+            frame: packet.frame.number,
             last_at: packet.last_at,
             seen: packet.seen.to_vec(),
             cut: packet.cut,
@@ -123,7 +123,7 @@ impl Observer for Recorder {
             }
             ElectionMessage::Unread => What::Unread,
         };
-        let (src, size, cut, frame) = (message.src, message.size, message.cut, message.place.number);
+        let (src, size, cut, frame) = (message.src, message.size, message.cut, message.frame.number);
         self.votes.push(Vote { src, what, size, cut, frame });
     }
 
@@ -177,7 +177,7 @@ impl Wire {
 
     fn between(dialer: Endpoint, dialed: Endpoint) -> Self {
         Self {
-            dissector: Dissector::new(Settings::default()),
+            dissector: Dissector::new(DissectOptions::default()),
             recorder: Recorder::default(),
             ends: [dialer, dialed],
             seq: [0xffff_f000, 7000],

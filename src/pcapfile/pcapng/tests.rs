@@ -187,7 +187,7 @@ fn interfaces_are_bounded() {
     let encoder = Encoder { order: ByteOrder::Little };
     let mut file = Vec::new();
     encoder.section("", &mut file);
-    for _ in 0..=MOST_INTERFACES {
+    for _ in 0..=MAX_INTERFACES {
         encoder.interface(1, 96, &mut file);
     }
     assert_eq!(kind(decode(&file, file.len()).1), Some(ProblemKind::TooManyInterfaces));

@@ -1,6 +1,6 @@
 //! A record as a line of JSON.
 
-use super::Options;
+use super::DumpOptions;
 use super::record::{Field, Operation, Record, op_name, state_name};
 use crate::report::clock::rfc3339;
 use crate::report::escape;
@@ -92,10 +92,10 @@ impl<'a> OperationView<'a> {
 }
 
 /// Appends a record, without a line feed.
-pub(super) fn write(record: &Record<'_>, options: &Options, out: &mut String) {
+pub(super) fn write(record: &Record<'_>, options: &DumpOptions, out: &mut String) {
     let view = RecordView {
-        file: options.files.get(record.place.file as usize).map(String::as_str),
-        frame: record.place.number,
+        file: options.files.get(record.frame.file as usize).map(String::as_str),
+        frame: record.frame.number,
         at: rfc3339(record.at, options.clock.digits),
         src: record.src.to_string(),
         dst: record.dst.to_string(),

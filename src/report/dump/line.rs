@@ -1,6 +1,6 @@
 //! A record as a line of text, in the manner of tcpdump.
 
-use super::Options;
+use super::DumpOptions;
 use super::record::{Field, Operation, Record, op_name, state_name};
 use crate::address::Endpoint;
 use crate::proto::Zxid;
@@ -9,10 +9,10 @@ use crate::time::Timestamp;
 use std::fmt::{Display, Write};
 
 /// Sessions of a PING that a line shows.
-const SESSIONS_MAX: usize = 8;
+const MAX_SESSIONS: usize = 8;
 
 /// Appends a record, without a line feed. Writing to a string cannot fail.
-pub(super) fn write(record: &Record<'_>, options: &Options, out: &mut String) {
+pub(super) fn write(record: &Record<'_>, options: &DumpOptions, out: &mut String) {
     let at = options.clock.precise(record.at);
     let sasl = if record.proto == "auth" { "SASL " } else { "" };
     let _ = write!(out, "{at} {} > {} {sasl}{}", record.src, record.dst, record.kind);
@@ -29,8 +29,8 @@ pub(super) fn write(record: &Record<'_>, options: &Options, out: &mut String) {
     }
     if options.is_verbose {
         body(record, out);
-        let file = options.short_files.get(record.place.file as usize).map_or("?", String::as_str);
-        let _ = write!(out, " [{}#{}]", escape::text(file), record.place.number);
+        let file = options.short_files.get(record.frame.file as usize).map_or("?", String::as_str);
+        let _ = write!(out, " [{}#{}]", escape::text(file), record.frame.number);
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) fn remark(
     src: Endpoint,
     dst: Endpoint,
     what: &str,
-    options: &Options,
+    options: &DumpOptions,
     out: &mut String,
 ) {
     let _ = write!(out, "{} {src} > {dst} -- {what}", options.clock.precise(at));
@@ -86,10 +86,10 @@ fn body(record: &Record<'_>, out: &mut String) {
     }
     if let Some(table) = record.session_table.filter(|table| !table.is_empty()) {
         out.push(':');
-        for (session, timeout_ms) in table.iter().take(SESSIONS_MAX) {
+        for (session, timeout_ms) in table.iter().take(MAX_SESSIONS) {
             let _ = write!(out, " {session}/{timeout_ms}ms");
         }
-        if record.sessions.flatten() > Some(table.len().min(SESSIONS_MAX) as u64) {
+        if record.sessions.flatten() > Some(table.len().min(MAX_SESSIONS) as u64) {
             out.push_str(" ...");
         }
     }

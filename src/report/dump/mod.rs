@@ -22,7 +22,7 @@ use std::io::{self, Write};
 
 /// What to write, and how.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct DumpOptions {
     /// JSON lines rather than text.
     pub is_json: bool,
     /// Whether text shows what is in the records; JSON always does.
@@ -84,7 +84,7 @@ impl TypeChoice {
 #[derive(Debug)]
 pub struct Dump<W> {
     out: W,
-    options: Options,
+    options: DumpOptions,
     /// The ends of each open link, by slot: leader and learner.
     ends: Vec<Option<(Endpoint, Endpoint)>>,
     buffer: String,
@@ -93,7 +93,7 @@ pub struct Dump<W> {
 
 impl<W: Write> Dump<W> {
     /// Nothing has passed yet.
-    pub fn new(out: W, options: Options) -> Self {
+    pub fn new(out: W, options: DumpOptions) -> Self {
         Self { out, options, ends: Vec::new(), buffer: String::new(), failed: None }
     }
 

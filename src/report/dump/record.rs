@@ -17,7 +17,7 @@ pub(super) type Field<T> = Option<Option<T>>;
 /// One record.
 #[derive(Debug, Default)]
 pub(super) struct Record<'a> {
-    pub(super) place: FrameRef,
+    pub(super) frame: FrameRef,
     pub(super) at: Timestamp,
     pub(super) src: Endpoint,
     pub(super) dst: Endpoint,
@@ -72,7 +72,7 @@ impl<'a> Record<'a> {
     /// A quorum packet.
     pub(super) fn of_packet(packet: &PacketSeen<'a>, src: Endpoint, dst: Endpoint) -> Self {
         let mut record = Self {
-            place: packet.place,
+            frame: packet.frame,
             at: packet.at,
             src,
             dst,
@@ -197,7 +197,7 @@ impl<'a> Record<'a> {
     /// A message of the election port.
     pub(super) fn of_election(seen: &ElectionSeen<'a>) -> Self {
         let mut record = Self {
-            place: seen.place,
+            frame: seen.frame,
             at: seen.at,
             src: seen.src,
             dst: seen.dst,
@@ -246,7 +246,7 @@ impl<'a> Record<'a> {
     /// A SASL packet.
     pub(super) fn of_auth(seen: &AuthSeen) -> Self {
         Self {
-            place: seen.place,
+            frame: seen.frame,
             at: seen.at,
             src: seen.src,
             dst: seen.dst,

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 const SLOT: Slot = Slot(3);
 
-fn options() -> Options {
-    Options {
+fn options() -> DumpOptions {
+    DumpOptions {
         is_json: false,
         is_verbose: true,
         types: Vec::new(),
@@ -31,13 +31,19 @@ fn opened() -> LinkOpened {
         leader: Endpoint { address: address(3), port: 2888 },
         learner: Endpoint { address: address(1), port: 40_000 },
         at: at(0),
-        place: FrameRef { file: 0, number: 1 },
+        frame: FrameRef { file: 0, number: 1 },
         picked_up: false,
     }
 }
 
 /// What is written of a packet of which all but `cut` bytes were captured.
-fn packet_line(options: Options, direction: Direction, bytes: &[u8], cut: usize, inferred: bool) -> String {
+fn packet_line(
+    options: DumpOptions,
+    direction: Direction,
+    bytes: &[u8],
+    cut: usize,
+    inferred: bool,
+) -> String {
     let head = crate::proto::quorum::Head::decode(bytes).unwrap();
     let seen = &bytes[..bytes.len() - cut];
     let packet = PacketSeen {
@@ -48,7 +54,7 @@ fn packet_line(options: Options, direction: Direction, bytes: &[u8], cut: usize,
         size: Some(bytes.len() as u64),
         at: at(0),
         last_at: at(0),
-        place: FrameRef { file: 0, number: 42 },
+        frame: FrameRef { file: 0, number: 42 },
         seen: if inferred { &[] } else { seen },
         cut: cut as u64,
         inferred,
@@ -96,7 +102,7 @@ fn a_proposal_shows_its_transaction() {
          setData /app/x session 0x100000001 cxid 7 data 3 [a.pcap#42]\n"
     );
     let line = packet_line(
-        Options { is_json: true, ..options() },
+        DumpOptions { is_json: true, ..options() },
         Direction::ToLearner,
         &proposal(b"/app/x"),
         0,
@@ -116,7 +122,7 @@ fn a_proposal_shows_its_transaction() {
 #[test]
 fn a_cut_proposal_shows_what_the_cut_left() {
     let bytes = proposal(b"/app/x");
-    let options = Options { is_json: true, ..options() };
+    let options = DumpOptions { is_json: true, ..options() };
     let line = packet_line(options.clone(), Direction::ToLearner, &bytes, bytes.len() - 30, false);
     let expected = json!({ "type": null, "session": "0x100000001", "cxid": 7, "path": null });
     assert_eq!(json_of(&line)["txn"], expected);
@@ -135,7 +141,7 @@ fn pings_count_their_sessions_even_beyond_the_cut() {
     let mut bytes = Vec::new();
     let body = Body::Ping(Sessions::decode(&table).unwrap());
     encode(PacketType::Ping, Zxid(0x2_0000_0005), &body, &no_authinfo(), &mut bytes);
-    let options = Options { is_json: true, ..options() };
+    let options = DumpOptions { is_json: true, ..options() };
     let line = packet_line(options, Direction::ToLeader, &bytes, bytes.len() - 30, false);
     let ping = json_of(&line);
     assert_eq!(ping["sessions"], 20);
@@ -148,7 +154,7 @@ fn the_handshake_shows_who_it_is() {
     let info = LearnerInfo { sid: Some(Sid(1)), protocol_version: Some(0x10000), config_version: None };
     let mut bytes = Vec::new();
     encode(PacketType::FollowerInfo, Zxid::new(4, 0), &Body::FollowerInfo(info), &no_authinfo(), &mut bytes);
-    let options = Options { is_json: true, ..options() };
+    let options = DumpOptions { is_json: true, ..options() };
     let line = packet_line(options, Direction::ToLeader, &bytes, 0, false);
     let value = json_of(&line);
     assert_eq!([&value["sid"], &value["epoch"], &value["protocol_version"]], [1, 4, 0x10000]);
@@ -177,7 +183,7 @@ fn election_messages_show_votes() {
             size: 44,
             cut: 0,
             at: at(1),
-            place: FrameRef { file: 0, number: 2 },
+            frame: FrameRef { file: 0, number: 2 },
         });
     }
     dump.flush().unwrap();
@@ -194,7 +200,7 @@ fn election_messages_show_votes() {
 
 #[test]
 fn a_path_that_is_no_text_is_marked() {
-    let options = Options { is_json: true, ..options() };
+    let options = DumpOptions { is_json: true, ..options() };
     let line = packet_line(options.clone(), Direction::ToLearner, &proposal(b"/\xff\x1b"), 0, false);
     assert_eq!(json_of(&line)["txn"]["path"], "/\\xff\\u{1b}");
     assert_eq!(json_of(&line)["txn"]["path_hex"], "2fff1b");
@@ -208,13 +214,13 @@ fn only_what_was_asked_for_is_written() {
     let bytes = proposal(b"/a");
     let count = |options| packet_line(options, Direction::ToLearner, &bytes, 0, false).lines().count();
     let types = |name| vec![TypeChoice::read(name).unwrap()];
-    assert_eq!(count(Options { types: types("proposal"), ..options() }), 1);
-    assert_eq!(count(Options { types: types("2"), ..options() }), 1);
-    assert_eq!(count(Options { types: types("Ack"), ..options() }), 0);
-    assert_eq!(count(Options { servers: Some(vec![address(1)]), ..options() }), 1);
-    assert_eq!(count(Options { servers: Some(vec![address(9)]), ..options() }), 0);
-    assert_eq!(count(Options { from: Some(at(1)), ..options() }), 0);
-    assert_eq!(count(Options { to: Some(at(-1)), ..options() }), 0);
+    assert_eq!(count(DumpOptions { types: types("proposal"), ..options() }), 1);
+    assert_eq!(count(DumpOptions { types: types("2"), ..options() }), 1);
+    assert_eq!(count(DumpOptions { types: types("Ack"), ..options() }), 0);
+    assert_eq!(count(DumpOptions { servers: Some(vec![address(1)]), ..options() }), 1);
+    assert_eq!(count(DumpOptions { servers: Some(vec![address(9)]), ..options() }), 0);
+    assert_eq!(count(DumpOptions { from: Some(at(1)), ..options() }), 0);
+    assert_eq!(count(DumpOptions { to: Some(at(-1)), ..options() }), 0);
     assert_eq!(TypeChoice::read("nonsense"), None);
     assert!(TypeChoice::read("UNKNOWN").unwrap().takes("UNKNOWN(77)"));
     assert!(!TypeChoice::read("unknown(78)").unwrap().takes("UNKNOWN(77)"));

@@ -1,6 +1,6 @@
 //! Stalls, near misses, elections and violations.
 
-use super::Context as Writing;
+use super::ViewContext;
 use super::log::{LogLineView, LogWordView};
 use crate::findings::{Context, Election, Evidence, LearnerLoad, NearMiss, Stall, Suspect, Violation};
 use crate::frame::FrameRef;
@@ -30,7 +30,7 @@ pub(super) struct StallView<'a> {
 }
 
 impl<'a> StallView<'a> {
-    pub(super) fn of(stall: &'a Stall, ctx: &Writing<'a>) -> Self {
+    pub(super) fn of(stall: &'a Stall, ctx: &ViewContext<'a>) -> Self {
         Self {
             id: stall.id,
             links: &stall.links,
@@ -135,26 +135,26 @@ impl SuspectView {
 #[derive(Serialize)]
 struct EvidenceView<'a> {
     #[serde(flatten)]
-    place: PlaceView<'a>,
+    frame: FrameView<'a>,
     at: String,
     what: &'a str,
 }
 
 impl<'a> EvidenceView<'a> {
-    fn of(evidence: &'a Evidence, ctx: &Writing<'a>) -> Self {
-        Self { place: PlaceView::of(evidence.place, ctx), at: ctx.time(evidence.at), what: &evidence.what }
+    fn of(evidence: &'a Evidence, ctx: &ViewContext<'a>) -> Self {
+        Self { frame: FrameView::of(evidence.frame, ctx), at: ctx.time(evidence.at), what: &evidence.what }
     }
 }
 
 #[derive(Serialize)]
-struct PlaceView<'a> {
+struct FrameView<'a> {
     file: Option<&'a str>,
     frame: u32,
 }
 
-impl<'a> PlaceView<'a> {
-    fn of(place: FrameRef, ctx: &Writing<'a>) -> Self {
-        Self { file: ctx.file(place.file), frame: place.number }
+impl<'a> FrameView<'a> {
+    fn of(frame: FrameRef, ctx: &ViewContext<'a>) -> Self {
+        Self { file: ctx.file(frame.file), frame: frame.number }
     }
 }
 
@@ -168,7 +168,7 @@ pub(super) struct NearMissView {
 }
 
 impl NearMissView {
-    pub(super) fn of(miss: &NearMiss, ctx: &Writing<'_>) -> Self {
+    pub(super) fn of(miss: &NearMiss, ctx: &ViewContext<'_>) -> Self {
         Self {
             link: miss.link,
             deadline: miss.deadline.name(),
@@ -191,7 +191,7 @@ pub(super) struct ElectionView {
 }
 
 impl ElectionView {
-    pub(super) fn of(election: &Election, ctx: &Writing<'_>) -> Self {
+    pub(super) fn of(election: &Election, ctx: &ViewContext<'_>) -> Self {
         Self {
             start: ctx.time(election.start),
             end: ctx.maybe(election.end),
@@ -209,18 +209,18 @@ pub(super) struct ViolationView<'a> {
     link: u32,
     at: String,
     #[serde(flatten)]
-    place: PlaceView<'a>,
+    frame: FrameView<'a>,
     rule: &'static str,
     what: &'a str,
 }
 
 impl<'a> ViolationView<'a> {
-    pub(super) fn of(violation: &'a Violation, ctx: &Writing<'a>) -> Self {
+    pub(super) fn of(violation: &'a Violation, ctx: &ViewContext<'a>) -> Self {
         let at: Timestamp = violation.at;
         Self {
             link: violation.link,
             at: ctx.time(at),
-            place: PlaceView::of(violation.place, ctx),
+            frame: FrameView::of(violation.frame, ctx),
             rule: violation.rule,
             what: &violation.what,
         }

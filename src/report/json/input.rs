@@ -1,6 +1,6 @@
 //! What was read, what was reckoned with, and the servers.
 
-use super::Context;
+use super::ViewContext;
 use super::link::BytesView;
 use super::log::LogFileView;
 use crate::capture::FileInfo;
@@ -28,7 +28,7 @@ pub(super) struct InputView<'a> {
 }
 
 impl<'a> InputView<'a> {
-    pub(super) fn of(report: &'a Report, ctx: &Context<'_>) -> Self {
+    pub(super) fn of(report: &'a Report, ctx: &ViewContext<'_>) -> Self {
         let input = &report.input;
         let Strangers { connections, bytes } = report.strangers;
         Self {
@@ -58,7 +58,7 @@ struct ClockStepView {
 }
 
 impl ClockStepView {
-    fn of(step: &ClockStep, ctx: &Context<'_>) -> Self {
+    fn of(step: &ClockStep, ctx: &ViewContext<'_>) -> Self {
         Self { at: ctx.time(step.from), by_ms: step.by.millis() }
     }
 }
@@ -84,7 +84,7 @@ struct FileView<'a> {
 }
 
 impl<'a> FileView<'a> {
-    fn of(file: &'a FileInfo, ctx: &Context<'_>) -> Self {
+    fn of(file: &'a FileInfo, ctx: &ViewContext<'_>) -> Self {
         Self {
             path: &file.path,
             format: file.format.map(|format| format.name()),
@@ -129,7 +129,7 @@ struct ClockView<'a> {
 }
 
 impl<'a> ClockView<'a> {
-    fn of(clock: &HostClock, ctx: &Context<'a>) -> Self {
+    fn of(clock: &HostClock, ctx: &ViewContext<'a>) -> Self {
         Self {
             host: clock.host.map(|host| host.to_string()),
             files: clock.files.iter().filter_map(|file| ctx.file(*file)).collect(),
@@ -145,7 +145,7 @@ impl<'a> ClockView<'a> {
 }
 
 impl<'a> SettingsView<'a> {
-    pub(super) fn of(settings: &Settings, clocks: &[HostClock], ctx: &Context<'a>) -> Self {
+    pub(super) fn of(settings: &Settings, clocks: &[HostClock], ctx: &ViewContext<'a>) -> Self {
         Self {
             tick_ms: settings.tick_ms,
             tick_from: settings.tick_from.name(),
@@ -170,7 +170,7 @@ pub(super) struct ServerView<'a> {
 }
 
 impl<'a> ServerView<'a> {
-    pub(super) fn of(server: &'a Server, ctx: &Context<'_>) -> Self {
+    pub(super) fn of(server: &'a Server, ctx: &ViewContext<'_>) -> Self {
         Self {
             address: server.address.to_string(),
             sid: server.sid.map(|sid| sid.0),
@@ -189,7 +189,7 @@ struct RoleView {
 }
 
 impl RoleView {
-    fn of(span: &RoleSpan, ctx: &Context<'_>) -> Self {
+    fn of(span: &RoleSpan, ctx: &ViewContext<'_>) -> Self {
         Self { role: span.role.name(), from: ctx.time(span.from), to: ctx.maybe(span.to) }
     }
 }

@@ -1,6 +1,6 @@
 //! Links: their life, records, round trips, headroom, TCP and bytes.
 
-use super::{Both, Context};
+use super::{Both, ViewContext};
 use crate::dissect::{ByteSums, Protection};
 use crate::findings::{Closed, Headroom, Link, Phases, RoundTrips, TcpCounts};
 use crate::proto::PacketType;
@@ -48,7 +48,7 @@ struct VantageView {
 type Counts = BTreeMap<String, u64>;
 
 impl LinkView {
-    pub(super) fn of(link: &Link, ctx: &Context<'_>) -> Self {
+    pub(super) fn of(link: &Link, ctx: &ViewContext<'_>) -> Self {
         Self {
             id: link.id,
             leader: link.leader.to_string(),
@@ -117,7 +117,7 @@ struct PhasesView {
 }
 
 impl PhasesView {
-    fn of(phases: &Phases, ctx: &Context<'_>) -> Self {
+    fn of(phases: &Phases, ctx: &ViewContext<'_>) -> Self {
         Self {
             discovery: ctx.maybe(phases.discovery),
             synchronization: ctx.maybe(phases.synchronization),
@@ -205,7 +205,7 @@ struct HeadroomsView {
 }
 
 impl HeadroomsView {
-    fn of([leader_read, learner_read, ack, init]: &[Headroom; 4], ctx: &Context<'_>) -> Self {
+    fn of([leader_read, learner_read, ack, init]: &[Headroom; 4], ctx: &ViewContext<'_>) -> Self {
         Self {
             leader_read: HeadroomView::of(leader_read, ctx),
             learner_read: HeadroomView::of(learner_read, ctx),
@@ -223,7 +223,7 @@ struct HeadroomView {
 }
 
 impl HeadroomView {
-    fn of(headroom: &Headroom, ctx: &Context<'_>) -> Self {
+    fn of(headroom: &Headroom, ctx: &ViewContext<'_>) -> Self {
         Self { limit_ms: headroom.limit_ms, worst_ms: headroom.worst_ms, at: ctx.maybe(headroom.at) }
     }
 }

@@ -1,7 +1,7 @@
 //! Announcements as JSON lines, `quorumscope.live/1`.
 
 use super::event::{ElectionView, StallView};
-use super::{Context, ReportView};
+use super::{ReportView, ViewContext};
 use crate::findings::{LiveInput, Received, Report};
 use crate::report::clock::Digits;
 use crate::report::escape;
@@ -56,12 +56,12 @@ impl Lines {
     /// # Errors
     /// What the writer says.
     pub fn report(&self, at: Timestamp, report: &Report, out: &mut impl Write) -> io::Result<()> {
-        let fields = json!({ "report": value(&ReportView::of(report, &Context::of(report)))? });
+        let fields = json!({ "report": value(&ReportView::of(report, &ViewContext::of(report)))? });
         line("report", &self.context().time(at), fields, out)
     }
 
-    fn context(&self) -> Context<'_> {
-        Context { digits: self.digits, files: self.files.iter().map(String::as_str).collect() }
+    fn context(&self) -> ViewContext<'_> {
+        ViewContext { digits: self.digits, files: self.files.iter().map(String::as_str).collect() }
     }
 }
 
@@ -90,7 +90,7 @@ fn list(all: &[Named]) -> Vec<Value> {
     all.iter().map(named).collect()
 }
 
-fn near(wait: &NearWait, ctx: &Context<'_>) -> Value {
+fn near(wait: &NearWait, ctx: &ViewContext<'_>) -> Value {
     json!({
         "link": wait.link,
         "subject": named(&wait.subject),
@@ -102,7 +102,7 @@ fn near(wait: &NearWait, ctx: &Context<'_>) -> Value {
     })
 }
 
-fn stall(news: &StallNews, ctx: &Context<'_>) -> io::Result<Value> {
+fn stall(news: &StallNews, ctx: &ViewContext<'_>) -> io::Result<Value> {
     Ok(json!({
         "stall": value(&StallView::of(&news.stall, ctx))?,
         "subject": named(&news.subject),

@@ -1,7 +1,7 @@
 //! The servers' own logs, and their lines.
 
-use super::Context;
-use crate::findings::log::{LogFile, LogLine, LogWord};
+use super::ViewContext;
+use crate::findings::log::{LogFile, LogLine, LogVerdict};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -16,7 +16,7 @@ pub(super) struct LogLineView<'a> {
 }
 
 impl<'a> LogLineView<'a> {
-    pub(super) fn of(line: &'a LogLine, ctx: &Context<'_>) -> Self {
+    pub(super) fn of(line: &'a LogLine, ctx: &ViewContext<'_>) -> Self {
         Self {
             server: line.server.map(|server| server.to_string()),
             at: ctx.time(line.at),
@@ -37,7 +37,7 @@ pub(super) struct LogWordView<'a> {
 }
 
 impl<'a> LogWordView<'a> {
-    pub(super) fn of(word: &'a LogWord, ctx: &Context<'_>) -> Self {
+    pub(super) fn of(word: &'a LogVerdict, ctx: &ViewContext<'_>) -> Self {
         Self { agrees: word.agrees, at: ctx.maybe(word.at), what: &word.what }
     }
 }
@@ -61,7 +61,7 @@ pub(super) struct LogFileView<'a> {
 }
 
 impl<'a> LogFileView<'a> {
-    pub(super) fn of(log: &'a LogFile, ctx: &Context<'_>) -> Self {
+    pub(super) fn of(log: &'a LogFile, ctx: &ViewContext<'_>) -> Self {
         Self {
             path: &log.path,
             server: log.server.map(|server| server.to_string()),

@@ -32,7 +32,7 @@ pub const SCHEMA: &str = "quorumscope.report/1";
 /// # Errors
 /// What the writer says.
 pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let ctx = Context::of(report);
+    let ctx = ViewContext::of(report);
     let mut out = BufWriter::new(out);
     let mut serializer = Serializer::with_formatter(&mut out, Harmless(PrettyFormatter::new()));
     ReportView::of(report, &ctx).serialize(&mut serializer)?;
@@ -88,8 +88,8 @@ impl Formatter for Harmless {
 /// A list whose items are put into their form one by one, as they are written.
 struct Each<'a, T, V> {
     items: &'a [T],
-    ctx: &'a Context<'a>,
-    view: fn(&'a T, &Context<'a>) -> V,
+    ctx: &'a ViewContext<'a>,
+    view: fn(&'a T, &ViewContext<'a>) -> V,
 }
 
 impl<T, V: Serialize> Serialize for Each<'_, T, V> {
@@ -113,7 +113,7 @@ struct ReportView<'a> {
 }
 
 impl<'a> ReportView<'a> {
-    fn of(report: &'a Report, ctx: &'a Context<'a>) -> Self {
+    fn of(report: &'a Report, ctx: &'a ViewContext<'a>) -> Self {
         Self {
             schema: SCHEMA,
             input: InputView::of(report, ctx),
@@ -130,12 +130,12 @@ impl<'a> ReportView<'a> {
 }
 
 /// What all parts need to be written.
-struct Context<'a> {
+struct ViewContext<'a> {
     digits: Digits,
     files: Vec<&'a str>,
 }
 
-impl<'a> Context<'a> {
+impl<'a> ViewContext<'a> {
     fn of(report: &'a Report) -> Self {
         let files = &report.input.files;
         Self {

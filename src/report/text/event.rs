@@ -113,7 +113,7 @@ pub(super) fn violations(page: &mut Page<'_>) {
             page.clock().full(violation.at),
             violation.rule,
             escape::text(&violation.what),
-            page.place(violation.place),
+            page.frame(violation.frame),
         );
         page.labelled(2, "", 2, &line);
     }

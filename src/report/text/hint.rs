@@ -9,7 +9,7 @@ use crate::report::clock;
 use crate::time::{Span, Timestamp};
 
 /// How near to a whole number of ticks the silence must end, and to its end the close must come.
-const NEAR: Span = Span::from_millis(60);
+const MAX_DISTANCE: Span = Span::from_millis(60);
 /// ZooKeeper looks for PROPOSALs without an ACK once in half a tick.
 const LOOKS_PER_TICK: i64 = 2;
 
@@ -76,11 +76,11 @@ fn sign<'a>(link: &'a Link, settings: &Settings) -> Option<Sign<'a>> {
             Deadline::Ack => tick / LOOKS_PER_TICK,
             _ => 0,
         };
-        let ticks = (wait + NEAR.millis().cast_signed()) / tick;
+        let ticks = (wait + MAX_DISTANCE.millis().cast_signed()) / tick;
         let beyond = wait - ticks * tick;
         let ends_with_close = closed.at.since(at.plus(Span::from_millis(wait)));
-        let is_near =
-            beyond <= NEAR.millis().cast_signed() + slack && ends_with_close.nanos().abs() <= NEAR.nanos();
+        let is_near = beyond <= MAX_DISTANCE.millis().cast_signed() + slack
+            && ends_with_close.nanos().abs() <= MAX_DISTANCE.nanos();
         let ticks = u64::try_from(ticks).ok()?;
         let is_limit = (2..u64::from(settings.sync_limit)).contains(&ticks);
         (is_near && is_limit).then_some(Sign {

@@ -162,9 +162,9 @@ fn total<'a>(links: &'a [Link], maps: impl Fn(&'a Link) -> [&'a BTreeMap<PacketT
 
 /// `link 3`, `links 1, 2, 3 and 5 more`
 fn ids(ids: &[u32]) -> String {
-    const MOST: usize = 12;
-    let shown: Vec<_> = ids.iter().take(MOST).map(u32::to_string).collect();
-    let more = ids.len().saturating_sub(MOST);
+    const MAX_IDS: usize = 12;
+    let shown: Vec<_> = ids.iter().take(MAX_IDS).map(u32::to_string).collect();
+    let more = ids.len().saturating_sub(MAX_IDS);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{} {}{more}", if ids.len() == 1 { "link" } else { "links" }, shown.join(", "))
 }

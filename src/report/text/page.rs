@@ -100,9 +100,9 @@ impl<'a> Page<'a> {
     }
 
     /// A frame as `file#number`.
-    pub(super) fn place(&self, place: FrameRef) -> String {
-        let file = self.files.get(place.file as usize).map_or("?", String::as_str);
-        format!("{file}#{}", place.number)
+    pub(super) fn frame(&self, frame: FrameRef) -> String {
+        let file = self.files.get(frame.file as usize).map_or("?", String::as_str);
+        format!("{file}#{}", frame.number)
     }
 
     /// A file's short name.

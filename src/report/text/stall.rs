@@ -182,7 +182,7 @@ fn evidence(page: &mut Page<'_>, stall: &Stall) {
     for (index, evidence) in stall.evidence.iter().take(EVIDENCE).enumerate() {
         let line = format!(
             "{} {} {}",
-            page.place(evidence.place),
+            page.frame(evidence.frame),
             page.clock().beside(evidence.at, stall.start),
             escape::text(&evidence.what),
         );

@@ -1,6 +1,6 @@
 //! PINGs and their answers: round trips, and the sessions that the answers name.
 
-use super::{LinkTrack, PINGS_MOST, SentPing, body};
+use super::{LinkTrack, MAX_PINGS, SentPing, body};
 use crate::dissect::PacketSeen;
 use crate::proto::quorum::{Body, Sessions};
 use crate::track::session::collisions;
@@ -9,7 +9,7 @@ impl LinkTrack {
     pub(super) fn leader_ping(&mut self, packet: &PacketSeen<'_>) {
         self.set_epoch(packet);
         self.last_ping_at = Some(packet.at);
-        if self.pings.len() >= PINGS_MOST {
+        if self.pings.len() >= MAX_PINGS {
             self.pings.pop_front();
             self.forgotten.pings += 1;
             self.pings_unanswered += u64::from(self.is_up_to_date);
@@ -57,7 +57,7 @@ impl LinkTrack {
             return;
         }
         let Some(index) = self.pings.iter().position(is_it) else {
-            if self.loose_pongs.len() >= PINGS_MOST {
+            if self.loose_pongs.len() >= MAX_PINGS {
                 self.loose_pongs.pop_front();
                 self.forgotten.pings += 1;
             }
@@ -66,7 +66,7 @@ impl LinkTrack {
         };
         for _ in 0..index {
             if let Some(ping) = self.pings.pop_front() {
-                if self.skipped.len() >= PINGS_MOST {
+                if self.skipped.len() >= MAX_PINGS {
                     self.skipped.pop_front();
                     self.forgotten.pings += 1;
                     self.pings_unanswered += 1;
@@ -97,7 +97,7 @@ impl LinkTrack {
         if ping.counts && packet.timed {
             let us = packet.at.since(ping.at).micros();
             self.ping.record(us);
-            if self.usual_ping.is_late(us)
+            if self.ping_baseline.is_late(us)
                 && let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at))
             {
                 counts.late_pongs = counts.late_pongs.saturating_add(1);

@@ -3,7 +3,7 @@
 //! A finished capture is judged by waits that have ended. While it runs, those that have not are looked at
 //! here; [`LinkTrack::so_far`] ends them in a copy, so that the same rules judge both.
 
-use super::{LinkTrack, Reading};
+use super::{LinkTrack, ReaderState};
 use crate::dissect::Direction;
 use crate::findings::Deadline;
 use crate::frame::FrameRef;
@@ -13,7 +13,7 @@ use std::mem::take;
 
 /// A wait under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pending {
+pub struct OpenWait {
     /// The link's number.
     pub link: u32,
     /// Against which deadline it counts.
@@ -40,25 +40,25 @@ pub struct AsOf {
 impl LinkTrack {
     /// The waits under way: none where the link is closed, else one for each side's next bytes, and
     /// one for the oldest PROPOSAL without its ACK.
-    pub fn pending(&self) -> impl Iterator<Item = Pending> + '_ {
+    pub fn pending(&self) -> impl Iterator<Item = OpenWait> + '_ {
         let is_open = self.closed.is_none() && !self.is_one_sided();
         let reads = [Direction::ToLeader, Direction::ToLearner].map(|direction| {
-            let Reading { last, deadline, is_over, .. } = self.reading.of(direction);
-            (is_open && !is_over).then_some(Pending {
+            let ReaderState { last, deadline, is_over, .. } = self.reader.of(direction);
+            (is_open && !is_over).then_some(OpenWait {
                 link: self.id,
                 deadline: *deadline,
                 start: last.at,
                 for_leader: !direction.is_to_leader(),
-                from: last.place,
+                from: last.frame,
             })
         });
         let oldest = if is_open { self.flight.oldest_unacked() } else { None };
-        let ack = oldest.map(|entry| Pending {
+        let ack = oldest.map(|entry| OpenWait {
             link: self.id,
             deadline: Deadline::Ack,
             start: entry.at,
             for_leader: false,
-            from: entry.place,
+            from: entry.frame,
         });
         reads.into_iter().flatten().chain(ack)
     }
@@ -66,7 +66,7 @@ impl LinkTrack {
     /// The link as a capture that ends now would show it: waits under way are ended by the capture's
     /// end, those that `is_due` a little later. Without round trips and counts, which no verdict needs.
     #[must_use]
-    pub fn so_far(&mut self, as_of: AsOf, is_due: impl Fn(&Pending) -> bool) -> Self {
+    pub fn so_far(&mut self, as_of: AsOf, is_due: impl Fn(&OpenWait) -> bool) -> Self {
         let pending: Vec<_> = self.pending().collect();
         let mut copy = self.bare();
         copy.waits.retain(|wait| wait.end >= as_of.since);
@@ -78,7 +78,7 @@ impl LinkTrack {
                 (_, false) => copy.end_wait(Direction::ToLeader, at, Ended::CaptureEnd, None),
             }
         }
-        copy.note_unheard();
+        copy.note_unanswered_close();
         copy
     }
 

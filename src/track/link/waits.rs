@@ -6,7 +6,7 @@ use super::{
 use std::cmp::Reverse;
 
 /// Waits remembered per link; beyond, the shorter half is let go.
-pub(in crate::track) const WAITS_MOST: usize = 256;
+pub(in crate::track) const MAX_WAITS: usize = 256;
 
 impl LinkTrack {
     /// Remembers a wait for new bytes of a direction.
@@ -18,20 +18,20 @@ impl LinkTrack {
         ended: Ended,
         to: Option<FrameRef>,
     ) {
-        let reading = self.reading.of(direction);
-        let start = reading.last.at;
+        let reader = self.reader.of(direction);
+        let start = reader.last.at;
         let len = at.since(start);
         let wait = Wait {
-            deadline: reading.deadline,
+            deadline: reader.deadline,
             start,
             end: at,
             ended,
             for_leader: !direction.is_to_leader(),
-            from: reading.last.place,
+            from: reader.last.frame,
             to,
-            silence: Some(reading.silence),
+            silence: Some(reader.silence),
             activity: self.went_on(start, at.minus(EDGE)),
-            crossed: self.crossed_between(start, at),
+            delivery: self.delivery_between(start, at),
             in_flight: self.flight.waiting(),
             before: self.went_on(start.minus(BEFORE.min(len)), start),
         };
@@ -60,7 +60,7 @@ impl LinkTrack {
             to,
             silence: None,
             activity,
-            crossed: self.crossed_between(start, end),
+            delivery: self.delivery_between(start, end),
             in_flight: self.flight.waiting(),
             before,
         };
@@ -70,8 +70,8 @@ impl LinkTrack {
     fn remember(&mut self, wait: Wait) {
         self.waits_noted += 1;
         self.waits.push(wait);
-        if self.waits.len() >= WAITS_MOST {
-            self.keep_longest(WAITS_MOST / 2);
+        if self.waits.len() >= MAX_WAITS {
+            self.keep_longest(MAX_WAITS / 2);
         }
     }
 
@@ -104,7 +104,7 @@ impl LinkTrack {
     /// Lets waits shorter than `near` go, which no report lists.
     pub(super) fn forget_short_waits(&mut self, near: Span) {
         self.waits.retain(|wait| wait.len() >= near);
-        if self.waits.len() < WAITS_MOST / 2 {
+        if self.waits.len() < MAX_WAITS / 2 {
             self.remembers = REMEMBERED;
         }
     }

@@ -3,7 +3,7 @@
 use super::{LinkTrack, Samples, Wait};
 
 /// Waits that a link keeps in any case, the longest.
-const WAITS_LEAST: usize = 4;
+const MIN_WAITS: usize = 4;
 
 impl LinkTrack {
     /// Bytes of memory that what grows with the link's past takes.
@@ -18,7 +18,7 @@ impl LinkTrack {
     pub(in crate::track) fn lighten(&mut self, share: usize) {
         let part = share / 4;
         self.flight.keep_within(part);
-        self.keep_longest((part / size_of::<Wait>()).max(WAITS_LEAST));
+        self.keep_longest((part / size_of::<Wait>()).max(MIN_WAITS));
         self.waits.shrink_to_fit();
         if self.checks.held_bytes() > part {
             self.checks.lighten();
@@ -33,7 +33,8 @@ impl LinkTrack {
     fn samples(&self) -> impl Iterator<Item = &Samples> {
         let own = [&self.ping, &self.ack, &self.commit];
         let rtt = [&self.rtt.to_leader.samples, &self.rtt.to_learner.samples];
-        let ends = self.ends.iter().flat_map(|ends| [&ends.one_way.to_leader, &ends.one_way.to_learner]);
+        let ends =
+            self.one_way.iter().flat_map(|one_way| [&one_way.delay.to_leader, &one_way.delay.to_learner]);
         own.into_iter().chain(rtt).chain(ends)
     }
 
@@ -41,8 +42,10 @@ impl LinkTrack {
     pub(super) fn samples_mut(&mut self) -> impl Iterator<Item = &mut Samples> {
         let own = [&mut self.ping, &mut self.ack, &mut self.commit];
         let rtt = [&mut self.rtt.to_leader.samples, &mut self.rtt.to_learner.samples];
-        let ends =
-            self.ends.iter_mut().flat_map(|ends| [&mut ends.one_way.to_leader, &mut ends.one_way.to_learner]);
+        let ends = self
+            .one_way
+            .iter_mut()
+            .flat_map(|one_way| [&mut one_way.delay.to_leader, &mut one_way.delay.to_learner]);
         own.into_iter().chain(rtt).chain(ends)
     }
 }

@@ -9,14 +9,14 @@ use super::{Deadline, Direction, LinkTrack, Span, Timestamp};
 use crate::findings::ClockStep;
 
 /// Silences that are looked at: shorter steps make no stall.
-const LEAST: Span = Span::from_millis(1_000);
+const MIN_SILENCE: Span = Span::from_millis(1_000);
 /// For so long nobody is silent on a connection that goes on or that nobody closes, whatever its limits and
 /// whoever tells.
 pub(super) const NEVER: Span = Span::from_millis(24 * 3_600_000);
 /// How long a sender's clock must have been watched before its rate is believed.
 const WATCHED: Span = Span::from_millis(500);
 /// Steps of a link that are remembered.
-const MOST: usize = 16;
+const MAX_STEPS: usize = 16;
 
 /// A clock that a sender writes into its segments.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,21 +54,21 @@ impl LinkTrack {
     /// same, and takes back what both have made of it.
     #[inline]
     pub(super) fn look_for_step(&mut self, direction: Direction, value: Option<u32>, at: Timestamp) {
-        let reading = self.reading.of(direction);
-        if at.since(reading.last.at) >= LEAST || at < reading.last.at {
+        let reader = self.reader.of(direction);
+        if at.since(reader.last.at) >= MIN_SILENCE || at < reader.last.at {
             self.silence_ends(direction, value, at);
         }
         if let Some(value) = value {
-            self.reading.of_mut(direction).clock.saw(value, at);
+            self.reader.of_mut(direction).clock.saw(value, at);
         }
     }
 
     #[cold]
     fn silence_ends(&mut self, direction: Direction, value: Option<u32>, at: Timestamp) {
-        let reading = self.reading.of_mut(direction);
-        let from = reading.last.at;
+        let reader = self.reader.of_mut(direction);
+        let from = reader.last.at;
         let len = at.since(from);
-        let passed = match value.and_then(|value| reading.clock.passed(value)) {
+        let passed = match value.and_then(|value| reader.clock.passed(value)) {
             Some(passed) => passed,
             None if len >= NEVER => Span::ZERO,
             None => len,
@@ -76,20 +76,20 @@ impl LinkTrack {
         // It may have been set back just as well: from here on it is watched anew.
         let is_less = passed.nanos() < len.nanos() / 2;
         if is_less || at < from {
-            reading.clock = SenderClock::default();
+            reader.clock = SenderClock::default();
         }
-        reading.unfelt = None;
+        reader.unconfirmed_step = None;
         if !is_less {
             return;
         }
         let step = ClockStep { from, to: at, by: Span::from_nanos(len.nanos() - passed.nanos()) };
-        reading.unfelt = Some(step);
-        let other = self.reading.of(direction.other());
+        reader.unconfirmed_step = Some(step);
+        let other = self.reader.of(direction.other());
         // Its last sign of life may be a later one before the step.
         let last = other.last.at;
         let is_before = last > from && at.since(last) >= NEVER;
         let alone = ClockStep { from: if is_before { last } else { from }, ..step };
-        let other = if len >= NEVER { Some(alone) } else { other.unfelt };
+        let other = if len >= NEVER { Some(alone) } else { other.unconfirmed_step };
         if let Some(other) = other.filter(|other| other.from < at && from < other.to) {
             let both = ClockStep {
                 from: other.from.max(from),
@@ -97,7 +97,7 @@ impl LinkTrack {
                 by: Span::from_nanos(other.by.nanos().min(step.by.nanos())),
             };
             self.take_back(&both);
-            if self.steps.len() < MOST {
+            if self.steps.len() < MAX_STEPS {
                 self.steps.push(both);
             } else {
                 self.forgotten.steps += 1;

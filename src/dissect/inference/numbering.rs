@@ -1,6 +1,6 @@
 //! What is known before a span, and what follows from it for what the span can hold.
 
-use super::{Facts, Reading, is_commit, is_main};
+use super::{Constraints, Hypothesis, is_commit, is_main};
 use crate::dissect::span::HiddenSpan;
 use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
@@ -13,7 +13,7 @@ const HELD_UP: u64 = 512;
 
 /// What is known before the first span of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::dissect) struct Known {
+pub(in crate::dissect) struct Numbering {
     /// Last PROPOSAL or INFORM to the learner.
     pub(in crate::dissect) proposal: Option<Zxid>,
     /// Last COMMIT to the learner.
@@ -31,7 +31,7 @@ pub(in crate::dissect) struct Known {
     pub(in crate::dissect) awaits_uptodate: bool,
 }
 
-impl Known {
+impl Numbering {
     /// A number that differs, as a rule, where any of what a reading changes does.
     pub(super) fn digest(&self) -> u64 {
         const K: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -47,13 +47,13 @@ impl Known {
     }
 
     /// What is known behind a span that was read so.
-    pub(super) fn behind(self, reading: &Reading, at: Timestamp) -> Self {
+    pub(super) fn behind(self, hypothesis: &Hypothesis, at: Timestamp) -> Self {
         Self {
-            proposal: self.proposal.map(|last| last.plus(u64::from(reading.main))),
-            commit: self.commit.map(|last| last.plus(u64::from(reading.commits))),
-            ping_at: if reading.pings > 0 { Some(at) } else { self.ping_at },
-            awaits_newleader: self.awaits_newleader && reading.newleaders == 0,
-            awaits_uptodate: self.awaits_uptodate && reading.uptodates == 0,
+            proposal: self.proposal.map(|last| last.plus(u64::from(hypothesis.main))),
+            commit: self.commit.map(|last| last.plus(u64::from(hypothesis.commits))),
+            ping_at: if hypothesis.pings > 0 { Some(at) } else { self.ping_at },
+            awaits_newleader: self.awaits_newleader && hypothesis.newleaders == 0,
+            awaits_uptodate: self.awaits_uptodate && hypothesis.uptodates == 0,
             ..self
         }
     }
@@ -107,7 +107,7 @@ impl Known {
 
     /// Whether a PING now leaves no PING out since the last one. A silence of several beats is a
     /// leader's that stood still, and proves nothing.
-    pub(super) fn beat_fits(&self, at: Timestamp, every: Option<Span>) -> bool {
+    pub(super) fn tick_fits(&self, at: Timestamp, every: Option<Span>) -> bool {
         let (Some(last), Some(every)) = (self.ping_at, every) else { return true };
         let (since, half) = (at.since(last).nanos(), every.nanos() / 2);
         since < half.saturating_mul(3) || since > half.saturating_mul(5)
@@ -124,28 +124,30 @@ pub(super) fn follows(last: Option<Zxid>, next: Zxid) -> bool {
 
 /// What is known behind a packet that was seen; `None` where it contradicts what is supposed before it.
 pub(super) fn after(
-    known: Known,
+    numbering: Numbering,
     kind: PacketType,
     zxid: Zxid,
     at: Timestamp,
-    facts: &Facts<'_>,
-) -> Option<Known> {
-    let mut next = known;
+    constraints: &Constraints<'_>,
+) -> Option<Numbering> {
+    let mut next = numbering;
     match kind {
         kind if is_main(kind) => {
-            if !follows(known.proposal, zxid) || known.is_history(zxid) && known.commit != known.proposal {
+            if !follows(numbering.proposal, zxid)
+                || numbering.is_history(zxid) && numbering.commit != numbering.proposal
+            {
                 return None;
             }
             next.proposal = Some(zxid);
         }
         kind if is_commit(kind) => {
-            if !follows(known.commit, zxid) {
+            if !follows(numbering.commit, zxid) {
                 return None;
             }
             next.commit = Some(zxid);
         }
         PacketType::Ping => {
-            if !known.beat_fits(at, facts.ping_every) {
+            if !numbering.tick_fits(at, constraints.ping_every) {
                 return None;
             }
             next.ping_at = Some(at);
@@ -154,7 +156,7 @@ pub(super) fn after(
             next.awaits_newleader = false;
         }
         PacketType::UpToDate => {
-            if known.awaits_newleader || !known.awaits_uptodate {
+            if numbering.awaits_newleader || !numbering.awaits_uptodate {
                 return None;
             }
             next.awaits_uptodate = false;

@@ -7,12 +7,12 @@ use crate::address::Address;
 
 /// The hosts that every connection so far had as an end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Vantage {
+pub struct CommonHost {
     common: [Option<Address>; 2],
     has_begun: bool,
 }
 
-impl Vantage {
+impl CommonHost {
     /// Notes that two hosts talked.
     pub fn pair(&mut self, a: Address, b: Address) {
         if !std::mem::replace(&mut self.has_begun, true) {
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn two_connections_tell_whose_capture_it_is() {
         let [a, b, c] = [1, 2, 3].map(Address::v4);
-        let mut vantage = Vantage::default();
+        let mut vantage = CommonHost::default();
         vantage.pair(a, b);
         assert_eq!(vantage.host(), None);
         vantage.pair(c, a);

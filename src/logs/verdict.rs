@@ -7,12 +7,12 @@
 use crate::address::Address;
 use crate::findings::{
     Cause, Deadline, Link, Outcome, Report, Stall,
-    log::{Kind, LogLine, LogWord},
+    log::{Kind, LogLine, LogVerdict},
 };
 use crate::time::{Span, Timestamp};
 
 /// How near a line lies to the close that it tells of.
-const NEAR: Span = Span::from_millis(2_000);
+const MAX_DISTANCE: Span = Span::from_millis(2_000);
 /// A line that much later was written by a process that could not write before.
 const LATE: Span = Span::from_millis(1_000);
 
@@ -40,7 +40,7 @@ impl<'a> Case<'a> {
         Self { stall, report, links }
     }
 
-    fn words(&self) -> Vec<LogWord> {
+    fn words(&self) -> Vec<LogVerdict> {
         let mut words = Vec::new();
         words.extend(self.leaders_close());
         words.extend(self.learners_close());
@@ -81,7 +81,7 @@ impl<'a> Case<'a> {
     }
 
     /// The leader closed: does it say why, and is it what the wire shows?
-    fn leaders_close(&self) -> Option<LogWord> {
+    fn leaders_close(&self) -> Option<LogVerdict> {
         let leader = self.leader().filter(|_| self.stall.outcome == Outcome::ClosedByLeader)?;
         let end = self.stall.end?;
         let name = self.name(leader);
@@ -100,19 +100,19 @@ impl<'a> Case<'a> {
                 early(line, end),
                 told(line)
             );
-            return Some(LogWord { agrees: Some(is_so), at: Some(line.at), what });
+            return Some(LogVerdict { agrees: Some(is_so), at: Some(line.at), what });
         }
         let parting = [Kind::HandlerFailed, Kind::Goodbye, Kind::Closing];
         if let Some(line) = lines().find(|line| parting.contains(&line.kind)) {
             let what =
                 format!("the leader {name} parted from the learner and names no deadline, {}", told(line));
-            return Some(LogWord { agrees: None, at: Some(line.at), what });
+            return Some(LogVerdict { agrees: None, at: Some(line.at), what });
         }
         self.covers(leader).then(|| self.silence(&format!("the leader {name}")))
     }
 
     /// Learners closed: do they say so?
-    fn learners_close(&self) -> Option<LogWord> {
+    fn learners_close(&self) -> Option<LogVerdict> {
         if self.stall.outcome != Outcome::ClosedByLearner {
             return None;
         }
@@ -141,7 +141,7 @@ impl<'a> Case<'a> {
     }
 
     /// Learners that say that they gave their leader up.
-    fn given_up(&self, who: &str, line: &LogLine, closed: Timestamp) -> LogWord {
+    fn given_up(&self, who: &str, line: &LogLine, closed: Timestamp) -> LogVerdict {
         let is_timeout = line.kind == Kind::ReadTimeout;
         let is_so = is_timeout && (self.waited(Deadline::LearnerRead) || self.waited(Deadline::Init));
         let mut what = format!("{who} gave the leader up{}, {}", early(line, closed), told(line));
@@ -150,16 +150,16 @@ impl<'a> Case<'a> {
                 "; the leader's bytes of that time are in the capture, so they got lost or came late",
             );
         }
-        LogWord { agrees: is_so.then_some(true), at: Some(line.at), what }
+        LogVerdict { agrees: is_so.then_some(true), at: Some(line.at), what }
     }
 
     /// A log in which the close is missing. A RST may come from a kernel alone.
-    fn silence(&self, whose: &str) -> LogWord {
+    fn silence(&self, whose: &str) -> LogVerdict {
         let begun =
             self.stall.log.iter().find(|line| line.kind == Kind::Started && line.at > self.stall.start);
         if let Some(line) = begun {
             let what = format!("the log of {whose} breaks off and begins anew: the process was gone");
-            return LogWord { agrees: None, at: Some(line.at), what };
+            return LogVerdict { agrees: None, at: Some(line.at), what };
         }
         let is_reset = self.links.iter().filter_map(|link| link.closed).any(|closed| closed.reset);
         let (agrees, why) = if is_reset {
@@ -168,19 +168,19 @@ impl<'a> Case<'a> {
             (Some(false), "")
         };
         let what = format!("the log of {whose} says nothing of the close that the wire shows{why}");
-        LogWord { agrees, at: None, what }
+        LogVerdict { agrees, at: None, what }
     }
 
     /// Whether a line may be about a close: one that a cut network held back is logged before it is seen.
     fn is_about(&self, at: Timestamp, closed: Timestamp) -> bool {
-        at >= self.stall.start && at <= closed.plus(NEAR)
+        at >= self.stall.start && at <= closed.plus(MAX_DISTANCE)
     }
 
     /// Nothing was closed: ZooKeeper says nothing of a wait that ends in time.
-    fn no_close(&self) -> Option<LogWord> {
+    fn no_close(&self) -> Option<LogVerdict> {
         let leader = self.leader().filter(|_| self.stall.outcome == Outcome::Recovered)?;
         let is_silent = self.lines(leader).all(|line| line.kind.rank() > 2) && self.covers(leader);
-        is_silent.then(|| LogWord {
+        is_silent.then(|| LogVerdict {
             agrees: None,
             at: None,
             what: format!(
@@ -192,13 +192,13 @@ impl<'a> Case<'a> {
     }
 
     /// The subject's fsync: the disk's fault only where PINGs were answered meanwhile.
-    fn disk(&self) -> Option<LogWord> {
+    fn disk(&self) -> Option<LogVerdict> {
         let subject = self.stall.subject;
         let name = self.name(subject);
         let slowest = self.during(Kind::Fsync).max_by_key(|line| line.took_ms);
         let Some(line) = slowest else {
             let is_missed = self.stall.cause == Cause::DiskSlow && self.covers(subject);
-            return is_missed.then(|| LogWord {
+            return is_missed.then(|| LogVerdict {
                 agrees: Some(false),
                 at: None,
                 what: format!("the log of {name} says nothing of a slow fsync, which the wire shows"),
@@ -228,11 +228,11 @@ impl<'a> Case<'a> {
                 format!("{name} blames its disk (fsync took {took} ms), the wire shows {}", cause.name()),
             ),
         };
-        Some(LogWord { agrees, at: Some(line.at), what })
+        Some(LogVerdict { agrees, at: Some(line.at), what })
     }
 
     /// The subject's own notice that it stood still.
-    fn pause(&self) -> Option<LogWord> {
+    fn pause(&self) -> Option<LogVerdict> {
         let line = self.during(Kind::Pause).max_by_key(|line| line.took_ms)?;
         let name = self.name(self.stall.subject);
         let took = line.took_ms.unwrap_or(0);
@@ -241,11 +241,11 @@ impl<'a> Case<'a> {
             Cause::Unknown => None,
             _ => Some(false),
         };
-        Some(LogWord { agrees, at: Some(line.at), what: format!("{name} stood still for {took} ms") })
+        Some(LogVerdict { agrees, at: Some(line.at), what: format!("{name} stood still for {took} ms") })
     }
 
     /// The subject noticed the close only when it ran, or heard, again.
-    fn noticed_late(&self) -> Option<LogWord> {
+    fn noticed_late(&self) -> Option<LogVerdict> {
         let end = self.stall.end.filter(|_| self.stall.outcome != Outcome::Recovered)?;
         // A leader that was away may fail as a follower later, which is another matter.
         let subject = Some(self.stall.subject).filter(|subject| self.leader() != Some(*subject))?;
@@ -253,7 +253,7 @@ impl<'a> Case<'a> {
             matches!(line.kind, Kind::ReadTimeout | Kind::LearnerFailed) && line.at > self.stall.start
         })?;
         let late = noticed.at.since(end);
-        (late > LATE).then(|| LogWord {
+        (late > LATE).then(|| LogVerdict {
             agrees: None,
             at: Some(noticed.at),
             what: format!("{} noticed {late} after the close, {}", self.name(subject), told(noticed)),
@@ -261,11 +261,15 @@ impl<'a> Case<'a> {
     }
 
     /// The leader lost its quorum.
-    fn quorum(&self) -> Option<LogWord> {
+    fn quorum(&self) -> Option<LogVerdict> {
         let line = self.stall.log.iter().find(|line| line.kind == Kind::LostQuorum)?;
         let name = line.server.map_or_else(|| "the leader".to_owned(), |server| self.name(server));
         let agrees = self.stall.election.map(|_| true);
-        Some(LogWord { agrees, at: Some(line.at), what: format!("{name} lost its quorum, {}", told(line)) })
+        Some(LogVerdict {
+            agrees,
+            at: Some(line.at),
+            what: format!("{name} lost its quorum, {}", told(line)),
+        })
     }
 
     /// The subject's lines of a kind whose time overlaps the stall.
@@ -281,7 +285,7 @@ impl<'a> Case<'a> {
 /// How long before it was seen a close was logged, where that is worth a word.
 fn early(line: &LogLine, closed: Timestamp) -> String {
     let span = closed.since(line.at);
-    if span > NEAR { format!(", {span} before the close was seen") } else { String::new() }
+    if span > MAX_DISTANCE { format!(", {span} before the close was seen") } else { String::new() }
 }
 
 /// The line's own words, in quotes.

@@ -17,14 +17,14 @@ impl LinkTrack {
                 let end = if self.is_one_sided() { at.min(self.last_frame_at) } else { at };
                 self.end_waits(end, Ended::CaptureEnd, None);
             }
-            Some(closed) if !self.reading.to_learner.is_over && self.ends.is_some() => {
-                self.reading.to_learner.is_over = true;
-                let end = closed.at.max(self.reading.to_learner.last.at);
-                self.end_wait(Direction::ToLearner, end, Ended::Closed, Some(closed.place));
+            Some(closed) if !self.reader.to_learner.is_over && self.one_way.is_some() => {
+                self.reader.to_learner.is_over = true;
+                let end = closed.at.max(self.reader.to_learner.last.at);
+                self.end_wait(Direction::ToLearner, end, Ended::Closed, Some(closed.frame));
             }
             Some(_) => {}
         }
-        self.note_unheard();
+        self.note_unanswered_close();
         self.flight.finish();
         self.pings_unanswered += (self.pings.len() + self.skipped.len()) as u64;
         self.pings.clear();
@@ -32,26 +32,26 @@ impl LinkTrack {
     }
 
     /// Where a close was never answered, the other side still waits: its own deadline runs on.
-    pub(super) fn note_unheard(&mut self) {
+    pub(super) fn note_unanswered_close(&mut self) {
         let Some((closed, last)) = self.closed.zip(self.last_close_repeat) else { return };
         let direction = if closed.by_leader { Direction::ToLearner } else { Direction::ToLeader };
         let is_answered = self.after_close.is_some_and(|mark| mark.at <= last.at);
-        if is_answered || self.close_repeats_answered > 0 || self.ends.is_some() {
+        if is_answered || self.close_repeats_answered > 0 || self.one_way.is_some() {
             return;
         }
-        let reading = self.reading.of(direction);
-        let start = reading.last.at;
-        self.unheard = Some(Box::new(Wait {
-            deadline: reading.deadline,
+        let reader = self.reader.of(direction);
+        let start = reader.last.at;
+        self.unanswered_close = Some(Box::new(Wait {
+            deadline: reader.deadline,
             start,
             end: last.at,
             ended: Ended::Closed,
             for_leader: closed.by_leader,
-            from: reading.last.place,
-            to: Some(last.place),
-            silence: Some(reading.silence),
+            from: reader.last.frame,
+            to: Some(last.frame),
+            silence: Some(reader.silence),
             activity: self.went_on(start, last.at),
-            crossed: PerDirection::default(),
+            delivery: PerDirection::default(),
             in_flight: self.flight.waiting(),
             before: self.went_on(start.minus(BEFORE), start),
         }));
@@ -69,8 +69,8 @@ impl LinkTrack {
         }
         self.waits.shrink_to_fit();
         self.activity = None;
-        if let Some(ends) = &mut self.ends {
-            ends.seal();
+        if let Some(one_way) = &mut self.one_way {
+            one_way.seal();
         }
         self.flight = self.flight.over();
         self.pings = VecDeque::new();

@@ -2,12 +2,12 @@
 
 /// What a duration usually is on this link: a slow average that outliers hardly move.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Usual {
+pub(super) struct Baseline {
     /// In microseconds, times 16.
     average: u64,
 }
 
-impl Usual {
+impl Baseline {
     /// Delayed ACKs, 40 ms on Linux, are no lateness.
     const DELAYED_ACK_US: u64 = 40_000;
 

@@ -9,54 +9,54 @@ use crate::address::Address;
 use crate::dissect::{Direction, PerDirection};
 use crate::findings::{Cause, Evidence, Suspect};
 use crate::time::Span;
-use crate::track::ends::Passage;
+use crate::track::one_way::Delivery;
 
 /// Segments that must all be lost for a direction to be cut: a lone one may be chance.
-const CUT_LEAST: u32 = 2;
+const MIN_CUT_SEGMENTS: u32 = 2;
 /// Late segments that show a slow path, at least.
-const LATE_LEAST: u32 = 2;
+const MIN_LATE_SEGMENTS: u32 = 2;
 /// How long after its start a wait's cut may begin.
 const FIRST_MOMENT: Span = Span::from_millis(500);
 /// Lost segments that are loss, at least.
-const LOSS_LEAST: u32 = 5;
+const MIN_LOST_SEGMENTS: u32 = 5;
 
 /// What became of the segments of the wait that decides.
-pub(super) fn passage(facts: &Facts<'_>) -> Option<PerDirection<Passage>> {
-    facts.first.link.ends.as_ref()?;
-    let crossed = facts.wait.crossed;
-    (crossed.to_leader.sent() + crossed.to_learner.sent() > 0).then_some(crossed)
+pub(super) fn delivery(facts: &Facts<'_>) -> Option<PerDirection<Delivery>> {
+    facts.first.link.one_way.as_ref()?;
+    let delivery = facts.wait.delivery;
+    (delivery.to_leader.sent() + delivery.to_learner.sent() > 0).then_some(delivery)
 }
 
 /// Whether everything that was sent arrived: then the network is not to blame.
 pub(super) fn is_sound(facts: &Facts<'_>) -> bool {
-    passage(facts).is_some_and(|passage| {
-        let is_whole = |way: &Passage| way.lost < CUT_LEAST && way.lost * 10 < way.sent().max(1);
-        is_whole(&passage.to_leader) && is_whole(&passage.to_learner)
+    delivery(facts).is_some_and(|delivery| {
+        let is_whole = |way: &Delivery| way.lost < MIN_CUT_SEGMENTS && way.lost * 10 < way.sent().max(1);
+        is_whole(&delivery.to_leader) && is_whole(&delivery.to_learner)
     })
 }
 
 /// *The network is cut*, or loses: what was sent at one end did not arrive at the other.
 pub(super) fn is_seen_to_vanish(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
-    let passage = passage(facts)?;
+    let delivery = delivery(facts)?;
     let link = facts.first.link;
     let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
     let ends =
         |direction: Direction| if direction.is_to_leader() { (learner, leader) } else { (leader, learner) };
     let is_cut = |direction: Direction| {
-        let way = passage.of(direction);
+        let way = delivery.of(direction);
         // What was sent in its first moment may have been before the cut, on a path that had lost nothing.
         let is_cut_at_once = facts.wait.before.again == [0; 2]
             && way.first_lost.is_some_and(|lost| lost.at.since(facts.wait.start) <= FIRST_MOMENT);
-        way.arrived == 0 && way.lost >= CUT_LEAST
-            || is_cut_at_once && way.arrived_since == 0 && way.lost >= LOSS_LEAST
+        way.arrived == 0 && way.lost >= MIN_CUT_SEGMENTS
+            || is_cut_at_once && way.arrived_since == 0 && way.lost >= MIN_LOST_SEGMENTS
     };
     // Some get through the other way: what is lost here is lost by the same chance.
     let loses = |direction: Direction| {
-        let way = passage.of(direction);
-        way.arrived > 0 && way.lost >= LOSS_LEAST && way.lost * 10 >= way.arrived + way.lost
+        let way = delivery.of(direction);
+        way.arrived > 0 && way.lost >= MIN_LOST_SEGMENTS && way.lost * 10 >= way.arrived + way.lost
     };
     let say = |direction: Direction| {
-        let way = passage.of(direction);
+        let way = delivery.of(direction);
         let (from, to): (Address, Address) = ends(direction);
         format!("of {} segments that {from} sent {} arrived at {to}", way.arrived + way.lost, way.arrived)
     };
@@ -65,12 +65,12 @@ pub(super) fn is_seen_to_vanish(facts: &Facts<'_>) -> Option<(Cause, Option<Susp
         (true, true) => facts.path(),
         (true, false) if loses(Direction::ToLearner) => return Some(loss(facts, both())),
         (false, true) if loses(Direction::ToLeader) => return Some(loss(facts, both())),
-        (true, false) => one_way(facts, &passage, Direction::ToLeader, ends(Direction::ToLeader)),
-        (false, true) => one_way(facts, &passage, Direction::ToLearner, ends(Direction::ToLearner)),
+        (true, false) => one_way(facts, &delivery, Direction::ToLeader, ends(Direction::ToLeader)),
+        (false, true) => one_way(facts, &delivery, Direction::ToLearner, ends(Direction::ToLearner)),
         (false, false) => {
-            let (to_leader, to_learner) = (passage.to_leader, passage.to_learner);
+            let (to_leader, to_learner) = (delivery.to_leader, delivery.to_learner);
             let (lost, sent) = (to_leader.lost + to_learner.lost, to_leader.sent() + to_learner.sent());
-            let is_loss = lost >= LOSS_LEAST && lost * 10 >= sent;
+            let is_loss = lost >= MIN_LOST_SEGMENTS && lost * 10 >= sent;
             return is_loss.then(|| loss(facts, both()));
         }
     };
@@ -79,14 +79,14 @@ pub(super) fn is_seen_to_vanish(facts: &Facts<'_>) -> Option<(Cause, Option<Susp
 
 /// *The network is slow*: what was sent arrived, most of it late.
 pub(super) fn is_seen_late(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
-    let passage = passage(facts)?;
+    let delivery = delivery(facts)?;
     let link = facts.first.link;
     let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
-    let is_late = |way: &Passage| way.late >= LATE_LEAST && way.late * 2 >= way.sent();
-    let (suspect, way, from, to) = match (is_late(&passage.to_leader), is_late(&passage.to_learner)) {
-        (true, true) => (facts.path(), passage.to_leader, learner, leader),
-        (true, false) => (Suspect::OneWay(learner, leader), passage.to_leader, learner, leader),
-        (false, true) => (Suspect::OneWay(leader, learner), passage.to_learner, leader, learner),
+    let is_late = |way: &Delivery| way.late >= MIN_LATE_SEGMENTS && way.late * 2 >= way.sent();
+    let (suspect, way, from, to) = match (is_late(&delivery.to_leader), is_late(&delivery.to_learner)) {
+        (true, true) => (facts.path(), delivery.to_leader, learner, leader),
+        (true, false) => (Suspect::OneWay(learner, leader), delivery.to_leader, learner, leader),
+        (false, true) => (Suspect::OneWay(leader, learner), delivery.to_learner, leader, learner),
         (false, false) => return None,
     };
     let why = format!(
@@ -104,11 +104,11 @@ const fn loss(facts: &Facts<'_>, why: String) -> (Cause, Option<Suspect>, String
 /// One direction is cut. The other is known to be open where something came through.
 fn one_way(
     facts: &Facts<'_>,
-    passage: &PerDirection<Passage>,
+    delivery: &PerDirection<Delivery>,
     cut: Direction,
     (from, to): (Address, Address),
 ) -> Suspect {
-    let other = passage.of(cut.other());
+    let other = delivery.of(cut.other());
     let is_open =
         other.arrived > 0 || other.arrived_at_end > 0 && other.lost == 0 || facts.hears(cut.other());
     if is_open { Suspect::OneWay(from, to) } else { facts.path() }
@@ -116,17 +116,17 @@ fn one_way(
 
 /// The first segment of each direction that is lost.
 pub(super) fn evidence(facts: &Facts<'_>) -> Vec<Evidence> {
-    let Some(passage) = passage(facts) else { return Vec::new() };
+    let Some(delivery) = delivery(facts) else { return Vec::new() };
     let link = facts.first.link;
     let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
-    let of = |way: &Passage, from: Address, to: Address| {
+    let of = |way: &Delivery, from: Address, to: Address| {
         way.first_lost.map(|mark| Evidence {
-            place: mark.place,
+            frame: mark.frame,
             at: mark.at,
             what: format!("sent by {from}, and not seen to arrive at {to}"),
         })
     };
-    [of(&passage.to_leader, learner, leader), of(&passage.to_learner, leader, learner)]
+    [of(&delivery.to_leader, learner, leader), of(&delivery.to_learner, leader, learner)]
         .into_iter()
         .flatten()
         .collect()

@@ -10,7 +10,7 @@ use crate::track::link::LinkTrack;
 
 /// The life of a link.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Life<'a> {
+pub(super) struct LinkLife<'a> {
     leader: Address,
     pub(super) learner: Address,
     pub(super) id: u32,
@@ -23,19 +23,19 @@ pub(super) struct Life<'a> {
 
 /// The lives of all links.
 #[derive(Clone, Debug)]
-pub(super) struct Lives<'a> {
+pub(super) struct LinkIndex<'a> {
     /// By leader, and in the order of their numbers.
-    lives: Vec<Life<'a>>,
+    lifetimes: Vec<LinkLife<'a>>,
     /// Numbers of the links in order, each with its place in `lives`.
     by_id: Vec<(u32, usize)>,
     /// Places of those that were sent a snapshot.
     snapshots: Vec<usize>,
 }
 
-impl<'a> Lives<'a> {
+impl<'a> LinkIndex<'a> {
     /// The lives of these links.
     pub(super) fn new(links: &'a [LinkTrack]) -> Self {
-        let life = |link: &'a LinkTrack| Life {
+        let life = |link: &'a LinkTrack| LinkLife {
             leader: link.opened.leader.address,
             learner: link.opened.learner.address,
             id: link.id,
@@ -44,32 +44,33 @@ impl<'a> Lives<'a> {
             epoch: link.epoch,
             link,
         };
-        let mut lives: Vec<_> = links.iter().map(life).collect();
-        lives.sort_unstable_by_key(|life| (life.leader, life.id));
-        let mut by_id: Vec<_> = lives.iter().enumerate().map(|(place, life)| (life.id, place)).collect();
+        let mut lifetimes: Vec<_> = links.iter().map(life).collect();
+        lifetimes.sort_unstable_by_key(|life| (life.leader, life.id));
+        let mut by_id: Vec<_> =
+            lifetimes.iter().enumerate().map(|(position, life)| (life.id, position)).collect();
         by_id.sort_unstable();
-        let sent = |(_, place): &&(u32, usize)| {
-            lives.get(*place).is_some_and(|life| life.link.sync == Some(Sync::Snap))
+        let sent = |(_, position): &&(u32, usize)| {
+            lifetimes.get(*position).is_some_and(|life| life.link.sync == Some(Sync::Snap))
         };
-        let snapshots = by_id.iter().filter(sent).map(|(_, place)| *place).collect();
-        Self { lives, by_id, snapshots }
+        let snapshots = by_id.iter().filter(sent).map(|(_, position)| *position).collect();
+        Self { lifetimes, by_id, snapshots }
     }
 
     /// The links of a leader.
-    pub(super) fn of(&self, leader: Address) -> &[Life<'a>] {
-        let from = self.lives.partition_point(|life| life.leader < leader);
-        let rest = self.lives.get(from..).unwrap_or_default();
+    pub(super) fn of(&self, leader: Address) -> &[LinkLife<'a>] {
+        let from = self.lifetimes.partition_point(|life| life.leader < leader);
+        let rest = self.lifetimes.get(from..).unwrap_or_default();
         rest.get(..rest.partition_point(|life| life.leader == leader)).unwrap_or_default()
     }
 
     /// A link by its number.
     pub(super) fn link(&self, id: u32) -> Option<&'a LinkTrack> {
         let index = self.by_id.binary_search_by_key(&id, |(id, _)| *id).ok()?;
-        self.by_id.get(index).and_then(|(_, place)| self.lives.get(*place)).map(|life| life.link)
+        self.by_id.get(index).and_then(|(_, position)| self.lifetimes.get(*position)).map(|life| life.link)
     }
 
     /// The links whose learners were sent a snapshot, in the order of their numbers.
     pub(super) fn snapshots(&self) -> impl Iterator<Item = &'a LinkTrack> {
-        self.snapshots.iter().filter_map(|place| self.lives.get(*place)).map(|life| life.link)
+        self.snapshots.iter().filter_map(|position| self.lifetimes.get(*position)).map(|life| life.link)
     }
 }

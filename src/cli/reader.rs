@@ -17,13 +17,13 @@ const AHEAD: usize = 4;
 
 /// Frames on their way.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct ReaderThread {
     full: Receiver<Batch>,
     empty: Sender<Batch>,
     thread: JoinHandle<Replay>,
 }
 
-impl Reading {
+impl ReaderThread {
     /// Begins to read.
     pub(super) fn start(mut replay: Replay) -> Self {
         let (full_in, full) = bounded(AHEAD);
@@ -69,7 +69,7 @@ impl Reading {
 
 /// What became of the frames.
 #[derive(Debug)]
-pub(super) struct Passed {
+pub(super) struct FrameCounts {
     ignored: [u64; IgnoreReason::COUNT],
     /// Time of the first.
     first: Option<Timestamp>,
@@ -82,7 +82,7 @@ pub(super) struct Passed {
     pub(super) is_over: bool,
 }
 
-impl Passed {
+impl FrameCounts {
     /// Nothing yet; frames after `until` are not looked at.
     pub(super) fn new(until: Option<Timestamp>) -> Self {
         Self {
@@ -171,7 +171,7 @@ impl Passed {
 
 /// Adds a frame to its file's figures.
 fn count(tally: &mut Vec<FileInfo>, frame: &Frame<'_>) {
-    let index = frame.place.file as usize;
+    let index = frame.id.file as usize;
     if tally.len() <= index {
         tally.resize(index + 1, FileInfo::default());
     }

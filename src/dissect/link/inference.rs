@@ -1,9 +1,9 @@
 //! Hidden spans as they come, wait, are read and reported.
 
-use super::{LinkState, Outlet, Pending, Sizes};
+use super::{LinkContext, LinkState, PendingSpans, Sizes};
 use crate::dissect::event::{Direction, Observer, PacketSeen, Unread};
-use crate::dissect::hidden::{
-    Facts, Item, Reading, Room, Solved, SpanSolved, read_to_leader, read_to_learner,
+use crate::dissect::inference::{
+    Constraints, Hypothesis, Item, Scratch, Solved, SpanSolved, read_to_leader, read_to_learner,
 };
 use crate::dissect::span::HiddenSpan;
 use crate::proto::quorum::{Glimpse, fixed_data_len};
@@ -11,11 +11,11 @@ use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
 
 /// Packets and spans that may wait for a reading; beyond, the oldest reading is given up.
-const ITEMS_MAX: usize = 512;
+const MAX_ITEMS: usize = 512;
 /// Items whose memory a link keeps for the next group.
 const ITEMS_SPARE: usize = 32;
 /// Spans read together at most.
-const SPANS_MAX: usize = 48;
+const MAX_SPANS: usize = 48;
 
 impl LinkState {
     /// A span without a visible head, between two proven starts.
@@ -23,7 +23,7 @@ impl LinkState {
         &mut self,
         direction: Direction,
         span: HiddenSpan,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         let is_inform = span.glimpse().is_some_and(|glimpse| glimpse.kind == PacketType::Inform);
         self.is_observer |= self.has_packets && is_inform && direction == Direction::ToLearner;
@@ -32,23 +32,28 @@ impl LinkState {
         {
             return self.read_alone(direction, &span, kind, out);
         }
-        let known = self.known;
+        let numbering = self.numbering;
         let fits_main = match direction {
             Direction::ToLearner => span.len >= 52,
             Direction::ToLeader => !self.is_observer,
         };
-        let fits_commit = direction == Direction::ToLearner && (!self.is_observer || known.awaits_newleader);
+        let fits_commit =
+            direction == Direction::ToLearner && (!self.is_observer || numbering.awaits_newleader);
         let spare = self.spare.of_mut(direction);
         let pending = self.pending.of_mut(direction).get_or_insert_with(|| {
             let mut pending = spare.take().unwrap_or_default();
-            *pending = Pending { known, items: std::mem::take(&mut pending.items), ..Pending::default() };
+            *pending = PendingSpans {
+                numbering,
+                items: std::mem::take(&mut pending.items),
+                ..PendingSpans::default()
+            };
             pending
         });
         pending.items.push(Item::Span(span));
         pending.spans += 1;
         pending.needs_main |= fits_main;
         pending.needs_commit |= fits_commit;
-        if pending.spans >= SPANS_MAX {
+        if pending.spans >= MAX_SPANS {
             self.read(direction, true, out);
         }
     }
@@ -59,23 +64,23 @@ impl LinkState {
         direction: Direction,
         span: &HiddenSpan,
         kind: PacketType,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         self.account(direction, span, true);
         let seen = span.glimpse().and_then(|glimpse| glimpse.zxid);
         let zxid = match kind {
-            PacketType::Commit => seen.or(self.known.commit.map(|last| last.plus(1))),
-            PacketType::Ack => seen.or(self.known.ack.map(|last| last.plus(1))),
+            PacketType::Commit => seen.or(self.numbering.commit.map(|last| last.plus(1))),
+            PacketType::Ack => seen.or(self.numbering.ack.map(|last| last.plus(1))),
             _ => seen,
         };
         infer(direction, kind, zxid, Some(span.len), span, true, out);
         match (kind, direction) {
-            (PacketType::Commit, _) if zxid.is_some() => self.known.commit = zxid,
-            (PacketType::Ack, _) if zxid.is_some() => self.known.ack = zxid,
-            (PacketType::Ping, Direction::ToLearner) => self.known.ping_at = Some(span.at),
+            (PacketType::Commit, _) if zxid.is_some() => self.numbering.commit = zxid,
+            (PacketType::Ack, _) if zxid.is_some() => self.numbering.ack = zxid,
+            (PacketType::Ping, Direction::ToLearner) => self.numbering.ping_at = Some(span.at),
             (PacketType::UpToDate, _) => {
-                self.known.awaits_newleader = false;
-                self.known.awaits_uptodate = false;
+                self.numbering.awaits_newleader = false;
+                self.numbering.awaits_uptodate = false;
             }
             _ => {}
         }
@@ -89,7 +94,7 @@ impl LinkState {
 
     /// Bytes of memory that waits for a reading takes, where it is much.
     pub(in crate::dissect) fn held_bytes(&self) -> usize {
-        let held = |pending: &Option<Box<Pending>>| match pending {
+        let held = |pending: &Option<Box<PendingSpans>>| match pending {
             Some(pending) if pending.items.len() > ITEMS_SPARE => {
                 pending.items.capacity() * size_of::<Item>()
             }
@@ -99,7 +104,7 @@ impl LinkState {
     }
 
     /// Reads what waits, as far as it can be read now.
-    pub(in crate::dissect) fn read_all<O: Observer>(&mut self, out: &mut Outlet<'_, O>) {
+    pub(in crate::dissect) fn read_all<O: Observer>(&mut self, out: &mut LinkContext<'_, O>) {
         for direction in [Direction::ToLearner, Direction::ToLeader] {
             if self.waits_long(direction) {
                 self.read(direction, true, out);
@@ -113,7 +118,7 @@ impl LinkState {
         direction: Direction,
         kind: PacketType,
         zxid: Zxid,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         let Some(pending) = self.pending.of_mut(direction) else { return };
         match kind {
@@ -127,7 +132,7 @@ impl LinkState {
             _ => {}
         }
         let is_ready = !pending.needs_main && !pending.needs_commit && !pending.needs_ping;
-        let is_full = pending.items.len() >= ITEMS_MAX;
+        let is_full = pending.items.len() >= MAX_ITEMS;
         if is_ready || is_full {
             self.read(direction, is_full, out);
         }
@@ -135,10 +140,15 @@ impl LinkState {
 
     /// Reads what waits in a direction. Unless it is the last chance, a reading that a later PING
     /// would decide waits for that.
-    pub(super) fn read<O: Observer>(&mut self, direction: Direction, is_last: bool, out: &mut Outlet<'_, O>) {
+    pub(super) fn read<O: Observer>(
+        &mut self,
+        direction: Direction,
+        is_last: bool,
+        out: &mut LinkContext<'_, O>,
+    ) {
         let Some(mut pending) = self.pending.of_mut(direction).take() else { return };
         if direction == Direction::ToLeader {
-            pending.known.proposal = self.known.proposal;
+            pending.numbering.proposal = self.numbering.proposal;
         }
         let pings = &self.pings;
         let may_answer = |at: Timestamp| {
@@ -149,16 +159,16 @@ impl LinkState {
         let newleader_size =
             out.sizes.newleader.filter(|(tag, _)| *tag == self.leader_tag).map(|(_, size)| size);
         let lacks_size = std::cell::Cell::new(false);
-        let solve = |sizes: &Sizes, usual: Option<&[u32]>, room: &mut Room| {
+        let solve = |sizes: &Sizes, common_sizes: Option<&[u32]>, scratch: &mut Scratch| {
             let size_of = |zxid| {
                 let size = sizes.size(self.leader_tag, zxid);
                 lacks_size.set(lacks_size.get() || size.is_none());
                 size
             };
-            let facts = Facts {
+            let constraints = Constraints {
                 is_observer: self.is_observer,
                 size_of: &size_of,
-                usual,
+                common_sizes,
                 newleader_size,
                 ping_every: self.ping_every,
                 revalidates_open: self.revalidates_open.min(4),
@@ -167,20 +177,25 @@ impl LinkState {
             match direction {
                 // Not a packet was seen: nothing says that it is quorum's at all.
                 _ if !self.has_packets => None,
-                Direction::ToLearner => read_to_learner(&pending.known, &pending.items, &facts, room),
-                Direction::ToLeader => read_to_leader(&pending.known, &pending.items, &facts, room),
+                Direction::ToLearner => {
+                    read_to_learner(&pending.numbering, &pending.items, &constraints, scratch)
+                }
+                Direction::ToLeader => {
+                    read_to_leader(&pending.numbering, &pending.items, &constraints, scratch)
+                }
             }
         };
-        let mut solved = solve(out.sizes, None, out.room);
+        let mut solved = solve(out.sizes, None, out.scratch);
         if lacks_size.get() && solved.as_ref().is_none_or(|solved| !solved.is_certain()) {
             out.sizes.count_usual(self.leader_tag);
-            let usual = out.sizes.usual(self.leader_tag);
-            if !usual.is_empty() {
-                solved = solve(out.sizes, Some(usual), out.room).filter(Solved::is_certain).or(solved);
+            let common_sizes = out.sizes.common_sizes(self.leader_tag);
+            if !common_sizes.is_empty() {
+                solved =
+                    solve(out.sizes, Some(common_sizes), out.scratch).filter(Solved::is_certain).or(solved);
             }
         }
         let is_done = solved.as_ref().is_some_and(|solved| solved.is_complete);
-        if !is_done && !is_last && direction == Direction::ToLearner && pending.items.len() < ITEMS_MAX / 2 {
+        if !is_done && !is_last && direction == Direction::ToLearner && pending.items.len() < MAX_ITEMS / 2 {
             let saw_ping_behind = pending
                 .items
                 .iter()
@@ -195,7 +210,7 @@ impl LinkState {
         }
         self.report(direction, &pending, solved.as_ref(), out);
         if let Some(solved) = solved {
-            out.room.reuse(solved);
+            out.scratch.reuse(solved);
         }
         // The next group finds the memory of this one, unless that was large.
         if pending.items.capacity() <= ITEMS_SPARE {
@@ -208,17 +223,17 @@ impl LinkState {
     fn report<O: Observer>(
         &mut self,
         direction: Direction,
-        pending: &Pending,
+        pending: &PendingSpans,
         solved: Option<&Solved>,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
-        let mut at = Numbering {
+        let mut at = NextZxids {
             main: match direction {
-                Direction::ToLearner => pending.known.proposal,
-                Direction::ToLeader => pending.known.ack,
+                Direction::ToLearner => pending.numbering.proposal,
+                Direction::ToLeader => pending.numbering.ack,
             },
-            commit: pending.known.commit,
-            is_history: pending.known.awaits_newleader,
+            commit: pending.numbering.commit,
+            is_history: pending.numbering.awaits_newleader,
         };
         let mut index = 0;
         let mut last_span = None;
@@ -228,18 +243,18 @@ impl LinkState {
                 Item::Span(span) => {
                     last_span = Some(*span);
                     let found = solved.and_then(|solved| solved.spans.get(index).copied());
-                    let reading = found.map(|found| found.reading).unwrap_or_default();
+                    let hypothesis = found.map(|found| found.hypothesis).unwrap_or_default();
                     let is_complete = solved.is_some_and(|solved| solved.is_complete);
                     at.forget(found.as_ref());
-                    at.note_front(span, &reading);
+                    at.note_front(span, &hypothesis);
                     self.account(direction, span, is_complete);
                     if !is_complete || found.is_none_or(|found| !found.is_main_certain) {
                         self.unread(direction, span.unread(), out);
                     }
-                    if reading.is_empty() {
+                    if hypothesis.is_empty() {
                         self.report_hint(direction, span, solved, out);
                     } else {
-                        self.report_reading(direction, &reading, span, &mut at, span.pieces == 1, out);
+                        self.report_hypothesis(direction, &hypothesis, span, &mut at, span.pieces == 1, out);
                     }
                     index += 1;
                 }
@@ -248,8 +263,8 @@ impl LinkState {
         if let (Some(solved), Some(span)) = (solved, last_span)
             && !solved.anywhere.is_empty()
         {
-            at = Numbering { main: None, commit: None, ..at };
-            self.report_reading(direction, &solved.anywhere, &span, &mut at, false, out);
+            at = NextZxids { main: None, commit: None, ..at };
+            self.report_hypothesis(direction, &solved.anywhere, &span, &mut at, false, out);
         }
     }
 
@@ -259,7 +274,7 @@ impl LinkState {
         direction: Direction,
         span: &HiddenSpan,
         solved: Option<&Solved>,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         let is_proof = self.has_packets && span.hint().len() >= 10 && solved.is_none();
         let is_known = |glimpse: &Glimpse| !matches!(glimpse.kind, PacketType::Unknown(_));
@@ -269,14 +284,14 @@ impl LinkState {
         infer(direction, glimpse.kind, glimpse.zxid, None, span, true, out);
     }
 
-    fn report_reading<O: Observer>(
+    fn report_hypothesis<O: Observer>(
         &mut self,
         direction: Direction,
-        reading: &Reading,
+        hypothesis: &Hypothesis,
         span: &HiddenSpan,
-        at: &mut Numbering,
+        at: &mut NextZxids,
         timed: bool,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         let main = match direction {
             Direction::ToLeader => PacketType::Ack,
@@ -284,7 +299,7 @@ impl LinkState {
             Direction::ToLearner if self.is_observer && !at.is_history => PacketType::Inform,
             Direction::ToLearner => PacketType::Proposal,
         };
-        for _ in 0..reading.main {
+        for _ in 0..hypothesis.main {
             let zxid = at.next_main();
             let size = match direction {
                 Direction::ToLeader => Some(20),
@@ -294,15 +309,15 @@ impl LinkState {
             };
             infer(direction, main, zxid, size, span, timed, out);
         }
-        for _ in 0..reading.commits {
+        for _ in 0..hypothesis.commits {
             infer(direction, PacketType::Commit, at.next_commit(), Some(20), span, timed, out);
         }
         let rest = [
-            (reading.pings, PacketType::Ping),
-            (reading.requests, PacketType::Request),
-            (reading.revalidates, PacketType::Revalidate),
-            (reading.newleaders, PacketType::NewLeader),
-            (reading.uptodates, PacketType::UpToDate),
+            (hypothesis.pings, PacketType::Ping),
+            (hypothesis.requests, PacketType::Request),
+            (hypothesis.revalidates, PacketType::Revalidate),
+            (hypothesis.newleaders, PacketType::NewLeader),
+            (hypothesis.uptodates, PacketType::UpToDate),
         ];
         let mut front = span.glimpse();
         for (count, kind) in rest {
@@ -312,21 +327,21 @@ impl LinkState {
                 infer(direction, kind, seen, None, span, timed, out);
             }
         }
-        at.is_history &= reading.newleaders == 0;
-        self.note_reading(direction, reading, span);
+        at.is_history &= hypothesis.newleaders == 0;
+        self.note_hypothesis(direction, hypothesis, span);
     }
 
     /// What a reading changes in what is known of the link.
-    fn note_reading(&mut self, direction: Direction, reading: &Reading, span: &HiddenSpan) {
-        if reading.newleaders > 0 {
-            self.known.awaits_newleader = false;
+    fn note_hypothesis(&mut self, direction: Direction, hypothesis: &Hypothesis, span: &HiddenSpan) {
+        if hypothesis.newleaders > 0 {
+            self.numbering.awaits_newleader = false;
         }
-        if reading.uptodates > 0 {
-            self.known.awaits_uptodate = false;
+        if hypothesis.uptodates > 0 {
+            self.numbering.awaits_uptodate = false;
         }
-        if reading.pings > 0 {
+        if hypothesis.pings > 0 {
             match direction {
-                Direction::ToLearner => self.known.ping_at = self.known.ping_at.max(Some(span.at)),
+                Direction::ToLearner => self.numbering.ping_at = self.numbering.ping_at.max(Some(span.at)),
                 Direction::ToLeader => self.pings.retain(|ping| !ping.is_skipped),
             }
         }
@@ -347,7 +362,7 @@ impl LinkState {
         &self,
         direction: Direction,
         unread: Unread,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         if self.has_packets {
             out.observer.unread(out.slot, direction, &unread);
@@ -359,7 +374,7 @@ impl LinkState {
         &mut self,
         direction: Direction,
         span: &HiddenSpan,
-        out: &mut Outlet<'_, O>,
+        out: &mut LinkContext<'_, O>,
     ) {
         self.account(direction, span, false);
         self.unread(direction, span.unread(), out);
@@ -367,14 +382,14 @@ impl LinkState {
 }
 
 /// The zxids that come next while a reading is reported.
-struct Numbering {
+struct NextZxids {
     main: Option<Zxid>,
     commit: Option<Zxid>,
     /// Whether NEWLEADER has not come yet.
     is_history: bool,
 }
 
-impl Numbering {
+impl NextZxids {
     fn note(&mut self, kind: PacketType, zxid: Zxid, direction: Direction) {
         self.is_history &= kind != PacketType::NewLeader;
         match (direction, kind) {
@@ -398,16 +413,16 @@ impl Numbering {
     }
 
     /// The captured front of a span may name its first packet's zxid, which no reckoning needs to prove.
-    fn note_front(&mut self, span: &HiddenSpan, reading: &Reading) {
+    fn note_front(&mut self, span: &HiddenSpan, hypothesis: &Hypothesis) {
         let Some(glimpse) = span.glimpse() else { return };
         let Some(before) = glimpse.zxid.filter(|zxid| zxid.counter() > 0).map(|zxid| Zxid(zxid.0 - 1)) else {
             return;
         };
         match glimpse.kind {
-            PacketType::Proposal | PacketType::Inform | PacketType::Ack if reading.main > 0 => {
+            PacketType::Proposal | PacketType::Inform | PacketType::Ack if hypothesis.main > 0 => {
                 self.main = Some(before);
             }
-            PacketType::Commit if reading.commits > 0 => self.commit = Some(before),
+            PacketType::Commit if hypothesis.commits > 0 => self.commit = Some(before),
             _ => {}
         }
     }
@@ -437,7 +452,7 @@ pub(super) fn infer<O: Observer>(
     size: Option<u64>,
     span: &HiddenSpan,
     timed: bool,
-    out: &mut Outlet<'_, O>,
+    out: &mut LinkContext<'_, O>,
 ) {
     let data_len = fixed_data_len(kind, direction.is_to_leader());
     let packet = PacketSeen {
@@ -448,7 +463,7 @@ pub(super) fn infer<O: Observer>(
         size,
         at: span.at,
         last_at: span.at,
-        place: span.place,
+        frame: span.frame,
         seen: &[],
         cut: size.unwrap_or(0),
         inferred: true,

@@ -7,7 +7,7 @@ use crate::dissect::Direction;
 use crate::findings::{End, KnownBy, Vantage};
 
 /// Answers of the kernels needed to compare them.
-const LEAST_TIMED: u64 = 8;
+const MIN_TIMED_ANSWERS: u64 = 8;
 /// How much faster an end must answer to be the one where the capture was taken: a delayed ACK at one end
 /// only makes the other look near.
 const FASTER: u64 = 4;
@@ -76,7 +76,10 @@ fn by_ttl(link: &LinkTrack) -> Option<Vantage> {
 fn by_round_trips(link: &LinkTrack) -> Option<Vantage> {
     let least = |direction| {
         let samples = link.kernel_rtt(direction);
-        samples.quantiles().filter(|_| samples.count() >= LEAST_TIMED).map(|quantiles| quantiles.min.max(1))
+        samples
+            .quantiles()
+            .filter(|_| samples.count() >= MIN_TIMED_ANSWERS)
+            .map(|quantiles| quantiles.min.max(1))
     };
     // What goes to the leader is acknowledged by the leader's kernel.
     let (by_leader, by_learner) = (least(Direction::ToLeader)?, least(Direction::ToLearner)?);

@@ -6,7 +6,7 @@
 
 use super::samples::Samples;
 use super::wait::{Mark, Wait};
-use crate::dissect::{Crossed, Direction, PerDirection};
+use crate::dissect::{Direction, PerDirection, SegmentMatch};
 use crate::time::{Span, Timestamp};
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ const SLOTS: usize = 128;
 /// Length of one, in nanoseconds.
 const SLOT_NANOS: i64 = 250_000_000;
 /// Lost segments remembered one by one.
-const LOST_MOST: usize = 64;
+const MAX_LOST: usize = 64;
 /// Waits that a late word may still concern.
 const WAITS_LATE: usize = 64;
 /// From which time on the way on a segment is late: no path within an ensemble takes a tenth of it.
@@ -26,7 +26,7 @@ const EDGE: Span = Span::from_millis(500);
 
 /// What became of the segments of one direction in a stretch of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Passage {
+pub struct Delivery {
     /// Those that arrived, but for the last moment.
     pub arrived: u32,
     /// Those that arrived in the last moment: what ended the wait, or a FIN behind it.
@@ -41,67 +41,70 @@ pub struct Passage {
     pub late: u32,
 }
 
-impl Passage {
+impl Delivery {
     /// Those that were sent.
     #[must_use]
     pub const fn sent(&self) -> u32 {
         self.arrived + self.arrived_at_end + self.lost
     }
 
-    fn add(&mut self, crossed: &Crossed, is_at_end: bool) {
-        self.late += u32::from(crossed.arrived.is_some_and(|arrived| arrived.since(crossed.sent) >= LATE));
-        if crossed.arrived.is_some() && is_at_end {
+    fn add(&mut self, segment_match: &SegmentMatch, is_at_end: bool) {
+        self.late +=
+            u32::from(segment_match.arrived.is_some_and(|arrived| arrived.since(segment_match.sent) >= LATE));
+        if segment_match.arrived.is_some() && is_at_end {
             self.arrived_at_end = self.arrived_at_end.saturating_add(1);
-        } else if crossed.arrived.is_some() {
+        } else if segment_match.arrived.is_some() {
             self.arrived = self.arrived.saturating_add(1);
-            let is_behind = self.first_lost.is_some_and(|lost| lost.at < crossed.sent);
+            let is_behind = self.first_lost.is_some_and(|lost| lost.at < segment_match.sent);
             self.arrived_since += u32::from(is_behind);
         } else {
             self.lost = self.lost.saturating_add(1);
-            self.first_lost.get_or_insert(Mark { place: crossed.place, at: crossed.sent });
+            self.first_lost.get_or_insert(Mark { frame: segment_match.frame, at: segment_match.sent });
         }
     }
 }
 
 /// What both captures together show of a link.
 #[derive(Clone, Debug, Default)]
-pub struct Ends {
+pub struct OneWay {
     /// Times on the way, of those that arrived.
-    pub one_way: PerDirection<Samples>,
+    pub delay: PerDirection<Samples>,
     /// Segments that were sent and not seen to arrive.
     pub lost: PerDirection<u64>,
-    slots: VecDeque<(i64, PerDirection<Passage>)>,
+    slots: VecDeque<(i64, PerDirection<Delivery>)>,
     lost_lately: VecDeque<(Direction, Mark)>,
 }
 
-impl Ends {
+impl OneWay {
     /// Notes what became of a segment, for the link and for the waits in which it was sent.
-    pub(super) fn crossed(&mut self, crossed: &Crossed, waits: &mut [Wait]) {
-        match crossed.arrived {
+    pub(super) fn segment_match(&mut self, segment_match: &SegmentMatch, waits: &mut [Wait]) {
+        match segment_match.arrived {
             Some(arrived) => {
-                self.one_way.of_mut(crossed.direction).record(arrived.since(crossed.sent).micros())
+                self.delay.of_mut(segment_match.direction).record(arrived.since(segment_match.sent).micros())
             }
             None => {
-                *self.lost.of_mut(crossed.direction) += 1;
-                if self.lost_lately.len() >= LOST_MOST {
+                *self.lost.of_mut(segment_match.direction) += 1;
+                if self.lost_lately.len() >= MAX_LOST {
                     self.lost_lately.pop_front();
                 }
-                self.lost_lately
-                    .push_back((crossed.direction, Mark { place: crossed.place, at: crossed.sent }));
+                self.lost_lately.push_back((
+                    segment_match.direction,
+                    Mark { frame: segment_match.frame, at: segment_match.sent },
+                ));
             }
         }
-        if let Some(passage) = self.slot(crossed.sent) {
-            passage.of_mut(crossed.direction).add(crossed, false);
+        if let Some(delivery) = self.slot(segment_match.sent) {
+            delivery.of_mut(segment_match.direction).add(segment_match, false);
         }
         for wait in waits.iter_mut().rev().take(WAITS_LATE) {
-            if crossed.sent > wait.start && crossed.sent <= wait.end.plus(EDGE) {
-                let is_at_end = crossed.sent > wait.end.minus(EDGE);
-                wait.crossed.of_mut(crossed.direction).add(crossed, is_at_end);
+            if segment_match.sent > wait.start && segment_match.sent <= wait.end.plus(EDGE) {
+                let is_at_end = segment_match.sent > wait.end.minus(EDGE);
+                wait.delivery.of_mut(segment_match.direction).add(segment_match, is_at_end);
             }
         }
     }
 
-    fn slot(&mut self, at: Timestamp) -> Option<&mut PerDirection<Passage>> {
+    fn slot(&mut self, at: Timestamp) -> Option<&mut PerDirection<Delivery>> {
         let number = at.nanos().div_euclid(SLOT_NANOS);
         // Words come nearly in order, so the place is near the end.
         let behind = self.slots.iter().rev().take_while(|(held, _)| *held > number).count();
@@ -109,7 +112,7 @@ impl Ends {
         let is_there =
             index.checked_sub(1).and_then(|i| self.slots.get(i)).is_some_and(|(held, _)| *held == number);
         if is_there {
-            return self.slots.get_mut(index - 1).map(|(_, passage)| passage);
+            return self.slots.get_mut(index - 1).map(|(_, delivery)| delivery);
         }
         if self.slots.len() >= SLOTS {
             if index == 0 {
@@ -117,22 +120,22 @@ impl Ends {
             }
             self.slots.pop_front();
             self.slots.insert(index - 1, (number, PerDirection::default()));
-            return self.slots.get_mut(index - 1).map(|(_, passage)| passage);
+            return self.slots.get_mut(index - 1).map(|(_, delivery)| delivery);
         }
         self.slots.insert(index, (number, PerDirection::default()));
-        self.slots.get_mut(index).map(|(_, passage)| passage)
+        self.slots.get_mut(index).map(|(_, delivery)| delivery)
     }
 
     /// What was sent between two points in time, as far as is decided by now; the first quarter of a second,
     /// in which what was waited for still came, is left out.
-    pub(super) fn sum(&self, from: Timestamp, to: Timestamp) -> PerDirection<Passage> {
+    pub(super) fn sum(&self, from: Timestamp, to: Timestamp) -> PerDirection<Delivery> {
         let number = |at: Timestamp| at.nanos().div_euclid(SLOT_NANOS);
-        let mut sum: PerDirection<Passage> = PerDirection::default();
-        for (held, passage) in
+        let mut sum: PerDirection<Delivery> = PerDirection::default();
+        for (held, delivery) in
             self.slots.iter().filter(|(held, _)| *held > number(from) && *held <= number(to.plus(EDGE)))
         {
             for direction in [Direction::ToLeader, Direction::ToLearner] {
-                let (sum, more) = (sum.of_mut(direction), passage.of(direction));
+                let (sum, more) = (sum.of_mut(direction), delivery.of(direction));
                 if *held <= number(to.minus(EDGE)) {
                     sum.arrived += more.arrived;
                 } else {
@@ -150,7 +153,7 @@ impl Ends {
             let Some(lost) = sum.first_lost else { continue };
             let since = self.slots.iter().filter(|(held, _)| *held <= number(to.minus(EDGE)));
             sum.arrived_since = since
-                .map(|(held, passage)| (held.cmp(&number(lost.at)), passage.of(direction)))
+                .map(|(held, delivery)| (held.cmp(&number(lost.at)), delivery.of(direction)))
                 .map(|(order, way)| match order {
                     Ordering::Less => 0,
                     Ordering::Equal => way.arrived_since,

@@ -5,7 +5,7 @@ use crate::proto::PacketType;
 /// How many packets of each type a span holds. `main` are PROPOSALs (INFORMs to an observer) on the
 /// way to a learner, ACKs on the way to the leader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::dissect) struct Reading {
+pub(in crate::dissect) struct Hypothesis {
     pub(in crate::dissect) main: u32,
     pub(in crate::dissect) commits: u32,
     pub(in crate::dissect) pings: u32,
@@ -15,7 +15,7 @@ pub(in crate::dissect) struct Reading {
     pub(in crate::dissect) uptodates: u32,
 }
 
-impl Reading {
+impl Hypothesis {
     /// What both readings hold.
     pub(super) fn common(self, other: Self) -> Self {
         Self {

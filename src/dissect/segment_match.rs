@@ -7,7 +7,7 @@
 //! same timestamp. What was sent and was not seen to arrive while the receiver's capture ran is lost on
 //! the way, unless the receiver acknowledges it all the same: then its capture lacks the frame.
 
-use super::event::{Crossed, Direction, PerDirection, SegmentSeen};
+use super::event::{Direction, PerDirection, SegmentMatch, SegmentSeen};
 use crate::address::Address;
 use crate::frame::FrameRef;
 use crate::packet::{Flags, Segment};
@@ -16,11 +16,11 @@ use crate::time::{Span, Timestamp};
 use std::collections::VecDeque;
 
 /// How long a segment may be on its way before it is called lost.
-const ON_THE_WAY_MOST: Span = Span::from_millis(5_000);
+const MAX_ONE_WAY_DELAY: Span = Span::from_millis(5_000);
 /// Segments on their way in one direction that are remembered; beyond, the oldest count as undecided.
-const SENT_MOST: usize = 4_096;
+const MAX_SENT: usize = 4_096;
 /// Segments that arrived and were not seen to be sent, as clocks that are not quite right make it look.
-const EARLY_MOST: usize = 64;
+const MAX_UNMATCHED: usize = 64;
 /// How long such a segment may wait for being sent, before it is one that the sender's capture lacks: less
 /// than the time after which reassembly gives up on what was acknowledged.
 const EARLY_FOR: Span = Span::from_millis(30);
@@ -29,7 +29,7 @@ const EARLY_BYTES: usize = 4_096;
 /// How often overdue segments are looked for.
 const LOOKED_EVERY: Span = Span::from_millis(10);
 /// By how far a segment may be ahead of those before it, or behind: beyond, all begins anew.
-const NEAR: u32 = 1 << 24;
+const MAX_JUMP: u32 = 1 << 24;
 
 /// Which host each file of the input was taken at, and which of these still watch.
 #[derive(Clone, Debug, Default)]
@@ -114,7 +114,7 @@ struct Sent {
     stamp: Option<u32>,
     ip_id: u16,
     at: Timestamp,
-    place: FrameRef,
+    frame: FrameRef,
     has_arrived: bool,
     /// Whether its bytes were seen to arrive with another segment.
     is_covered: bool,
@@ -133,7 +133,7 @@ impl Sent {
             stamp: segment.timestamps.map(|(value, _)| value),
             ip_id: segment.ip_id,
             at: segment.at,
-            place: segment.place,
+            frame: segment.frame,
             has_arrived: false,
             is_covered: false,
         })
@@ -161,20 +161,20 @@ impl Sent {
 
 /// A segment that arrived and was not seen to be sent.
 #[derive(Clone, Debug)]
-struct Early {
+struct UnmatchedArrival {
     arrived: Sent,
     segment: Segment<'static>,
     payload: Box<[u8]>,
 }
 
-impl Early {
+impl UnmatchedArrival {
     fn of(arrived: Sent, segment: &Segment<'_>) -> Self {
-        let Segment { at, place, src, dst, seq, ack, flags, window, ttl, .. } = *segment;
+        let Segment { at, frame, src, dst, seq, ack, flags, window, ttl, .. } = *segment;
         let Segment { ip_id, checksum, timestamps, window_scale, sack, len, .. } = *segment;
         let payload = segment.payload.get(..EARLY_BYTES).unwrap_or(segment.payload).into();
         let segment = Segment {
             at,
-            place,
+            frame,
             src,
             dst,
             seq,
@@ -196,7 +196,7 @@ impl Early {
 
 /// A segment of the leader that its own capture lacks, as it arrived at the learner.
 #[derive(Clone, Debug)]
-pub(super) struct Unsent(Early);
+pub(super) struct Unsent(UnmatchedArrival);
 
 impl Unsent {
     /// The segment.
@@ -209,7 +209,7 @@ impl Unsent {
 #[derive(Clone, Debug, Default)]
 struct Way {
     sent: VecDeque<Sent>,
-    early: VecDeque<Early>,
+    early: VecDeque<UnmatchedArrival>,
     /// The highest number that was seen to arrive.
     arrived_to: Option<u32>,
 }
@@ -223,12 +223,12 @@ impl Way {
                 _ => sent.highest = last.highest,
             }
             // Of another stream, or forged: the order of the numbers says nothing.
-            if ahead > NEAR && ahead.wrapping_neg() > NEAR {
+            if ahead > MAX_JUMP && ahead.wrapping_neg() > MAX_JUMP {
                 self.sent.clear();
                 sent.highest = sent.end();
             }
         }
-        if self.sent.len() >= SENT_MOST {
+        if self.sent.len() >= MAX_SENT {
             self.sent.pop_front();
         }
         self.sent.push_back(sent);
@@ -250,22 +250,22 @@ struct Far {
 
 /// Both directions of a link.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Crossing {
+pub(super) struct SegmentMatcher {
     ways: PerDirection<Way>,
     far: PerDirection<Far>,
     /// Whether both ends are being captured now.
-    pub(super) is_of_two: bool,
+    pub(super) both_ends_captured: bool,
     /// The last time that overdue segments were looked for.
     looked_at: Option<Timestamp>,
 }
 
-impl Crossing {
+impl SegmentMatcher {
     /// A segment where it was sent; what is now known of it and others goes to `out`.
     pub(super) fn sent(
         &mut self,
         direction: Direction,
         segment: &Segment<'_>,
-        out: &mut impl FnMut(Crossed),
+        out: &mut impl FnMut(SegmentMatch),
     ) {
         let Some(mut sent) = Sent::of(segment) else { return };
         let way = self.ways.of_mut(direction);
@@ -279,7 +279,7 @@ impl Crossing {
         if let Some(index) = way.early.iter().position(|early| sent.is(&early.arrived)) {
             sent.has_arrived = true;
             if let Some(early) = way.early.remove(index) {
-                out(crossed(direction, &sent, Some(early.arrived.at)));
+                out(segment_match(direction, &sent, Some(early.arrived.at)));
             }
         }
         way.remember(sent);
@@ -290,7 +290,7 @@ impl Crossing {
         &mut self,
         direction: Direction,
         segment: &Segment<'_>,
-        out: &mut impl FnMut(Crossed),
+        out: &mut impl FnMut(SegmentMatch),
     ) {
         let Some(here) = Sent::of(segment) else { return };
         let way = self.ways.of_mut(direction);
@@ -303,17 +303,17 @@ impl Crossing {
             if sent.is(&here) {
                 is_known = true;
                 if !std::mem::replace(&mut sent.has_arrived, true) {
-                    out(crossed(direction, sent, Some(here.at)));
+                    out(segment_match(direction, sent, Some(here.at)));
                 }
             } else if sent.overlaps(&here) {
                 sent.is_covered = true;
             }
         }
         if !is_known {
-            if way.early.len() >= EARLY_MOST {
+            if way.early.len() >= MAX_UNMATCHED {
                 way.early.pop_front();
             }
-            way.early.push_back(Early::of(here, segment));
+            way.early.push_back(UnmatchedArrival::of(here, segment));
         }
     }
 
@@ -324,7 +324,7 @@ impl Crossing {
         hosts: &Hosts,
         receivers: &PerDirection<Address>,
         acked: &PerDirection<Option<u32>>,
-        out: &mut impl FnMut(Crossed),
+        out: &mut impl FnMut(SegmentMatch),
     ) {
         if self.looked_at.is_some_and(|last| now.since(last) < LOOKED_EVERY && now >= last) {
             return;
@@ -334,7 +334,7 @@ impl Crossing {
             let way = self.ways.of_mut(direction);
             let seen_to = hosts.last(*receivers.of(direction));
             while let Some(sent) = way.sent.front().copied() {
-                if now.since(sent.at) < ON_THE_WAY_MOST {
+                if now.since(sent.at) < MAX_ONE_WAY_DELAY {
                     break;
                 }
                 way.sent.pop_front();
@@ -344,12 +344,12 @@ impl Crossing {
                 // Acknowledged, though no copy of it was seen to arrive: the capture there lacks it.
                 let is_unseen = is_known_there && !sent.is_covered;
                 if !sent.has_arrived && is_watched && !is_unseen {
-                    out(crossed(direction, &sent, None));
+                    out(segment_match(direction, &sent, None));
                 }
             }
         }
         let to_leader = &mut self.ways.to_leader.early;
-        while to_leader.front().is_some_and(|early| now.since(early.arrived.at) >= ON_THE_WAY_MOST) {
+        while to_leader.front().is_some_and(|early| now.since(early.arrived.at) >= MAX_ONE_WAY_DELAY) {
             to_leader.pop_front();
         }
     }
@@ -357,7 +357,8 @@ impl Crossing {
     /// Bytes of memory that segments on their way take.
     pub(super) fn held_bytes(&self) -> usize {
         let of_way = |way: &Way| {
-            let early: usize = way.early.iter().map(|early| size_of::<Early>() + early.payload.len()).sum();
+            let early: usize =
+                way.early.iter().map(|early| size_of::<UnmatchedArrival>() + early.payload.len()).sum();
             way.sent.capacity() * size_of::<Sent>() + early
         };
         of_way(&self.ways.to_leader) + of_way(&self.ways.to_learner)
@@ -398,15 +399,22 @@ impl Crossing {
         }
         let fate = match (segment.len, new_bytes) {
             (0, _) => Fate::Empty,
-            (_, 0) => Fate::Again,
+            (_, 0) => Fate::Retransmission,
             _ => Fate::InOrder,
         };
-        SegmentSeen { direction, segment, fate, new_bytes: u64::from(new_bytes), acked_more, is_of_two: true }
+        SegmentSeen {
+            direction,
+            segment,
+            fate,
+            new_bytes: u64::from(new_bytes),
+            acked_more,
+            both_ends_captured: true,
+        }
     }
 }
 
-const fn crossed(direction: Direction, sent: &Sent, arrived: Option<Timestamp>) -> Crossed {
-    Crossed { direction, place: sent.place, sent: sent.at, arrived }
+const fn segment_match(direction: Direction, sent: &Sent, arrived: Option<Timestamp>) -> SegmentMatch {
+    SegmentMatch { direction, frame: sent.frame, sent: sent.at, arrived }
 }
 
 #[cfg(test)]
@@ -453,12 +461,12 @@ mod tests {
         }
         assert_eq!(way.sent.iter().map(|sent| sent.seq).collect::<Vec<_>>(), [300, 400]);
         assert_eq!(way.not_below(400).count(), 1);
-        let mut crossing = Crossing {
+        let mut matcher = SegmentMatcher {
             ways: PerDirection { to_leader: way, to_learner: Way::default() },
-            ..Crossing::default()
+            ..SegmentMatcher::default()
         };
-        assert!(crossing.held_bytes() > 0);
-        crossing.forget();
-        assert_eq!(crossing.held_bytes(), 0);
+        assert!(matcher.held_bytes() > 0);
+        matcher.forget();
+        assert_eq!(matcher.held_bytes(), 0);
     }
 }

@@ -4,26 +4,26 @@
 use crate::time::Span;
 
 /// Spacings up to this many milliseconds are counted; a tick of a minute is beyond any use.
-const MOST_MS: usize = 30_000;
+const MAX_SPACING_MS: usize = 30_000;
 /// Spacings needed before they are believed.
-const LEAST: u64 = 4;
+const MIN_SPACINGS: u64 = 4;
 
 /// Spacings of PINGs on all links, by millisecond.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Beat {
+pub(super) struct TickEstimator {
     counts: Vec<u32>,
     total: u64,
 }
 
-impl Beat {
+impl TickEstimator {
     /// Adds the time between two PINGs on one link.
     pub(super) fn add(&mut self, spacing: Span) {
         let Ok(ms) = usize::try_from(spacing.nanos() / 1_000_000) else { return };
-        if ms == 0 || ms >= MOST_MS {
+        if ms == 0 || ms >= MAX_SPACING_MS {
             return;
         }
         if self.counts.len() <= ms {
-            self.counts.resize((ms + 1).next_power_of_two().min(MOST_MS), 0);
+            self.counts.resize((ms + 1).next_power_of_two().min(MAX_SPACING_MS), 0);
         }
         if let Some(count) = self.counts.get_mut(ms) {
             *count = count.saturating_add(1);
@@ -34,7 +34,7 @@ impl Beat {
     /// tickTime in milliseconds: twice the median spacing, as a number that people set.
     #[must_use]
     pub(super) fn tick_ms(&self) -> Option<u32> {
-        if self.total < LEAST {
+        if self.total < MIN_SPACINGS {
             return None;
         }
         let mut left = self.total / 2;
@@ -64,10 +64,10 @@ mod tests {
             ([1000, 1001, 1000, 1002, 999], 2000),
             ([125, 125, 126, 125, 125], 250),
         ] {
-            let mut beat = Beat::default();
-            spacings.into_iter().for_each(|ms| beat.add(Span::from_millis(ms)));
-            assert_eq!(beat.tick_ms(), Some(tick));
+            let mut ticks = TickEstimator::default();
+            spacings.into_iter().for_each(|ms| ticks.add(Span::from_millis(ms)));
+            assert_eq!(ticks.tick_ms(), Some(tick));
         }
-        assert_eq!(Beat::default().tick_ms(), None);
+        assert_eq!(TickEstimator::default().tick_ms(), None);
     }
 }

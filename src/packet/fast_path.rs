@@ -105,7 +105,7 @@ pub(super) fn segment<'a>(
     let end = (LINK_LEN + total).min(frame.data.len());
     Ok(Segment {
         at: frame.at,
-        place: frame.place,
+        frame: frame.id,
         src: Endpoint {
             address: Address::v4(u32::from_be_bytes([s0, s1, s2, s3])),
             port: u16::from_be_bytes([p0, p1]),

@@ -17,15 +17,15 @@ const SECOND: i64 = 1_000_000_000;
 const QUARTER: i64 = 900 * SECOND;
 const FARTHEST: i64 = 14 * 4;
 /// How far two clocks may differ where a line names the very connection.
-const DIFFERENCE_MOST: i64 = 120 * SECOND;
+const MAX_DIFFERENCE: i64 = 120 * SECOND;
 /// And where it does not: what is further away is another event.
 const DIFFERENCE_LOOSE: i64 = 5 * SECOND;
 /// How near the pairs of one distance lie to each other.
 const WITHIN: i64 = SECOND;
 /// Pairs of a window that are looked at: more prove no more.
-const WINDOW_MOST: usize = 256;
+const MAX_WINDOW: usize = 256;
 /// Pairs compared; a real capture has some hundred.
-const PAIRS_MOST: usize = 200_000;
+const MAX_PAIRS: usize = 200_000;
 
 /// What happens within that time of each other is one occasion: a leader that stood still writes all its
 /// lines late, and by the same.
@@ -33,7 +33,7 @@ const OCCASION: i64 = 10 * SECOND;
 
 /// The distance that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct ClockOffset {
     /// The zone's, in seconds.
     pub(super) offset_s: i32,
     /// By how much the clock is ahead beyond that.
@@ -46,7 +46,7 @@ pub(super) struct Found {
     is_named: bool,
 }
 
-impl Found {
+impl ClockOffset {
     /// Whether so much agrees that times may be moved by the difference.
     pub(super) const fn is_sure(&self) -> bool {
         self.occasions >= 2 && self.matched >= 2
@@ -89,7 +89,7 @@ pub(super) fn find(
     server: Option<Address>,
     report: &Report,
     zone: Option<&TimeZone>,
-) -> Option<Found> {
+) -> Option<ClockOffset> {
     let is_known = zone.is_some() || log.contents.first.is_some_and(|stamp| stamp.offset_s.is_some());
     let mut pairs = Vec::new();
     // The latest lines first: a capture is seldom older than its log's end.
@@ -101,12 +101,12 @@ pub(super) fn find(
             wire,
             names_it,
         }));
-        if pairs.len() >= PAIRS_MOST {
+        if pairs.len() >= MAX_PAIRS {
             break;
         }
     }
     pairs.retain(|pair| {
-        let most = if pair.names_it { DIFFERENCE_MOST } else { DIFFERENCE_LOOSE };
+        let most = if pair.names_it { MAX_DIFFERENCE } else { DIFFERENCE_LOOSE };
         let quarters = pair.quarters().abs();
         pair.difference().abs() <= most && quarters <= if is_known { 0 } else { FARTHEST }
     });
@@ -143,23 +143,23 @@ fn same<'a>(
 }
 
 /// The window of [`WITHIN`] that says most.
-fn best(pairs: &[Pair]) -> Option<Found> {
+fn best(pairs: &[Pair]) -> Option<ClockOffset> {
     let windows = pairs.iter().enumerate().filter_map(|(start, first)| {
         let rest = pairs.get(start..)?;
         let end = rest.partition_point(|pair| pair.ahead - first.ahead <= WITHIN);
-        found(rest.get(..end.min(WINDOW_MOST))?)
+        found(rest.get(..end.min(MAX_WINDOW))?)
     });
-    windows.filter(is_credible).max_by_key(Found::weight)
+    windows.filter(is_credible).max_by_key(ClockOffset::weight)
 }
 
 /// One line that may have been written at any election proves no zone.
-const fn is_credible(found: &Found) -> bool {
+const fn is_credible(found: &ClockOffset) -> bool {
     let is_at_home = found.offset_s == 0 && found.is_near();
     let is_tight = found.difference.nanos().abs() <= DIFFERENCE_LOOSE;
     is_at_home || is_tight && (found.is_named || found.matched >= 2) || found.is_named && found.occasions >= 2
 }
 
-fn found(window: &[Pair]) -> Option<Found> {
+fn found(window: &[Pair]) -> Option<ClockOffset> {
     let middle = window.get(window.len() / 2)?;
     let mut lines: Vec<_> = window.iter().map(|pair| pair.line).collect();
     lines.sort_unstable();
@@ -167,7 +167,7 @@ fn found(window: &[Pair]) -> Option<Found> {
     let mut times: Vec<_> = window.iter().map(|pair| pair.wire).collect();
     times.sort_unstable();
     times.dedup_by(|next, held| next.since(*held).nanos() <= OCCASION);
-    Some(Found {
+    Some(ClockOffset {
         offset_s: i32::try_from(middle.quarters() * QUARTER / SECOND).ok()?,
         difference: Span::from_nanos(middle.difference()),
         matched: lines.len() as u64,

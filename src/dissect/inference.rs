@@ -11,37 +11,37 @@
 //! LearnerHandler and Learner; the smallest PROPOSAL is a closeSession of 3.5 (52 bytes), the smallest
 //! REQUEST a closeSession without authinfo (36 bytes).
 
-mod known;
-mod reading;
+mod hypothesis;
+mod numbering;
 
-pub(super) use known::Known;
-pub(super) use reading::Reading;
+pub(super) use hypothesis::Hypothesis;
+pub(super) use numbering::Numbering;
 
 use super::span::HiddenSpan;
 use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
-use known::{after, follows};
+use numbering::{after, follows};
 use std::rc::Rc;
 
 /// Smallest PROPOSAL or INFORM on the wire.
-const PROPOSAL_MIN: u64 = 52;
+const MIN_PROPOSAL_LEN: u64 = 52;
 /// Smallest REQUEST on the wire.
-const REQUEST_MIN: u64 = 36;
+const MIN_REQUEST_LEN: u64 = 36;
 /// COMMIT, ACK, UPTODATE and a leader's PING.
 const SMALL: u64 = 20;
 /// A leader's REVALIDATE, and a learner's.
 const REVALIDATE_ANSWER: u64 = 29;
 const REVALIDATE_REQUEST: u64 = 32;
 /// States behind one item, and steps to them, before a group of spans is given up.
-const STATES_MAX: usize = 256;
-const STEPS_MAX: usize = 4_096;
+const MAX_STATES: usize = 256;
+const MAX_STEPS: usize = 4_096;
 /// Different readings of one span that are followed; with more the group is given up, since what they
 /// have in common would not be known.
-const READINGS_MAX: usize = 1_024;
+const MAX_HYPOTHESES: usize = 1_024;
 /// The longest span that is read; no flush of a learner or a leader comes near it.
-const SPAN_MAX: u64 = 16 * 1024 * 1024;
+const MAX_SPAN: u64 = 16 * 1024 * 1024;
 /// The largest span whose unknown sizes are tried from the usual ones.
-const USUAL_LEN_MAX: u64 = 16 * 1024;
+const MAX_COMMON_SIZE: u64 = 16 * 1024;
 
 /// What came by while a span waits to be read.
 #[derive(Clone, Copy, Debug)]
@@ -51,13 +51,13 @@ pub(super) enum Item {
 }
 
 /// What else bears on the reading.
-pub(super) struct Facts<'a> {
+pub(super) struct Constraints<'a> {
     /// Whether the learner is an observer, as far as is known.
     pub(super) is_observer: bool,
     /// Size on the wire of the PROPOSAL of a zxid, where some link showed it.
     pub(super) size_of: &'a dyn Fn(Zxid) -> Option<u32>,
     /// Sizes that PROPOSALs of this ensemble usually have, if only those are to be believed.
-    pub(super) usual: Option<&'a [u32]>,
+    pub(super) common_sizes: Option<&'a [u32]>,
     /// Size of NEWLEADER in this ensemble, where some link showed it.
     pub(super) newleader_size: Option<u64>,
     /// The leader's beat.
@@ -74,7 +74,7 @@ pub(super) struct Solved {
     /// One for each span, in order.
     pub(super) spans: Vec<SpanSolved>,
     /// Proved for the group, but not in which of its spans.
-    pub(super) anywhere: Reading,
+    pub(super) anywhere: Hypothesis,
     /// Whether every byte of the group is explained.
     pub(super) is_complete: bool,
 }
@@ -83,7 +83,7 @@ pub(super) struct Solved {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SpanSolved {
     /// What is proved to be in just this span.
-    pub(super) reading: Reading,
+    pub(super) hypothesis: Hypothesis,
     /// Whether all readings have as many PROPOSALs (ACKs) in it, so that the next ones keep their zxids.
     pub(super) is_main_certain: bool,
     /// The same for COMMITs.
@@ -99,64 +99,64 @@ impl Solved {
 
 /// Reads the spans of a stream to a learner.
 pub(super) fn read_to_learner(
-    known: &Known,
+    numbering: &Numbering,
     items: &[Item],
-    facts: &Facts<'_>,
-    room: &mut Room,
+    constraints: &Constraints<'_>,
+    scratch: &mut Scratch,
 ) -> Option<Solved> {
-    Search { items, facts, is_to_leader: false, room }.solve(known)
+    Search { items, constraints, is_to_leader: false, scratch }.solve(numbering)
 }
 
 /// Reads the spans of a stream to the leader.
 pub(super) fn read_to_leader(
-    known: &Known,
+    numbering: &Numbering,
     items: &[Item],
-    facts: &Facts<'_>,
-    room: &mut Room,
+    constraints: &Constraints<'_>,
+    scratch: &mut Scratch,
 ) -> Option<Solved> {
-    Search { items, facts, is_to_leader: true, room }.solve(known)
+    Search { items, constraints, is_to_leader: true, scratch }.solve(numbering)
 }
 
 /// The memory that searches work in, one after the other.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Room {
+pub(super) struct Scratch {
     /// The states of all layers, one layer behind the other.
     states: Vec<State>,
-    /// [`Known::digest`] of each, to find a state among many.
+    /// [`Numbering::digest`] of each, to find a state among many.
     digests: Vec<u64>,
     /// Where each layer begins in `states`; one more than there are items.
     layers: Vec<usize>,
     /// The steps over all items.
-    steps: Vec<Step>,
+    steps: Vec<Transition>,
     /// Where the steps over each item begin in `steps`; one more than there are items.
     over: Vec<usize>,
     /// The ways to read one span.
-    readings: Vec<Reading>,
+    hypotheses: Vec<Hypothesis>,
     /// What [`sums_of`] gave, by count and most: many states ask for the same.
     sums: Vec<Sums>,
     /// What a former [`Solved`] held its answers in.
     spare: Vec<SpanSolved>,
 }
 
-impl Room {
+impl Scratch {
     /// Takes back what a result was held in.
     pub(super) fn reuse(&mut self, solved: Solved) {
         self.spare = solved.spans;
     }
 
     /// The place of a state among those from `layer` on; a new one is added.
-    fn enter(&mut self, layer: usize, known: Known) -> usize {
-        let digest = known.digest();
+    fn enter(&mut self, layer: usize, numbering: Numbering) -> usize {
+        let digest = numbering.digest();
         let Self { states, digests, .. } = self;
         let mut from = layer;
         while let Some(at) = digests.iter().skip(from).position(|other| *other == digest) {
-            let place = from + at;
-            if states.get(place).is_some_and(|state| state.known == known) {
-                return place;
+            let index = from + at;
+            if states.get(index).is_some_and(|state| state.numbering == numbering) {
+                return index;
             }
-            from = place + 1;
+            from = index + 1;
         }
-        states.push(State::new(known));
+        states.push(State::new(numbering));
         digests.push(digest);
         states.len() - 1
     }
@@ -217,10 +217,10 @@ struct Behind {
 /// What is supposed up to some item: one of the ways to read everything before it.
 #[derive(Clone, Copy, Debug)]
 struct State {
-    known: Known,
+    numbering: Numbering,
     /// The least and the most of each type that the ways to this state have read.
-    least: Reading,
-    most: Reading,
+    least: Hypothesis,
+    most: Hypothesis,
     /// Whether a way that leads to the end has come here.
     is_reached: bool,
     /// Whether a way leads from here to the end.
@@ -228,18 +228,18 @@ struct State {
 }
 
 impl State {
-    fn new(known: Known) -> Self {
-        let zero = Reading::default();
-        Self { known, least: zero, most: zero, is_reached: false, is_viable: false }
+    fn new(numbering: Numbering) -> Self {
+        let zero = Hypothesis::default();
+        Self { numbering, least: zero, most: zero, is_reached: false, is_viable: false }
     }
 }
 
 /// A step from one state to one of the next layer, over one item.
 #[derive(Clone, Copy, Debug)]
-struct Step {
+struct Transition {
     from: usize,
     to: usize,
-    reading: Reading,
+    hypothesis: Hypothesis,
     is_viable: bool,
 }
 
@@ -251,18 +251,18 @@ type Sums = (u64, u64, Rc<[u64]>);
 /// with the number of readings.
 struct Search<'a> {
     items: &'a [Item],
-    facts: &'a Facts<'a>,
+    constraints: &'a Constraints<'a>,
     is_to_leader: bool,
-    room: &'a mut Room,
+    scratch: &'a mut Scratch,
 }
 
 impl Search<'_> {
     /// What all readings have in common; `None` where there is none, or too many states.
-    fn solve(&mut self, known: &Known) -> Option<Solved> {
-        self.room.clear();
-        self.room.enter(0, *known);
-        self.room.layers.push(0);
-        self.room.over.push(0);
+    fn solve(&mut self, numbering: &Numbering) -> Option<Solved> {
+        self.scratch.clear();
+        self.scratch.enter(0, *numbering);
+        self.scratch.layers.push(0);
+        self.scratch.over.push(0);
         for at in 0..self.items.len() {
             self.advance(at)?;
         }
@@ -271,24 +271,24 @@ impl Search<'_> {
         self.judge()
     }
 
-    fn sums(&mut self, usual: &[u32], count: u64, most: u64) -> Rc<[u64]> {
-        let known = &mut self.room.sums;
-        if let Some((_, _, sums)) = known.iter().find(|(c, m, _)| (*c, *m) == (count, most)) {
+    fn sums(&mut self, common_sizes: &[u32], count: u64, most: u64) -> Rc<[u64]> {
+        let cache = &mut self.scratch.sums;
+        if let Some((_, _, sums)) = cache.iter().find(|(c, m, _)| (*c, *m) == (count, most)) {
             return Rc::clone(sums);
         }
-        let sums: Rc<[u64]> = sums_of(usual, count, most).into();
-        known.push((count, most, Rc::clone(&sums)));
+        let sums: Rc<[u64]> = sums_of(common_sizes, count, most).into();
+        cache.push((count, most, Rc::clone(&sums)));
         sums
     }
 
     /// Makes the layer behind an item; `None` where it is empty or grows too large.
     fn advance(&mut self, at: usize) -> Option<()> {
         let item = *self.items.get(at)?;
-        if matches!(item, Item::Span(span) if span.len > SPAN_MAX) {
+        if matches!(item, Item::Span(span) if span.len > MAX_SPAN) {
             return None;
         }
-        let layer = self.room.states.len();
-        let first = *self.room.layers.last()?;
+        let layer = self.scratch.states.len();
+        let first = *self.scratch.layers.last()?;
         let behind = match item {
             Item::Span(_) if self.is_to_leader => {
                 Behind { main: self.next(at, |kind| kind == PacketType::Ack), commit: None }
@@ -296,39 +296,39 @@ impl Search<'_> {
             Item::Span(_) => Behind { main: self.next(at, is_main), commit: self.next(at, is_commit) },
             Item::Seen { .. } => Behind::default(),
         };
-        let mut readings = std::mem::take(&mut self.room.readings);
+        let mut hypotheses = std::mem::take(&mut self.scratch.hypotheses);
         for from in first..layer {
-            let known = self.room.states.get(from)?.known;
-            readings.clear();
+            let numbering = self.scratch.states.get(from)?.numbering;
+            hypotheses.clear();
             match &item {
                 Item::Span(span) if self.is_to_leader => {
-                    self.readings_to_leader(behind, span, &known, &mut readings);
+                    self.hypotheses_to_leader(behind, span, &numbering, &mut hypotheses);
                 }
-                Item::Span(span) => self.readings_to_learner(at, behind, span, &known, &mut readings),
-                Item::Seen { .. } => readings.push(Reading::default()),
+                Item::Span(span) => self.hypotheses_to_learner(at, behind, span, &numbering, &mut hypotheses),
+                Item::Seen { .. } => hypotheses.push(Hypothesis::default()),
             }
-            if readings.len() >= READINGS_MAX {
+            if hypotheses.len() >= MAX_HYPOTHESES {
                 return None;
             }
-            for &reading in &readings {
-                let Some(known) = self.behind(&item, &known, &reading) else { continue };
-                let to = self.room.enter(layer, known);
-                self.room.steps.push(Step { from, to, reading, is_viable: false });
-                let taken = self.room.steps.len() - self.room.over.last()?;
-                if self.room.states.len() - layer > STATES_MAX || taken > STEPS_MAX {
+            for &hypothesis in &hypotheses {
+                let Some(numbering) = self.behind(&item, &numbering, &hypothesis) else { continue };
+                let to = self.scratch.enter(layer, numbering);
+                self.scratch.steps.push(Transition { from, to, hypothesis, is_viable: false });
+                let taken = self.scratch.steps.len() - self.scratch.over.last()?;
+                if self.scratch.states.len() - layer > MAX_STATES || taken > MAX_STEPS {
                     return None;
                 }
             }
         }
-        self.room.readings = readings;
-        self.room.layers.push(layer);
-        self.room.over.push(self.room.steps.len());
-        (self.room.states.len() > layer).then_some(())
+        self.scratch.hypotheses = hypotheses;
+        self.scratch.layers.push(layer);
+        self.scratch.over.push(self.scratch.steps.len());
+        (self.scratch.states.len() > layer).then_some(())
     }
 
     /// Marks the states and steps from which a way leads to the end.
     fn mark_viable(&mut self) {
-        let Room { states, layers, steps, .. } = &mut *self.room;
+        let Scratch { states, layers, steps, .. } = &mut *self.scratch;
         let ends = layers.last().copied().unwrap_or(0);
         states.iter_mut().skip(ends).for_each(|state| state.is_viable = true);
         for step in steps.iter_mut().rev() {
@@ -343,10 +343,10 @@ impl Search<'_> {
 
     /// Sums up, along viable steps, the least and the most of each type.
     fn sum_up(&mut self) {
-        let Room { states, steps, .. } = &mut *self.room;
+        let Scratch { states, steps, .. } = &mut *self.scratch;
         for step in steps.iter().filter(|step| step.is_viable) {
             let Some(from) = states.get(step.from) else { continue };
-            let (least, most) = (from.least.plus(step.reading), from.most.plus(step.reading));
+            let (least, most) = (from.least.plus(step.hypothesis), from.most.plus(step.hypothesis));
             let Some(to) = states.get_mut(step.to) else { continue };
             to.least = if to.is_reached { to.least.common(least) } else { least };
             to.most = if to.is_reached { to.most.either(most) } else { most };
@@ -354,39 +354,40 @@ impl Search<'_> {
         }
     }
 
-    fn behind(&self, item: &Item, known: &Known, reading: &Reading) -> Option<Known> {
+    fn behind(&self, item: &Item, numbering: &Numbering, hypothesis: &Hypothesis) -> Option<Numbering> {
         match item {
-            Item::Span(_) if self.is_to_leader => {
-                Some(Known { ack: known.ack.map(|last| last.plus(u64::from(reading.main))), ..*known })
-            }
-            Item::Span(span) => Some(known.behind(reading, span.at)),
+            Item::Span(_) if self.is_to_leader => Some(Numbering {
+                ack: numbering.ack.map(|last| last.plus(u64::from(hypothesis.main))),
+                ..*numbering
+            }),
+            Item::Span(span) => Some(numbering.behind(hypothesis, span.at)),
             Item::Seen { kind: PacketType::Ack, zxid, .. } if self.is_to_leader && zxid.counter() != 0 => {
-                follows(known.ack, *zxid).then_some(Known { ack: Some(*zxid), ..*known })
+                follows(numbering.ack, *zxid).then_some(Numbering { ack: Some(*zxid), ..*numbering })
             }
-            Item::Seen { .. } if self.is_to_leader => Some(*known),
-            Item::Seen { kind, zxid, at } => after(*known, *kind, *zxid, *at, self.facts),
+            Item::Seen { .. } if self.is_to_leader => Some(*numbering),
+            Item::Seen { kind, zxid, at } => after(*numbering, *kind, *zxid, *at, self.constraints),
         }
     }
 
     /// What the viable ways agree on.
     fn judge(&mut self) -> Option<Solved> {
-        let ends = self.room.states.get(*self.room.layers.last()?..)?;
-        let least = ends.iter().map(|state| state.least).reduce(Reading::common)?;
-        let most = ends.iter().map(|state| state.most).reduce(Reading::either)?;
-        let mut spans = std::mem::take(&mut self.room.spare);
+        let ends = self.scratch.states.get(*self.scratch.layers.last()?..)?;
+        let least = ends.iter().map(|state| state.least).reduce(Hypothesis::common)?;
+        let most = ends.iter().map(|state| state.most).reduce(Hypothesis::either)?;
+        let mut spans = std::mem::take(&mut self.scratch.spare);
         spans.clear();
         let mut solved = Solved { spans, anywhere: least, is_complete: least == most };
-        for (item, over) in self.items.iter().zip(self.room.over.windows(2)) {
+        for (item, over) in self.items.iter().zip(self.scratch.over.windows(2)) {
             let &[from, to] = over else { return None };
             if !matches!(item, Item::Span(_)) {
                 continue;
             }
-            let steps = self.room.steps.get(from..to)?.iter().filter(|step| step.is_viable);
-            let least = steps.clone().map(|step| step.reading).reduce(Reading::common)?;
-            let most = steps.map(|step| step.reading).reduce(Reading::either)?;
+            let steps = self.scratch.steps.get(from..to)?.iter().filter(|step| step.is_viable);
+            let least = steps.clone().map(|step| step.hypothesis).reduce(Hypothesis::common)?;
+            let most = steps.map(|step| step.hypothesis).reduce(Hypothesis::either)?;
             solved.anywhere = solved.anywhere.minus(least);
             solved.spans.push(SpanSolved {
-                reading: least,
+                hypothesis: least,
                 is_main_certain: least.main == most.main,
                 is_commit_certain: least.commits == most.commits,
             });
@@ -410,46 +411,46 @@ impl Search<'_> {
     }
 
     /// All ways in which packets to a learner can fill a span.
-    fn readings_to_learner(
+    fn hypotheses_to_learner(
         &mut self,
         at: usize,
         behind: Behind,
         span: &HiddenSpan,
-        known: &Known,
-        readings: &mut Vec<Reading>,
+        numbering: &Numbering,
+        hypotheses: &mut Vec<Hypothesis>,
     ) {
-        let left = |next: Option<Next>, last| next.and_then(|next| next.left(last, known.history_end));
-        let proposals = left(behind.main, known.proposal).unwrap_or(Left::ANY);
-        let mut commits = left(behind.commit, known.commit).unwrap_or(Left::ANY);
+        let left = |next: Option<Next>, last| next.and_then(|next| next.left(last, numbering.history_end));
+        let proposals = left(behind.main, numbering.proposal).unwrap_or(Left::ANY);
+        let mut commits = left(behind.commit, numbering.commit).unwrap_or(Left::ANY);
         if let Some(Item::Seen { kind, zxid, .. }) = self.items.get(at + 1)
             && is_main(*kind)
-            && let Some(last) = known.commit.filter(|_| known.is_history(*zxid))
+            && let Some(last) = numbering.commit.filter(|_| numbering.is_history(*zxid))
         {
             let exact = zxid.counter().saturating_sub(last.counter()).saturating_sub(1);
             commits = Left { least: exact, most: exact };
         }
         if let Some(Item::Seen { kind: PacketType::NewLeader | PacketType::UpToDate, .. }) =
             self.items.get(at + 1)
-            && let (Some(last), Some(end)) = (known.commit, known.history_end)
+            && let (Some(last), Some(end)) = (numbering.commit, numbering.history_end)
             && last.epoch() == end.epoch()
         {
             commits.least = commits.least.max(end.counter().saturating_sub(last.counter()));
         }
         let hint = span.glimpse().map(|glimpse| glimpse.kind);
-        let has_only_small = !known.awaits_newleader && self.facts.revalidates_open == 0;
-        let fits = u32::try_from(span.len / PROPOSAL_MIN).unwrap_or(u32::MAX);
+        let has_only_small = !numbering.awaits_newleader && self.constraints.revalidates_open == 0;
+        let fits = u32::try_from(span.len / MIN_PROPOSAL_LEN).unwrap_or(u32::MAX);
         let mut sized = 0u64;
         let mut unsized_count = 0u64;
         for main in 0..=fits.min(proposals.most) {
             if main > 0 {
-                let zxid = known.proposal.map(|last| last.plus(u64::from(main)));
-                match zxid.and_then(|zxid| (self.facts.size_of)(zxid)) {
+                let zxid = numbering.proposal.map(|last| last.plus(u64::from(main)));
+                match zxid.and_then(|zxid| (self.constraints.size_of)(zxid)) {
                     Some(size) => sized += u64::from(size),
                     None => unsized_count += 1,
                 }
             }
-            let least = sized + unsized_count * PROPOSAL_MIN;
-            if least > span.len || readings.len() >= READINGS_MAX {
+            let least = sized + unsized_count * MIN_PROPOSAL_LEN;
+            if least > span.len || hypotheses.len() >= MAX_HYPOTHESES {
                 break;
             }
             if main < proposals.least {
@@ -459,23 +460,23 @@ impl Search<'_> {
             if has_only_small && unsized_count == 0 && !(span.len - sized).is_multiple_of(SMALL) {
                 continue;
             }
-            let commits = Left { least: commits.least.max(known.commits_due(main)), ..commits };
-            let mut add = |reading: Reading| {
-                let reading = Reading { main, ..reading };
-                if hint.is_none_or(|hint| reading.holds(hint, false)) {
-                    readings.push(reading);
+            let commits = Left { least: commits.least.max(numbering.commits_due(main)), ..commits };
+            let mut add = |hypothesis: Hypothesis| {
+                let hypothesis = Hypothesis { main, ..hypothesis };
+                if hint.is_none_or(|hint| hypothesis.holds(hint, false)) {
+                    hypotheses.push(hypothesis);
                 }
             };
-            match self.facts.usual {
-                Some(usual) if unsized_count > 0 => {
-                    for &sum in self.sums(usual, unsized_count, span.len - sized).iter() {
+            match self.constraints.common_sizes {
+                Some(common_sizes) if unsized_count > 0 => {
+                    for &sum in self.sums(common_sizes, unsized_count, span.len - sized).iter() {
                         if has_only_small && !(span.len - sized - sum).is_multiple_of(SMALL) {
                             continue;
                         }
-                        self.fill_small(span, known, (sized + sum, 0), (main, commits), &mut add);
+                        self.fill_small(span, numbering, (sized + sum, 0), (main, commits), &mut add);
                     }
                 }
-                _ => self.fill_small(span, known, (sized, unsized_count), (main, commits), &mut add),
+                _ => self.fill_small(span, numbering, (sized, unsized_count), (main, commits), &mut add),
             }
         }
     }
@@ -484,46 +485,47 @@ impl Search<'_> {
     fn fill_small(
         &self,
         span: &HiddenSpan,
-        known: &Known,
+        numbering: &Numbering,
         (sized, unsized_count): (u64, u64),
         (main, commits): (u32, Left),
-        add: &mut impl FnMut(Reading),
+        add: &mut impl FnMut(Hypothesis),
     ) {
-        let commits_max = known.commits_possible(main).min(commits.most);
-        let commits_max = if self.facts.is_observer && !known.awaits_newleader { 0 } else { commits_max };
-        let pings_max = u32::from(known.ping_possible(span, self.facts.ping_every));
-        for newleaders in 0..=u32::from(known.awaits_newleader) {
-            let (named, unnamed) = match (newleaders, self.facts.newleader_size) {
+        let commits_max = numbering.commits_possible(main).min(commits.most);
+        let commits_max =
+            if self.constraints.is_observer && !numbering.awaits_newleader { 0 } else { commits_max };
+        let pings_max = u32::from(numbering.ping_possible(span, self.constraints.ping_every));
+        for newleaders in 0..=u32::from(numbering.awaits_newleader) {
+            let (named, unnamed) = match (newleaders, self.constraints.newleader_size) {
                 (0, _) => (0, 0),
                 (_, Some(size)) => (size, 0),
                 (_, None) => (0, 1),
             };
-            for revalidates in 0..=self.facts.revalidates_open {
-                for uptodates in 0..=u32::from(known.awaits_uptodate) {
+            for revalidates in 0..=self.constraints.revalidates_open {
+                for uptodates in 0..=u32::from(numbering.awaits_uptodate) {
                     for pings in 0..=pings_max {
                         let fixed = sized
                             + named
                             + u64::from(revalidates) * REVALIDATE_ANSWER
                             + u64::from(uptodates + pings) * SMALL;
-                        let Some(room) = span.len.checked_sub(fixed) else { continue };
-                        let free = unsized_count * PROPOSAL_MIN + unnamed * SMALL;
-                        let reading = |commits| Reading {
+                        let Some(space) = span.len.checked_sub(fixed) else { continue };
+                        let free = unsized_count * MIN_PROPOSAL_LEN + unnamed * SMALL;
+                        let hypothesis = |commits| Hypothesis {
                             commits,
                             pings,
                             newleaders,
                             uptodates,
                             revalidates,
-                            ..Reading::default()
+                            ..Hypothesis::default()
                         };
                         if unsized_count + unnamed == 0 {
-                            let exact = u32::try_from(room / SMALL).unwrap_or(u32::MAX);
-                            if room % SMALL == 0 && (commits.least..=commits_max).contains(&exact) {
-                                add(reading(exact));
+                            let exact = u32::try_from(space / SMALL).unwrap_or(u32::MAX);
+                            if space % SMALL == 0 && (commits.least..=commits_max).contains(&exact) {
+                                add(hypothesis(exact));
                             }
-                        } else if let Some(spare) = room.checked_sub(free) {
+                        } else if let Some(spare) = space.checked_sub(free) {
                             let most = u32::try_from(spare / SMALL).unwrap_or(u32::MAX);
-                            let each = (commits.least..=commits_max.min(most)).take(READINGS_MAX);
-                            each.map(reading).for_each(&mut *add);
+                            let each = (commits.least..=commits_max.min(most)).take(MAX_HYPOTHESES);
+                            each.map(hypothesis).for_each(&mut *add);
                         }
                     }
                 }
@@ -533,39 +535,41 @@ impl Search<'_> {
 
     /// All ways in which packets to the leader can fill a span: ACKs, and behind them at most one of
     /// what a learner flushes at once.
-    fn readings_to_leader(
+    fn hypotheses_to_leader(
         &self,
         behind: Behind,
         span: &HiddenSpan,
-        known: &Known,
-        readings: &mut Vec<Reading>,
+        numbering: &Numbering,
+        hypotheses: &mut Vec<Hypothesis>,
     ) {
-        let left = behind.main.and_then(|next| next.left(known.ack, None));
-        let left = left.unwrap_or_else(|| Left { most: known.acks_possible(), ..Left::ANY });
+        let left = behind.main.and_then(|next| next.left(numbering.ack, None));
+        let left = left.unwrap_or_else(|| Left { most: numbering.acks_possible(), ..Left::ANY });
         let most = left.most;
         let hint = span.glimpse().map(|glimpse| glimpse.kind);
         let fits = u32::try_from(span.len / SMALL).unwrap_or(u32::MAX);
-        let may_answer = (self.facts.may_answer_ping)(span.at);
+        let may_answer = (self.constraints.may_answer_ping)(span.at);
         for main in left.least..=fits.min(most) {
             let rest = span.len - u64::from(main) * SMALL;
-            let base = Reading { main, ..Reading::default() };
+            let base = Hypothesis { main, ..Hypothesis::default() };
             let options = [
                 (rest == 0, base),
                 (
                     may_answer && rest >= SMALL && (rest - SMALL).is_multiple_of(12),
-                    Reading { pings: 1, ..base },
+                    Hypothesis { pings: 1, ..base },
                 ),
-                (rest >= REQUEST_MIN, Reading { requests: 1, ..base }),
-                (rest == REVALIDATE_REQUEST, Reading { revalidates: 1, ..base }),
+                (rest >= MIN_REQUEST_LEN, Hypothesis { requests: 1, ..base }),
+                (rest == REVALIDATE_REQUEST, Hypothesis { revalidates: 1, ..base }),
             ];
-            if readings.len() >= READINGS_MAX {
+            if hypotheses.len() >= MAX_HYPOTHESES {
                 break;
             }
-            readings.extend(
+            hypotheses.extend(
                 options
                     .into_iter()
-                    .filter(|(fits, reading)| *fits && hint.is_none_or(|hint| reading.holds(hint, true)))
-                    .map(|(_, reading)| reading),
+                    .filter(|(fits, hypothesis)| {
+                        *fits && hint.is_none_or(|hint| hypothesis.holds(hint, true))
+                    })
+                    .map(|(_, hypothesis)| hypothesis),
             );
         }
     }
@@ -581,8 +585,8 @@ const fn is_commit(kind: PacketType) -> bool {
 
 /// The lengths up to `most` that `count` PROPOSALs of usual sizes can have together, as a set of bits:
 /// adding a size to all of them is a shift.
-fn sums_of(usual: &[u32], count: u64, most: u64) -> Vec<u64> {
-    if most > USUAL_LEN_MAX {
+fn sums_of(common_sizes: &[u32], count: u64, most: u64) -> Vec<u64> {
+    if most > MAX_COMMON_SIZE {
         return Vec::new();
     }
     let words = usize::try_from(most / 64 + 1).unwrap_or(1);
@@ -592,7 +596,7 @@ fn sums_of(usual: &[u32], count: u64, most: u64) -> Vec<u64> {
     }
     for _ in 0..count {
         let mut next = vec![0u64; words];
-        for size in usual {
+        for size in common_sizes {
             let (skip, shift) = (*size as usize / 64, size % 64);
             for (at, word) in sums.iter().enumerate().filter(|(_, word)| **word != 0) {
                 if let Some(to) = next.get_mut(at + skip) {
