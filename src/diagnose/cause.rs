@@ -9,7 +9,7 @@ use super::one_way;
 use super::stall::LinkStall;
 use crate::address::Address;
 use crate::dissect::Direction;
-use crate::findings::{Cause, Deadline, Evidence, Settings, Suspect};
+use crate::findings::{Cause, Deadline, Evidence, Note, Settings, Shows, Suspect};
 use crate::time::{Span, Timestamp};
 use crate::track::activity::Sum;
 use crate::track::wait::{Ended, Mark, Silence, Wait};
@@ -26,7 +26,7 @@ pub(super) struct Verdict {
     pub(super) cause: Cause,
     pub(super) suspect: Option<Suspect>,
     pub(super) evidence: Vec<Evidence>,
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
 }
 
 /// The facts that all rules look at.
@@ -43,8 +43,11 @@ pub(super) struct Facts<'a> {
     settings: &'a Settings,
 }
 
-/// A rule: its verdict where it holds.
-type Rule = fn(&Facts<'_>) -> Option<(Cause, Option<Suspect>, String)>;
+/// What a rule finds: a cause, whom it blames, and what that rests on.
+pub(super) type Finding = (Cause, Option<Suspect>, Note);
+
+/// A rule: what it finds where it holds.
+type Rule = fn(&Facts<'_>) -> Option<Finding>;
 
 /// The rules, in the order in which they are asked. Those of the network are left out where everything that
 /// was sent is seen to arrive.
@@ -85,10 +88,7 @@ pub(super) fn judge(
     let asked = RULES.iter().filter(|(_, about)| !is_sound || *about == About::Any);
     let is_one_sided = group.iter().all(|incident| incident.link.is_one_sided());
     match asked.into_iter().find_map(|(rule, _)| rule(&facts)) {
-        _ if is_one_sided => verdict.notes.push(
-            "only one direction was captured: what the other side sent, and how it ended, is not known"
-                .to_owned(),
-        ),
+        _ if is_one_sided => verdict.notes.push(Note::OneDirection),
         Some((cause, suspect, why)) => {
             (verdict.cause, verdict.suspect) = (cause, suspect);
             verdict.notes.push(why);
@@ -161,36 +161,33 @@ impl<'a> Facts<'a> {
         for incident in self.group.iter().take(3) {
             let Some(longest) = incident.waits.iter().max_by_key(|wait| wait.len()) else { continue };
             let learner = incident.link.opened.learner;
-            let what = match (longest.deadline, longest.for_leader) {
-                (Deadline::Ack, _) => format!("PROPOSAL to {learner} that stays without its ACK"),
-                (_, true) => format!("the last new bytes from the leader to {learner}"),
-                (_, false) => format!("the last new bytes from {learner}"),
+            let shows = match (longest.deadline, longest.for_leader) {
+                (Deadline::Ack, _) => Shows::ProposalUnacked { learner },
+                (_, true) => Shows::LastFromLeader { learner },
+                (_, false) => Shows::LastFromLearner { learner },
             };
-            evidence.push(Evidence { frame: longest.from, at: longest.start, what });
+            evidence.push(Evidence { frame: longest.from, at: longest.start, shows });
             if let Some(to) = longest.to {
                 let is_end = incident.link.closed.is_some_and(|closed| closed.at == longest.end);
-                let what = match (longest.ended, longest.deadline) {
-                    (Ended::Closed, _) if !is_end => "the FIN is sent for the last time".to_owned(),
-                    (Ended::Closed, _) => format!("the link is closed, {} later", longest.len()),
-                    (_, Deadline::Ack) => format!("its ACK, {} later", longest.len()),
-                    _ => format!("the next new bytes, {} later", longest.len()),
+                let after = longest.len();
+                let shows = match (longest.ended, longest.deadline) {
+                    (Ended::Closed, _) if !is_end => Shows::LastFin,
+                    (Ended::Closed, _) => Shows::LinkClosed { after },
+                    (_, Deadline::Ack) => Shows::Ack { after },
+                    _ => Shows::NextBytes { after },
                 };
-                evidence.push(Evidence { frame: to, at: longest.end, what });
+                evidence.push(Evidence { frame: to, at: longest.end, shows });
             }
         }
         evidence
     }
 
-    fn what_would_decide(&self) -> String {
+    fn what_would_decide(&self) -> Note {
         match self.vantage {
-            Some(at) if at == self.subject => format!(
-                "taken at {at} itself: a capture at {} would tell whether anything arrived there",
-                self.other
-            ),
-            _ => format!(
-                "a capture at {} would tell whether it was reached and whether its kernel answered",
-                self.subject
-            ),
+            Some(taken_at) if taken_at == self.subject => {
+                Note::CaptureAtReceiver { taken_at, other: self.other }
+            }
+            _ => Note::CaptureAtSubject { subject: self.subject },
         }
     }
 }
@@ -204,7 +201,7 @@ fn kernel_shows(silence: &Silence, start: Timestamp, end: Timestamp) -> bool {
 
 /// *The network is cut*: the same bytes are sent again and again, with growing pauses, and nothing
 /// acknowledges them. What still comes through, and from whom, tells which way.
-fn path_is_cut(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+fn path_is_cut(facts: &Facts<'_>) -> Option<Finding> {
     let unanswered = |for_leader: bool| {
         facts.all_waits().filter(|wait| wait.for_leader == for_leader).find_map(|wait| {
             let silence = wait.silence.as_ref()?;
@@ -248,15 +245,12 @@ fn path_is_cut(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
     });
     if let Some((from, to)) = from_other.filter(|(from, _)| facts.group.len() == 1 || *from == facts.subject)
     {
-        let why = format!("{from} sent the same bytes again and again, though {to} could be heard meanwhile");
+        let why = Note::HeardWhileRetransmitting { from, to };
         return Some((Cause::NetworkCut, Some(Suspect::OneWay(from, to)), why));
     }
     let is_one_way = facts.group.len() == 1 && is_heard && !is_both;
     let suspect = if is_one_way { Suspect::OneWay(sender, target) } else { facts.path() };
-    let why = format!(
-        "{sender} sent the same bytes {} times and {target} acknowledged none of them; a dead host looks the same",
-        silence.other_repeats + 1
-    );
+    let why = Note::Unacknowledged { from: sender, to: target, times: silence.other_repeats + 1 };
     Some((Cause::NetworkCut, Some(suspect), why))
 }
 
@@ -269,16 +263,16 @@ fn is_backing_off(first: Mark, last: Mark, repeats: u32) -> bool {
 }
 
 /// *The network loses*: much was being sent again when the wait began, and there was progress between.
-fn path_was_losing(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+fn path_was_losing(facts: &Facts<'_>) -> Option<Finding> {
     loss(facts, facts.all_waits().map(|wait| wait.before))
 }
 
 /// The same while something was waited for that others overtook.
-fn path_loses(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+fn path_loses(facts: &Facts<'_>) -> Option<Finding> {
     loss(facts, facts.all_waits().map(|wait| wait.activity))
 }
 
-fn loss(facts: &Facts<'_>, sums: impl Iterator<Item = Sum>) -> Option<(Cause, Option<Suspect>, String)> {
+fn loss(facts: &Facts<'_>, sums: impl Iterator<Item = Sum>) -> Option<Finding> {
     let (again, fresh) = sums
         // Progress: both sides brought something new.
         .filter(|sum| sum.fresh.iter().all(|count| *count > 0))
@@ -286,13 +280,13 @@ fn loss(facts: &Facts<'_>, sums: impl Iterator<Item = Sum>) -> Option<(Cause, Op
         // One in ten sent again: more than a healthy path ever shows.
         .filter(|(again, fresh)| *again >= 5 && again * 10 >= fresh + again)
         .max()?;
-    let why = format!("{again} segments of {} were sent again, with progress between", fresh + again);
+    let why = Note::Retransmissions { count: again, of: fresh + again };
     Some((Cause::NetworkLoss, Some(facts.path()), why))
 }
 
 /// *The network is cut* where nothing was under way: the FIN that ends the link is sent again and
 /// again, and nobody answers.
-fn close_is_unanswered(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+fn close_is_unanswered(facts: &Facts<'_>) -> Option<Finding> {
     let incident = facts.group.iter().find(|incident| {
         let link = incident.link;
         link.close_repeats >= 3
@@ -301,16 +295,13 @@ fn close_is_unanswered(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, Str
                     || link.last_close_repeat.is_some_and(|last| wait.end == last.at)
             })
     })?;
-    let why = format!(
-        "the FIN that ends the link was sent {} times before anything came back; a dead host looks the same",
-        incident.link.close_repeats + 1
-    );
+    let why = Note::FinUnanswered { times: incident.link.close_repeats + 1 };
     Some((Cause::NetworkCut, Some(facts.path()), why))
 }
 
 /// *The network is cut* as the learner sees it: the leader kept its quorum, so it lived and sent its
 /// PINGs, and not a frame of it arrived.
-fn leader_is_unheard(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+fn leader_is_unheard(facts: &Facts<'_>) -> Option<Finding> {
     if facts.is_subject_leader {
         return None;
     }
@@ -318,18 +309,14 @@ fn leader_is_unheard(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, Strin
     let [_, from_leader] = wait.activity.frames;
     let is_unheard = from_leader == 0;
     is_unheard.then(|| {
-        let why = format!(
-            "the leader {} went on leading, and not one frame of it arrived here for {}",
-            facts.other,
-            wait.len()
-        );
+        let why = Note::LeaderUnheard { leader: facts.other, lasted: wait.len() };
         (Cause::NetworkCut, Some(facts.path()), why)
     })
 }
 
 /// *The process stands still, the host lives*: the kernel goes on acknowledging, and nothing above
 /// TCP answers.
-fn kernel_answers(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+fn kernel_answers(facts: &Facts<'_>) -> Option<Finding> {
     if facts.wait.deadline == Deadline::Init {
         return None;
     }
@@ -341,16 +328,13 @@ fn kernel_answers(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)>
     let is_early = silence.first_frame.is_some_and(|mark| mark.at <= before_its_end);
     let is_amid = amid > 0 || facts.wait.ended != Ended::Heard && silence.acked > 1 && is_early;
     (is_amid && kernel_shows(silence, facts.wait.start, facts.wait.end)).then(|| {
-        let why = format!(
-            "the kernel of {} acknowledged {} times while its process sent not one new byte",
-            facts.subject, silence.acked
-        );
+        let why = Note::KernelAcknowledged { subject: facts.subject, times: silence.acked };
         (Cause::ProcessStalled, Some(Suspect::Host(facts.subject)), why)
     })
 }
 
 /// The same where there was nothing to acknowledge: the kernel answers the FIN that ends the link.
-fn close_is_answered(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+fn close_is_answered(facts: &Facts<'_>) -> Option<Finding> {
     if facts.wait.deadline == Deadline::Init || facts.silence.is_none_or(|silence| silence.other_repeats >= 3)
     {
         return None;
@@ -362,16 +346,13 @@ fn close_is_answered(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, Strin
             && incident.link.after_close.is_some_and(|mark| mark.at.since(closed.at) <= KERNEL_ANSWERS)
     })?;
     let closed = answered.link.closed?;
-    let why = format!(
-        "nothing came from {} until the link was closed at its limit, and then its kernel answered the close within {} µs",
-        facts.subject,
-        answered.link.after_close?.at.since(closed.at).micros()
-    );
+    let within = answered.link.after_close?.at.since(closed.at);
+    let why = Note::KernelAnsweredClose { subject: facts.subject, within };
     Some((Cause::ProcessStalled, Some(Suspect::Host(facts.subject)), why))
 }
 
 /// *The disk is slow*: PINGs are answered as ever, ACKs of PROPOSALs are late.
-fn disk_is_late(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+fn disk_is_late(facts: &Facts<'_>) -> Option<Finding> {
     if facts.is_subject_leader || facts.all_waits().any(|wait| wait.deadline != Deadline::Ack) {
         return None;
     }
@@ -381,15 +362,14 @@ fn disk_is_late(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
     let pongs = i64::from(wait.activity.pongs);
     let is_prompt = pongs * 4 >= beats * 3 && i64::from(wait.activity.late_pongs) * 4 <= pongs;
     (is_prompt && pongs > 0).then(|| {
-        let why =
-            format!("{pongs} PINGs were answered as ever while a PROPOSAL waited {} for its ACK", wait.len());
+        let why = Note::PingsAnswered { count: wait.activity.pongs, waited: wait.len() };
         (Cause::DiskSlow, Some(Suspect::Host(facts.subject)), why)
     })
 }
 
 /// The half case of a process that stands still: answers come, all of them late, while the kernel's
 /// ACKs do not; where those are late too, the network is slow.
-fn answers_are_late(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+fn answers_are_late(facts: &Facts<'_>) -> Option<Finding> {
     if facts.is_subject_leader {
         return None;
     }
@@ -397,54 +377,48 @@ fn answers_are_late(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String
         facts.all_waits().filter(|wait| wait.deadline == Deadline::Ack).max_by_key(|wait| wait.len())?;
     let sum = wait.activity;
     if sum.late_acks * 2 > sum.timed_acks && sum.timed_acks > 0 {
-        let why =
-            format!("{} of {} timed ACKs of the kernels were late themselves", sum.late_acks, sum.timed_acks);
+        let why = Note::KernelAcksLate { late: sum.late_acks, of: sum.timed_acks };
         return Some((Cause::NetworkSlow, Some(facts.path()), why));
     }
     let is_slow = sum.late_pongs > 0 || sum.pongs == 0;
     (is_slow && sum.timed_acks > 0).then(|| {
-        let why = format!(
-            "{} of {} answers to PINGs were late, the kernel's ACKs were not",
-            sum.late_pongs, sum.pongs
-        );
+        let why = Note::PingsLate { late: sum.late_pongs, of: sum.pongs };
         (Cause::ProcessStalled, Some(Suspect::Host(facts.subject)), why)
     })
 }
 
 /// *Synchronisation takes too long*.
-fn synchronisation(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+fn synchronisation(facts: &Facts<'_>) -> Option<Finding> {
     if facts.wait.deadline != Deadline::Init {
         return None;
     }
     let bytes = facts.first.link.phases.sync_bytes;
-    let why = match bytes {
-        Some(bytes) => format!("a snapshot of {bytes} bytes was under way"),
-        None if facts.is_subject_leader => "the leader was silent during synchronisation".to_owned(),
-        None => "the learner was silent during synchronisation".to_owned(),
-    };
+    let is_leader = facts.is_subject_leader;
+    let why =
+        bytes.map_or(Note::SilentWhileSynchronising { is_leader }, |bytes| Note::SnapshotUnderWay { bytes });
     Some((Cause::SyncSlow, Some(Suspect::Host(facts.subject)), why))
 }
 
 /// The frames of a silence that show a cause.
 fn shown(silence: &Silence, cause: Cause) -> Vec<Evidence> {
     let mut evidence = Vec::new();
-    let mut add = |mark: Option<Mark>, what: &str| {
+    let mut add = |mark: Option<Mark>, shows: Shows| {
         if let Some(mark) = mark {
-            evidence.push(Evidence { frame: mark.frame, at: mark.at, what: what.to_owned() });
+            evidence.push(Evidence { frame: mark.frame, at: mark.at, shows });
         }
     };
     match cause {
         Cause::ProcessStalled => {
-            add(silence.first_frame, "the quiet side's kernel still acknowledges");
-            add(silence.last_frame, "and does so to the last");
+            add(silence.first_frame, Shows::KernelAnswers);
+            add(silence.last_frame, Shows::KernelAnswersLast);
         }
         Cause::NetworkCut | Cause::NetworkLoss => {
-            add(silence.first_repeat, "bytes sent for the second time, without an answer");
-            add(silence.last_repeat_at, "and sent again");
+            add(silence.first_repeat, Shows::FirstRetransmission);
+            add(silence.last_repeat_at, Shows::LastRetransmission);
         }
         _ => {
-            add(silence.last_frame, "the last frame of the quiet side");
-            add(silence.other_last, "the last bytes of the other side");
+            add(silence.last_frame, Shows::LastFrameOfQuietSide);
+            add(silence.other_last, Shows::LastBytesOfOtherSide);
         }
     }
     evidence

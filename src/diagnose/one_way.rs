@@ -4,10 +4,10 @@
 //! whether the network is to blame, and in which direction; the rules that infer it from one end are then
 //! not asked.
 
-use super::cause::Facts;
+use super::cause::{Facts, Finding};
 use crate::address::Address;
 use crate::dissect::{Direction, PerDirection};
-use crate::findings::{Cause, Evidence, Suspect};
+use crate::findings::{Arrivals, Cause, Evidence, Note, Shows, Suspect};
 use crate::time::Span;
 use crate::track::one_way::Delivery;
 
@@ -36,7 +36,7 @@ pub(super) fn is_sound(facts: &Facts<'_>) -> bool {
 }
 
 /// *The network is cut*, or loses: what was sent at one end did not arrive at the other.
-pub(super) fn is_seen_to_vanish(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+pub(super) fn is_seen_to_vanish(facts: &Facts<'_>) -> Option<Finding> {
     let delivery = delivery(facts)?;
     let link = facts.first.link;
     let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
@@ -55,12 +55,15 @@ pub(super) fn is_seen_to_vanish(facts: &Facts<'_>) -> Option<(Cause, Option<Susp
         let way = delivery.of(direction);
         way.arrived > 0 && way.lost >= MIN_LOST_SEGMENTS && way.lost * 10 >= way.arrived + way.lost
     };
-    let say = |direction: Direction| {
+    let arrivals = |direction: Direction| {
         let way = delivery.of(direction);
-        let (from, to): (Address, Address) = ends(direction);
-        format!("of {} segments that {from} sent {} arrived at {to}", way.arrived + way.lost, way.arrived)
+        let (from, to) = ends(direction);
+        Arrivals { from, to, sent: way.arrived + way.lost, arrived: way.arrived }
     };
-    let both = || format!("{}, {}", say(Direction::ToLeader), say(Direction::ToLearner));
+    let both = || Note::Arrived {
+        to_leader: arrivals(Direction::ToLeader),
+        to_learner: arrivals(Direction::ToLearner),
+    };
     let suspect = match (is_cut(Direction::ToLeader), is_cut(Direction::ToLearner)) {
         (true, true) => facts.path(),
         (true, false) if loses(Direction::ToLearner) => return Some(loss(facts, both())),
@@ -78,7 +81,7 @@ pub(super) fn is_seen_to_vanish(facts: &Facts<'_>) -> Option<(Cause, Option<Susp
 }
 
 /// *The network is slow*: what was sent arrived, most of it late.
-pub(super) fn is_seen_late(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>, String)> {
+pub(super) fn is_seen_late(facts: &Facts<'_>) -> Option<Finding> {
     let delivery = delivery(facts)?;
     let link = facts.first.link;
     let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
@@ -89,15 +92,11 @@ pub(super) fn is_seen_late(facts: &Facts<'_>) -> Option<(Cause, Option<Suspect>,
         (false, true) => (Suspect::OneWay(leader, learner), delivery.to_learner, leader, learner),
         (false, false) => return None,
     };
-    let why = format!(
-        "of {} segments that {from} sent {} took half a second and more to {to}",
-        way.sent(),
-        way.late
-    );
+    let why = Note::TookLong { from, to, late: way.late, of: way.sent() };
     Some((Cause::NetworkSlow, Some(suspect), why))
 }
 
-const fn loss(facts: &Facts<'_>, why: String) -> (Cause, Option<Suspect>, String) {
+const fn loss(facts: &Facts<'_>, why: Note) -> Finding {
     (Cause::NetworkLoss, Some(facts.path()), why)
 }
 
@@ -123,7 +122,7 @@ pub(super) fn evidence(facts: &Facts<'_>) -> Vec<Evidence> {
         way.first_lost.map(|mark| Evidence {
             frame: mark.frame,
             at: mark.at,
-            what: format!("sent by {from}, and not seen to arrive at {to}"),
+            shows: Shows::Lost { from, to },
         })
     };
     [of(&delivery.to_leader, learner, leader), of(&delivery.to_learner, leader, learner)]

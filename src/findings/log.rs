@@ -1,8 +1,9 @@
 //! What the servers' own logs add to the report: the files, the lines tied to a stall, and where they
 //! agree with the wire or do not.
 
+use super::Cause;
 use crate::address::{Address, Endpoint};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// What a log line tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,8 +151,123 @@ pub struct LogVerdict {
     pub agrees: Option<bool>,
     /// The time of the line it is about.
     pub at: Option<Timestamp>,
-    /// A sentence.
-    pub what: String,
+    /// What they say.
+    pub says: LogSays,
+}
+
+/// What logs say of a stall, or leave out. [`crate::report::wording`] has the sentences.
+///
+/// A `line` is a log's own text; `early` is how long before the wire showed a close it was logged, where that
+/// is worth a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogSays {
+    /// The leader closed, and its log gives a reason.
+    LeaderClosed {
+        /// The leader.
+        leader: Address,
+        /// Whether that is the reason that the wire shows.
+        is_seen: bool,
+        /// How long before the close was seen.
+        early: Option<Span>,
+        /// The line.
+        line: String,
+    },
+    /// The leader parted from the learner, and its log names no deadline.
+    LeaderParted {
+        /// The leader.
+        leader: Address,
+        /// The line.
+        line: String,
+    },
+    /// Learners gave their leader up.
+    GaveUpLeader {
+        /// The learners.
+        learners: Vec<Address>,
+        /// Whether the leader's bytes of that time are in the capture.
+        is_leader_heard: bool,
+        /// How long before the close was seen.
+        early: Option<Span>,
+        /// The first one's line.
+        line: String,
+    },
+    /// A log breaks off and begins anew.
+    BeginsAnew {
+        /// Whose logs.
+        whose: Whose,
+    },
+    /// A log says nothing of the close.
+    SilentOnClose {
+        /// Whose logs.
+        whose: Whose,
+        /// Whether a RST closed the link, which a kernel may send by itself.
+        is_reset: bool,
+    },
+    /// The leader's log says nothing of a wait that ended without a close.
+    SilentOnWait {
+        /// The leader.
+        leader: Address,
+    },
+    /// The log says nothing of a slow fsync, which the wire shows.
+    SilentOnFsync {
+        /// The server.
+        server: Address,
+    },
+    /// The log has a slow fsync.
+    Fsync {
+        /// The server.
+        server: Address,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+        /// What the wire makes of it.
+        wire: FsyncOnWire,
+    },
+    /// The server's `JvmPauseMonitor` saw it stand still.
+    Paused {
+        /// The server.
+        server: Address,
+        /// For how long, in milliseconds.
+        took_ms: u64,
+    },
+    /// The server noticed the close late.
+    NoticedLate {
+        /// The server.
+        server: Address,
+        /// How long after the close.
+        late: Span,
+        /// The line.
+        line: String,
+    },
+    /// The leader lost its quorum.
+    LostQuorum {
+        /// The leader, where the log's owner is known.
+        leader: Option<Address>,
+        /// The line.
+        line: String,
+    },
+}
+
+/// Whose logs something is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The leader's.
+    Leader(Address),
+    /// Those of learners.
+    Learners(Vec<Address>),
+}
+
+/// What the wire makes of a slow fsync in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FsyncOnWire {
+    /// PINGs were answered meanwhile: the disk was slow.
+    PingsAnswered,
+    /// PINGs were not answered either: the process stood still.
+    PingsUnanswered,
+    /// It may be a part of why synchronisation took so long.
+    Synchronising,
+    /// The wire does not decide.
+    Undecided,
+    /// The wire shows something else.
+    Other(Cause),
 }
 
 /// From where a log's time zone is known.

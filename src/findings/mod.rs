@@ -4,11 +4,18 @@
 //! Times, addresses and ids are kept as values; how they are written is the formats' work. The JSON
 //! form is a contract with other programs: fields are added, never changed in meaning.
 
+mod evidence;
 pub mod incident;
 pub mod log;
+mod note;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod selection;
+mod violation;
+
+pub use evidence::{Evidence, Shows};
+pub use note::{Arrivals, Note};
+pub use violation::{Breach, Violation};
 
 use crate::address::{Address, Endpoint};
 use crate::dissect::{PerDirection, Protection};
@@ -625,17 +632,6 @@ pub enum Suspect {
     HostNetwork(Address),
 }
 
-/// A frame that shows something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evidence {
-    /// The frame.
-    pub frame: FrameRef,
-    /// Its time.
-    pub at: Timestamp,
-    /// What it shows.
-    pub what: String,
-}
-
 /// One incident: a wait longer than a deadline.
 #[derive(Clone, Debug)]
 pub struct Stall {
@@ -666,7 +662,7 @@ pub struct Stall {
     /// The frames that show it.
     pub evidence: Vec<Evidence>,
     /// What a reader should know beside: what would have decided, what else was going on.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// What else was going on.
     pub context: Context,
     /// Lines of the servers' own logs that belong to it, in order of time.
@@ -745,19 +741,4 @@ pub struct Election {
     pub by: Vec<Address>,
     /// Rounds: the highest election epoch seen less the lowest, and one.
     pub rounds: u64,
-}
-
-/// Something that a healthy ensemble never puts on the wire.
-#[derive(Clone, Debug)]
-pub struct Violation {
-    /// The link.
-    pub link: u32,
-    /// When.
-    pub at: Timestamp,
-    /// The frame.
-    pub frame: FrameRef,
-    /// The rule's name.
-    pub rule: &'static str,
-    /// What was seen.
-    pub what: String,
 }

@@ -4,9 +4,9 @@ use crate::address::{Address, Endpoint};
 use crate::capture::{Compression, FileInfo};
 use crate::dissect::{ByteSums, PerDirection, Protection};
 use crate::findings::{
-    Cause, Closed, Context, Deadline, Election, End, Evidence, Headroom, Input, KnownBy, LearnerLoad, Link,
-    NearMiss, Origin, Outcome, Phases, Quantiles, Report, Role, RoleSpan, RoundTrips, Server, Settings,
-    Stall, Suspect, Sync, TcpCounts, Vantage, Violation,
+    Breach, Cause, Closed, Context, Deadline, Election, End, Evidence, Headroom, Input, KnownBy, LearnerLoad,
+    Link, NearMiss, Note, Origin, Outcome, Phases, Quantiles, Report, Role, RoleSpan, RoundTrips, Server,
+    Settings, Shows, Stall, Suspect, Sync, TcpCounts, Vantage, Violation,
 };
 use crate::frame::{FrameRef, LinkType};
 use crate::pcapfile::Format;
@@ -69,8 +69,11 @@ pub(crate) fn report() -> Report {
             link: 2,
             at: at(30_000),
             frame: FrameRef { file: 1, number: 77 },
-            rule: "commit_order",
-            what: "COMMIT 0x200000005 after 0x200000003".to_owned(),
+            breach: Breach::Numbering {
+                kind: PacketType::Commit,
+                zxid: Zxid(0x2_0000_0003),
+                last: Zxid(0x2_0000_0005),
+            },
         }],
         election_bytes: ByteSums { decoded: 900, cut: 50, missing: 20, unframed: 6, cut_unframed: 4 },
         strangers: crate::findings::Strangers { connections: 2, bytes: 4096 },
@@ -209,13 +212,9 @@ fn stall() -> Stall {
         evidence: vec![Evidence {
             frame: frame(7_120),
             at: at(32_512),
-            what: "last bytes of zk1: ACK 0x200000029".to_owned(),
+            shows: Shows::LastFromLearner { learner: Endpoint { address: address(1), port: 46_850 } },
         }],
-        notes: vec![
-            "its kernel acknowledged 274 segments meanwhile, and no byte of data came back in ten \
-                     seconds; afterwards it answered in a burst"
-                .to_owned(),
-        ],
+        notes: vec![Note::KernelAcknowledged { subject: address(1), times: 274 }],
         context: Context {
             writes_per_s_before: Some(39.8),
             writes_per_s_during: Some(40.0),

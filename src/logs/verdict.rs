@@ -1,4 +1,4 @@
-//! Where the logs agree with the wire, and where they do not, a sentence each.
+//! Where the logs agree with the wire, and where they do not.
 //!
 //! The wire decides. A log line is what a process thought when it ran again: an `fsync-ing ... took`
 //! supports `disk_slow` only where PINGs were answered meanwhile, since a process that stood still finds
@@ -7,7 +7,7 @@
 use crate::address::Address;
 use crate::findings::{
     Cause, Deadline, Link, Outcome, Report, Stall,
-    log::{Kind, LogLine, LogVerdict},
+    log::{FsyncOnWire, Kind, LogLine, LogSays, LogVerdict, Whose},
 };
 use crate::time::{Span, Timestamp};
 
@@ -52,12 +52,6 @@ impl<'a> Case<'a> {
         words
     }
 
-    fn name(&self, address: Address) -> String {
-        let server = self.report.servers.iter().find(|server| server.address == address);
-        let name = server.and_then(|server| server.name.clone());
-        name.unwrap_or_else(|| address.to_string())
-    }
-
     fn leader(&self) -> Option<Address> {
         self.links.first().map(|link| link.leader.address)
     }
@@ -84,7 +78,6 @@ impl<'a> Case<'a> {
     fn leaders_close(&self) -> Option<LogVerdict> {
         let leader = self.leader().filter(|_| self.stall.outcome == Outcome::ClosedByLeader)?;
         let end = self.stall.end?;
-        let name = self.name(leader);
         let lines = || self.lines(leader).filter(|line| self.is_about(line.at, end));
         let is_so = |line: &&LogLine| match line.kind {
             Kind::ReadTimeout => self.waited(Deadline::LeaderRead) || self.waited(Deadline::Init),
@@ -93,22 +86,17 @@ impl<'a> Case<'a> {
         };
         let reason = lines().find(is_so).or_else(|| lines().find(|line| REASONS.contains(&line.kind)));
         if let Some(line) = reason {
-            let is_so = is_so(&line);
-            let why = if is_so { "for the reason" } else { "for another reason than the one" };
-            let what = format!(
-                "the leader {name} closed {why} that the wire shows{}, {}",
-                early(line, end),
-                told(line)
-            );
-            return Some(LogVerdict { agrees: Some(is_so), at: Some(line.at), what });
+            let is_seen = is_so(&line);
+            let (early, text) = (early(line, end), line.text.clone());
+            let says = LogSays::LeaderClosed { leader, is_seen, early, line: text };
+            return Some(LogVerdict { agrees: Some(is_seen), at: Some(line.at), says });
         }
         let parting = [Kind::HandlerFailed, Kind::Goodbye, Kind::Closing];
         if let Some(line) = lines().find(|line| parting.contains(&line.kind)) {
-            let what =
-                format!("the leader {name} parted from the learner and names no deadline, {}", told(line));
-            return Some(LogVerdict { agrees: None, at: Some(line.at), what });
+            let says = LogSays::LeaderParted { leader, line: line.text.clone() };
+            return Some(LogVerdict { agrees: None, at: Some(line.at), says });
         }
-        self.covers(leader).then(|| self.silence(&format!("the leader {name}")))
+        self.covers(leader).then(|| self.silence(Whose::Leader(leader)))
     }
 
     /// Learners closed: do they say so?
@@ -128,47 +116,41 @@ impl<'a> Case<'a> {
             match reason {
                 Some(line) => {
                     first = first.or(Some((line, closed)));
-                    agree.push(self.name(learner));
+                    agree.push(learner);
                 }
-                None if self.covers(learner) => silent.push(self.name(learner)),
+                None if self.covers(learner) => silent.push(learner),
                 None => {}
             }
         }
         match first {
-            Some((line, closed)) => Some(self.given_up(&agree.join(", "), line, closed)),
-            None => (!silent.is_empty()).then(|| self.silence(&silent.join(", "))),
+            Some((line, closed)) => Some(self.given_up(agree, line, closed)),
+            None => (!silent.is_empty()).then(|| self.silence(Whose::Learners(silent))),
         }
     }
 
     /// Learners that say that they gave their leader up.
-    fn given_up(&self, who: &str, line: &LogLine, closed: Timestamp) -> LogVerdict {
+    fn given_up(&self, learners: Vec<Address>, line: &LogLine, closed: Timestamp) -> LogVerdict {
         let is_timeout = line.kind == Kind::ReadTimeout;
         let is_so = is_timeout && (self.waited(Deadline::LearnerRead) || self.waited(Deadline::Init));
-        let mut what = format!("{who} gave the leader up{}, {}", early(line, closed), told(line));
-        if is_timeout && !is_so {
-            what.push_str(
-                "; the leader's bytes of that time are in the capture, so they got lost or came late",
-            );
-        }
-        LogVerdict { agrees: is_so.then_some(true), at: Some(line.at), what }
+        let says = LogSays::GaveUpLeader {
+            learners,
+            is_leader_heard: is_timeout && !is_so,
+            early: early(line, closed),
+            line: line.text.clone(),
+        };
+        LogVerdict { agrees: is_so.then_some(true), at: Some(line.at), says }
     }
 
     /// A log in which the close is missing. A RST may come from a kernel alone.
-    fn silence(&self, whose: &str) -> LogVerdict {
+    fn silence(&self, whose: Whose) -> LogVerdict {
         let begun =
             self.stall.log.iter().find(|line| line.kind == Kind::Started && line.at > self.stall.start);
         if let Some(line) = begun {
-            let what = format!("the log of {whose} breaks off and begins anew: the process was gone");
-            return LogVerdict { agrees: None, at: Some(line.at), what };
+            return LogVerdict { agrees: None, at: Some(line.at), says: LogSays::BeginsAnew { whose } };
         }
         let is_reset = self.links.iter().filter_map(|link| link.closed).any(|closed| closed.reset);
-        let (agrees, why) = if is_reset {
-            (None, "; it was a RST, which a kernel sends by itself for a process that is gone")
-        } else {
-            (Some(false), "")
-        };
-        let what = format!("the log of {whose} says nothing of the close that the wire shows{why}");
-        LogVerdict { agrees, at: None, what }
+        let agrees = if is_reset { None } else { Some(false) };
+        LogVerdict { agrees, at: None, says: LogSays::SilentOnClose { whose, is_reset } }
     }
 
     /// Whether a line may be about a close: one that a cut network held back is logged before it is seen.
@@ -180,68 +162,43 @@ impl<'a> Case<'a> {
     fn no_close(&self) -> Option<LogVerdict> {
         let leader = self.leader().filter(|_| self.stall.outcome == Outcome::Recovered)?;
         let is_silent = self.lines(leader).all(|line| line.kind.rank() > 2) && self.covers(leader);
-        is_silent.then(|| LogVerdict {
-            agrees: None,
-            at: None,
-            what: format!(
-                "the log of the leader {} says nothing: of a wait that ends without a close ZooKeeper writes \
-                 no line",
-                self.name(leader)
-            ),
-        })
+        is_silent.then_some(LogVerdict { agrees: None, at: None, says: LogSays::SilentOnWait { leader } })
     }
 
     /// The subject's fsync: the disk's fault only where PINGs were answered meanwhile.
     fn disk(&self) -> Option<LogVerdict> {
-        let subject = self.stall.subject;
-        let name = self.name(subject);
+        let server = self.stall.subject;
         let slowest = self.during(Kind::Fsync).max_by_key(|line| line.took_ms);
         let Some(line) = slowest else {
-            let is_missed = self.stall.cause == Cause::DiskSlow && self.covers(subject);
-            return is_missed.then(|| LogVerdict {
+            let is_missed = self.stall.cause == Cause::DiskSlow && self.covers(server);
+            return is_missed.then_some(LogVerdict {
                 agrees: Some(false),
                 at: None,
-                what: format!("the log of {name} says nothing of a slow fsync, which the wire shows"),
+                says: LogSays::SilentOnFsync { server },
             });
         };
-        let took = line.took_ms.unwrap_or(0);
+        let took_ms = line.took_ms.unwrap_or(0);
         let is_mute = self.waited(Deadline::LeaderRead) || self.waited(Deadline::Init);
-        let (agrees, what) = match self.stall.cause {
-            Cause::DiskSlow => {
-                (Some(true), format!("{name} had an fsync of {took} ms, while it answered PINGs"))
-            }
-            Cause::ProcessStalled if is_mute => (
-                Some(false),
-                format!(
-                    "{name} blames its disk (fsync took {took} ms), but its PINGs were unanswered in that \
-                     time too: the process stood still"
-                ),
-            ),
-            Cause::SyncSlow => {
-                (None, format!("{name} had an fsync of {took} ms, which may be part of why it took so long"))
-            }
-            Cause::Unknown => {
-                (None, format!("{name} had an fsync of {took} ms, which the wire does not decide on"))
-            }
-            cause => (
-                Some(false),
-                format!("{name} blames its disk (fsync took {took} ms), the wire shows {}", cause.name()),
-            ),
+        let (agrees, wire) = match self.stall.cause {
+            Cause::DiskSlow => (Some(true), FsyncOnWire::PingsAnswered),
+            Cause::ProcessStalled if is_mute => (Some(false), FsyncOnWire::PingsUnanswered),
+            Cause::SyncSlow => (None, FsyncOnWire::Synchronising),
+            Cause::Unknown => (None, FsyncOnWire::Undecided),
+            cause => (Some(false), FsyncOnWire::Other(cause)),
         };
-        Some(LogVerdict { agrees, at: Some(line.at), what })
+        Some(LogVerdict { agrees, at: Some(line.at), says: LogSays::Fsync { server, took_ms, wire } })
     }
 
     /// The subject's own notice that it stood still.
     fn pause(&self) -> Option<LogVerdict> {
         let line = self.during(Kind::Pause).max_by_key(|line| line.took_ms)?;
-        let name = self.name(self.stall.subject);
-        let took = line.took_ms.unwrap_or(0);
+        let says = LogSays::Paused { server: self.stall.subject, took_ms: line.took_ms.unwrap_or(0) };
         let agrees = match self.stall.cause {
             Cause::ProcessStalled => Some(true),
             Cause::Unknown => None,
             _ => Some(false),
         };
-        Some(LogVerdict { agrees, at: Some(line.at), what: format!("{name} stood still for {took} ms") })
+        Some(LogVerdict { agrees, at: Some(line.at), says })
     }
 
     /// The subject noticed the close only when it ran, or heard, again.
@@ -256,20 +213,16 @@ impl<'a> Case<'a> {
         (late > LATE).then(|| LogVerdict {
             agrees: None,
             at: Some(noticed.at),
-            what: format!("{} noticed {late} after the close, {}", self.name(subject), told(noticed)),
+            says: LogSays::NoticedLate { server: subject, late, line: noticed.text.clone() },
         })
     }
 
     /// The leader lost its quorum.
     fn quorum(&self) -> Option<LogVerdict> {
         let line = self.stall.log.iter().find(|line| line.kind == Kind::LostQuorum)?;
-        let name = line.server.map_or_else(|| "the leader".to_owned(), |server| self.name(server));
+        let says = LogSays::LostQuorum { leader: line.server, line: line.text.clone() };
         let agrees = self.stall.election.map(|_| true);
-        Some(LogVerdict {
-            agrees,
-            at: Some(line.at),
-            what: format!("{name} lost its quorum, {}", told(line)),
-        })
+        Some(LogVerdict { agrees, at: Some(line.at), says })
     }
 
     /// The subject's lines of a kind whose time overlaps the stall.
@@ -283,12 +236,7 @@ impl<'a> Case<'a> {
 }
 
 /// How long before it was seen a close was logged, where that is worth a word.
-fn early(line: &LogLine, closed: Timestamp) -> String {
+fn early(line: &LogLine, closed: Timestamp) -> Option<Span> {
     let span = closed.since(line.at);
-    if span > MAX_DISTANCE { format!(", {span} before the close was seen") } else { String::new() }
-}
-
-/// The line's own words, in quotes.
-fn told(line: &LogLine) -> String {
-    format!("'{}'", line.text)
+    (span > MAX_DISTANCE).then_some(span)
 }

@@ -6,6 +6,7 @@
 use crate::findings::Stall;
 use crate::frame::{Frame, FrameRef, LinkType};
 use crate::pcapfile::{ByteOrder, pcapng};
+use crate::report::wording;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
@@ -25,7 +26,7 @@ impl Notes {
             if !note.is_empty() {
                 note.push('\n');
             }
-            note.push_str(&format!("stall #{}: {}", stall.id, evidence.what));
+            note.push_str(&format!("stall #{}: {}", stall.id, wording::shows(&evidence.shows)));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The report and the forms in which it is written.
 //!
-//! [`json`] and [`text`] write what was found ([`crate::findings`]), [`dump`] writes records as they pass, [`live`]
+//! [`json`] and [`text`] write what was found ([`crate::findings`]) in the sentences of [`wording`], [`dump`] writes records as they pass, [`live`]
 //! is what is told while a capture runs, [`annotated`] writes the frames themselves. Everything that comes off the
 //! wire or from a file's name reaches a terminal through [`escape`] only.
 
@@ -11,6 +11,7 @@ pub mod escape;
 pub mod json;
 pub mod live;
 pub mod text;
+pub mod wording;
 
 /// Paths as text shows them: without the folder, where all lie in one.
 #[must_use]

@@ -8,7 +8,7 @@
 //! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/`, Leader, Follower and LearnerHandler.
 
 use crate::dissect::{ByteSums, Direction, PacketSeen, PerDirection};
-use crate::findings::Violation;
+use crate::findings::{Breach, Violation};
 use crate::frame::FrameRef;
 use crate::proto::{PacketType, Zxid};
 use crate::time::Timestamp;
@@ -24,8 +24,6 @@ const MAX_KEPT: usize = 64;
 const MIN_KEPT: usize = 4;
 /// Violations told of all links, the first ones.
 pub(super) const MAX_TOLD: usize = 1_024;
-/// Bytes that the words of a violation take, about.
-const WORDS: usize = 80;
 
 /// A break in a numbering that may yet be explained.
 #[derive(Clone, Debug)]
@@ -37,7 +35,6 @@ struct Suspicion {
     skipped: (Zxid, Zxid),
     /// How many of them have turned up.
     found: u64,
-    rule: &'static str,
     /// The packet, and the one it follows.
     packet: (PacketType, Zxid),
     last: Zxid,
@@ -49,8 +46,8 @@ impl Suspicion {
     /// The violation that it is, of link `link`, where nothing has explained it.
     fn violation(&self, link: u32) -> Violation {
         let (kind, zxid) = self.packet;
-        let what = format!("{kind} {zxid} follows {}", self.last);
-        Violation { link, at: self.at, frame: self.frame, rule: self.rule, what }
+        let breach = Breach::Numbering { kind, zxid, last: self.last };
+        Violation { link, at: self.at, frame: self.frame, breach }
     }
 }
 
@@ -105,8 +102,8 @@ impl Checks {
             (Direction::ToLearner, PacketType::LeaderInfo)
                 if self.accepted_epoch.is_some_and(|accepted| zxid.epoch() < accepted) =>
             {
-                let what = format!("the leader names epoch {}, below the learner's", zxid.epoch());
-                self.certain(violation(link, packet, "epoch_backwards", what));
+                let breach = Breach::EpochBackwards { epoch: zxid.epoch() };
+                self.certain(violation(link, packet, breach));
             }
             (Direction::ToLearner, PacketType::NewLeader) => self.newleader = Some(zxid),
             (Direction::ToLearner, PacketType::Diff | PacketType::Snap | PacketType::Trunc) => self.restart(),
@@ -140,8 +137,8 @@ impl Checks {
         };
         let inner = Zxid(u64::from_be_bytes(*inner));
         if inner != zxid {
-            let what = format!("{} {zxid} carries transaction {inner}", packet.kind);
-            self.certain(violation(link, packet, "header_zxid", what));
+            let breach = Breach::HeaderZxid { kind: packet.kind, zxid, carried: inner };
+            self.certain(violation(link, packet, breach));
         }
     }
 
@@ -152,16 +149,7 @@ impl Checks {
         if zxid == last.plus(1) || zxid == last || zxid.epoch() != last.epoch() {
             return;
         }
-        let (rule, skipped) = match (packet.kind, zxid > last) {
-            (PacketType::Ack, true) => ("ack_gap", (last.plus(1), Zxid(zxid.0 - 1))),
-            (PacketType::Ack, false) => ("ack_order", (zxid, zxid)),
-            (PacketType::Commit | PacketType::CommitAndActivate, true) => {
-                ("commit_gap", (last.plus(1), Zxid(zxid.0 - 1)))
-            }
-            (PacketType::Commit | PacketType::CommitAndActivate, false) => ("commit_order", (zxid, zxid)),
-            (_, true) => ("proposal_gap", (last.plus(1), Zxid(zxid.0 - 1))),
-            (_, false) => ("proposal_order", (zxid, zxid)),
-        };
+        let skipped = if zxid > last { (last.plus(1), Zxid(zxid.0 - 1)) } else { (zxid, zxid) };
         if self.suspicions.len() >= MAX_KEPT {
             // The oldest is the likeliest to have been explained.
             self.suspicions.remove(0);
@@ -172,7 +160,6 @@ impl Checks {
             direction: packet.direction,
             skipped,
             found: 0,
-            rule,
             packet: (packet.kind, zxid),
             last,
             at: packet.at,
@@ -218,7 +205,7 @@ impl Checks {
 
     /// Bytes of memory that suspicions and violations take.
     pub(super) const fn held_bytes(&self) -> usize {
-        self.suspicions.len() * size_of::<Suspicion>() + self.certain.len() * (size_of::<Violation>() + WORDS)
+        self.suspicions.len() * size_of::<Suspicion>() + self.certain.len() * size_of::<Violation>()
     }
 
     /// Keeps but the first violations and the last suspicions.
@@ -255,7 +242,6 @@ const fn numbering(kind: PacketType) -> PacketType {
     }
 }
 
-fn violation(link: u32, packet: &PacketSeen<'_>, rule: &'static str, what: String) -> Violation {
-    let (at, frame): (Timestamp, FrameRef) = (packet.at, packet.frame);
-    Violation { link, at, frame, rule, what }
+const fn violation(link: u32, packet: &PacketSeen<'_>, breach: Breach) -> Violation {
+    Violation { link, at: packet.at, frame: packet.frame, breach }
 }

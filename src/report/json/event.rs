@@ -1,9 +1,10 @@
 //! Stalls, near misses, elections and violations.
 
 use super::ViewContext;
-use super::log::{LogLineView, LogWordView};
+use super::log::{LogLineView, LogVerdictView};
 use crate::findings::{Context, Election, Evidence, LearnerLoad, NearMiss, Stall, Suspect, Violation};
 use crate::frame::FrameRef;
+use crate::report::wording;
 use crate::time::Timestamp;
 use serde::Serialize;
 
@@ -23,10 +24,10 @@ pub(super) struct StallView<'a> {
     evidence: Vec<EvidenceView<'a>>,
     /// Index into the report's elections, of the one that followed.
     election: Option<usize>,
-    notes: &'a [String],
+    notes: Vec<String>,
     context: ContextView,
     log: Vec<LogLineView<'a>>,
-    log_says: Vec<LogWordView<'a>>,
+    log_says: Vec<LogVerdictView>,
 }
 
 impl<'a> StallView<'a> {
@@ -45,10 +46,10 @@ impl<'a> StallView<'a> {
             suspect: stall.suspect.as_ref().map(SuspectView::of),
             evidence: stall.evidence.iter().map(|evidence| EvidenceView::of(evidence, ctx)).collect(),
             election: stall.election,
-            notes: &stall.notes,
+            notes: stall.notes.iter().map(wording::note).collect(),
             context: ContextView::of(&stall.context),
             log: stall.log.iter().map(|line| LogLineView::of(line, ctx)).collect(),
-            log_says: stall.log_says.iter().map(|word| LogWordView::of(word, ctx)).collect(),
+            log_says: stall.log_says.iter().map(|verdict| LogVerdictView::of(verdict, ctx)).collect(),
         }
     }
 }
@@ -137,12 +138,16 @@ struct EvidenceView<'a> {
     #[serde(flatten)]
     frame: FrameView<'a>,
     at: String,
-    what: &'a str,
+    what: String,
 }
 
 impl<'a> EvidenceView<'a> {
     fn of(evidence: &'a Evidence, ctx: &ViewContext<'a>) -> Self {
-        Self { frame: FrameView::of(evidence.frame, ctx), at: ctx.time(evidence.at), what: &evidence.what }
+        Self {
+            frame: FrameView::of(evidence.frame, ctx),
+            at: ctx.time(evidence.at),
+            what: wording::shows(&evidence.shows),
+        }
     }
 }
 
@@ -211,7 +216,7 @@ pub(super) struct ViolationView<'a> {
     #[serde(flatten)]
     frame: FrameView<'a>,
     rule: &'static str,
-    what: &'a str,
+    what: String,
 }
 
 impl<'a> ViolationView<'a> {
@@ -221,8 +226,8 @@ impl<'a> ViolationView<'a> {
             link: violation.link,
             at: ctx.time(at),
             frame: FrameView::of(violation.frame, ctx),
-            rule: violation.rule,
-            what: &violation.what,
+            rule: violation.breach.rule(),
+            what: wording::breach(&violation.breach),
         }
     }
 }

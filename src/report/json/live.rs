@@ -6,6 +6,7 @@ use crate::findings::{LiveInput, Received, Report};
 use crate::report::clock::Digits;
 use crate::report::escape;
 use crate::report::live::{Event, Named, NearWait, StallNews, What};
+use crate::report::wording::Names;
 use crate::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -61,7 +62,11 @@ impl Lines {
     }
 
     fn context(&self) -> ViewContext<'_> {
-        ViewContext { digits: self.digits, files: self.files.iter().map(String::as_str).collect() }
+        ViewContext {
+            digits: self.digits,
+            files: self.files.iter().map(String::as_str).collect(),
+            names: Names::default(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::ViewContext;
 use crate::findings::log::{LogFile, LogLine, LogVerdict};
+use crate::report::wording;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -30,15 +31,16 @@ impl<'a> LogLineView<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct LogWordView<'a> {
+pub(super) struct LogVerdictView {
     agrees: Option<bool>,
     at: Option<String>,
-    what: &'a str,
+    what: String,
 }
 
-impl<'a> LogWordView<'a> {
-    pub(super) fn of(word: &'a LogVerdict, ctx: &ViewContext<'_>) -> Self {
-        Self { agrees: word.agrees, at: ctx.maybe(word.at), what: &word.what }
+impl LogVerdictView {
+    pub(super) fn of(verdict: &LogVerdict, ctx: &ViewContext<'_>) -> Self {
+        let what = wording::log_says(&verdict.says, &ctx.names);
+        Self { agrees: verdict.agrees, at: ctx.maybe(verdict.at), what }
     }
 }
 

@@ -12,6 +12,7 @@ mod log;
 
 use super::clock::{Digits, rfc3339};
 use super::escape;
+use super::wording::Names;
 use crate::dissect::PerDirection;
 use crate::findings::{Election, Link, NearMiss, Report, Stall, Violation};
 use crate::time::Timestamp;
@@ -133,6 +134,7 @@ impl<'a> ReportView<'a> {
 struct ViewContext<'a> {
     digits: Digits,
     files: Vec<&'a str>,
+    names: Names,
 }
 
 impl<'a> ViewContext<'a> {
@@ -141,6 +143,7 @@ impl<'a> ViewContext<'a> {
         Self {
             digits: Digits::of(files.iter().any(|file| file.nanos)),
             files: files.iter().map(|file| file.path.as_str()).collect(),
+            names: Names::of(report),
         }
     }
 

@@ -4,7 +4,7 @@ use super::page::{Page, Paint, count, percent};
 use super::stall;
 use crate::findings::{NearMiss, Report};
 use crate::report::clock;
-use crate::report::escape;
+use crate::report::{escape, wording};
 use crate::time::{Span, Timestamp};
 use std::fmt::Write;
 
@@ -35,7 +35,7 @@ pub(super) fn near_misses(page: &mut Page<'_>) {
             page.name(link.learner.address),
             page.name(link.leader.address),
             page.clock().full(worst.at),
-            stall::meaning(worst.deadline),
+            wording::deadline(worst.deadline),
         );
         if *number > 1 {
             let (from, to) = (page.clock().full(*first), page.clock().beside(*last, *first));
@@ -111,8 +111,8 @@ pub(super) fn violations(page: &mut Page<'_>) {
         let line = format!(
             "{}{who}: {}: {} [{}]",
             page.clock().full(violation.at),
-            violation.rule,
-            escape::text(&violation.what),
+            violation.breach.rule(),
+            escape::text(&wording::breach(&violation.breach)),
             page.frame(violation.frame),
         );
         page.labelled(2, "", 2, &line);

@@ -1,11 +1,11 @@
 //! Announcements as lines for people.
 
 use super::page::{count, percent};
-use super::stall::{explain, meaning, outcome};
 use crate::findings::{Deadline, Outcome, Received, Suspect};
 use crate::report::clock::{self, WallClock};
 use crate::report::escape;
 use crate::report::live::{Event, Named, NearWait, StallNews, What};
+use crate::report::wording;
 use crate::time::Timestamp;
 use std::io::{self, Write};
 
@@ -87,7 +87,8 @@ impl Lines {
     fn stall_over(&self, news: &StallNews) -> String {
         let stall = &news.stall;
         let end = stall.end.map_or_else(String::new, |end| format!(" to {}", self.time(end, stall.start)));
-        let so = if stall.outcome == Outcome::Open { "lost from sight" } else { outcome(stall.outcome) };
+        let so =
+            if stall.outcome == Outcome::Open { "lost from sight" } else { wording::outcome(stall.outcome) };
         format!(
             "#{} {} from {}{end}, {} (limit {}); {so}. {}",
             stall.id,
@@ -130,7 +131,7 @@ fn warning(wait: &NearWait) -> String {
         percent(wait.wait_ms, wait.limit_ms),
         clock::millis(wait.limit_ms),
         wait.deadline.name(),
-        meaning(wait.deadline)
+        wording::deadline(wait.deadline)
     )
 }
 
@@ -168,8 +169,8 @@ fn verdict(news: &StallNews) -> String {
         Some(Suspect::OneWay(a, b)) => format!(", suspect the network from {} to {}", name(a), name(b)),
         Some(Suspect::HostNetwork(host)) => format!(", suspect the network of {}", name(host)),
     };
-    let note = stall.notes.first().map_or_else(String::new, |note| format!("; {note}"));
-    format!("{} ({}){suspect}{note}", stall.cause.name(), explain(stall.cause))
+    let note = stall.notes.first().map_or_else(String::new, |note| format!("; {}", wording::note(note)));
+    format!("{} ({}){suspect}{note}", stall.cause.name(), wording::cause(stall.cause))
 }
 
 fn drops(since: u64, all: &Received) -> String {

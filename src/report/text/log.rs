@@ -6,6 +6,7 @@ use crate::findings::{
     log::{Kind, LogFile, LogLine, ZoneFrom},
 };
 use crate::report::escape;
+use crate::report::wording::{self, Names};
 use std::collections::BTreeMap;
 
 /// Lines shown of a stall, the most telling.
@@ -38,14 +39,16 @@ pub(super) fn of_stall(page: &mut Page<'_>, stall: &Stall, width: usize) {
             &format!("and {}, see --format json", count(more as u64, "line", "lines")),
         );
     }
-    for (index, word) in stall.log_says.iter().enumerate() {
-        let verdict = match word.agrees {
+    let names = Names::of(page.report);
+    for (index, verdict) in stall.log_says.iter().enumerate() {
+        let agrees = match verdict.agrees {
             Some(true) => page.paint(Paint::Green, "agrees:"),
             Some(false) => page.paint(Paint::Yellow, "differs:"),
             None => "beside:".to_owned(),
         };
-        let at = word.at.map_or_else(String::new, |at| format!(" {}", page.clock().beside(at, stall.start)));
-        let text = format!("{verdict}{at} {}", escape::text(&word.what));
+        let at =
+            verdict.at.map_or_else(String::new, |at| format!(" {}", page.clock().beside(at, stall.start)));
+        let text = format!("{agrees}{at} {}", escape::text(&wording::log_says(&verdict.says, &names)));
         page.labelled(4, if index == 0 { "log says" } else { "" }, width, &text);
     }
 }

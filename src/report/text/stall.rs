@@ -2,9 +2,9 @@
 
 use super::page::{Page, Paint, count, percent};
 use crate::address::Address;
-use crate::findings::{Cause, Deadline, Election, Headroom, Link, Outcome, Stall, Suspect};
+use crate::findings::{Deadline, Election, Headroom, Link, Stall, Suspect};
 use crate::report::clock;
-use crate::report::escape;
+use crate::report::{escape, wording};
 
 /// Stalls told in full; the older ones have a line each.
 const FULL: usize = 12;
@@ -71,7 +71,7 @@ fn none(page: &mut Page<'_>) {
             clock::millis(worst),
             clock::millis(headroom.limit_ms),
             100_u64.saturating_sub(used),
-            meaning(deadline),
+            wording::deadline(deadline),
         ));
     }
     if let Some((first, last)) = report.input.first.zip(report.input.last) {
@@ -100,10 +100,10 @@ fn full(page: &mut Page<'_>, stall: &Stall) {
     page.labelled(4, "when", LABEL, &when);
     for (index, deadline) in stall.deadlines.iter().enumerate() {
         let label = if index == 0 { "deadline" } else { "" };
-        page.labelled(4, label, LABEL, &format!("{}: {}", deadline.name(), meaning(*deadline)));
+        page.labelled(4, label, LABEL, &format!("{}: {}", deadline.name(), wording::deadline(*deadline)));
     }
-    page.labelled(4, "outcome", LABEL, outcome(stall.outcome));
-    page.labelled(4, "cause", LABEL, &format!("{}: {}", stall.cause.name(), explain(stall.cause)));
+    page.labelled(4, "outcome", LABEL, wording::outcome(stall.outcome));
+    page.labelled(4, "cause", LABEL, &format!("{}: {}", stall.cause.name(), wording::cause(stall.cause)));
     if let Some(suspect) = &stall.suspect {
         let suspect = self::suspect(page, suspect);
         page.labelled(4, "suspect", LABEL, &suspect);
@@ -116,7 +116,7 @@ fn full(page: &mut Page<'_>, stall: &Stall) {
     }
     super::context::of_stall(page, stall, LABEL);
     for (index, note) in stall.notes.iter().enumerate() {
-        page.labelled(4, if index == 0 { "notes" } else { "" }, LABEL, &escape::text(note));
+        page.labelled(4, if index == 0 { "notes" } else { "" }, LABEL, &escape::text(&wording::note(note)));
     }
 }
 
@@ -128,7 +128,7 @@ fn brief(page: &mut Page<'_>, stall: &Stall) {
         page.name(stall.subject),
         stall.cause.name(),
         clock::millis(stall.duration_ms),
-        outcome(stall.outcome),
+        wording::outcome(stall.outcome),
     );
     page.paragraph(0, &line);
 }
@@ -184,7 +184,7 @@ fn evidence(page: &mut Page<'_>, stall: &Stall) {
             "{} {} {}",
             page.frame(evidence.frame),
             page.clock().beside(evidence.at, stall.start),
-            escape::text(&evidence.what),
+            escape::text(&wording::shows(&evidence.shows)),
         );
         page.labelled(4, if index == 0 { "evidence" } else { "" }, LABEL, &line);
     }
@@ -233,39 +233,5 @@ fn suspect(page: &Page<'_>, suspect: &Suspect) -> String {
         }
         Suspect::OneWay(from, to) => format!("the network from {} to {}", page.name(*from), page.name(*to)),
         Suspect::HostNetwork(host) => format!("the network of {}", page.full_name(*host)),
-    }
-}
-
-/// A deadline in words.
-pub(super) const fn meaning(deadline: Deadline) -> &'static str {
-    match deadline {
-        Deadline::LeaderRead => "the leader waited for anything from the learner",
-        Deadline::LearnerRead => "the learner waited for anything from the leader",
-        Deadline::Ack => "the leader waited for the learner's ACK of a PROPOSAL",
-        Deadline::Init => "one waited for the other while synchronising",
-    }
-}
-
-pub(super) const fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Recovered => "it spoke again, and the link went on",
-        Outcome::ClosedByLeader => "the leader closed the link",
-        Outcome::ClosedByLearner => "the learner closed the link",
-        Outcome::Open => "still quiet at the end of the capture",
-    }
-}
-
-pub(super) const fn explain(cause: Cause) -> &'static str {
-    match cause {
-        Cause::ProcessStalled => "its kernel lives, the process does not run, or too seldom",
-        Cause::DiskSlow => "it answers pings, its ACKs of PROPOSALs are late",
-        Cause::NetworkCut => "nothing gets through; a dead host looks the same",
-        Cause::NetworkLoss => "some gets through, after retransmissions",
-        Cause::NetworkSlow => "all gets through, late",
-        Cause::SyncSlow => "synchronisation outlasts initLimit",
-        Cause::NetworkMtu => "long segments vanish, short ones pass",
-        Cause::ProcessEnded => "the process died or was restarted: its own kernel closed its connections",
-        Cause::LinkReset => "a RST ended the link, and both processes went on",
-        Cause::Unknown => "the capture does not decide",
     }
 }

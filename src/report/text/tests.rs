@@ -2,7 +2,8 @@ use super::*;
 use crate::address::Address;
 use crate::findings::{
     Deadline, NearMiss, Origin, Stall,
-    sample::{self, at},
+    log::{LogSays, LogVerdict},
+    sample::{self, address, at},
 };
 use crate::report::clock::Digits;
 use crate::time::Timestamp;
@@ -94,7 +95,7 @@ fn hundreds_of_links_do_not_flood() {
     for id in 5..400 {
         let mut link = report.links[1].clone();
         link.id = id;
-        link.learner.address = sample::address(id);
+        link.learner.address = address(id);
         report.links.push(link);
     }
     let text = written(&report, &style());
@@ -121,9 +122,8 @@ fn what_comes_off_the_wire_or_from_a_path_cannot_touch_the_terminal() {
     report.servers[0].name = Some(evil.to_owned());
     report.input.files[0].path = format!("/captures/{evil}");
     report.input.files[1].problem = Some(evil.to_owned());
-    report.stalls[0].evidence[0].what = evil.to_owned();
-    report.stalls[0].notes = vec![evil.to_owned()];
-    report.violations[0].what = evil.to_owned();
+    let says = LogSays::LostQuorum { leader: Some(address(1)), line: evil.to_owned() };
+    report.stalls[0].log_says = vec![LogVerdict { agrees: None, at: None, says }];
     let text = written(&report, &style());
     let unsafe_at = text.char_indices().find(|(_, c)| c.is_control() && *c != '\n' || *c == '\u{202e}');
     assert_eq!(unsafe_at, None);
@@ -177,7 +177,7 @@ fn who_answers_pings_is_not_called_quiet() {
         written(&report, &style())
             .contains("#1 zk1 (10.255.0.1, sid 1) was late with its ACKs to its leader zk3")
     );
-    report.stalls[0].subject = sample::address(3);
+    report.stalls[0].subject = address(3);
     report.stalls[0].links = vec![1, 2];
     report.stalls[0].deadlines = vec![Deadline::LearnerRead];
     let text = written(&report, &style());

@@ -1,0 +1,13 @@
+//! What a healthy ensemble never sends.
+
+use crate::findings::Breach;
+
+/// A broken rule in words.
+#[must_use]
+pub fn breach(breach: &Breach) -> String {
+    match breach {
+        Breach::Numbering { kind, zxid, last } => format!("{kind} {zxid} follows {last}"),
+        Breach::HeaderZxid { kind, zxid, carried } => format!("{kind} {zxid} carries transaction {carried}"),
+        Breach::EpochBackwards { epoch } => format!("the leader names epoch {epoch}, below the learner's"),
+    }
+}
