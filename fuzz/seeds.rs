@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use quorumscope::address::Endpoint;
 use quorumscope::capture::{Batch, ReplayOptions, Replay};
 use quorumscope::dissect::{
-    AuthSeen, Direction, Dissector, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
-    PacketSeen, SegmentSeen, DissectOptions, SnapshotSeen,
+    Direction, Dissector, ElectionMessage, ElectionSeen, Event, Observer, DissectOptions,
 };
 use quorumscope::frame::{Frame, LinkType};
 use quorumscope::packet::{self, Flags, Segment};
@@ -21,7 +20,6 @@ use quorumscope::proto::jute::List;
 use quorumscope::proto::quorum::Packet;
 use quorumscope::proto::snapshot::END;
 use quorumscope::proto::{OpCode, PacketType, SessionId, Decoded, Zxid, auth, request, txn};
-use quorumscope::stream::{Closing, Slot};
 use quorumscope::time::{Span, Timestamp};
 
 /// Inputs of each kind per label.
@@ -112,20 +110,30 @@ impl Finder<'_> {
 }
 
 impl Observer for Finder<'_> {
-    fn link_opened(&mut self, _: Slot, _: &LinkOpened) {}
-    fn segment(&mut self, _: Slot, _: &SegmentSeen<'_>) {}
-    fn snapshot(&mut self, _: Slot, _: &SnapshotSeen) {}
-    fn link_closed(&mut self, _: Slot, _: Direction, _: &Closing) {}
-    fn gap(&mut self, _: Slot, _: Direction, _: u64, _: quorumscope::time::Timestamp) {}
-    fn link_over(&mut self, _: Slot, _: &LinkTotals) {}
-    fn auth(&mut self, _: &AuthSeen) {}
-
-    fn packet(&mut self, _: Slot, packet: &PacketSeen<'_>) {
-        if !packet.inferred && packet.cut == 0 {
-            self.quorum(packet.direction, packet.seen);
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Packet(_, packet) if !packet.inferred && packet.cut == 0 => {
+                self.quorum(packet.direction, packet.seen);
+            }
+            Event::Election(seen) => self.election(seen),
+            Event::LinkOpened(..)
+            | Event::Segment(..)
+            | Event::AtLearner(..)
+            | Event::SegmentMatch(..)
+            | Event::Packet(..)
+            | Event::Snapshot(..)
+            | Event::LinkClosed(..)
+            | Event::Gap(..)
+            | Event::Unread(..)
+            | Event::LinkUnwatched(..)
+            | Event::LinkOver(..)
+            | Event::ElectionOver(_)
+            | Event::Auth(_) => {}
         }
     }
+}
 
+impl Finder<'_> {
     fn election(&mut self, seen: &ElectionSeen<'_>) {
         let mut bytes = Vec::new();
         match seen.message {

@@ -10,13 +10,8 @@ mod large;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use quorumscope::capture::{Batch, Replay, ReplayOptions};
-use quorumscope::dissect::{
-    AuthSeen, Direction, DissectOptions, Dissector, ElectionSeen, LinkOpened, LinkTotals, Observer,
-    PacketSeen, SegmentSeen, SnapshotSeen,
-};
+use quorumscope::dissect::{DissectOptions, Dissector, Event, Observer};
 use quorumscope::packet::{Segment, segment};
-use quorumscope::stream::{Closing, Slot};
-use quorumscope::time::Timestamp;
 use quorumscope::track::{self, Tracker};
 use std::error::Error;
 use std::hint::black_box;
@@ -110,17 +105,27 @@ pub(crate) fn tracker() -> Tracker {
 pub(crate) struct Nobody;
 
 impl Observer for Nobody {
-    fn link_opened(&mut self, _: Slot, _: &LinkOpened) {}
-    fn segment(&mut self, _: Slot, seen: &SegmentSeen<'_>) {
-        black_box(seen.new_bytes);
+    #[inline(always)]
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Segment(_, seen) => {
+                black_box(seen.new_bytes);
+            }
+            Event::Packet(_, packet) => {
+                black_box(packet.zxid);
+            }
+            Event::LinkOpened(..)
+            | Event::AtLearner(..)
+            | Event::SegmentMatch(..)
+            | Event::Snapshot(..)
+            | Event::LinkClosed(..)
+            | Event::Gap(..)
+            | Event::Unread(..)
+            | Event::LinkUnwatched(..)
+            | Event::LinkOver(..)
+            | Event::Election(_)
+            | Event::ElectionOver(_)
+            | Event::Auth(_) => {}
+        }
     }
-    fn packet(&mut self, _: Slot, packet: &PacketSeen<'_>) {
-        black_box(packet.zxid);
-    }
-    fn snapshot(&mut self, _: Slot, _: &SnapshotSeen) {}
-    fn link_closed(&mut self, _: Slot, _: Direction, _: &Closing) {}
-    fn gap(&mut self, _: Slot, _: Direction, _: u64, _: Timestamp) {}
-    fn link_over(&mut self, _: Slot, _: &LinkTotals) {}
-    fn election(&mut self, _: &ElectionSeen<'_>) {}
-    fn auth(&mut self, _: &AuthSeen) {}
 }

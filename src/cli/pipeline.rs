@@ -7,12 +7,7 @@
 
 use super::reader::{FrameCounts, ReaderThread};
 use crate::capture::{Batch, Replay};
-use crate::dissect::{
-    AuthSeen, ByteSums, Direction, DissectOptions, Dissector, ElectionSeen, Events, LinkOpened, LinkTotals,
-    Observer, PacketSeen, Replayer, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
-};
-use crate::stream::{Closing, Slot};
-use crate::time::Timestamp;
+use crate::dissect::{DissectOptions, Dissector, Event, Events, Observer, Replayer};
 use crate::track::Tracker;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
@@ -128,13 +123,6 @@ struct Outgoing {
 }
 
 impl Outgoing {
-    #[inline]
-    fn hand_on_if_full(&mut self) {
-        if self.events.is_full() {
-            self.hand_on();
-        }
-    }
-
     /// Ends the capture.
     fn end(mut self, dissector: &mut Dissector) {
         while dissector.finish_some(ENDED_AT_ONCE, &mut self) {}
@@ -151,75 +139,11 @@ impl Outgoing {
 }
 
 impl Observer for Outgoing {
-    fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
-        self.events.link_opened(slot, opened);
-        self.hand_on_if_full();
-    }
-
-    #[inline]
-    fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
-        self.events.segment(slot, seen);
-        self.hand_on_if_full();
-    }
-
-    fn at_learner(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
-        self.events.at_learner(slot, seen);
-        self.hand_on_if_full();
-    }
-
-    fn segment_match(&mut self, slot: Slot, segment_match: &SegmentMatch) {
-        self.events.segment_match(slot, segment_match);
-        self.hand_on_if_full();
-    }
-
-    #[inline]
-    fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
-        self.events.packet(slot, packet);
-        self.hand_on_if_full();
-    }
-
-    fn snapshot(&mut self, slot: Slot, snapshot: &SnapshotSeen) {
-        self.events.snapshot(slot, snapshot);
-        self.hand_on_if_full();
-    }
-
-    fn link_closed(&mut self, slot: Slot, direction: Direction, closing: &Closing) {
-        self.events.link_closed(slot, direction, closing);
-        self.hand_on_if_full();
-    }
-
-    fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp) {
-        self.events.gap(slot, direction, len, at);
-        self.hand_on_if_full();
-    }
-
-    fn unread(&mut self, slot: Slot, direction: Direction, unread: &Unread) {
-        self.events.unread(slot, direction, unread);
-        self.hand_on_if_full();
-    }
-
-    fn link_unwatched(&mut self, slot: Slot, at: Timestamp) {
-        self.events.link_unwatched(slot, at);
-        self.hand_on_if_full();
-    }
-
-    fn election_over(&mut self, bytes: &ByteSums, is_tls: bool) {
-        self.events.election_over(bytes, is_tls);
-        self.hand_on_if_full();
-    }
-
-    fn link_over(&mut self, slot: Slot, totals: &LinkTotals) {
-        self.events.link_over(slot, totals);
-        self.hand_on_if_full();
-    }
-
-    fn election(&mut self, message: &ElectionSeen<'_>) {
-        self.events.election(message);
-        self.hand_on_if_full();
-    }
-
-    fn auth(&mut self, auth: &AuthSeen) {
-        self.events.auth(auth);
-        self.hand_on_if_full();
+    #[inline(always)]
+    fn event(&mut self, event: Event<'_>) {
+        self.events.event(event);
+        if self.events.is_full() {
+            self.hand_on();
+        }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/QuorumCnxManager.java`.
 
-use super::event::{AuthSeen, ByteSums, ElectionMessage, ElectionSeen, Observer};
+use super::event::{AuthSeen, ByteSums, ElectionMessage, ElectionSeen, Event, Observer};
 use super::framer::KEPT_FREE;
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
@@ -191,7 +191,7 @@ impl ElectionFramer {
         let origin = Chunk { offset: 0, seen: &[], len: 0, at: self.at, frame: self.frame };
         if let Some(head) = auth::Head::decode(&kept) {
             let (src, dst) = (self.src, self.dst);
-            observer.auth(&AuthSeen { src, dst, head, cut, at: self.at, frame: self.frame });
+            observer.event(Event::Auth(&AuthSeen { src, dst, head, cut, at: self.at, frame: self.frame }));
         } else if self.mode == Mode::Start && kept.starts_with(&[0xff]) {
             let hello = whole_hello(&kept, cut);
             self.mode = Mode::Frames;
@@ -249,7 +249,7 @@ impl ElectionFramer {
         observer: &mut O,
     ) {
         let (src, dst, at, frame) = (self.src, self.dst, chunk.at, chunk.frame);
-        observer.election(&ElectionSeen { src, dst, message, size, cut, at, frame });
+        observer.event(Event::Election(&ElectionSeen { src, dst, message, size, cut, at, frame }));
     }
 
     fn give_up(&mut self, seen: &[u8], len: u64) {

@@ -188,7 +188,7 @@ pub struct SegmentSeen<'a> {
     pub new_bytes: u64,
     /// Whether it acknowledged bytes of the other direction that were not acknowledged before.
     pub acked_more: bool,
-    /// Whether captures of both ends run, so that [`Observer::at_learner`] tells what arrives there.
+    /// Whether captures of both ends run, so that [`Event::AtLearner`] tells what arrives there.
     pub both_ends_captured: bool,
 }
 
@@ -278,6 +278,24 @@ pub struct Unread {
     pub len: u64,
 }
 
+/// Bytes that are missing from the capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// How many.
+    pub len: u64,
+    /// When they were given up.
+    pub at: Timestamp,
+}
+
+/// What is known of an election connection when it is let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ElectionTotals {
+    /// Byte sums of both directions together.
+    pub bytes: ByteSums,
+    /// Whether TLS protected it.
+    pub is_tls: bool,
+}
+
 /// What is known of a link when it is let go.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkTotals {
@@ -293,10 +311,46 @@ pub struct LinkTotals {
     pub losses: PerDirection<u32>,
 }
 
-/// Takes what dissecting brings forth. Times within a link do not always ascend: what was inferred
-/// or reassembled comes late and carries its own time.
+/// What happened, in capture order. Times within a link do not always ascend: what was inferred or
+/// reassembled comes late and carries its own time.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A link has appeared.
+    LinkOpened(Slot, &'a LinkOpened),
+    /// A frame of a link, before what it brought forth.
+    Segment(Slot, &'a SegmentSeen<'a>),
+    /// A frame of the learner's capture, where the leader's has the link too: what arrived at the learner,
+    /// and what it sent, as it looked there.
+    AtLearner(Slot, &'a SegmentSeen<'a>),
+    /// What became of a segment on its way, where both ends were captured. Comes up to some seconds late.
+    SegmentMatch(Slot, &'a SegmentMatch),
+    /// A quorum packet of a link.
+    Packet(Slot, &'a PacketSeen<'a>),
+    /// A snapshot has ended, or is let go unfinished.
+    Snapshot(Slot, &'a SnapshotSeen),
+    /// The first FIN or RST of a link, and which way it went.
+    LinkClosed(Slot, Direction, &'a Closing),
+    /// Bytes are missing in a direction of a link.
+    Gap(Slot, Direction, &'a Gap),
+    /// Bytes of a direction could not be read, or not in one way only. Comes late.
+    Unread(Slot, Direction, &'a Unread),
+    /// A link is about to be let go though it was not seen to close: what comes of it from this time on is
+    /// not watched.
+    LinkUnwatched(Slot, Timestamp),
+    /// A link is over: no more of it will come.
+    LinkOver(Slot, &'a LinkTotals),
+    /// A message on the election port.
+    Election(&'a ElectionSeen<'a>),
+    /// An election connection is over.
+    ElectionOver(&'a ElectionTotals),
+    /// A SASL packet, on either port.
+    Auth(&'a AuthSeen),
+}
+
+/// Takes what dissecting brings forth.
 ///
-/// [`super::Events`] keeps every one of these for another thread: what is new here is to be kept there.
+/// Match every event by name: a new one is then seen to by whoever it concerns. An implementation that
+/// is called for each frame is inlined, so that of the match no more is left than the branch.
 pub trait Observer {
     /// How many captured bytes of a packet of this type it looks at, from the packet's first on. The rest
     /// need not be shown.
@@ -308,33 +362,7 @@ pub trait Observer {
         let _ = kind;
         usize::MAX
     }
-    /// A link has appeared.
-    fn link_opened(&mut self, slot: Slot, opened: &LinkOpened);
-    /// A frame of a link, before what it brought forth.
-    fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>);
-    /// A frame of the learner's capture, where the leader's has the link too: what arrived at the learner,
-    /// and what it sent, as it looked there.
-    fn at_learner(&mut self, _slot: Slot, _seen: &SegmentSeen<'_>) {}
-    /// What became of a segment on its way, where both ends were captured. Comes up to some seconds late.
-    fn segment_match(&mut self, _slot: Slot, _segment_match: &SegmentMatch) {}
-    /// A quorum packet of a link.
-    fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>);
-    /// A snapshot has ended, or is let go unfinished.
-    fn snapshot(&mut self, slot: Slot, snapshot: &SnapshotSeen);
-    /// The first FIN or RST of a link.
-    fn link_closed(&mut self, slot: Slot, direction: Direction, closing: &Closing);
-    /// Bytes are missing in a direction of a link.
-    fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp);
-    /// Bytes of a direction could not be read, or not in one way only. Comes late.
-    fn unread(&mut self, _slot: Slot, _direction: Direction, _unread: &Unread) {}
-    /// A link is about to be let go though it was not seen to close: what comes of it is not watched.
-    fn link_unwatched(&mut self, _slot: Slot, _at: Timestamp) {}
-    /// A link is over: no more of it will come.
-    fn link_over(&mut self, slot: Slot, totals: &LinkTotals);
-    /// An election connection is over: its bytes, and whether TLS protected it.
-    fn election_over(&mut self, _bytes: &ByteSums, _is_tls: bool) {}
-    /// A message on the election port.
-    fn election(&mut self, message: &ElectionSeen<'_>);
-    /// A SASL packet, on either port.
-    fn auth(&mut self, auth: &AuthSeen);
+
+    /// Takes the next event.
+    fn event(&mut self, event: Event<'_>);
 }

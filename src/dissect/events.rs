@@ -1,7 +1,7 @@
 //! Events written down, to be told again: the way from a thread that dissects to one that tracks.
 //!
-//! [`Events`] is an [`Observer`] that keeps what it is shown, compact and in order, and [`Replayer`] shows
-//! it to another one, call for call. So one thread and several do the same work in the same order, and a
+//! [`Events`] is an [`Observer`] that stores each event, compact and in order, and [`Replayer`] passes them
+//! to another one. So one thread and several do the same work in the same order, and a
 //! report cannot depend on how many there were. An event of a frame is a line of the processor's cache
 //! or so; what is rare lies apart. Bytes are copied only as far as the observer for whom they are kept
 //! looks at them.
@@ -10,8 +10,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::event::{
-    AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
-    PacketSeen, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
+    AuthSeen, Direction, ElectionMessage, ElectionSeen, ElectionTotals, Event, Gap, LinkOpened, LinkTotals,
+    Observer, PacketSeen, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
@@ -28,8 +28,8 @@ const FULL_BYTES: usize = 128 * 1024;
 
 /// What was shown, kept for an observer of type `O`.
 pub struct Events<O> {
-    events: Vec<Event>,
-    /// What is rare, in the order in which [`Event::Rare`] stands for it.
+    events: Vec<Stored>,
+    /// What is rare, in the order in which [`Stored::Rare`] stands for it.
     rare: Vec<Rare>,
     bytes: Vec<u8>,
     reader: PhantomData<fn() -> O>,
@@ -43,7 +43,7 @@ struct Part {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Event {
+enum Stored {
     Segment(Line),
     AtLearner(Line),
     Packet(Record),
@@ -96,11 +96,11 @@ enum Rare {
     SegmentMatch(Slot, SegmentMatch),
     Snapshot(Slot, SnapshotSeen),
     LinkClosed(Slot, Direction, Closing),
-    Gap(Slot, Direction, u64, Timestamp),
+    Gap(Slot, Direction, Gap),
     Unread(Slot, Direction, Unread),
     LinkUnwatched(Slot, Timestamp),
     LinkOver(Slot, Box<LinkTotals>),
-    ElectionOver(Box<ByteSums>, bool),
+    ElectionOver(Box<ElectionTotals>),
     Election(Box<ElectionSeen<'static>>, [Part; 2]),
     Auth(Box<AuthSeen>),
 }
@@ -155,30 +155,14 @@ impl<O> Events<O> {
         self.bytes.get(start..start + part.len as usize).unwrap_or_default()
     }
 
+    #[cold]
     fn rare(&mut self, rare: Rare) {
         self.rare.push(rare);
-        self.events.push(Event::Rare);
+        self.events.push(Stored::Rare);
     }
 }
 
-impl<O: Observer> Observer for Events<O> {
-    fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
-        self.rare(Rare::LinkOpened(slot, *opened));
-    }
-
-    #[inline]
-    fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
-        self.events.push(Event::Segment(Line::of(slot, seen)));
-    }
-
-    fn at_learner(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
-        self.events.push(Event::AtLearner(Line::of(slot, seen)));
-    }
-
-    fn segment_match(&mut self, slot: Slot, segment_match: &SegmentMatch) {
-        self.rare(Rare::SegmentMatch(slot, *segment_match));
-    }
-
+impl<O: Observer> Events<O> {
     #[inline]
     fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
         let wanted = packet.seen.len().min(O::looks_at(packet.kind));
@@ -190,7 +174,7 @@ impl<O: Observer> Observer for Events<O> {
             && !packet.inferred
             && let (Ok(size), Ok(cut)) = (u32::try_from(size), u32::try_from(packet.cut))
         {
-            self.events.push(Event::Packet(Record {
+            self.events.push(Stored::Packet(Record {
                 at: packet.at,
                 zxid,
                 frame: packet.frame,
@@ -205,34 +189,6 @@ impl<O: Observer> Observer for Events<O> {
         } else {
             self.rare(Rare::Packet(slot, PacketSeen { seen: &[], ..*packet }, seen));
         }
-    }
-
-    fn snapshot(&mut self, slot: Slot, snapshot: &SnapshotSeen) {
-        self.rare(Rare::Snapshot(slot, *snapshot));
-    }
-
-    fn link_closed(&mut self, slot: Slot, direction: Direction, closing: &Closing) {
-        self.rare(Rare::LinkClosed(slot, direction, *closing));
-    }
-
-    fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp) {
-        self.rare(Rare::Gap(slot, direction, len, at));
-    }
-
-    fn unread(&mut self, slot: Slot, direction: Direction, unread: &Unread) {
-        self.rare(Rare::Unread(slot, direction, *unread));
-    }
-
-    fn link_unwatched(&mut self, slot: Slot, at: Timestamp) {
-        self.rare(Rare::LinkUnwatched(slot, at));
-    }
-
-    fn election_over(&mut self, bytes: &ByteSums, is_tls: bool) {
-        self.rare(Rare::ElectionOver(Box::new(*bytes), is_tls));
-    }
-
-    fn link_over(&mut self, slot: Slot, totals: &LinkTotals) {
-        self.rare(Rare::LinkOver(slot, Box::new(*totals)));
     }
 
     fn election(&mut self, seen: &ElectionSeen<'_>) {
@@ -254,9 +210,29 @@ impl<O: Observer> Observer for Events<O> {
         };
         self.rare(Rare::Election(Box::new(ElectionSeen { message, ..*seen }), parts));
     }
+}
 
-    fn auth(&mut self, auth: &AuthSeen) {
-        self.rare(Rare::Auth(Box::new(*auth)));
+impl<O: Observer> Observer for Events<O> {
+    #[inline(always)]
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Segment(slot, seen) => self.events.push(Stored::Segment(Line::of(slot, seen))),
+            Event::AtLearner(slot, seen) => self.events.push(Stored::AtLearner(Line::of(slot, seen))),
+            Event::Packet(slot, packet) => self.packet(slot, packet),
+            Event::LinkOpened(slot, opened) => self.rare(Rare::LinkOpened(slot, *opened)),
+            Event::SegmentMatch(slot, segment_match) => self.rare(Rare::SegmentMatch(slot, *segment_match)),
+            Event::Snapshot(slot, snapshot) => self.rare(Rare::Snapshot(slot, *snapshot)),
+            Event::LinkClosed(slot, direction, closing) => {
+                self.rare(Rare::LinkClosed(slot, direction, *closing));
+            }
+            Event::Gap(slot, direction, gap) => self.rare(Rare::Gap(slot, direction, *gap)),
+            Event::Unread(slot, direction, unread) => self.rare(Rare::Unread(slot, direction, *unread)),
+            Event::LinkUnwatched(slot, at) => self.rare(Rare::LinkUnwatched(slot, at)),
+            Event::LinkOver(slot, totals) => self.rare(Rare::LinkOver(slot, Box::new(*totals))),
+            Event::ElectionOver(totals) => self.rare(Rare::ElectionOver(Box::new(*totals))),
+            Event::Election(seen) => self.election(seen),
+            Event::Auth(auth) => self.rare(Rare::Auth(Box::new(*auth))),
+        }
     }
 }
 
@@ -274,14 +250,14 @@ impl Replayer {
         let mut rare = events.rare.iter();
         for event in &events.events {
             match event {
-                Event::Segment(line) => {
-                    line.show(self.ends(line.slot), |seen| observer.segment(line.slot, seen));
+                Stored::Segment(line) => {
+                    line.show(self.ends(line.slot), |seen| observer.event(Event::Segment(line.slot, seen)));
                 }
-                Event::AtLearner(line) => {
-                    line.show(self.ends(line.slot), |seen| observer.at_learner(line.slot, seen));
+                Stored::AtLearner(line) => {
+                    line.show(self.ends(line.slot), |seen| observer.event(Event::AtLearner(line.slot, seen)));
                 }
-                Event::Packet(record) => record.tell(events.part(record.seen), observer),
-                Event::Rare => {
+                Stored::Packet(record) => record.tell(events.part(record.seen), observer),
+                Stored::Rare => {
                     let Some(rare) = rare.next() else { continue };
                     self.rare(rare, events, observer);
                 }
@@ -298,7 +274,8 @@ impl Replayer {
     fn rare<O: Observer>(&mut self, rare: &Rare, events: &Events<O>, observer: &mut O) {
         match rare {
             Rare::Packet(slot, packet, seen) => {
-                observer.packet(*slot, &PacketSeen { seen: events.part(*seen), ..*packet });
+                let packet = PacketSeen { seen: events.part(*seen), ..*packet };
+                observer.event(Event::Packet(*slot, &packet));
             }
             Rare::LinkOpened(slot, opened) => {
                 let index = slot.index();
@@ -308,16 +285,20 @@ impl Replayer {
                 if let Some(ends) = self.ends.get_mut(index) {
                     *ends = (opened.leader, opened.learner);
                 }
-                observer.link_opened(*slot, opened);
+                observer.event(Event::LinkOpened(*slot, opened));
             }
-            Rare::SegmentMatch(slot, segment_match) => observer.segment_match(*slot, segment_match),
-            Rare::Snapshot(slot, snapshot) => observer.snapshot(*slot, snapshot),
-            Rare::LinkClosed(slot, direction, closing) => observer.link_closed(*slot, *direction, closing),
-            Rare::Gap(slot, direction, len, at) => observer.gap(*slot, *direction, *len, *at),
-            Rare::Unread(slot, direction, unread) => observer.unread(*slot, *direction, unread),
-            Rare::LinkUnwatched(slot, at) => observer.link_unwatched(*slot, *at),
-            Rare::ElectionOver(bytes, is_tls) => observer.election_over(bytes, *is_tls),
-            Rare::LinkOver(slot, totals) => observer.link_over(*slot, totals),
+            Rare::SegmentMatch(slot, segment_match) => {
+                observer.event(Event::SegmentMatch(*slot, segment_match))
+            }
+            Rare::Snapshot(slot, snapshot) => observer.event(Event::Snapshot(*slot, snapshot)),
+            Rare::LinkClosed(slot, direction, closing) => {
+                observer.event(Event::LinkClosed(*slot, *direction, closing));
+            }
+            Rare::Gap(slot, direction, gap) => observer.event(Event::Gap(*slot, *direction, gap)),
+            Rare::Unread(slot, direction, unread) => observer.event(Event::Unread(*slot, *direction, unread)),
+            Rare::LinkUnwatched(slot, at) => observer.event(Event::LinkUnwatched(*slot, *at)),
+            Rare::ElectionOver(totals) => observer.event(Event::ElectionOver(totals)),
+            Rare::LinkOver(slot, totals) => observer.event(Event::LinkOver(*slot, totals)),
             Rare::Election(seen, [first, second]) => {
                 let (first, second) = (events.part(*first), events.part(*second));
                 let message = match seen.message {
@@ -331,9 +312,9 @@ impl Replayer {
                     }),
                     other => other,
                 };
-                observer.election(&ElectionSeen { message, ..**seen });
+                observer.event(Event::Election(&ElectionSeen { message, ..**seen }));
             }
-            Rare::Auth(auth) => observer.auth(auth),
+            Rare::Auth(auth) => observer.event(Event::Auth(auth)),
         }
     }
 }
@@ -418,6 +399,6 @@ impl Record {
             inferred: false,
             timed: true,
         };
-        observer.packet(self.slot, &packet);
+        observer.event(Event::Packet(self.slot, &packet));
     }
 }

@@ -7,7 +7,7 @@
 
 mod blind;
 
-use super::event::{ByteSums, Direction, Observer, PacketSeen, SnapshotSeen, Trouble};
+use super::event::{ByteSums, Direction, Event, Observer, PacketSeen, SnapshotSeen, Trouble};
 use super::link::{LinkContext, LinkState, opens};
 use super::span::HiddenSpan;
 use crate::frame::FrameRef;
@@ -616,8 +616,8 @@ impl Framer {
         if let Mode::Snapshot(snapshot) = std::mem::replace(&mut self.mode, Mode::Packets) {
             let bytes = self.sums.stream().saturating_sub(snapshot.start);
             link.snapshot_ended(is_blind);
-            out.observer
-                .snapshot(out.slot, &SnapshotSeen { bytes, from: snapshot.from, to: at, is_complete });
+            let seen = SnapshotSeen { bytes, from: snapshot.from, to: at, is_complete };
+            out.observer.event(Event::Snapshot(out.slot, &seen));
         }
     }
 

@@ -7,7 +7,7 @@ mod start;
 pub(super) use sizes::Sizes;
 pub(super) use start::opens;
 
-use super::event::{AuthSeen, ByteSums, Direction, Observer, PacketSeen, PerDirection, Protection};
+use super::event::{AuthSeen, ByteSums, Direction, Event, Observer, PacketSeen, PerDirection, Protection};
 use super::inference::{Item, Numbering, Scratch};
 use super::span::HiddenSpan;
 use crate::address::Endpoint;
@@ -144,7 +144,7 @@ impl LinkState {
             Direction::ToLeader => (self.learner, self.leader),
             Direction::ToLearner => (self.leader, self.learner),
         };
-        out.observer.auth(&AuthSeen { src, dst, head: *head, cut, at, frame });
+        out.observer.event(Event::Auth(&AuthSeen { src, dst, head: *head, cut, at, frame }));
     }
 
     /// Whether a packet that begins where one must begin is taken for one. Types and lengths that no
@@ -228,7 +228,7 @@ impl LinkState {
     #[inline]
     pub(super) fn packet<O: Observer>(&mut self, packet: &PacketSeen<'_>, out: &mut LinkContext<'_, O>) {
         self.has_packets = true;
-        out.observer.packet(out.slot, packet);
+        out.observer.event(Event::Packet(out.slot, packet));
         let (Some(zxid), direction) = (packet.zxid, packet.direction) else { return };
         match direction {
             Direction::ToLearner => self.learn_from_leader(packet, zxid, out),

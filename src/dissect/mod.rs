@@ -14,8 +14,9 @@ mod segment_match;
 mod span;
 
 pub use event::{
-    AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
-    PacketSeen, PerDirection, Protection, SegmentMatch, SegmentSeen, SnapshotSeen, Trouble, Unread,
+    AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, ElectionTotals, Event, Gap, LinkOpened,
+    LinkTotals, Observer, PacketSeen, PerDirection, Protection, SegmentMatch, SegmentSeen, SnapshotSeen,
+    Trouble, Unread,
 };
 pub use segment_match::Hosts;
 
@@ -204,7 +205,7 @@ impl Dissector {
             Disposition::Another => {
                 let flow = self.flows.get(slot.index()).and_then(Option::as_ref);
                 let since = flow.and_then(|flow| flow.connection.other_stream_since()).unwrap_or(segment.at);
-                observer.link_unwatched(slot, since);
+                observer.event(Event::LinkUnwatched(slot, since));
                 self.evict(slot, segment.at, observer);
                 self.enter(slot, &FlowKey::of(segment.src, segment.dst).0, side, segment);
                 let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
@@ -223,7 +224,7 @@ impl Dissector {
             Lookup::Known(slot) => slot,
             Lookup::New(slot) => self.enter(slot, &key, side, segment),
             Lookup::Instead(slot) => {
-                observer.link_unwatched(slot, segment.at);
+                observer.event(Event::LinkUnwatched(slot, segment.at));
                 self.evict(slot, segment.at, observer);
                 self.enter(slot, &key, side, segment)
             }
@@ -543,7 +544,8 @@ impl Flow {
                 self.connection.finish(now, &mut ElectionSink { framers, observer: out.observer });
                 let [a, b] = &**framers;
                 let sums = a.sums.plus(&b.sums);
-                out.observer.election_over(&sums, a.is_tls() || b.is_tls());
+                let totals = ElectionTotals { bytes: sums, is_tls: a.is_tls() || b.is_tls() };
+                out.observer.event(Event::ElectionOver(&totals));
                 sums
             }
             Kind::Undecided(_) | Kind::Other => ByteSums::default(),
@@ -611,7 +613,7 @@ impl Link {
                 frame: first,
                 picked_up: self.picked_up,
             };
-            out.observer.link_opened(out.slot, &opened);
+            out.observer.event(Event::LinkOpened(out.slot, &opened));
         }
         let before = (connection.half(side).delivered(), connection.half(side.other()).acked());
         let fate = match connection.push(side, segment, limits, &mut LinkSink { link: self, out }) {
@@ -630,12 +632,12 @@ impl Link {
             acked_more: connection.half(side.other()).acked() > before.1,
             both_ends_captured: self.matcher.as_ref().is_some_and(|matcher| matcher.both_ends_captured),
         };
-        out.observer.segment(out.slot, &seen);
+        out.observer.event(Event::Segment(out.slot, &seen));
         if !self.is_closed
             && let Some(closing) = connection.closing
         {
             self.is_closed = true;
-            out.observer.link_closed(out.slot, self.direction(closing.by), &closing);
+            out.observer.event(Event::LinkClosed(out.slot, self.direction(closing.by), &closing));
         }
         Disposition::Taken
     }
@@ -670,7 +672,7 @@ impl Link {
         let matcher = self.matcher.get_or_insert_default();
         let mut tell = |segment_match: SegmentMatch| {
             if is_announced {
-                out.observer.segment_match(slot, &segment_match);
+                out.observer.event(Event::SegmentMatch(slot, &segment_match));
             }
         };
         if !is_captured_twice {
@@ -685,7 +687,7 @@ impl Link {
             return None;
         }
         let seen = matcher.at_learner(direction, segment);
-        out.observer.at_learner(slot, &seen);
+        out.observer.event(Event::AtLearner(slot, &seen));
         connection.note_copy(side);
         Some(Disposition::Copy)
     }
@@ -707,7 +709,7 @@ impl Link {
         };
         let slot = out.slot;
         matcher.settle(now, hosts, &receivers, &acked, &mut |segment_match| {
-            out.observer.segment_match(slot, &segment_match)
+            out.observer.event(Event::SegmentMatch(slot, &segment_match))
         });
     }
 
@@ -733,7 +735,7 @@ impl Link {
             protection: self.state.protection,
             losses: PerDirection { to_leader: self.to_leader.losses, to_learner: self.to_learner.losses },
         };
-        out.observer.link_over(out.slot, &totals);
+        out.observer.event(Event::LinkOver(out.slot, &totals));
     }
 }
 
@@ -766,7 +768,7 @@ impl<O: Observer> Sink for LinkSink<'_, '_, O> {
             Direction::ToLearner => to_learner.gap(offset, len, at, state, self.out),
         }
         if self.link.is_announced {
-            self.out.observer.gap(self.out.slot, direction, len, at);
+            self.out.observer.event(Event::Gap(self.out.slot, direction, &Gap { len, at }));
         }
     }
 }

@@ -3,15 +3,15 @@
 use super::{Dice, Input};
 use crate::address::{Address, Endpoint};
 use crate::dissect::{
-    AuthSeen, ByteSums, Direction, DissectOptions, Dissector, ElectionMessage, ElectionSeen, LinkOpened,
-    LinkTotals, Observer, PacketSeen, Protection, SegmentSeen, SnapshotSeen,
+    ByteSums, Direction, DissectOptions, Dissector, ElectionMessage, ElectionSeen, Event, LinkTotals,
+    Observer, PacketSeen, Protection,
 };
 use crate::frame::{Frame, FrameRef};
 use crate::packet::{self, Flags, Segment};
 use crate::pcapfile::Decoder;
 use crate::proto::election::Notification;
 use crate::proto::{PacketType, Zxid, auth, quorum};
-use crate::stream::{Closing, Slot};
+use crate::stream::Slot;
 use crate::time::{Span, Timestamp};
 
 /// The longest segment that is sent.
@@ -92,15 +92,28 @@ struct Log {
 }
 
 impl Observer for Log {
-    fn link_opened(&mut self, _slot: Slot, _opened: &LinkOpened) {
-        self.opened += 1;
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::LinkOpened(..) => self.opened += 1,
+            Event::Segment(..) => assert_eq!(self.opened, 1),
+            Event::Packet(_, packet) => self.packet(packet),
+            Event::Snapshot(_, snapshot) => self.snapshots.push((snapshot.bytes, snapshot.is_complete)),
+            Event::Gap(_, _, gap) => assert!(gap.len > 0),
+            Event::LinkOver(_, totals) => {
+                assert!(self.totals.is_none(), "a link is over once");
+                self.totals = Some(*totals);
+            }
+            Event::Election(message) => self.election(message),
+            Event::Auth(auth) => self.auth.push((auth.src, auth.head)),
+            Event::AtLearner(..) | Event::SegmentMatch(..) => panic!("one host's capture has one end"),
+            Event::LinkClosed(..) | Event::Unread(..) | Event::LinkUnwatched(..) | Event::ElectionOver(_) => {
+            }
+        }
     }
+}
 
-    fn segment(&mut self, _slot: Slot, _seen: &SegmentSeen<'_>) {
-        assert_eq!(self.opened, 1);
-    }
-
-    fn packet(&mut self, _slot: Slot, packet: &PacketSeen<'_>) {
+impl Log {
+    fn packet(&mut self, packet: &PacketSeen<'_>) {
         is_sound(packet);
         self.packets.push(SeenPacket {
             direction: packet.direction,
@@ -114,29 +127,10 @@ impl Observer for Log {
         });
     }
 
-    fn snapshot(&mut self, _slot: Slot, snapshot: &SnapshotSeen) {
-        self.snapshots.push((snapshot.bytes, snapshot.is_complete));
-    }
-
-    fn link_closed(&mut self, _slot: Slot, _direction: Direction, _closing: &Closing) {}
-
-    fn gap(&mut self, _slot: Slot, _direction: Direction, len: u64, _at: Timestamp) {
-        assert!(len > 0);
-    }
-
-    fn link_over(&mut self, _slot: Slot, totals: &LinkTotals) {
-        assert!(self.totals.is_none(), "a link is over once");
-        self.totals = Some(*totals);
-    }
-
     fn election(&mut self, message: &ElectionSeen<'_>) {
         assert!(message.cut <= message.size);
         let text = format!("{:?}", message.message);
         self.election.push((message.src, text, message.size, message.cut));
-    }
-
-    fn auth(&mut self, auth: &AuthSeen) {
-        self.auth.push((auth.src, auth.head));
     }
 }
 
@@ -318,35 +312,41 @@ struct Count {
 }
 
 impl Observer for Count {
-    fn link_opened(&mut self, slot: Slot, _opened: &LinkOpened) {
-        assert!(!self.open.contains(&slot), "a slot has one link at a time");
-        self.open.push(slot);
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::LinkOpened(slot, _) => {
+                assert!(!self.open.contains(&slot), "a slot has one link at a time");
+                self.open.push(slot);
+            }
+            Event::Segment(slot, seen) => {
+                assert!(self.open.contains(&slot));
+                assert!(seen.segment.payload.len() as u64 <= u64::from(seen.segment.len));
+            }
+            Event::Packet(slot, packet) => self.packet(slot, packet),
+            Event::Snapshot(slot, snapshot) => {
+                assert!(self.open.contains(&slot));
+                self.claimed += snapshot.bytes;
+            }
+            Event::LinkClosed(slot, ..) | Event::LinkUnwatched(slot, _) | Event::Unread(slot, ..) => {
+                assert!(self.open.contains(&slot));
+            }
+            Event::Gap(slot, _, gap) => assert!(self.open.contains(&slot) && gap.len > 0),
+            Event::LinkOver(slot, totals) => self.link_over(slot, totals),
+            Event::Election(message) => self.election(message),
+            Event::Auth(auth) => assert!(auth.cut <= auth.head.size()),
+            Event::AtLearner(..) | Event::SegmentMatch(..) => panic!("one host's capture has one end"),
+            Event::ElectionOver(_) => {}
+        }
     }
+}
 
-    fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
-        assert!(self.open.contains(&slot));
-        assert!(seen.segment.payload.len() as u64 <= u64::from(seen.segment.len));
-    }
-
+impl Count {
     fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
         assert!(self.open.contains(&slot));
         is_sound(packet);
         self.packets += 1;
         // A packet whose end the capture lacks is longer than what went by of it.
         self.claimed += packet.seen.len() as u64 + packet.cut;
-    }
-
-    fn snapshot(&mut self, slot: Slot, snapshot: &SnapshotSeen) {
-        assert!(self.open.contains(&slot));
-        self.claimed += snapshot.bytes;
-    }
-
-    fn link_closed(&mut self, slot: Slot, _direction: Direction, _closing: &Closing) {
-        assert!(self.open.contains(&slot));
-    }
-
-    fn gap(&mut self, slot: Slot, _direction: Direction, len: u64, _at: Timestamp) {
-        assert!(self.open.contains(&slot) && len > 0);
     }
 
     fn link_over(&mut self, slot: Slot, totals: &LinkTotals) {
@@ -365,12 +365,6 @@ impl Observer for Count {
         }
     }
 
-    fn auth(&mut self, auth: &AuthSeen) {
-        assert!(auth.cut <= auth.head.size());
-    }
-}
-
-impl Count {
     fn add(&mut self, sums: &ByteSums) {
         assert!(sums.cut_unframed <= sums.cut, "{sums:?}");
         self.sums.decoded += sums.decoded;

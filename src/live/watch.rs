@@ -414,7 +414,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::address::Endpoint;
-    use crate::dissect::{Direction, LinkOpened, Observer, PacketSeen};
+    use crate::dissect::{self, Direction, LinkOpened, Observer, PacketSeen};
     use crate::findings::Origin;
     use crate::frame::FrameRef;
     use crate::proto::{PacketType, Zxid};
@@ -440,7 +440,8 @@ mod tests {
             let slot = Slot(number);
             let (leader, learner) = (endpoint(2 * number, 2888), endpoint(2 * number + 1, 40_000));
             let frame = FrameRef::default();
-            tracker.link_opened(slot, &LinkOpened { leader, learner, at: at(0), frame, picked_up: true });
+            let opened = LinkOpened { leader, learner, at: at(0), frame, picked_up: true };
+            tracker.event(dissect::Event::LinkOpened(slot, &opened));
             let packet = PacketSeen {
                 direction: Direction::ToLearner,
                 kind: PacketType::Ping,
@@ -455,7 +456,7 @@ mod tests {
                 inferred: false,
                 timed: true,
             };
-            tracker.packet(slot, &packet);
+            tracker.event(dissect::Event::Packet(slot, &packet));
         }
         tracker
     }

@@ -25,8 +25,8 @@ use crate::address::Address;
 use crate::common_host::CommonHost;
 use crate::diagnose;
 use crate::dissect::{
-    AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, LinkOpened, LinkTotals, Observer,
-    PacketSeen, PerDirection, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
+    ByteSums, Direction, ElectionMessage, ElectionSeen, Event, LinkOpened, LinkTotals, Observer, PacketSeen,
+    PerDirection, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
 use crate::findings::{
     Closed, Deadline, Headroom, Link, Origin, Report, Role, RoundTrips, Settings, Strangers, TcpCounts,
@@ -447,6 +447,29 @@ impl Observer for Tracker {
         }
     }
 
+    #[inline(always)]
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::LinkOpened(slot, opened) => self.link_opened(slot, opened),
+            Event::Segment(slot, seen) => self.segment(slot, seen),
+            Event::AtLearner(slot, seen) => self.at_learner(slot, seen),
+            Event::SegmentMatch(slot, segment_match) => self.segment_match(slot, segment_match),
+            Event::Packet(slot, packet) => self.packet(slot, packet),
+            Event::Snapshot(slot, snapshot) => self.snapshot(slot, snapshot),
+            Event::LinkClosed(slot, direction, closing) => self.link_closed(slot, direction, closing),
+            Event::Gap(slot, direction, gap) => self.gap(slot, direction, gap.len, gap.at),
+            Event::Unread(slot, direction, unread) => self.unread(slot, direction, unread),
+            Event::LinkUnwatched(slot, at) => self.link_unwatched(slot, at),
+            Event::LinkOver(slot, totals) => self.link_over(slot, totals),
+            Event::Election(seen) => self.election(seen),
+            Event::ElectionOver(totals) => self.election_over(&totals.bytes, totals.is_tls),
+            // A link's totals say what protected it.
+            Event::Auth(_) => {}
+        }
+    }
+}
+
+impl Tracker {
     fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
         let id = self.links_seen.saturating_add(1);
         if self.over >= MAX_CLOSED_LINKS {
@@ -660,8 +683,6 @@ impl Observer for Tracker {
             ElectionMessage::Unread => {}
         }
     }
-
-    fn auth(&mut self, _auth: &AuthSeen) {}
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Hidden spans as they come, wait, are read and reported.
 
 use super::{LinkContext, LinkState, PendingSpans, Sizes};
-use crate::dissect::event::{Direction, Observer, PacketSeen, Unread};
+use crate::dissect::event::{Direction, Event, Observer, PacketSeen, Unread};
 use crate::dissect::inference::{
     Constraints, Hypothesis, Item, Scratch, Solved, SpanSolved, read_to_leader, read_to_learner,
 };
@@ -365,7 +365,7 @@ impl LinkState {
         out: &mut LinkContext<'_, O>,
     ) {
         if self.has_packets {
-            out.observer.unread(out.slot, direction, &unread);
+            out.observer.event(Event::Unread(out.slot, direction, &unread));
         }
     }
 
@@ -469,5 +469,5 @@ pub(super) fn infer<O: Observer>(
         inferred: true,
         timed,
     };
-    out.observer.packet(out.slot, &packet);
+    out.observer.event(Event::Packet(out.slot, &packet));
 }

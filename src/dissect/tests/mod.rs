@@ -18,7 +18,6 @@ mod limits;
 use super::*;
 use crate::address::Endpoint;
 use crate::proto::{ServerState, Sid, Zxid};
-use crate::stream::Closing;
 use crate::testkit::segment::{endpoint, segment};
 
 use Direction::{ToLeader, ToLearner};
@@ -73,15 +72,28 @@ struct Recorder {
 }
 
 impl Observer for Recorder {
-    fn link_opened(&mut self, _: Slot, opened: &LinkOpened) {
-        self.opened.push(*opened);
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::LinkOpened(_, opened) => self.opened.push(*opened),
+            Event::Segment(..) => self.segments += 1,
+            Event::Packet(_, packet) => self.packet(packet),
+            Event::Snapshot(_, snapshot) => self.snapshots.push(*snapshot),
+            Event::LinkClosed(_, direction, closing) => self.closed.push((direction, closing.reset)),
+            Event::Gap(_, direction, gap) => self.gaps.push((direction, gap.len)),
+            Event::LinkOver(_, totals) => self.totals.push(*totals),
+            Event::Election(message) => self.election(message),
+            Event::Auth(auth) => self.auths.push(*auth),
+            Event::AtLearner(..)
+            | Event::SegmentMatch(..)
+            | Event::Unread(..)
+            | Event::LinkUnwatched(..)
+            | Event::ElectionOver(_) => {}
+        }
     }
+}
 
-    fn segment(&mut self, _: Slot, _: &SegmentSeen<'_>) {
-        self.segments += 1;
-    }
-
-    fn packet(&mut self, _: Slot, packet: &PacketSeen<'_>) {
+impl Recorder {
+    fn packet(&mut self, packet: &PacketSeen<'_>) {
         if let (false, Some(size)) = (packet.inferred, packet.size) {
             assert!(packet.seen.len() as u64 + packet.cut <= size, "{:?} {size}", packet.head());
         }
@@ -99,22 +111,6 @@ impl Observer for Recorder {
         });
     }
 
-    fn snapshot(&mut self, _: Slot, snapshot: &SnapshotSeen) {
-        self.snapshots.push(*snapshot);
-    }
-
-    fn link_closed(&mut self, _: Slot, direction: Direction, closing: &Closing) {
-        self.closed.push((direction, closing.reset));
-    }
-
-    fn gap(&mut self, _: Slot, direction: Direction, len: u64, _: Timestamp) {
-        self.gaps.push((direction, len));
-    }
-
-    fn link_over(&mut self, _: Slot, totals: &LinkTotals) {
-        self.totals.push(*totals);
-    }
-
     fn election(&mut self, message: &ElectionSeen<'_>) {
         let what = match message.message {
             ElectionMessage::Hello(hello) => What::Hello(hello.sid()),
@@ -127,12 +123,6 @@ impl Observer for Recorder {
         self.votes.push(Vote { src, what, size, cut, frame });
     }
 
-    fn auth(&mut self, auth: &AuthSeen) {
-        self.auths.push(*auth);
-    }
-}
-
-impl Recorder {
     fn kinds(&self, direction: Direction) -> Vec<PacketType> {
         self.records.iter().filter(|r| r.direction == direction).map(|r| r.kind).collect()
     }

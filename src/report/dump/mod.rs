@@ -11,8 +11,7 @@ mod record;
 use super::clock::WallClock;
 use crate::address::{Address, Endpoint};
 use crate::dissect::{
-    AuthSeen, Direction, ElectionSeen, LinkOpened, LinkTotals, Observer, PacketSeen, SegmentSeen,
-    SnapshotSeen,
+    AuthSeen, Direction, ElectionSeen, Event, Gap, LinkOpened, Observer, PacketSeen, SnapshotSeen,
 };
 use crate::proto::{PacketType, auth};
 use crate::stream::{Closing, Slot};
@@ -166,6 +165,28 @@ impl<W: Write> Dump<W> {
 }
 
 impl<W: Write> Observer for Dump<W> {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::LinkOpened(slot, opened) => self.link_opened(slot, opened),
+            Event::Packet(slot, packet) => self.packet(slot, packet),
+            Event::Snapshot(slot, snapshot) => self.snapshot(slot, snapshot),
+            Event::LinkClosed(slot, direction, closing) => self.link_closed(slot, direction, closing),
+            Event::Gap(slot, direction, gap) => self.gap(slot, direction, gap),
+            Event::LinkOver(slot, _) => self.link_over(slot),
+            Event::Election(message) => self.election(message),
+            Event::Auth(auth) => self.auth(auth),
+            // A dump is of records: segments and what became of them have no line.
+            Event::Segment(..)
+            | Event::AtLearner(..)
+            | Event::SegmentMatch(..)
+            | Event::Unread(..)
+            | Event::LinkUnwatched(..)
+            | Event::ElectionOver(_) => {}
+        }
+    }
+}
+
+impl<W: Write> Dump<W> {
     fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
         if self.ends.len() <= slot.index() {
             self.ends.resize(slot.index() + 1, None);
@@ -174,8 +195,6 @@ impl<W: Write> Observer for Dump<W> {
             *ends = Some((opened.leader, opened.learner));
         }
     }
-
-    fn segment(&mut self, _slot: Slot, _seen: &SegmentSeen<'_>) {}
 
     fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
         let (src, dst) = self.ends(slot, packet.direction);
@@ -198,13 +217,13 @@ impl<W: Write> Observer for Dump<W> {
         }
     }
 
-    fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp) {
+    fn gap(&mut self, slot: Slot, direction: Direction, gap: &Gap) {
         if self.options.is_verbose {
-            self.remark(slot, direction, at, &format!("{len} bytes are not in the capture"));
+            self.remark(slot, direction, gap.at, &format!("{} bytes are not in the capture", gap.len));
         }
     }
 
-    fn link_over(&mut self, slot: Slot, _totals: &LinkTotals) {
+    fn link_over(&mut self, slot: Slot) {
         if let Some(ends) = self.ends.get_mut(slot.index()) {
             *ends = None;
         }
