@@ -71,8 +71,8 @@ fn both_ends(criterion: &mut Criterion) {
                         for (address, later) in
                             [(segment.src.address, Span::ZERO), (segment.dst.address, on_the_way)]
                         {
-                            here.at = segment.at.plus(later);
-                            here.frame.file = file_of(address);
+                            here.header.at = segment.at.plus(later);
+                            here.header.frame.file = file_of(address);
                             dissector.segment(&here, &mut Nobody);
                         }
                     });

@@ -252,19 +252,68 @@ pub struct AuthSeen {
     pub frame: FrameRef,
 }
 
-/// Bytes that could not be read as records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trouble {
+/// Why framing was lost: where a packet ends was not known any more, and a sure start had to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FramingLoss {
     /// A packet head that no server writes.
     BadHead,
     /// A packet whose last bytes are not what they must be.
     BadTail,
+    /// Segments of whole packets inside what was taken for one packet or snapshot.
+    Contradicted,
     /// A gap that covers the start of a packet.
     Gap,
-    /// The capture began inside the stream.
-    PickedUp,
     /// A REQUEST that ends somewhere among cut bytes.
     HiddenEnd,
+}
+
+impl FramingLoss {
+    /// All of them, in the order of their counts.
+    const ALL: [Self; 5] = [Self::BadHead, Self::BadTail, Self::Contradicted, Self::Gap, Self::HiddenEnd];
+
+    /// As reports name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BadHead => "bad_head",
+            Self::BadTail => "bad_tail",
+            Self::Contradicted => "contradicted",
+            Self::Gap => "gap",
+            Self::HiddenEnd => "hidden_end",
+        }
+    }
+}
+
+/// How often framing was lost in one direction, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FramingLosses([u32; FramingLoss::ALL.len()]);
+
+impl FramingLosses {
+    /// One of each of these.
+    #[cfg(test)]
+    pub(crate) fn of(reasons: &[FramingLoss]) -> Self {
+        let mut losses = Self::default();
+        reasons.iter().for_each(|reason| losses.count(*reason));
+        losses
+    }
+
+    /// Notes one more.
+    pub(super) fn count(&mut self, reason: FramingLoss) {
+        if let Some(count) = self.0.get_mut(reason as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// How often, whatever the reason.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// The reasons that occurred, and how often each did.
+    pub fn by_reason(&self) -> impl Iterator<Item = (FramingLoss, u32)> {
+        FramingLoss::ALL.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
+    }
 }
 
 /// Bytes among which packets may have gone by unseen.
@@ -307,8 +356,8 @@ pub struct LinkTotals {
     pub tcp: PerDirection<StreamHalfCounts>,
     /// What protected it.
     pub protection: Protection,
-    /// Times that framing was lost, in each direction.
-    pub losses: PerDirection<u32>,
+    /// How often framing was lost in each direction, by reason.
+    pub losses: PerDirection<FramingLosses>,
 }
 
 /// What happened, in capture order. Times within a link do not always ascend: what was inferred or

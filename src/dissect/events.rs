@@ -15,7 +15,7 @@ use super::event::{
 };
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
-use crate::packet::{Flags, Segment};
+use crate::packet::{Segment, SegmentHeader};
 use crate::proto::election::{Hello, Notification};
 use crate::proto::{PacketType, Zxid};
 use crate::stream::{Closing, Fate, Slot};
@@ -53,25 +53,13 @@ enum Stored {
 /// A segment, but for its endpoints, which are the link's, and its payload.
 #[derive(Clone, Copy, Debug)]
 struct Line {
-    at: Timestamp,
+    header: SegmentHeader,
     new_bytes: u64,
-    frame: FrameRef,
     slot: Slot,
-    seq: u32,
-    ack: u32,
-    len: u32,
-    timestamps: Option<(u32, u32)>,
-    window: u16,
-    ip_id: u16,
-    checksum: u16,
-    window_scale: Option<u8>,
-    ttl: u8,
-    flags: Flags,
     fate: Fate,
     direction: Direction,
     acked_more: bool,
     both_ends_captured: bool,
-    sack: bool,
 }
 
 /// A packet of one frame whose head was seen, as nearly all are.
@@ -322,63 +310,19 @@ impl Replayer {
 impl Line {
     #[inline(always)]
     fn of(slot: Slot, seen: &SegmentSeen<'_>) -> Self {
-        let segment = seen.segment;
-        Self {
-            at: segment.at,
-            new_bytes: seen.new_bytes,
-            frame: segment.frame,
-            slot,
-            seq: segment.seq,
-            ack: segment.ack,
-            len: segment.len,
-            timestamps: segment.timestamps,
-            window: segment.window,
-            ip_id: segment.ip_id,
-            checksum: segment.checksum,
-            window_scale: segment.window_scale,
-            ttl: segment.ttl,
-            flags: segment.flags,
-            fate: seen.fate,
-            direction: seen.direction,
-            acked_more: seen.acked_more,
-            both_ends_captured: seen.both_ends_captured,
-            sack: segment.sack,
-        }
+        let SegmentSeen { direction, segment, fate, new_bytes, acked_more, both_ends_captured } = *seen;
+        Self { header: segment.header, new_bytes, slot, fate, direction, acked_more, both_ends_captured }
     }
 
     #[inline(always)]
     fn show(&self, (leader, learner): (Endpoint, Endpoint), to: impl FnOnce(&SegmentSeen<'_>)) {
-        let (src, dst) = match self.direction {
+        let Self { header, new_bytes, fate, direction, acked_more, both_ends_captured, .. } = *self;
+        let (src, dst) = match direction {
             Direction::ToLeader => (learner, leader),
             Direction::ToLearner => (leader, learner),
         };
-        let segment = Segment {
-            at: self.at,
-            frame: self.frame,
-            src,
-            dst,
-            seq: self.seq,
-            ack: self.ack,
-            flags: self.flags,
-            window: self.window,
-            ttl: self.ttl,
-            ip_id: self.ip_id,
-            checksum: self.checksum,
-            timestamps: self.timestamps,
-            window_scale: self.window_scale,
-            sack: self.sack,
-            payload: &[],
-            len: self.len,
-        };
-        let seen = SegmentSeen {
-            direction: self.direction,
-            segment: &segment,
-            fate: self.fate,
-            new_bytes: self.new_bytes,
-            acked_more: self.acked_more,
-            both_ends_captured: self.both_ends_captured,
-        };
-        to(&seen);
+        let segment = &Segment { src, dst, header, payload: &[] };
+        to(&SegmentSeen { direction, segment, fate, new_bytes, acked_more, both_ends_captured });
     }
 }
 

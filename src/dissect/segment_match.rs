@@ -8,9 +8,9 @@
 //! the way, unless the receiver acknowledges it all the same: then its capture lacks the frame.
 
 use super::event::{Direction, PerDirection, SegmentMatch, SegmentSeen};
-use crate::address::Address;
+use crate::address::{Address, Endpoint};
 use crate::frame::FrameRef;
-use crate::packet::{Flags, Segment};
+use crate::packet::{Flags, Segment, SegmentHeader};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
 use std::collections::VecDeque;
@@ -163,34 +163,17 @@ impl Sent {
 #[derive(Clone, Debug)]
 struct UnmatchedArrival {
     arrived: Sent,
-    segment: Segment<'static>,
+    src: Endpoint,
+    dst: Endpoint,
+    header: SegmentHeader,
     payload: Box<[u8]>,
 }
 
 impl UnmatchedArrival {
     fn of(arrived: Sent, segment: &Segment<'_>) -> Self {
-        let Segment { at, frame, src, dst, seq, ack, flags, window, ttl, .. } = *segment;
-        let Segment { ip_id, checksum, timestamps, window_scale, sack, len, .. } = *segment;
-        let payload = segment.payload.get(..EARLY_BYTES).unwrap_or(segment.payload).into();
-        let segment = Segment {
-            at,
-            frame,
-            src,
-            dst,
-            seq,
-            ack,
-            flags,
-            window,
-            ttl,
-            ip_id,
-            checksum,
-            timestamps,
-            window_scale,
-            sack,
-            payload: &[],
-            len,
-        };
-        Self { arrived, segment, payload }
+        let Segment { src, dst, header, payload } = *segment;
+        let payload = payload.get(..EARLY_BYTES).unwrap_or(payload).into();
+        Self { arrived, src, dst, header, payload }
     }
 }
 
@@ -201,7 +184,8 @@ pub(super) struct Unsent(UnmatchedArrival);
 impl Unsent {
     /// The segment.
     pub(super) fn segment(&self) -> Segment<'_> {
-        Segment { payload: &self.0.payload, ..self.0.segment }
+        let UnmatchedArrival { src, dst, header, payload, .. } = &self.0;
+        Segment { src: *src, dst: *dst, header: *header, payload }
     }
 }
 

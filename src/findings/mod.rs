@@ -18,7 +18,7 @@ pub use note::{Arrivals, Note};
 pub use violation::{Breach, Violation};
 
 use crate::address::{Address, Endpoint};
-use crate::dissect::{PerDirection, Protection};
+use crate::dissect::{FramingLosses, PerDirection, Protection};
 use crate::frame::FrameRef;
 use crate::proto::{PacketType, Sid, Zxid};
 use crate::time::{Span, Timestamp};
@@ -447,8 +447,8 @@ pub struct Link {
     pub rtt_max_us: PerDirection<Option<u64>>,
     /// Where its bytes went.
     pub bytes: PerDirection<crate::dissect::ByteSums>,
-    /// Times that framing was lost.
-    pub losses: PerDirection<u32>,
+    /// How often framing was lost, by reason.
+    pub losses: PerDirection<FramingLosses>,
     /// Client sessions that the learner named in its pings, at most at once.
     pub sessions: u64,
     /// Where the capture was taken that shows it.

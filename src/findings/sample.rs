@@ -2,7 +2,7 @@
 
 use crate::address::{Address, Endpoint};
 use crate::capture::{Compression, FileInfo};
-use crate::dissect::{ByteSums, PerDirection, Protection};
+use crate::dissect::{ByteSums, FramingLoss, FramingLosses, PerDirection, Protection};
 use crate::findings::{
     Breach, Cause, Closed, Context, Deadline, Election, End, Evidence, Headroom, Input, KnownBy, LearnerLoad,
     Link, NearMiss, Note, Origin, Outcome, Phases, Quantiles, Report, Role, RoleSpan, RoundTrips, Server,
@@ -186,7 +186,10 @@ fn link(id: u32, learner: u32) -> Link {
         rtt_p50_us: PerDirection { to_leader: Some(90), to_learner: Some(110) },
         rtt_max_us: PerDirection { to_leader: None, to_learner: Some(40_000) },
         bytes: PerDirection { to_leader: bytes, to_learner: bytes },
-        losses: PerDirection { to_leader: 0, to_learner: 1 },
+        losses: PerDirection {
+            to_leader: FramingLosses::default(),
+            to_learner: FramingLosses::of(&[FramingLoss::Gap]),
+        },
         sessions: 30,
         vantage: Vantage { end: End::Leader, known_by: Some(KnownBy::Connections) },
         seen_from: vec![address(3)],

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Input;
 use crate::address::{Address, Endpoint};
 use crate::frame::FrameRef;
-use crate::packet::{Flags, Segment};
+use crate::packet::{Flags, Segment, SegmentHeader};
 use crate::stream::{Chunk, Connection, Fate, Limits, Membership, Side, Sink};
 use crate::time::{Span, Timestamp};
 
@@ -147,7 +147,8 @@ impl Run {
             .wrapping_add(self.model.next as u32)
             .wrapping_add(u32::from(number))
             .wrapping_sub(256);
-        let segment = Segment { ack, ..self.segment(Flags::ACK, 77, &[], 0) };
+        let mut segment = self.segment(Flags::ACK, 77, &[], 0);
+        segment.header.ack = ack;
         self.connection.push(Side::B, &segment, &self.limits, &mut self.model);
     }
 
@@ -186,22 +187,24 @@ impl Run {
 
     fn segment<'a>(&self, flags: u8, seq: u32, payload: &'a [u8], len: u32) -> Segment<'a> {
         Segment {
-            at: self.now,
-            frame: FrameRef { file: 0, number: self.frame },
             src: Endpoint { address: Address::v4(1), port: 40_000 },
             dst: Endpoint { address: Address::v4(2), port: 2888 },
-            seq,
-            ack: 77,
-            flags: Flags(flags),
-            window: 501,
-            ttl: 64,
-            ip_id: self.frame as u16,
-            checksum: 0,
-            timestamps: Some((self.frame, 0)),
-            window_scale: None,
-            sack: false,
+            header: SegmentHeader {
+                at: self.now,
+                frame: FrameRef { file: 0, number: self.frame },
+                seq,
+                ack: 77,
+                len,
+                timestamps: Some((self.frame, 0)),
+                window: 501,
+                ip_id: self.frame as u16,
+                checksum: 0,
+                window_scale: None,
+                ttl: 64,
+                flags: Flags(flags),
+                sack: false,
+            },
             payload,
-            len,
         }
     }
 }

@@ -4,10 +4,10 @@ use super::{Dice, Input};
 use crate::address::{Address, Endpoint};
 use crate::dissect::{
     ByteSums, Direction, DissectOptions, Dissector, ElectionMessage, ElectionSeen, Event, LinkTotals,
-    Observer, PacketSeen, Protection,
+    Observer, PacketSeen, PerDirection, Protection,
 };
 use crate::frame::{Frame, FrameRef};
-use crate::packet::{self, Flags, Segment};
+use crate::packet::{self, Flags, Segment, SegmentHeader};
 use crate::pcapfile::Decoder;
 use crate::proto::election::Notification;
 use crate::proto::{PacketType, Zxid, auth, quorum};
@@ -190,7 +190,7 @@ fn same_records(whole: &(Log, ByteSums), other: &(Log, ByteSums)) {
         is_ended
             && log.totals.is_none_or(|totals| {
                 totals.protection != Protection::Tls
-                    && [totals.losses.to_leader, totals.losses.to_learner] == [0, 0]
+                    && totals.losses == PerDirection::default()
                     && totals.bytes.to_leader.unframed + totals.bytes.to_learner.unframed == 0
             })
     };
@@ -211,8 +211,9 @@ fn play(script: &Script<'_>, wire: Wire, dice: &mut Dice) -> (Log, ByteSums) {
     if script.from_start {
         let syn = end.segment(true, Flags::SYN, 0, &[], 0);
         let answer = end.segment(false, Flags::SYN | Flags::ACK, 0, &[], 0);
-        for segment in [syn, answer] {
-            dissector.segment(&Segment { seq: segment.seq.wrapping_sub(1), ..segment }, &mut log);
+        for mut segment in [syn, answer] {
+            segment.header.seq = segment.seq.wrapping_sub(1);
+            dissector.segment(&segment, &mut log);
         }
     }
     let ack = end.segment(true, Flags::ACK, 0, &[], 0);
@@ -279,22 +280,24 @@ impl Ends<'_> {
         self.frame += 1;
         let (own, other) = (usize::from(from_learner), usize::from(!from_learner));
         let segment = Segment {
-            at: START.plus(Span::from_millis(self.turn * 10)),
-            frame: FrameRef { file: 0, number: self.frame },
             src,
             dst,
-            seq: (0xffff_ff00 + self.sent[own]) as u32,
-            ack: (0xffff_ff00 + self.sent[other]) as u32,
-            flags: Flags(flags),
-            window: 501,
-            ttl: 64,
-            ip_id: self.frame as u16,
-            checksum: 0,
-            timestamps: Some((self.frame, 0)),
-            window_scale: None,
-            sack: false,
+            header: SegmentHeader {
+                at: START.plus(Span::from_millis(self.turn * 10)),
+                frame: FrameRef { file: 0, number: self.frame },
+                seq: (0xffff_ff00 + self.sent[own]) as u32,
+                ack: (0xffff_ff00 + self.sent[other]) as u32,
+                len,
+                timestamps: Some((self.frame, 0)),
+                window: 501,
+                ip_id: self.frame as u16,
+                checksum: 0,
+                window_scale: None,
+                ttl: 64,
+                flags: Flags(flags),
+                sack: false,
+            },
             payload: &bytes[..kept.min(bytes.len())],
-            len,
         };
         self.sent[own] += u64::from(len);
         segment

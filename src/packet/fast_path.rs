@@ -9,7 +9,7 @@ use pnet_packet::ethernet::EtherTypes;
 use pnet_packet::ip::IpNextHeaderProtocols as Protocol;
 
 use super::tcp::COMMON;
-use super::{Flags, IgnoreReason, Segment};
+use super::{Flags, IgnoreReason, Segment, SegmentHeader};
 use crate::address::{Address, Endpoint};
 use crate::frame::{Frame, LinkType};
 
@@ -104,8 +104,6 @@ pub(super) fn segment<'a>(
     }
     let end = (LINK_LEN + total).min(frame.data.len());
     Ok(Segment {
-        at: frame.at,
-        frame: frame.id,
         src: Endpoint {
             address: Address::v4(u32::from_be_bytes([s0, s1, s2, s3])),
             port: u16::from_be_bytes([p0, p1]),
@@ -114,17 +112,21 @@ pub(super) fn segment<'a>(
             address: Address::v4(u32::from_be_bytes([d0, d1, d2, d3])),
             port: u16::from_be_bytes([o0, o1]),
         },
-        seq: u32::from_be_bytes([q0, q1, q2, q3]),
-        ack: u32::from_be_bytes([a0, a1, a2, a3]),
-        flags: Flags(flags),
-        window: u16::from_be_bytes([w0, w1]),
-        ttl,
-        ip_id: u16::from_be_bytes([i0, i1]),
-        checksum: u16::from_be_bytes([c0, c1]),
-        timestamps: Some((u32::from_be_bytes([v0, v1, v2, v3]), u32::from_be_bytes([e0, e1, e2, e3]))),
-        window_scale: None,
-        sack: false,
+        header: SegmentHeader {
+            at: frame.at,
+            frame: frame.id,
+            seq: u32::from_be_bytes([q0, q1, q2, q3]),
+            ack: u32::from_be_bytes([a0, a1, a2, a3]),
+            len: u32::try_from(total - HEADERS_LEN).unwrap_or(0),
+            timestamps: Some((u32::from_be_bytes([v0, v1, v2, v3]), u32::from_be_bytes([e0, e1, e2, e3]))),
+            window: u16::from_be_bytes([w0, w1]),
+            ip_id: u16::from_be_bytes([i0, i1]),
+            checksum: u16::from_be_bytes([c0, c1]),
+            window_scale: None,
+            ttl,
+            flags: Flags(flags),
+            sack: false,
+        },
         payload: frame.data.get(LINK_LEN + HEADERS_LEN..end).unwrap_or_default(),
-        len: u32::try_from(total - HEADERS_LEN).unwrap_or(0),
     })
 }

@@ -15,6 +15,7 @@ pub use reason::IgnoreReason;
 use crate::address::Endpoint;
 use crate::frame::{Frame, FrameRef};
 use crate::time::Timestamp;
+use std::ops::Deref;
 
 /// TCP's flag bits (RFC 9293, section 3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -39,41 +40,58 @@ impl Flags {
     }
 }
 
-/// One TCP segment of one frame. `payload` is what was captured of `len` bytes on the wire.
+/// One TCP segment of one frame, what was captured of its payload included. Its header's fields are read
+/// as its own: `segment.seq`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// When the capture saw the frame.
-    pub at: Timestamp,
-    /// Which frame it is.
-    pub frame: FrameRef,
     /// Who sent it.
     pub src: Endpoint,
     /// To whom.
     pub dst: Endpoint,
+    /// All else that is not payload.
+    pub header: SegmentHeader,
+    /// The captured payload bytes, at most `header.len` of them.
+    pub payload: &'a [u8],
+}
+
+/// A segment without its endpoints and its payload: what can be kept of it for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentHeader {
+    /// When the capture saw the frame.
+    pub at: Timestamp,
+    /// Which frame it is.
+    pub frame: FrameRef,
     /// Sequence number of the first payload byte (of the SYN, where that is set).
     pub seq: u32,
     /// Acknowledgment number; meaningful with [`Flags::ACK`].
     pub ack: u32,
-    /// The flags.
-    pub flags: Flags,
+    /// Payload bytes on the wire.
+    pub len: u32,
+    /// TCP timestamps option: value and echo reply (RFC 7323), where captured.
+    pub timestamps: Option<(u32, u32)>,
     /// The window field, unscaled; 0 where the header was cut.
     pub window: u16,
-    /// IPv4 time to live, IPv6 hop limit.
-    pub ttl: u8,
     /// IPv4 identification; 0 for IPv6.
     pub ip_id: u16,
     /// The TCP checksum field; 0 where the header was cut.
     pub checksum: u16,
-    /// TCP timestamps option: value and echo reply (RFC 7323), where captured.
-    pub timestamps: Option<(u32, u32)>,
     /// Window scale option of a SYN, where captured.
     pub window_scale: Option<u8>,
+    /// IPv4 time to live, IPv6 hop limit.
+    pub ttl: u8,
+    /// The flags.
+    pub flags: Flags,
     /// Whether the segment carries a SACK block (RFC 2018).
     pub sack: bool,
-    /// The captured payload bytes, at most `len` of them.
-    pub payload: &'a [u8],
-    /// Payload bytes on the wire.
-    pub len: u32,
+}
+
+impl Deref for Segment<'_> {
+    type Target = SegmentHeader;
+
+    #[inline(always)]
+    fn deref(&self) -> &SegmentHeader {
+        &self.header
+    }
 }
 
 /// Finds the TCP segment in a frame.
@@ -97,22 +115,24 @@ fn any<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
     let ip = ip::transport(network, wire_len)?;
     let tcp = tcp::header(ip.data, ip.wire_len)?;
     Ok(Segment {
-        at: frame.at,
-        frame: frame.id,
         src: Endpoint { address: ip.src, port: tcp.src_port },
         dst: Endpoint { address: ip.dst, port: tcp.dst_port },
-        seq: tcp.seq,
-        ack: tcp.ack,
-        flags: tcp.flags,
-        window: tcp.window,
-        ttl: ip.ttl,
-        ip_id: ip.id,
-        checksum: tcp.checksum,
-        timestamps: tcp.options.timestamps,
-        window_scale: tcp.options.window_scale,
-        sack: tcp.options.sack,
+        header: SegmentHeader {
+            at: frame.at,
+            frame: frame.id,
+            seq: tcp.seq,
+            ack: tcp.ack,
+            len: tcp.payload_len,
+            timestamps: tcp.options.timestamps,
+            window: tcp.window,
+            ip_id: ip.id,
+            checksum: tcp.checksum,
+            window_scale: tcp.options.window_scale,
+            ttl: ip.ttl,
+            flags: tcp.flags,
+            sack: tcp.options.sack,
+        },
         payload: tcp.payload,
-        len: tcp.payload_len,
     })
 }
 

@@ -71,10 +71,10 @@ impl Wire {
     /// Opened by A: both streams begin behind these sequence numbers.
     fn open(seq_a: u32, seq_b: u32) -> Self {
         let mut wire = Self::new();
-        wire.send(Side::A, seq_a, b"", |s| s.flags = Flags(Flags::SYN));
+        wire.send(Side::A, seq_a, b"", |s| s.header.flags = Flags(Flags::SYN));
         wire.send(Side::B, seq_b, b"", |s| {
-            s.flags = Flags(Flags::SYN | Flags::ACK);
-            s.ack = seq_a.wrapping_add(1);
+            s.header.flags = Flags(Flags::SYN | Flags::ACK);
+            s.header.ack = seq_a.wrapping_add(1);
         });
         wire
     }
@@ -89,8 +89,8 @@ impl Wire {
         let (src, dst) = if side == Side::A { (A, B) } else { (B, A) };
         self.number += 1;
         let mut sent = segment(src, dst, self.number, seq, payload);
-        sent.flags = Flags(0);
-        sent.at = self.now;
+        sent.header.flags = Flags(0);
+        sent.header.at = self.now;
         change(&mut sent);
         self.connection.push(side, &sent, &self.limits, &mut self.heard)
     }
@@ -103,11 +103,11 @@ impl Wire {
     }
 
     fn ack(&mut self, side: Side, seq: u32, ack: u32) {
-        self.send(side, seq, b"", |s| (s.flags, s.ack) = (Flags(Flags::ACK), ack));
+        self.send(side, seq, b"", |s| (s.header.flags, s.header.ack) = (Flags(Flags::ACK), ack));
     }
 
     fn flags(&mut self, side: Side, seq: u32, flags: u8) -> Membership {
-        self.send(side, seq, b"", |s| s.flags = Flags(flags))
+        self.send(side, seq, b"", |s| s.header.flags = Flags(flags))
     }
 
     fn wait(&mut self, millis: i64) {
@@ -181,7 +181,7 @@ fn any_segmentation_gives_the_bytes_that_came_first() {
                 place.get_or_insert(kept.get(at - from).copied());
             }
             let seq = first.wrapping_add(from as u32);
-            wire.send(Side::A, seq, &kept, |s| s.len = wire_len);
+            wire.send(Side::A, seq, &kept, |s| s.header.len = wire_len);
             end = end.max(to);
             if random.chance(20) && highest < end {
                 highest += 1 + random.index(end - highest);
@@ -248,7 +248,7 @@ fn an_opening_says_who_dialed() {
 #[test]
 fn data_in_a_syn_is_data() {
     let mut wire = Wire::new();
-    wire.send(Side::A, 100, b"early", |s| s.flags = Flags(Flags::SYN));
+    wire.send(Side::A, 100, b"early", |s| s.header.flags = Flags(Flags::SYN));
     assert_eq!(wire.data(Side::A, 106, b" bird"), Fate::InOrder);
     assert_eq!(wire.text(Side::A), "early bird");
 }
@@ -256,7 +256,7 @@ fn data_in_a_syn_is_data() {
 #[test]
 fn a_fin_may_carry_data_and_takes_a_number() {
     let mut wire = Wire::open(0, 0);
-    wire.send(Side::A, 1, b"last", |s| s.flags = Flags(Flags::FIN | Flags::ACK));
+    wire.send(Side::A, 1, b"last", |s| s.header.flags = Flags(Flags::FIN | Flags::ACK));
     assert_eq!(wire.connection.closing.map(|c| (c.by, c.reset)), Some((Side::A, false)));
     assert!(!wire.connection.done);
     wire.ack(Side::B, 1, 6);
@@ -333,7 +333,7 @@ fn a_side_that_has_not_spoken_is_believed_where_the_other_expects_it() {
     for (seq, is_believed) in [(5000, true), (5_000_000, false)] {
         for flag in [Flags::RST, Flags::FIN] {
             let mut wire = Wire::new();
-            wire.send(Side::B, 1, b"data", |s| (s.flags, s.ack) = (Flags(Flags::ACK), 5000));
+            wire.send(Side::B, 1, b"data", |s| (s.header.flags, s.header.ack) = (Flags(Flags::ACK), 5000));
             wire.flags(Side::A, seq, flag);
             assert_eq!(wire.connection.closing.is_some(), is_believed, "{seq} {flag}");
         }
@@ -369,10 +369,11 @@ fn in_mid_connection_a_syn_must_be_answered() {
     assert_eq!(wire.flags(Side::A, 9999, Flags::SYN), Membership::Part(Fate::Empty));
     assert_eq!(wire.data(Side::A, 4, b"def"), Fate::InOrder);
     // An answer to something else.
-    let other = wire.send(Side::B, 5, b"", |s| (s.flags, s.ack) = (Flags(Flags::SYN | Flags::ACK), 7));
+    let other =
+        wire.send(Side::B, 5, b"", |s| (s.header.flags, s.header.ack) = (Flags(Flags::SYN | Flags::ACK), 7));
     assert_eq!(other, Membership::Part(Fate::Empty));
     let answer = wire.send(Side::B, 5, b"", |s| {
-        (s.flags, s.ack) = (Flags(Flags::SYN | Flags::ACK), 10_000);
+        (s.header.flags, s.header.ack) = (Flags(Flags::SYN | Flags::ACK), 10_000);
     });
     assert_eq!(answer, Membership::NewConnection);
     wire.finish();
@@ -393,7 +394,7 @@ fn in_mid_connection_data_behind_a_syn_prove_it_where_its_answer_was_not_capture
     assert_eq!(wire.data(Side::A, 0x7000_0001, b"new"), Fate::OutOfWindow);
     wire.ack(Side::B, 1, 4);
     assert_eq!(wire.data(Side::A, 4, b"def"), Fate::InOrder);
-    let acks = |s: &mut Segment<'_>| (s.flags, s.ack) = (Flags(Flags::ACK), 0x7000_0004);
+    let acks = |s: &mut Segment<'_>| (s.header.flags, s.header.ack) = (Flags(Flags::ACK), 0x7000_0004);
     assert_eq!(wire.send(Side::B, 900_000, b"", acks), Membership::NewConnection);
     wire.finish();
     assert_eq!(wire.text(Side::A), "abcdef");
@@ -441,7 +442,7 @@ fn data_from_nowhere_do_not_end_a_stream_that_goes_on() {
 #[test]
 fn a_forged_syn_does_not_begin_a_stream_that_was_picked_up() {
     let mut wire = Wire::new();
-    wire.send(Side::B, 1, b"xyz", |s| (s.flags, s.ack) = (Flags(Flags::ACK), 500));
+    wire.send(Side::B, 1, b"xyz", |s| (s.header.flags, s.header.ack) = (Flags(Flags::ACK), 500));
     assert_eq!(wire.flags(Side::A, 0x7000_0000, Flags::SYN), Membership::Part(Fate::Empty));
     assert_eq!(wire.connection.opened_by, None);
     assert_eq!(wire.data(Side::A, 500, b"abc"), Fate::InOrder);
@@ -466,17 +467,19 @@ fn keep_alives_are_neither_data_nor_retransmissions() {
 #[test]
 fn a_closed_window_is_counted() {
     let mut wire = Wire::open(0, 0);
-    wire.send(Side::B, 1, b"", |s| (s.flags, s.ack, s.window) = (Flags(Flags::ACK), 1, 0));
-    wire.send(Side::B, 1, b"", |s| (s.flags, s.window) = (Flags(Flags::RST), 0));
+    wire.send(Side::B, 1, b"", |s| {
+        (s.header.flags, s.header.ack, s.header.window) = (Flags(Flags::ACK), 1, 0)
+    });
+    wire.send(Side::B, 1, b"", |s| (s.header.flags, s.header.window) = (Flags(Flags::RST), 0));
     assert_eq!(wire.counts(Side::B).zero_windows, 1);
 }
 
 #[test]
 fn the_lengths_of_cut_payloads_survive_reordering() {
     let mut wire = Wire::open(0, 0);
-    wire.send(Side::A, 251, b"second", |s| s.len = 100);
-    wire.send(Side::A, 201, b"overlaps", |s| s.len = 200);
-    wire.send(Side::A, 1, b"first", |s| s.len = 250);
+    wire.send(Side::A, 251, b"second", |s| s.header.len = 100);
+    wire.send(Side::A, 201, b"overlaps", |s| s.header.len = 200);
+    wire.send(Side::A, 1, b"first", |s| s.header.len = 250);
     wire.finish();
     let heard = &wire.heard[0];
     assert_eq!(heard.chunks, [(0, 200, 5), (200, 50, 4), (250, 100, 3), (350, 50, 4)]);
@@ -569,12 +572,13 @@ fn copies_of_a_frame_are_no_retransmissions() {
     let mut wire = Wire::open(0, 0);
     for number in 100..120 {
         let seq = 1 + (number - 100) * 3;
-        let stamp = |s: &mut Segment<'_>| s.timestamps = Some((number, 0));
+        let stamp = |s: &mut Segment<'_>| s.header.timestamps = Some((number, 0));
         assert_eq!(wire.send(Side::A, seq, b"abc", stamp), Membership::Part(Fate::InOrder));
         assert_eq!(wire.send(Side::A, seq, b"abc", stamp), Membership::DuplicateFrame);
     }
     // The same bytes sent again have another IP identification, or another timestamp.
-    let again = wire.send(Side::A, 1, b"abc", |s| (s.timestamps, s.ip_id) = (Some((100, 0)), 7));
+    let again =
+        wire.send(Side::A, 1, b"abc", |s| (s.header.timestamps, s.header.ip_id) = (Some((100, 0)), 7));
     assert_eq!(again, Membership::Part(Fate::Retransmission));
     assert_eq!(wire.send(Side::A, 1, b"abc", |_| {}), Membership::Part(Fate::Retransmission));
     let counts = wire.counts(Side::A);
@@ -654,11 +658,12 @@ fn nothing_on_the_wire_makes_it_panic_or_lie_about_its_sums() {
             now += i64::try_from(random.within(0..40_000_000)).unwrap() - 3_000_000;
             let spread = 1_u64 << random.within(0..33);
             let mut sent = segment(src, dst, number, 0, &bytes[..random.index(64)]);
-            sent.at = Timestamp::from_nanos(if random.chance(1) { random.next() as i64 } else { now });
-            sent.seq = near.wrapping_add((random.next() % spread) as u32);
-            sent.ack = near.wrapping_add((random.next() % spread) as u32);
-            sent.flags = Flags(random.next() as u8 & if random.chance(80) { Flags::ACK } else { 0xff });
-            sent.len += random.within(0..30) as u32;
+            sent.header.at = Timestamp::from_nanos(if random.chance(1) { random.next() as i64 } else { now });
+            sent.header.seq = near.wrapping_add((random.next() % spread) as u32);
+            sent.header.ack = near.wrapping_add((random.next() % spread) as u32);
+            sent.header.flags =
+                Flags(random.next() as u8 & if random.chance(80) { Flags::ACK } else { 0xff });
+            sent.header.len += random.within(0..30) as u32;
             near = near.wrapping_add(random.within(0..20) as u32);
             others +=
                 u32::from(connection.push(side, &sent, &limits, &mut sums) == Membership::NewConnection);

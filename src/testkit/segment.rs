@@ -2,7 +2,7 @@
 
 use crate::address::{Address, Endpoint};
 use crate::frame::FrameRef;
-use crate::packet::{Flags, Segment};
+use crate::packet::{Flags, Segment, SegmentHeader};
 use crate::time::Timestamp;
 
 /// Port `port` of the host 10.0.0.`host`.
@@ -14,21 +14,23 @@ pub(crate) const fn endpoint(host: u32, port: u16) -> Endpoint {
 /// others.
 pub(crate) fn segment(src: Endpoint, dst: Endpoint, number: u32, seq: u32, payload: &[u8]) -> Segment<'_> {
     Segment {
-        at: Timestamp::from_nanos(0),
-        frame: FrameRef { file: 0, number },
         src,
         dst,
-        seq,
-        ack: 0,
-        flags: Flags(Flags::ACK),
-        window: 500,
-        ttl: 64,
-        ip_id: 0,
-        checksum: 0,
-        timestamps: Some((number, 0)),
-        window_scale: None,
-        sack: false,
+        header: SegmentHeader {
+            at: Timestamp::from_nanos(0),
+            frame: FrameRef { file: 0, number },
+            seq,
+            ack: 0,
+            len: u32::try_from(payload.len()).unwrap(),
+            timestamps: Some((number, 0)),
+            window: 500,
+            ip_id: 0,
+            checksum: 0,
+            window_scale: None,
+            ttl: 64,
+            flags: Flags(Flags::ACK),
+            sack: false,
+        },
         payload,
-        len: u32::try_from(payload.len()).unwrap(),
     }
 }

@@ -5,7 +5,6 @@ use super::*;
 use crate::address::Endpoint;
 use crate::dissect::{ByteSums, Protection};
 use crate::frame::FrameRef;
-use crate::packet::Segment;
 use crate::proto::Zxid;
 use crate::proto::election::Notification;
 use crate::testkit::segment::{endpoint, segment};
@@ -99,8 +98,8 @@ fn of_many_waits_the_longest_stay() {
     for number in 0..2_000 {
         // Every hundredth waits for 30 s, more than the limit, the others for 1 s.
         now += if number % 100 == 99 { 30_000 } else { 1_000 };
-        let data =
-            Segment { at: at(now), ..segment(LEADER, endpoint(1, 40_000), number, number * 20, &[0; 20]) };
+        let mut data = segment(LEADER, endpoint(1, 40_000), number, number * 20, &[0; 20]);
+        data.header.at = at(now);
         let seen = SegmentSeen {
             direction: Direction::ToLearner,
             segment: &data,
@@ -286,7 +285,8 @@ fn stall(tracker: &mut Tracker, learner: u32, millis: u32) {
     let slot = open(tracker, learner, millis);
     for (number, millis) in [(0, millis), (1, millis + 30_000)] {
         let from = endpoint(learner, 40_000);
-        let segment = Segment { at: at(millis), ..segment(from, LEADER, number, number * 20, &[0; 20]) };
+        let mut segment = segment(from, LEADER, number, number * 20, &[0; 20]);
+        segment.header.at = at(millis);
         let seen = SegmentSeen {
             direction: Direction::ToLeader,
             segment: &segment,

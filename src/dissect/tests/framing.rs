@@ -82,7 +82,7 @@ fn every_type_comes_out_as_it_went_in() {
         assert_eq!(heard.records.len(), said.len());
         let totals = &heard.totals[0];
         assert_eq!(totals.protection, Protection::None);
-        assert_eq!((totals.losses.to_leader, totals.losses.to_learner), (0, 0));
+        assert_eq!(totals.losses, PerDirection::default());
         for direction in [ToLeader, ToLearner] {
             let sums = totals.bytes.of(direction);
             assert_eq!(sums.decoded, sums.stream());
@@ -198,7 +198,7 @@ fn a_capture_may_begin_inside() {
     assert_eq!(heard.kinds(ToLeader), [Ack]);
     let totals = &heard.totals[0];
     assert_eq!(totals.bytes.to_learner.unframed, tail.len() as u64);
-    assert_eq!(totals.losses.to_learner, 0, "beginning inside is no loss");
+    assert_eq!(totals.losses.to_learner.total(), 0, "beginning inside is no loss");
 }
 
 #[test]
@@ -309,7 +309,8 @@ fn lost_segments_cost_what_they_held_and_no_more() {
         }
         let heard = wire.finish();
         assert_eq!(heard.gaps, [(ToLearner, piece(lost).len() as u64)]);
-        assert_eq!(heard.totals[0].losses.to_learner, 1);
+        let losses = &heard.totals[0].losses.to_learner;
+        assert_eq!((losses.total(), losses.by_reason().collect()), (1, vec![(FramingLoss::Gap, 1)]));
         assert_eq!(heard.count(ToLearner, PacketType::Proposal), 8);
         assert_eq!(heard.count(ToLearner, PacketType::Commit), 8);
         assert_eq!(heard.totals[0].bytes.to_learner.unframed, 0);
@@ -331,7 +332,7 @@ fn a_gap_inside_a_packet_of_known_length_loses_nothing_else() {
     assert_eq!(heard.kinds(ToLearner)[1..], [PacketType::Proposal, PacketType::Commit]);
     let found = &heard.records[1];
     assert_eq!((found.size, found.seen.len(), found.cut), (Some(5000), 1000, 1000));
-    assert_eq!(heard.totals[0].losses.to_learner, 0);
+    assert_eq!(heard.totals[0].losses.to_learner.total(), 0);
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn gaps(dissector: &mut Dissector, recorder: &mut Recorder, learners: u16, paylo
         let from = endpoint(1, 30_000 + learner);
         for (number, seq) in [(1, 100), (2, 10_000)] {
             let mut sent = segment(from, LEADER, u32::from(learner) * 2 + number, seq, payload);
-            sent.at = START;
+            sent.header.at = START;
             dissector.segment(&sent, recorder);
         }
     }
@@ -91,7 +91,7 @@ fn what_waits_on_a_silent_connection_is_let_go_in_time() {
     let busy = endpoint(3, 40_000);
     for number in 0..20_000 {
         let mut sent = segment(busy, LEADER, 1_000_000 + number, 5, b"");
-        sent.at = START.plus(Span::from_millis(40_000 + i64::from(number)));
+        sent.header.at = START.plus(Span::from_millis(40_000 + i64::from(number)));
         dissector.segment(&sent, &mut recorder);
     }
     assert_eq!((dissector.held_bytes, recorder.gaps.len()), (0, 10));
@@ -106,11 +106,11 @@ fn connections_are_limited_and_the_idle_ones_go_first() {
     for number in 0..100_000_u32 {
         let flood = endpoint(1_000 + number / 50_000, (number % 50_000) as u16);
         let mut syn = segment(flood, LEADER, 0, number, b"");
-        (syn.at, syn.flags) = (now, Flags(Flags::SYN));
+        (syn.header.at, syn.header.flags) = (now, Flags(Flags::SYN));
         dissector.segment(&syn, &mut recorder);
         if number % 20 == 0 {
             let mut busy = segment(LEARNER, LEADER, number, 9, b"");
-            busy.at = now;
+            busy.header.at = now;
             dissector.segment(&busy, &mut recorder);
         }
         now = now.plus(Span::from_millis(1));

@@ -17,7 +17,8 @@ mod limits;
 
 use super::*;
 use crate::address::Endpoint;
-use crate::proto::{ServerState, Sid, Zxid};
+use crate::packet::Flags;
+use crate::proto::{PacketType, ServerState, Sid, Zxid};
 use crate::testkit::segment::{endpoint, segment};
 
 use Direction::{ToLeader, ToLearner};
@@ -192,8 +193,8 @@ impl Wire {
         let seen = &payload[..payload.len().min(self.keeps)];
         let seq = self.seq[from].wrapping_sub(back);
         let mut sent = segment(self.ends[from], self.ends[to], self.number, seq, seen);
-        sent.len = payload.len() as u32;
-        (sent.at, sent.ack, sent.flags) = (self.now, self.seq[to], Flags(flags));
+        sent.header.len = payload.len() as u32;
+        (sent.header.at, sent.header.ack, sent.header.flags) = (self.now, self.seq[to], Flags(flags));
         self.dissector.segment(&sent, &mut self.recorder);
     }
 

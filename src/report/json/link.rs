@@ -1,7 +1,7 @@
 //! Links: their life, records, round trips, headroom, TCP and bytes.
 
 use super::{Both, ViewContext};
-use crate::dissect::{ByteSums, Protection};
+use crate::dissect::{ByteSums, FramingLosses, Protection};
 use crate::findings::{Closed, Headroom, Link, Phases, RoundTrips, TcpCounts};
 use crate::proto::PacketType;
 use serde::Serialize;
@@ -30,6 +30,7 @@ pub(super) struct LinkView {
     tcp: TcpView,
     bytes: Both<BytesView>,
     losses: Both<u32>,
+    losses_by_reason: Both<BTreeMap<&'static str, u32>>,
     sessions: u64,
     vantage: VantageView,
     seen_from: Vec<String>,
@@ -70,7 +71,10 @@ impl LinkView {
             headroom: HeadroomsView::of(&link.headroom, ctx),
             tcp: TcpView::of(link),
             bytes: Both::of(&link.bytes, BytesView::of),
-            losses: Both::of(&link.losses, |losses| *losses),
+            losses: Both::of(&link.losses, FramingLosses::total),
+            losses_by_reason: Both::of(&link.losses, |losses| {
+                losses.by_reason().map(|(reason, count)| (reason.name(), count)).collect()
+            }),
             sessions: link.sessions,
             vantage: VantageView {
                 end: link.vantage.end.name(),

@@ -6,26 +6,28 @@
 //! read. Where bytes are missing altogether, nothing is believed before a strong start.
 
 mod blind;
+mod cursor;
+mod snapshot;
+mod token;
 
-use super::event::{ByteSums, Direction, Event, Observer, PacketSeen, SnapshotSeen, Trouble};
+use super::event::{ByteSums, Direction, FramingLoss, FramingLosses, Observer, PacketSeen};
 use super::link::{LinkContext, LinkState, opens};
 use super::span::HiddenSpan;
 use crate::frame::FrameRef;
 use crate::proto::quorum::{Glimpse, Head, Packet};
-use crate::proto::snapshot::EndFinder;
 use crate::proto::{Decoded, PacketType, auth, jute};
 use crate::stream::Chunk;
 use crate::time::Timestamp;
-use blind::{find_start, is_chain};
+use blind::is_chain;
+use cursor::Cursor;
+use snapshot::Snapshot;
+use token::{Token, sasl_head};
 
 /// The most bytes of a packet that are kept together while it spans segments. What lies beyond is
 /// framed all the same.
 const MAX_KEPT: usize = 64 * 1024;
 /// As much of that is no burden, however many streams there are.
 pub(super) const KEPT_FREE: usize = 2 * 1024;
-
-/// The longest SASL token that is believed; Kerberos tickets stay below.
-const MAX_TOKEN: u64 = 64 * 1024;
 
 /// Segments in a row that are nothing but whole packets, after which the packet (or snapshot) that they
 /// seem to lie in is none.
@@ -47,27 +49,6 @@ struct Open {
     missing: u64,
     /// Whether the kept bytes reach from the first byte to the current one.
     is_whole: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Snapshot {
-    start: u64,
-    from: Timestamp,
-    end: EndFinder,
-    /// Whether some of it was cut or missing, so that its end may go by unseen.
-    is_blind: bool,
-    seen: u64,
-    cut: u64,
-}
-
-/// A SASL packet whose end has not come yet.
-#[derive(Clone, Debug)]
-struct Token {
-    head: auth::Head,
-    left: u64,
-    cut: u64,
-    at: Timestamp,
-    frame: FrameRef,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -101,39 +82,7 @@ pub(super) struct Framer {
     /// TLS records in a row, while searching.
     tls_records: u8,
     pub(super) sums: ByteSums,
-    pub(super) losses: u32,
-}
-
-/// What is left of a chunk.
-struct Cursor<'a> {
-    offset: u64,
-    seen: &'a [u8],
-    len: u64,
-    at: Timestamp,
-    frame: FrameRef,
-}
-
-impl<'a> Cursor<'a> {
-    fn new(chunk: &Chunk<'a>) -> Self {
-        let seen = chunk.seen.get(..chunk.len as usize).unwrap_or(chunk.seen);
-        Self { offset: chunk.offset, seen, len: u64::from(chunk.len), at: chunk.at, frame: chunk.frame }
-    }
-
-    /// Takes `n` bytes of the stream; answers what was captured of them.
-    fn take(&mut self, n: u64) -> (&'a [u8], u64) {
-        let n = n.min(self.len);
-        let seen = usize::try_from(n).unwrap_or(usize::MAX).min(self.seen.len());
-        let (taken, rest) = self.seen.split_at(seen);
-        self.seen = rest;
-        self.offset += n;
-        self.len -= n;
-        (taken, n - seen as u64)
-    }
-
-    /// Whether bytes were cut off behind what is left.
-    const fn is_cut(&self) -> bool {
-        self.len > self.seen.len() as u64
-    }
+    pub(super) losses: FramingLosses,
 }
 
 impl Framer {
@@ -149,7 +98,7 @@ impl Framer {
             doubts: 0,
             tls_records: 0,
             sums: ByteSums::default(),
-            losses: 0,
+            losses: FramingLosses::default(),
         }
     }
 
@@ -195,7 +144,7 @@ impl Framer {
             return self.begin_short(cursor, link, out);
         };
         if !self.accepts(&head, cursor.seen, link) {
-            return self.lose(Trouble::BadHead, link, out);
+            return self.lose(FramingLoss::BadHead, link, out);
         }
         self.has_begun = true;
         let size = if head.kind == PacketType::Request {
@@ -213,7 +162,7 @@ impl Framer {
         let (seen, cut) = cursor.take(size);
         if cut == 0 && head.kind != PacketType::Request && !seen.ends_with(&[0xff; 4]) {
             self.sums.unframed += size;
-            return self.lose(Trouble::BadTail, link, out);
+            return self.lose(FramingLoss::BadTail, link, out);
         }
         self.sums.decoded += seen.len() as u64;
         self.sums.cut += cut;
@@ -253,7 +202,7 @@ impl Framer {
         } else if self.may_begin(cursor.seen) {
             self.go_blind(cursor, cursor.at, cursor.frame);
         } else {
-            self.lose(Trouble::BadHead, link, out);
+            self.lose(FramingLoss::BadHead, link, out);
         }
     }
 
@@ -275,72 +224,6 @@ impl Framer {
     fn accepts(&self, head: &Head, bytes: &[u8], link: &LinkState) -> bool {
         (self.has_begun || may_open(head.kind, self.direction) && opens(head, bytes))
             && link.accepts(head, self.direction)
-    }
-
-    /// SASL and TLS, which come before everything else. Answers whether it took anything.
-    fn greet<O: Observer>(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        link: &mut LinkState,
-        out: &mut LinkContext<'_, O>,
-    ) -> bool {
-        if auth::is_tls(cursor.seen) {
-            self.mode = Mode::Opaque;
-            link.is_tls();
-            return true;
-        }
-        let Some(head) = sasl_head(cursor.seen) else { return false };
-        let (at, frame) = (cursor.at, cursor.frame);
-        let (seen, _) = cursor.take(auth::Head::LEN as u64);
-        self.sums.decoded += seen.len() as u64;
-        self.begin_token(head, at, frame, link, out);
-        true
-    }
-
-    /// Behind the head of a SASL packet.
-    fn begin_token<O: Observer>(
-        &mut self,
-        head: auth::Head,
-        at: Timestamp,
-        frame: FrameRef,
-        link: &mut LinkState,
-        out: &mut LinkContext<'_, O>,
-    ) {
-        let left = head.size() - auth::Head::LEN as u64;
-        let token = Token { head, left, cut: 0, at, frame };
-        if left == 0 {
-            self.mode = Mode::Packets;
-            link.auth(self.direction, &token.head, token.cut, token.at, token.frame, out);
-        } else {
-            self.mode = Mode::Token(Box::new(token));
-        }
-    }
-
-    fn go_on_with_token<O: Observer>(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        link: &mut LinkState,
-        out: &mut LinkContext<'_, O>,
-    ) {
-        let Mode::Token(token) = &mut self.mode else { return };
-        let before = cursor.len;
-        let (seen, cut) = cursor.take(token.left);
-        token.left -= before - cursor.len;
-        token.cut += cut;
-        self.sums.decoded += seen.len() as u64;
-        self.sums.cut += cut;
-        if token.left == 0 {
-            self.end_token(link, out);
-        }
-    }
-
-    fn end_token<O: Observer>(&mut self, link: &mut LinkState, out: &mut LinkContext<'_, O>) {
-        if !matches!(self.mode, Mode::Token(_)) {
-            return;
-        }
-        if let Mode::Token(token) = std::mem::replace(&mut self.mode, Mode::Packets) {
-            link.auth(self.direction, &token.head, token.cut, token.at, token.frame, out);
-        }
     }
 
     /// A segment inside a packet or a snapshot: one that is nothing but whole packets contradicts it. A
@@ -368,7 +251,7 @@ impl Framer {
         self.sums.unframed += seen;
         self.sums.cut_unframed += cut;
         self.end_snapshot(cursor.at, false, true, link, out);
-        self.lose(Trouble::BadTail, link, out);
+        self.lose(FramingLoss::Contradicted, link, out);
     }
 
     fn open(&mut self, head: Option<Head>, cursor: &mut Cursor<'_>) {
@@ -443,7 +326,7 @@ impl Framer {
                 if matches!(self.mode, Mode::Opaque) {
                     return;
                 }
-                return self.lose(Trouble::BadHead, link, out);
+                return self.lose(FramingLoss::BadHead, link, out);
             }
             self.has_begun = true;
             open.head = Some(head);
@@ -515,7 +398,7 @@ impl Framer {
                     self.kept.truncate(before);
                     self.sums.decoded -= open.seen;
                     self.sums.unframed += open.seen;
-                    return self.lose(Trouble::BadTail, link, out);
+                    return self.lose(FramingLoss::BadTail, link, out);
                 }
             }
         }
@@ -523,7 +406,7 @@ impl Framer {
         let read = cursor.offset - (open.start + Head::LEN as u64 + head.body_len());
         let Some(rest) = link.request_rest(head.data_len, read + cursor.len) else {
             self.close(open, head, link, out);
-            return self.lose(Trouble::HiddenEnd, link, out);
+            return self.lose(FramingLoss::HiddenEnd, link, out);
         };
         let rest = rest.saturating_sub(read);
         self.swallow(&mut open, cursor, rest);
@@ -542,7 +425,7 @@ impl Framer {
         if open.is_whole && head.kind != PacketType::Request && !self.kept.ends_with(&[0xff; 4]) {
             self.sums.decoded -= size;
             self.sums.unframed += size;
-            return self.lose(Trouble::BadTail, link, out);
+            return self.lose(FramingLoss::BadTail, link, out);
         }
         let kept = std::mem::take(&mut self.kept);
         let packet = open.packet(self.direction, head, &kept);
@@ -560,64 +443,7 @@ impl Framer {
     ) {
         link.packet(packet, out);
         if packet.kind == PacketType::Snap {
-            let start = self.sums.stream();
-            let from = packet.last_at;
-            self.mode = Mode::Snapshot(Box::new(Snapshot {
-                start,
-                from,
-                end: EndFinder::default(),
-                is_blind: false,
-                seen: 0,
-                cut: 0,
-            }));
-            self.doubts = 0;
-        }
-    }
-
-    /// Inside a snapshot.
-    fn snapshot<O: Observer>(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        link: &mut LinkState,
-        out: &mut LinkContext<'_, O>,
-    ) {
-        let Mode::Snapshot(snapshot) = &mut self.mode else { return };
-        let is_blind = snapshot.is_blind;
-        if is_blind && find_start(cursor, link, self.direction) == Some(0) {
-            return self.end_snapshot(cursor.at, true, true, link, out);
-        }
-        let Mode::Snapshot(snapshot) = &mut self.mode else { return };
-        if let Some(end) = snapshot.end.seen(cursor.seen) {
-            let (seen, cut) = cursor.take(end as u64);
-            self.sums.decoded += seen.len() as u64;
-            self.sums.cut += cut;
-            return self.end_snapshot(cursor.at, true, false, link, out);
-        }
-        let (seen, cut) = cursor.take(u64::MAX);
-        snapshot.end.hidden(cut);
-        snapshot.is_blind |= cut > 0;
-        snapshot.seen += seen.len() as u64;
-        snapshot.cut += cut;
-        self.sums.decoded += seen.len() as u64;
-        self.sums.cut += cut;
-    }
-
-    fn end_snapshot<O: Observer>(
-        &mut self,
-        at: Timestamp,
-        is_complete: bool,
-        is_blind: bool,
-        link: &mut LinkState,
-        out: &mut LinkContext<'_, O>,
-    ) {
-        if !matches!(self.mode, Mode::Snapshot(_)) {
-            return;
-        }
-        if let Mode::Snapshot(snapshot) = std::mem::replace(&mut self.mode, Mode::Packets) {
-            let bytes = self.sums.stream().saturating_sub(snapshot.start);
-            link.snapshot_ended(is_blind);
-            let seen = SnapshotSeen { bytes, from: snapshot.from, to: at, is_complete };
-            out.observer.event(Event::Snapshot(out.slot, &seen));
+            self.begin_snapshot(packet.last_at);
         }
     }
 
@@ -667,7 +493,7 @@ impl Framer {
             }
         }
         if matches!(self.mode, Mode::Packets) {
-            self.lose(Trouble::Gap, link, out);
+            self.lose(FramingLoss::Gap, link, out);
         } else {
             link.lost(self.direction, out);
         }
@@ -692,11 +518,11 @@ impl Framer {
         }
     }
 
-    fn lose<O: Observer>(&mut self, trouble: Trouble, link: &mut LinkState, out: &mut LinkContext<'_, O>) {
+    fn lose<O: Observer>(&mut self, reason: FramingLoss, link: &mut LinkState, out: &mut LinkContext<'_, O>) {
         self.mode = Mode::Lost;
         self.open = None;
         self.has_begun = true;
-        self.losses += u32::from(trouble != Trouble::PickedUp);
+        self.losses.count(reason);
         link.lost(self.direction, out);
     }
 
@@ -751,9 +577,4 @@ const fn may_open(kind: PacketType, direction: Direction) -> bool {
         Direction::ToLeader => matches!(kind, FollowerInfo | ObserverInfo),
         Direction::ToLearner => matches!(kind, LeaderInfo | NewLeader),
     }
-}
-
-/// The head of a SASL packet with a token of believable length.
-fn sasl_head(bytes: &[u8]) -> Option<auth::Head> {
-    auth::Head::decode(bytes).filter(|head| head.size() <= MAX_TOKEN)
 }

@@ -1,0 +1,303 @@
+//! A connection: what it turns out to be, and who takes its streams.
+
+mod link;
+
+use super::DissectOptions;
+use super::election::ElectionFramer;
+use super::event::{ByteSums, ElectionTotals, Event, Observer};
+use super::link::LinkContext;
+use super::segment_match::Hosts;
+use crate::frame::FrameRef;
+use crate::packet::{Flags, IgnoreReason, Segment};
+use crate::proto::quorum::Head;
+use crate::proto::{PacketType, election::Hello};
+use crate::stream::{Chunk, Connection, FlowKey, Limits, Membership, Side, Sink};
+use crate::time::Timestamp;
+use link::{Link, LinkSink};
+
+/// Segments of a connection on unknown ports that are looked at before it is left alone.
+const MAX_PROBES: u8 = 8;
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Undecided(u8),
+    Quorum(Box<Link>),
+    Election(Box<[ElectionFramer; 2]>),
+    Other,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Flow {
+    pub(super) connection: Connection,
+    kind: Kind,
+    first: FrameRef,
+    /// What it takes of [`Dissector::held_bytes`].
+    pub(super) held_bytes: usize,
+}
+
+/// What became of a segment.
+pub(super) enum Disposition {
+    Taken,
+    Copy,
+    Other,
+    Another,
+}
+
+impl Kind {
+    fn quorum(key: &FlowKey, leader_side: Side, segment: &Segment<'_>) -> Self {
+        Self::Quorum(Box::new(Link::new(key, leader_side, segment.flags.has(Flags::SYN))))
+    }
+
+    fn election(key: &FlowKey, from_start: bool) -> Self {
+        Self::Election(Box::new([
+            ElectionFramer::new(key.a, key.b, from_start),
+            ElectionFramer::new(key.b, key.a, from_start),
+        ]))
+    }
+}
+
+impl Flow {
+    /// A new connection's state: its first segment tells what it is, or its ports do.
+    pub(super) fn new(key: &FlowKey, side: Side, segment: &Segment<'_>, settings: &DissectOptions) -> Self {
+        let is_leader = |port| settings.quorum_ports.contains(&port);
+        let is_election = |port| settings.election_ports.contains(&port);
+        let kind = match (is_leader(segment.src.port), is_leader(segment.dst.port)) {
+            (true, false) => Kind::quorum(key, side, segment),
+            (false, true) => Kind::quorum(key, side.other(), segment),
+            // Both ports are known ones: the one that is dialed is the leader's.
+            (true, true) if segment.flags.has(Flags::SYN) && segment.flags.has(Flags::ACK) => {
+                Kind::quorum(key, side, segment)
+            }
+            (true, true) => Kind::quorum(key, side.other(), segment),
+            (false, false) if is_election(segment.src.port) || is_election(segment.dst.port) => {
+                Kind::election(key, segment.flags.has(Flags::SYN))
+            }
+            (false, false) => Kind::Undecided(0),
+        };
+        Self { connection: Connection::new(segment.at), kind, first: segment.frame, held_bytes: 0 }
+    }
+
+    #[inline(always)]
+    pub(super) fn push<O: Observer>(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        limits: &Limits,
+        out: &mut LinkContext<'_, O>,
+    ) -> Disposition {
+        if let Kind::Undecided(probes) = self.kind {
+            self.decide(&FlowKey::of(segment.src, segment.dst).0, side, probes, segment);
+        }
+        let Self { connection, kind, first, .. } = self;
+        match kind {
+            Kind::Quorum(link) => link.push(connection, *first, side, segment, limits, out),
+            Kind::Election(framers) => {
+                let mut sink = ElectionSink { framers, observer: out.observer };
+                Disposition::of(connection.push(side, segment, limits, &mut sink), Disposition::Taken)
+            }
+            Kind::Undecided(_) | Kind::Other => {
+                Disposition::of(connection.push(side, segment, limits, &mut Nowhere), Disposition::Other)
+            }
+        }
+    }
+
+    /// Looks at the first bytes on unknown ports for what only ZooKeeper says.
+    #[cold]
+    fn decide(&mut self, key: &FlowKey, side: Side, probes: u8, segment: &Segment<'_>) {
+        if segment.payload.is_empty() {
+            return;
+        }
+        let is_fresh = self.connection.half(side).delivered() == 0 && self.connection.opened_by.is_some();
+        let first = segment.payload.first_chunk::<8>().map(|first| i64::from_be_bytes(*first));
+        let is_learner = Head::decode(segment.payload).is_some_and(|head| {
+            matches!(head.kind, PacketType::FollowerInfo | PacketType::ObserverInfo)
+                && head.data_len >= 8
+                && head.plausible(true, 64)
+        });
+        self.kind = if is_learner && is_fresh {
+            Kind::Quorum(Box::new(Link::new(key, side.other(), true)))
+        } else if is_fresh && matches!(first, Some(Hello::V1 | Hello::V2)) {
+            Kind::election(key, true)
+        } else if let Some(leader_side) = says_quorum(segment.payload, side) {
+            Kind::quorum(key, leader_side, segment)
+        } else if probes >= MAX_PROBES {
+            Kind::Other
+        } else {
+            Kind::Undecided(probes + 1)
+        };
+    }
+
+    pub(super) fn settle<O: Observer>(
+        &mut self,
+        now: Timestamp,
+        limits: &Limits,
+        out: &mut LinkContext<'_, O>,
+    ) {
+        match &mut self.kind {
+            Kind::Quorum(link) => self.connection.settle(now, limits, &mut LinkSink { link, out }),
+            Kind::Election(framers) => {
+                self.connection.settle(now, limits, &mut ElectionSink { framers, observer: out.observer });
+            }
+            Kind::Undecided(_) | Kind::Other => self.connection.settle(now, limits, &mut Nowhere),
+        }
+    }
+
+    pub(super) fn push_out<O: Observer>(&mut self, now: Timestamp, out: &mut LinkContext<'_, O>) {
+        match &mut self.kind {
+            Kind::Quorum(link) => self.connection.push_out(now, &mut LinkSink { link, out }),
+            Kind::Election(framers) => {
+                self.connection.push_out(now, &mut ElectionSink { framers, observer: out.observer });
+            }
+            Kind::Undecided(_) | Kind::Other => self.connection.push_out(now, &mut Nowhere),
+        }
+    }
+
+    /// Looks at a segment of a link of which both ends may be captured. Some outcome where the learner's
+    /// capture holds it, and the leader's tells the same.
+    #[cold]
+    pub(super) fn cross<O: Observer>(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        settings: &mut DissectOptions,
+        out: &mut LinkContext<'_, O>,
+    ) -> Option<Disposition> {
+        let host = settings.hosts.saw(segment.frame.file, segment.at)?;
+        let Kind::Quorum(link) = &mut self.kind else { return None };
+        link.cross(&mut self.connection, host, side, segment, settings, out)
+    }
+
+    /// Whether the last segment of a side may have left more held than a flow has for free.
+    #[inline]
+    pub(super) fn is_holding(&self, side: Side) -> bool {
+        self.connection.is_holding()
+            || match &self.kind {
+                Kind::Quorum(link) => link.is_holding(side),
+                Kind::Election(framers) => framers.iter().any(|framer| framer.kept_bytes() > 0),
+                Kind::Undecided(_) | Kind::Other => false,
+            }
+    }
+
+    /// Whether segments on their way between two captured ends are remembered.
+    pub(super) fn crosses(&self) -> bool {
+        matches!(&self.kind, Kind::Quorum(link) if link.has_matcher())
+    }
+
+    /// Bytes of memory held.
+    pub(super) fn weight(&self) -> usize {
+        let more = match &self.kind {
+            Kind::Quorum(link) => link.held_bytes(),
+            Kind::Election(framers) => framers.iter().map(ElectionFramer::kept_bytes).sum(),
+            Kind::Undecided(_) | Kind::Other => 0,
+        };
+        self.connection.held_bytes() + more
+    }
+
+    /// Lets go of what is held for better knowledge, and of no byte of the stream: what a large record says
+    /// behind its beginning, spans that a later packet would explain, segments on their way.
+    pub(super) fn lighten<O: Observer>(&mut self, out: &mut LinkContext<'_, O>) {
+        match &mut self.kind {
+            Kind::Quorum(link) => link.lighten(out),
+            Kind::Election(framers) => framers.iter_mut().for_each(ElectionFramer::keep_less),
+            Kind::Undecided(_) | Kind::Other => {}
+        }
+    }
+
+    pub(super) const fn matters(&self) -> bool {
+        match &self.kind {
+            Kind::Quorum(link) => link.is_announced(),
+            Kind::Election(_) => true,
+            Kind::Undecided(_) | Kind::Other => false,
+        }
+    }
+
+    /// Ends the connection; answers the byte sums of an election connection.
+    pub(super) fn finish<O: Observer>(
+        &mut self,
+        now: Timestamp,
+        hosts: &Hosts,
+        out: &mut LinkContext<'_, O>,
+    ) -> ByteSums {
+        match &mut self.kind {
+            Kind::Quorum(link) => {
+                self.connection.finish(now, &mut LinkSink { link, out });
+                link.settle(&self.connection, now, hosts, out);
+                link.finish(&self.connection, out);
+                ByteSums::default()
+            }
+            Kind::Election(framers) => {
+                self.connection.finish(now, &mut ElectionSink { framers, observer: out.observer });
+                let [a, b] = &**framers;
+                let sums = a.sums.plus(&b.sums);
+                let totals = ElectionTotals { bytes: sums, is_tls: a.is_tls() || b.is_tls() };
+                out.observer.event(Event::ElectionOver(&totals));
+                sums
+            }
+            Kind::Undecided(_) | Kind::Other => ByteSums::default(),
+        }
+    }
+}
+
+/// Which side leads, if these bytes are a packet that only one side sends and nothing else looks like.
+fn says_quorum(payload: &[u8], side: Side) -> Option<Side> {
+    let head = Head::decode(payload)?;
+    let tail = payload.get(16..20)?;
+    let is_small = head.data_len == -1 && tail == [0xff; 4] && head.zxid.epoch() > 0;
+    match head.kind {
+        PacketType::Ack if is_small => Some(side.other()),
+        PacketType::Commit | PacketType::Ping if is_small => Some(side),
+        PacketType::Ping if head.data_len == 0 && tail == [0xff; 4] && head.zxid.epoch() > 0 => {
+            Some(side.other())
+        }
+        _ => None,
+    }
+}
+
+impl Disposition {
+    pub(super) const fn ignored(&self) -> Option<IgnoreReason> {
+        match self {
+            Self::Copy => Some(IgnoreReason::Duplicate),
+            Self::Other => Some(IgnoreReason::OtherPort),
+            Self::Taken | Self::Another => None,
+        }
+    }
+
+    const fn of(verdict: Membership, taken: Self) -> Self {
+        match verdict {
+            Membership::Part(_) => taken,
+            Membership::DuplicateFrame => Self::Copy,
+            Membership::NewConnection => Self::Another,
+        }
+    }
+}
+
+struct ElectionSink<'a, O> {
+    framers: &'a mut [ElectionFramer; 2],
+    observer: &'a mut O,
+}
+
+impl<O: Observer> Sink for ElectionSink<'_, O> {
+    fn chunk(&mut self, side: Side, chunk: Chunk<'_>) {
+        let [a, b] = &mut *self.framers;
+        match side {
+            Side::A => a.chunk(&chunk, self.observer),
+            Side::B => b.chunk(&chunk, self.observer),
+        }
+    }
+
+    fn gap(&mut self, side: Side, _offset: u64, len: u64, _at: Timestamp) {
+        let [a, b] = &mut *self.framers;
+        match side {
+            Side::A => a.gap(len),
+            Side::B => b.gap(len),
+        }
+    }
+}
+
+/// Where nobody listens.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn chunk(&mut self, _side: Side, _chunk: Chunk<'_>) {}
+    fn gap(&mut self, _side: Side, _offset: u64, _len: u64, _at: Timestamp) {}
+}
