@@ -30,7 +30,7 @@ pub(super) fn moment(text: &str, zone: &TimeZone, fold: Fold) -> Result<Timestam
         Ok(instant) => instant,
         Err(_) => {
             let civil: civil::DateTime = text.parse().map_err(|_| unclear(text))?;
-            let zoned = zone.to_ambiguous_zoned(civil);
+            let zoned = zone.to_ambiguous_zoned_datetime(civil);
             let zoned = match fold {
                 Fold::Earlier => zoned.earlier(),
                 Fold::Later => zoned.later(),

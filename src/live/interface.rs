@@ -1,4 +1,4 @@
-//! Frames off an interface, by libpcap, on a thread of its own.
+//! Frames off an interface, on a thread of its own: by libpcap where the build found it, else by Linux's own ring.
 //!
 //! Batches go round through bounded channels, as they do when files are read. When those who take them
 //! are behind, frames wait in the kernel's buffer for a moment, and then are let go on purpose and counted:
@@ -10,11 +10,20 @@ use crate::findings::Received;
 use crate::frame::{Frame, FrameRef, LinkType};
 use crate::time::{Span, Timestamp};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use pcap::{Active, Capture, Device, Error, Precision, Stat};
+use pnet_datalink::NetworkInterface;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+#[cfg(any(not(libpcap), test))]
+mod port_filter;
+#[cfg(libpcap)]
+#[path = "interface/libpcap.rs"]
+mod source;
+#[cfg(all(not(libpcap), target_os = "linux"))]
+#[path = "interface/packet_ring.rs"]
+mod source;
 
 /// Frames of one batch at most.
 const BATCH_FRAMES: usize = 2_048;
@@ -27,18 +36,21 @@ const NAP: Duration = Duration::from_millis(2);
 const BEHIND: Duration = Duration::from_millis(50);
 /// How often the kernel is asked what it dropped.
 const COUNT_EVERY: Duration = Duration::from_millis(500);
-/// Whether the kernel gives nanoseconds to those who ask.
-const NANOS: bool = cfg!(target_os = "linux");
 /// What has just arrived may not be readable yet.
 const ARRIVING: Span = Span::from_millis(1);
+
+/// Which library reads interfaces in this build.
+pub const CAPTURE_LIBRARY: &str = if cfg!(libpcap) { "libpcap" } else { "AF_PACKET (built without libpcap)" };
 
 /// What to capture.
 #[derive(Clone, Debug)]
 pub struct InterfaceRequest {
-    /// The interface's name; `any` for all.
+    /// The interface's name; `any` for all, with libpcap.
     pub interface: String,
-    /// A filter in libpcap's language.
-    pub filter: String,
+    /// The TCP ports whose frames are wanted.
+    pub ports: Vec<u16>,
+    /// What frames must match beside, in libpcap's language.
+    pub more: Option<String>,
     /// Bytes of each frame that are kept.
     pub snaplen: u32,
     /// The kernel's buffer, in MiB.
@@ -47,69 +59,59 @@ pub struct InterfaceRequest {
     pub promiscuous: bool,
 }
 
-/// An interface that is open, and not read yet.
-pub struct Opened {
-    capture: Capture<Active>,
+impl InterfaceRequest {
+    /// The filter in libpcap's language, to be shown and to be used.
+    #[must_use]
+    pub fn filter(&self) -> String {
+        let mut ports = self.ports.clone();
+        ports.sort_unstable();
+        ports.dedup();
+        let each: Vec<_> = ports.iter().map(|port| format!("tcp port {port}")).collect();
+        let ports = each.join(" or ");
+        self.more.as_ref().map_or_else(|| ports.clone(), |more| format!("({ports}) and ({more})"))
+    }
+}
+
+/// What is known of an open interface.
+#[derive(Clone, Copy, Debug)]
+pub struct Interface {
     /// What frames begin with.
     pub link_type: LinkType,
     /// Whether times have nanoseconds.
     pub nanos: bool,
 }
 
+/// An interface that is open, and not read yet.
+pub struct Opened {
+    source: source::Source,
+    /// What is known of it.
+    pub about: Interface,
+}
+
 /// Opens an interface.
 ///
 /// # Errors
 /// One sentence: what is wrong, and the command that helps.
-pub fn open(asked: &InterfaceRequest) -> Result<Opened, String> {
-    let wrong = |error: &Error| explain(&asked.interface, &words(error));
-    let buffer = i32::try_from(asked.buffer_mib.saturating_mul(1 << 20)).unwrap_or(i32::MAX);
-    let capture = Capture::from_device(asked.interface.as_str())
-        .map_err(|error| wrong(&error))?
-        .promisc(asked.promiscuous && asked.interface != "any")
-        .snaplen(i32::try_from(asked.snaplen).unwrap_or(i32::MAX))
-        .buffer_size(buffer)
-        .precision(if NANOS { Precision::Nano } else { Precision::Micro })
-        .immediate_mode(true);
-    let capture = capture.open().map_err(|error| wrong(&error))?;
-    let mut capture = capture.setnonblock().map_err(|error| wrong(&error))?;
-    capture
-        .filter(&asked.filter, true)
-        .map_err(|error| format!("--filter: {}: '{}'", words(&error), asked.filter))?;
-    let number = capture.get_datalink().0;
-    let link_type = LinkType::from_number(u32::try_from(number).unwrap_or(u32::MAX));
-    if let LinkType::Other(number) = link_type {
-        return Err(format!("{}: frames of link type {number} cannot be read here", asked.interface));
+pub fn open(request: &InterfaceRequest) -> Result<Opened, String> {
+    let (source, about) = source::open(request)?;
+    if let LinkType::Other(number) = about.link_type {
+        return Err(format!("{}: frames of link type {number} cannot be read here", request.interface));
     }
-    Ok(Opened { capture, link_type, nanos: NANOS })
+    Ok(Opened { source, about })
 }
 
 /// The interfaces, as `tcpdump -D` lists them: number, name, state and addresses.
-///
-/// # Errors
-/// What libpcap says.
-pub fn list() -> Result<Vec<String>, String> {
-    let devices =
-        Device::list().map_err(|error| format!("interfaces cannot be listed: {}", words(&error)))?;
-    let line = |(number, device): (usize, Device)| {
-        let flags = device.flags;
+#[must_use]
+pub fn list() -> Vec<String> {
+    let line = |(number, interface): (usize, NetworkInterface)| {
         let mut marks: Vec<String> = Vec::new();
-        marks.extend(flags.is_up().then(|| "Up".to_owned()));
-        marks.extend(flags.is_running().then(|| "Running".to_owned()));
-        marks.extend(flags.is_loopback().then(|| "Loopback".to_owned()));
-        marks.extend(device.addresses.iter().map(|address| address.addr.to_string()));
-        let about = device.desc.map_or_else(String::new, |about| format!(" ({about})"));
-        format!("{}.{}{about} [{}]", number + 1, device.name, marks.join(", "))
+        marks.extend(interface.is_up().then(|| "Up".to_owned()));
+        marks.extend(interface.is_running().then(|| "Running".to_owned()));
+        marks.extend(interface.is_loopback().then(|| "Loopback".to_owned()));
+        marks.extend(interface.ips.iter().map(|network| network.ip().to_string()));
+        format!("{number}.{} [{}]", interface.name, marks.join(", "))
     };
-    Ok(devices.into_iter().enumerate().map(line).collect())
-}
-
-/// libpcap's own words, on one line.
-fn words(error: &Error) -> String {
-    let text = match error {
-        Error::PcapError(text) => text.clone(),
-        other => other.to_string(),
-    };
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    (1..).zip(pnet_datalink::interfaces()).map(line).collect()
 }
 
 /// What is wrong with an interface, and what helps.
@@ -157,7 +159,7 @@ impl Capturing {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(opened: Opened, interface: String) -> Result<Self, String> {
+    pub fn start(opened: Opened) -> Result<Self, String> {
         let (full_in, full) = bounded(BATCHES);
         let (empty, empty_out) = bounded(BATCHES);
         for _ in 0..BATCHES {
@@ -169,17 +171,17 @@ impl Capturing {
         let thread = thread::Builder::new()
             .name("capture".to_owned())
             .spawn(move || {
-                let Opened { capture, link_type, .. } = opened;
+                let Opened { source, about } = opened;
                 let mut round = Round {
-                    capture,
-                    link_type,
+                    source,
+                    link_type: about.link_type,
                     number: 0,
                     full: full_in,
                     empty: empty_out,
                     state,
                     spared: None,
                 };
-                round.run().map(|error| explain(&interface, &words(&error)))
+                round.run()
             })
             .map_err(|error| format!("no thread to capture on: {error}"))?;
         Ok(Self { full, empty, shared, thread })
@@ -237,7 +239,7 @@ pub struct Over;
 
 /// The thread's own.
 struct Round {
-    capture: Capture<Active>,
+    source: source::Source,
     link_type: LinkType,
     /// Frames so far, modulo 2^32.
     number: u32,
@@ -249,20 +251,19 @@ struct Round {
 }
 
 impl Round {
-    /// Captures until it is told to stop, or an error comes up.
-    fn run(&mut self) -> Option<Error> {
+    /// Captures until it is told to stop, or an error comes up: what it is, as a sentence.
+    fn run(&mut self) -> Option<String> {
         let mut counted_at = Instant::now();
-        let mut last = self.count(None);
         loop {
             let outcome = self.step();
             if counted_at.elapsed() >= COUNT_EVERY {
                 counted_at = Instant::now();
-                last = self.count(last);
+                self.count();
             }
             match outcome {
                 Ok(true) if !self.state.stop.load(Ordering::Relaxed) => {}
                 Ok(_) => {
-                    self.count(last);
+                    self.count();
                     return None;
                 }
                 Err(error) => return Some(error),
@@ -271,32 +272,19 @@ impl Round {
     }
 
     /// Takes what there is, once. False where nobody wants it any more.
-    fn step(&mut self) -> Result<bool, Error> {
+    fn step(&mut self) -> Result<bool, String> {
         let Ok(mut batch) = self.empty_batch() else { return Ok(false) };
         let (link, number, mut dropped) = (self.link_type, &mut self.number, 0);
-        let taken = self.capture.dispatch(Some(BATCH_FRAMES), |packet| {
+        let taken = self.source.take(BATCH_FRAMES, &mut |at, orig_len, data| {
             *number = number.wrapping_add(1).max(1);
             let Some(batch) = &mut batch else {
                 dropped += 1;
                 return;
             };
-            let header = packet.header;
-            let part = header.ts.tv_usec.max(0).unsigned_abs();
-            let nanos = u32::try_from(if NANOS { part } else { part.saturating_mul(1_000) }).unwrap_or(0);
-            batch.add(&Frame {
-                at: Timestamp::from_parts(header.ts.tv_sec, nanos),
-                link,
-                orig_len: header.len.max(header.caplen),
-                data: packet.data,
-                id: FrameRef { file: 0, number: *number },
-            });
+            batch.add(&Frame { at, link, orig_len, data, id: FrameRef { file: 0, number: *number } });
         });
         self.state.dropped_here.fetch_add(dropped, Ordering::Relaxed);
-        let taken = match taken {
-            Ok(taken) => taken,
-            Err(Error::TimeoutExpired) => 0,
-            Err(error) => return Err(error),
-        };
+        let taken = taken?;
         let is_wanted = match batch {
             // It has room: as many batches as it has places are under way.
             Some(batch) if !batch.is_empty() => self.full.send(batch).is_ok(),
@@ -326,17 +314,10 @@ impl Round {
         }
     }
 
-    /// Asks the kernel for its counts, and adds what is new: they are numbers of 32 bits.
-    fn count(&mut self, last: Option<Stat>) -> Option<Stat> {
-        let Ok(stat) = self.capture.stats() else { return last };
-        let mut all = self.state.kernel.lock().unwrap_or_else(PoisonError::into_inner);
-        let since =
-            |now: u32, field: fn(&Stat) -> u32| u64::from(now.wrapping_sub(last.as_ref().map_or(0, field)));
-        all.received += since(stat.received, |stat| stat.received);
-        all.dropped_kernel += since(stat.dropped, |stat| stat.dropped);
-        all.dropped_interface += since(stat.if_dropped, |stat| stat.if_dropped);
-        drop(all);
-        Some(stat)
+    /// Asks the kernel for its counts.
+    fn count(&mut self) {
+        let received = self.source.received();
+        *self.state.kernel.lock().unwrap_or_else(PoisonError::into_inner) = received;
     }
 }
 

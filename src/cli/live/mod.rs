@@ -43,7 +43,7 @@ const DROPS_EVERY: Duration = Duration::from_secs(10);
 pub(super) fn run(args: &LiveArgs) -> Result<ExitStatus, Failure> {
     if args.list_interfaces {
         let mut out = io::stdout().lock();
-        for line in interface::list().map_err(Failure::wrong)? {
+        for line in interface::list() {
             writeln!(out, "{line}")?;
         }
         return Ok(ExitStatus::Done);
@@ -66,22 +66,23 @@ fn capture(
     signals: &Signals,
 ) -> Result<ExitStatus, Failure> {
     let name = args.interface.clone().unwrap_or_default();
-    let wanted = interface::InterfaceRequest {
+    let request = interface::InterfaceRequest {
         interface: name.clone(),
-        filter: filter(&settings, args.filter.as_deref()),
+        ports: [settings.quorum_ports.as_slice(), &settings.election_ports].concat(),
+        more: args.filter.clone(),
         snaplen: args.snaplen,
         buffer_mib: args.buffer,
         promiscuous: !args.no_promiscuous,
     };
     let becomes = rights::whom(args.user.as_deref()).map_err(Failure::wrong)?;
     let metrics = serve(args)?;
-    let opened = interface::open(&wanted).map_err(Failure::wrong)?;
+    let opened = interface::open(&request).map_err(Failure::wrong)?;
     give_up_rights(args, becomes.as_ref())?;
-    let output = Output::new(args, opened.nanos, vec![name.clone()]);
+    let output = Output::new(args, opened.about.nanos, vec![name.clone()]);
     let mut session = session(args, asked, settings, output, metrics)?;
-    session.reads(&name, opened.link_type, args.snaplen, opened.nanos);
-    session.start(now(), &wanted.filter)?;
-    let capturing = Capturing::start(opened, name).map_err(Failure::wrong)?;
+    session.reads(&name, opened.about.link_type, args.snaplen, opened.about.nanos);
+    session.start(now(), &request.filter())?;
+    let capturing = Capturing::start(opened).map_err(Failure::wrong)?;
     let outcome = watch(&mut session, &capturing, signals);
     capturing.stop();
     let rest = outcome.and_then(|()| drain(&mut session, &capturing));
@@ -206,16 +207,6 @@ fn drain(session: &mut Session, capturing: &Capturing) -> Result<(), Failure> {
 fn sleep(next_due: Timestamp, now: Timestamp) -> Duration {
     let until = next_due.since(now).micros();
     Duration::from_micros(until).clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
-}
-
-/// A filter for the ports in use, and what is asked for beside.
-fn filter(settings: &DissectOptions, more: Option<&str>) -> String {
-    let mut ports: Vec<u16> = [settings.quorum_ports.as_slice(), &settings.election_ports].concat();
-    ports.sort_unstable();
-    ports.dedup();
-    let each: Vec<_> = ports.iter().map(|port| format!("tcp port {port}")).collect();
-    let ports = each.join(" or ");
-    more.map_or_else(|| ports.clone(), |more| format!("({ports}) and ({more})"))
 }
 
 fn span(duration: Duration) -> Span {

@@ -1,0 +1,130 @@
+//! An interface read through the kernel's own ring, where libpcap is not to be had: `AF_PACKET` with `TPACKET_V3`
+//! (packet(7); Documentation/networking/packet_mmap.rst of Linux).
+//!
+//! The kernel's times, lengths and counts of drops are those that libpcap shows. What libpcap does beyond that is
+//! missing: the pseudo interface `any`, and its language of filters.
+
+use super::port_filter::{self, Layout};
+use super::{Interface, InterfaceRequest, explain};
+use crate::findings::Received;
+use crate::frame::LinkType;
+use crate::time::Timestamp;
+use ferranet::{BpfInsn, Channel, Receiver, RingConfig};
+use std::fs;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Bytes of a block of the ring. The kernel hands blocks over, not frames.
+const BLOCK_BYTES: u32 = 1 << 18;
+/// After how long the kernel hands over a block that is not full, in milliseconds.
+const RETIRE_MS: u32 = 2;
+/// `ARPHRD_ETHER`, `ARPHRD_LOOPBACK` and `ARPHRD_NONE` of Linux's `if_arp.h`: what frames of an interface begin with.
+const ARPHRD_ETHER: u32 = 1;
+const ARPHRD_LOOPBACK: u32 = 772;
+const ARPHRD_NONE: u32 = 65_534;
+
+/// An open interface.
+pub(super) struct Source {
+    interface: String,
+    receiver: Receiver,
+}
+
+/// Opens an interface.
+///
+/// # Errors
+/// One sentence: what is wrong, and what helps.
+pub(super) fn open(request: &InterfaceRequest) -> Result<(Source, Interface), String> {
+    let name = request.interface.as_str();
+    if name == "any" {
+        return Err(
+            "the interface any needs libpcap, and this qscope was built without it: name one interface \
+                    ('qscope live -D' lists them), or install libpcap and build it again"
+                .to_owned(),
+        );
+    }
+    if request.more.is_some() {
+        return Err(
+            "--filter needs libpcap, and this qscope was built without it: leave it out, or install libpcap \
+                    and build it again"
+                .to_owned(),
+        );
+    }
+    let link_type = link_type(name)?;
+    let layout = if link_type == LinkType::RawIp { Layout::Ip } else { Layout::Ethernet };
+    let program: Vec<BpfInsn> = port_filter::program(layout, &request.ports, request.snaplen)
+        .into_iter()
+        .map(|step| BpfInsn::new(step.code, step.jt, step.jf, step.k))
+        .collect();
+    let blocks = (u64::from(request.buffer_mib) << 20) / u64::from(BLOCK_BYTES);
+    let ring = RingConfig {
+        block_size: BLOCK_BYTES,
+        block_count: u32::try_from(blocks.max(2)).unwrap_or(u32::MAX),
+        retire_blk_tov_ms: RETIRE_MS,
+        ..RingConfig::rx_default()
+    };
+    // Nothing is ever sent: that half of the channel is closed at once.
+    let (_, receiver) = Channel::builder(name)
+        .promiscuous(request.promiscuous)
+        .filter(program)
+        .rx_ring(ring.snaplen(request.snaplen))
+        .tx_ring(RingConfig::small())
+        .build_sync()
+        .map_err(|error| explain(name, &words(&error)))?;
+    Ok((Source { interface: name.to_owned(), receiver }, Interface { link_type, nanos: true }))
+}
+
+/// What the frames of an interface begin with, as the kernel says.
+fn link_type(interface: &str) -> Result<LinkType, String> {
+    // A name is one step of a path, and none of the names that are not.
+    if interface.contains('/') || matches!(interface, "" | "." | "..") {
+        return Err(explain(interface, "No such device"));
+    }
+    let kind = fs::read_to_string(format!("/sys/class/net/{interface}/type"))
+        .map_err(|_| explain(interface, "No such device"))?;
+    match kind.trim().parse() {
+        Ok(ARPHRD_ETHER | ARPHRD_LOOPBACK) => Ok(LinkType::Ethernet),
+        Ok(ARPHRD_NONE) => Ok(LinkType::RawIp),
+        _ => Err(format!(
+            "{interface}: frames of an interface of type {} cannot be read without libpcap",
+            kind.trim()
+        )),
+    }
+}
+
+impl Source {
+    /// Hands on the frames that wait, at least a block and until `max` are reached: time, length on the wire, bytes.
+    /// Answers how many.
+    ///
+    /// # Errors
+    /// One sentence: what broke the capture off.
+    pub(super) fn take(
+        &mut self,
+        max: usize,
+        each: &mut dyn FnMut(Timestamp, u32, &[u8]),
+    ) -> Result<usize, String> {
+        let mut taken = 0;
+        while taken < max {
+            let block = self.receiver.recv_block_timeout(Duration::ZERO);
+            let Some(block) = block.map_err(|error| explain(&self.interface, &words(&error)))? else { break };
+            for frame in block.frames() {
+                let since =
+                    frame.timestamp().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+                let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+                let at = Timestamp::from_parts(seconds, since.subsec_nanos());
+                each(at, u32::try_from(frame.wire_len()).unwrap_or(u32::MAX), frame.data());
+                taken += 1;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// What the kernel received and dropped since the interface was opened.
+    pub(super) fn received(&mut self) -> Received {
+        let stats = self.receiver.stats().unwrap_or_default();
+        Received { received: stats.received, dropped_kernel: stats.dropped, ..Received::default() }
+    }
+}
+
+/// An error with its cause, on one line.
+fn words(error: &ferranet::Error) -> String {
+    error.as_io().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
