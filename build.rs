@@ -19,7 +19,7 @@ fn main() {
     if env::var_os("CARGO_FEATURE_LIVE").is_some() && has_libpcap() {
         println!("cargo::rustc-cfg=libpcap");
     }
-    println!("cargo::rustc-env=QSCOPE_COMMIT={}", commit().unwrap_or_default());
+    println!("cargo::rustc-env=QSCOPE_COMMIT={}", commit().unwrap_or_else(|| "unknown".to_owned()));
 }
 
 /// Whether the linker will find libpcap. `QSCOPE_WITHOUT_LIBPCAP` says that it shall not be used.

@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 const REPORT: (&str, &str) = ("<!-- report -->\n```text\n", "```\n<!-- end of report -->");
 /// What stands before the examples of a shell session that are not run.
 const NOT_RUN: [&str; 12] = [
-    "cargo ", "ssh ", "sudo ", "tcpdump ", "printf ", "chmod ", "tshark ", "kill ", "apt-get ", "QSCOPE_", "git ", "curl ",
+    "cargo ", "ssh ", "sudo ", "tcpdump ", "printf ", "chmod ", "tshark ", "kill ", "apt-get ", "QSCOPE_",
+    "git ", "curl ",
 ];
 
 fn root() -> PathBuf {
@@ -112,7 +113,10 @@ fn shell_lines() -> Vec<(String, String)> {
 fn every_command_shown_runs() {
     let mut run = 0;
     for (page, line) in shell_lines() {
-        if line.starts_with('#') || NOT_RUN.iter().any(|start| line.starts_with(start)) || line.contains("qscope live") {
+        if line.starts_with('#')
+            || NOT_RUN.iter().any(|start| line.starts_with(start))
+            || line.contains("qscope live")
+        {
             continue;
         }
         assert!(line.starts_with("qscope "), "{page}: neither run nor named as not to be run: {line}");
@@ -129,7 +133,8 @@ fn every_command_shown_runs() {
             .replace("10.0.0.7", "10.255.0.101");
         // What reads the output is not ours to test.
         let line = line.split(" | ").next().unwrap().replacen("qscope", env!("CARGO_BIN_EXE_qscope"), 1);
-        let output = Command::new("sh").args(["-c", &line]).current_dir(root()).stdin(Stdio::null()).output().unwrap();
+        let output =
+            Command::new("sh").args(["-c", &line]).current_dir(root()).stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{page}: {line}\n{}", String::from_utf8_lossy(&output.stderr));
         assert!(!output.stdout.is_empty(), "{page}: {line} prints nothing");
         run += 1;
@@ -139,7 +144,14 @@ fn every_command_shown_runs() {
 
 #[test]
 fn every_page_that_is_named_is_there() {
-    for page in ["README.md", "docs/capturing.md", "docs/replay.md", "docs/live.md", "docs/library.md", "docs/limits.md"] {
+    for page in [
+        "README.md",
+        "docs/capturing.md",
+        "docs/replay.md",
+        "docs/live.md",
+        "docs/library.md",
+        "docs/limits.md",
+    ] {
         let text = read(page);
         let folder = root().join(page).parent().unwrap().to_owned();
         for link in text.split("](").skip(1) {

@@ -9,9 +9,8 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
-Capture on every server, or at least on the leader:
-  tcpdump -i eth0 -s 96 'tcp port 2888 or tcp port 3888' -z gzip -W 10 -G 3600 \\
-          -w 'tcpdump-trace-%y%m%d-%H%M%S.pcap' -Z root
+Capture on every server, or at least on the leader (a ring of ten files of 500 MB; leave out -G):
+  tcpdump -i eth0 -s 96 -C 500 -W 10 -w /var/tmp/zk.pcap -Z root 'tcp port 2888 or tcp port 3888'
 
 Then:
   qscope replay .                      # which server stalled, when, for how long, how it ended
@@ -54,7 +53,7 @@ its time may lie before that of the line above it.";
 /// stalled, from when to when, against which of ZooKeeper's deadlines, and what ended it. Captures cut
 /// at 96 bytes a frame suffice.
 #[derive(Debug, Parser)]
-#[command(name = "qscope", version, after_long_help = AFTER_HELP, arg_required_else_help = true)]
+#[command(name = "qscope", version, long_version = super::version::LONG, after_long_help = AFTER_HELP, arg_required_else_help = true)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -71,6 +70,10 @@ pub(super) enum Command {
     /// Watch an interface: tell every stall when it happens.
     #[command(after_help = super::live::HELP)]
     Live(Box<super::live::LiveArgs>),
+    /// Print a completion script for a shell.
+    Completions(super::generate::CompletionArgs),
+    /// Write the man pages.
+    Man(super::generate::ManArgs),
 }
 
 /// Where servers listen, and what describes them.

@@ -8,6 +8,7 @@ mod args;
 mod config;
 mod dump;
 mod exit;
+mod generate;
 #[cfg(feature = "live")]
 mod live;
 #[cfg(not(feature = "live"))]
@@ -18,6 +19,7 @@ mod pipeline;
 mod progress;
 mod reader;
 mod replay;
+mod version;
 mod zone;
 
 pub use exit::ExitStatus;
@@ -40,6 +42,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
         Command::Replay(args) => replay::run(args),
         Command::Dump(args) => dump::run(args),
         Command::Live(args) => live::run(args),
+        Command::Completions(args) => generate::completions(args),
+        Command::Man(args) => generate::man(args),
     };
     result.unwrap_or_else(|failure| failure.report())
 }

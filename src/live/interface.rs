@@ -39,9 +39,6 @@ const COUNT_EVERY: Duration = Duration::from_millis(500);
 /// What has just arrived may not be readable yet.
 const ARRIVING: Span = Span::from_millis(1);
 
-/// Which library reads interfaces in this build.
-pub const CAPTURE_LIBRARY: &str = if cfg!(libpcap) { "libpcap" } else { "AF_PACKET (built without libpcap)" };
-
 /// What to capture.
 #[derive(Clone, Debug)]
 pub struct InterfaceRequest {
