@@ -1,7 +1,7 @@
-//! What may come before the quorum protocols on both ports: SASL packets, and TLS.
+//! What may precede the quorum protocols on both ports: SASL packets and TLS.
 //!
-//! SASL ends after the server's SUCCESS and the stream goes on in clear. Behind TLS nothing can be read:
-//! it is recognised and its records are sized, no more.
+//! SASL ends with the server's SUCCESS, and the stream continues in clear text. TLS is only recognised and
+//! its records sized; nothing behind it can be read.
 //!
 //! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/auth/QuorumAuth.java` and
 //! `zookeeper.jute`, QuorumAuthPacket; TLS records: RFC 8446, section 5.1.
@@ -10,6 +10,7 @@ use nom::Parser;
 
 use super::error::{DecodeErrorKind, Decoded};
 use super::jute::{self, Fault, Parsed};
+use super::wire_enum::wire_enum;
 
 /// The first 8 bytes of every SASL packet, `QuorumAuth.QUORUM_AUTH_MAGIC_NUMBER`.
 pub const MAGIC: [u8; 8] = [0x5f, 0x24, 0x35, 0x01, 0x35, 0x01, 0xed, 0xcc];
@@ -20,58 +21,23 @@ pub fn is_magic(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC)
 }
 
-/// How the authentication stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// 0: tokens still go back and forth. A learner never says anything else.
-    InProgress,
-    /// 1: the server is satisfied; the stream goes on in clear.
-    Success,
-    /// −1: it is not.
-    Error,
-    /// Any other number.
-    Unknown(i32),
-}
-
-impl Status {
-    /// The status of a number on the wire.
-    #[must_use]
-    pub const fn from_number(number: i32) -> Self {
-        match number {
-            0 => Self::InProgress,
-            1 => Self::Success,
-            -1 => Self::Error,
-            other => Self::Unknown(other),
-        }
-    }
-
-    /// Its number on the wire.
-    #[must_use]
-    pub const fn number(self) -> i32 {
-        match self {
-            Self::InProgress => 0,
-            Self::Success => 1,
-            Self::Error => -1,
-            Self::Unknown(other) => other,
-        }
-    }
-
-    /// Its name as ZooKeeper spells it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::InProgress => "IN_PROGRESS",
-            Self::Success => "SUCCESS",
-            Self::Error => "ERROR",
-            Self::Unknown(_) => "UNKNOWN",
-        }
+wire_enum! {
+    /// How the authentication stands, `QuorumAuth.Status`.
+    pub enum Status {
+        /// 0: tokens still go back and forth. A learner never sends anything else.
+        InProgress = 0, "IN_PROGRESS";
+        /// 1: the server accepts the learner; the stream goes on in clear text.
+        Success = 1, "SUCCESS";
+        /// −1: the server rejects the learner.
+        Error = -1, "ERROR";
+        _ = "UNKNOWN";
     }
 }
 
 /// The first 16 bytes of a SASL packet, enough to size it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// How the authentication stands.
+    /// Status of the authentication.
     pub status: Status,
     /// The token's length, −1 for null.
     pub token_len: i32,
@@ -81,7 +47,7 @@ impl Head {
     /// Bytes in a head.
     pub const LEN: usize = 16;
 
-    /// The head at the front of `bytes`; `None` below 16 bytes or without [`MAGIC`].
+    /// The head at the start of `bytes`; `None` below 16 bytes or without [`MAGIC`].
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (status, rest) = bytes.strip_prefix(&MAGIC)?.split_first_chunk()?;
@@ -115,7 +81,7 @@ pub struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// The packet at the front of `input`, its token no longer than `limit`.
+    /// Decodes the packet at the start of `input`, with a token of at most `limit` bytes.
     #[must_use]
     pub fn decode(input: &'a [u8], limit: u32) -> Decoded<Self> {
         Decoded::of(jute::front(input, |input| Self::parse(input, limit)))
@@ -131,7 +97,7 @@ impl<'a> Packet<'a> {
             .parse(after)
     }
 
-    /// Writes it.
+    /// Appends its encoding to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&MAGIC);
         jute::put_int(out, self.status.number());
@@ -148,11 +114,11 @@ impl<'a> Packet<'a> {
 /// | 3 | 2 | length of what follows, at most 16,384 + 2,048 |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TlsHead {
-    /// 22 handshake, 23 application data, 20, 21 and 24 the rest.
+    /// 22 handshake, 23 application data, 20 change of cipher, 21 alert, 24 heartbeat.
     pub content: u8,
-    /// 0x0301 to 0x0303; what is truly spoken is agreed inside.
+    /// 0x0301 to 0x0303; the handshake negotiates the true version.
     pub version: u16,
-    /// Bytes behind the head.
+    /// Bytes after the head.
     pub len: u16,
 }
 
@@ -160,10 +126,10 @@ impl TlsHead {
     /// Bytes in a head.
     pub const LEN: usize = 5;
 
-    /// The longest record: 2^14 bytes and what protection may add (RFC 5246, section 6.2.3).
+    /// The longest record: 2^14 bytes and the most that protection may add (RFC 5246, section 6.2.3).
     const MAX_RECORD: u16 = 16_384 + 2_048;
 
-    /// The head at the front of `bytes`; `None` below 5 bytes or if no TLS record starts like this.
+    /// The head at the start of `bytes`; `None` below 5 bytes or if no TLS record starts like this.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let [content, major, minor, high, low] = *bytes.first_chunk()?;
@@ -183,7 +149,7 @@ impl TlsHead {
     }
 }
 
-/// Whether a stream that starts like this is TLS: a handshake record. The dialer's first bytes.
+/// Whether a stream that starts with these bytes is TLS: the dialer sends a handshake record first.
 #[must_use]
 pub fn is_tls(bytes: &[u8]) -> bool {
     matches!(bytes, [0x16, 0x03, 0..=4, ..])

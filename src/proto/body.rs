@@ -1,4 +1,4 @@
-//! What is in a packet's data, by its type and direction.
+//! The data of a packet, decoded by its type and direction.
 
 use nom::Parser;
 
@@ -16,7 +16,7 @@ use super::txn::Txn;
 /// Source: `apache/zookeeper: zookeeper-server/.../server/quorum/`, Leader, Learner, LearnerHandler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
-    /// Null, in a type that has no data or need not have any.
+    /// No data, in a type that has none or need not have any.
     Empty,
     /// REQUEST.
     Request(Request<'a>),
@@ -24,7 +24,7 @@ pub enum Body<'a> {
     Proposal(Txn<'a>),
     /// INFORM.
     Inform(Txn<'a>),
-    /// PING's answer: the sessions that the learner heard of since its last one.
+    /// A learner's PING: the sessions that were active since its last one.
     Ping(Sessions<'a>),
     /// REVALIDATE to the leader: is this session alive?
     RevalidateRequest {
@@ -48,7 +48,7 @@ pub enum Body<'a> {
     ObserverInfo(LearnerInfo),
     /// LEADERINFO.
     LeaderInfo {
-        /// The protocol it speaks, [`LearnerInfo::PROTOCOL`].
+        /// The leader's protocol version, [`LearnerInfo::PROTOCOL`].
         protocol_version: i32,
     },
     /// ACKEPOCH.
@@ -58,7 +58,7 @@ pub enum Body<'a> {
     },
     /// COMMITANDACTIVATE.
     CommitAndActivate {
-        /// Who is to lead from here on.
+        /// The sid of the designated leader after the reconfiguration.
         leader: Sid,
     },
     /// INFORMANDACTIVATE.
@@ -68,15 +68,15 @@ pub enum Body<'a> {
         /// The reconfiguration.
         txn: Txn<'a>,
     },
-    /// Data in a type that has none in this direction, or that no release knows.
+    /// Data of a type that has none in this direction, or that no release knows.
     Unknown(&'a [u8]),
 }
 
 impl<'a> Body<'a> {
-    /// Decodes the data of a packet of type `kind` that goes to the leader or away from it.
+    /// Decodes the data of a packet of type `kind`, sent to the leader or by it.
     ///
     /// # Errors
-    /// Where the data is not what the type has. Offsets count from the data's first byte.
+    /// If the data is not valid for the type. Offsets count from the data's first byte.
     pub fn decode(kind: PacketType, to_leader: bool, data: Option<&'a [u8]>) -> Result<Self, DecodeError> {
         let Some(data) = data else {
             return Self::without_data(kind, to_leader);
@@ -117,10 +117,10 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Writes the data, without the length before it.
+    /// Appends the data to `out`, without the length before it.
     ///
-    /// What was decoded comes out as it was, but for values with several spellings: booleans come out as
-    /// 0 or 1, and what readers ignore is left out.
+    /// Decoded data encodes to the same bytes, except where a value has several encodings: booleans become 0
+    /// or 1, and bytes that readers ignore are left out.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match *self {
             Self::Empty => {}
@@ -149,7 +149,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Whether its packet's data is null, not merely empty.
+    /// Whether the packet's data is null, not just empty.
     const fn is_null(&self) -> bool {
         match self {
             Self::Empty => true,
@@ -159,7 +159,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Writes a whole packet.
+/// Appends a whole packet to `out`.
 pub fn encode(kind: PacketType, zxid: Zxid, body: &Body<'_>, authinfo: &Authinfo<'_>, out: &mut Vec<u8>) {
     let mut data = Vec::new();
     body.encode(&mut data);
@@ -168,17 +168,17 @@ pub fn encode(kind: PacketType, zxid: Zxid, body: &Body<'_>, authinfo: &Authinfo
 }
 
 impl<'a> Packet<'a> {
-    /// Its data, decoded.
+    /// Decodes its data.
     ///
     /// # Errors
-    /// Where the data is not what the type has; the packet is framed all the same. Offsets count from the
-    /// packet's first byte.
+    /// If the data is not valid for the type; the packet itself is still framed correctly. Offsets count from
+    /// the packet's first byte.
     pub fn body(&self, to_leader: bool) -> Result<Body<'a>, DecodeError> {
         Body::decode(self.head.kind, to_leader, self.data).map_err(|error| error.behind(Head::LEN))
     }
 }
 
-/// ACKEPOCH's −1.
+/// ACKEPOCH's −1: the learner had already accepted the epoch.
 const NO_EPOCH: u32 = u32::MAX;
 
 fn revalidate_request(input: &[u8]) -> Parsed<'_, Body<'_>> {
@@ -214,7 +214,7 @@ fn inform_and_activate(data: &[u8]) -> Result<Body<'_>, DecodeError> {
     Ok(Body::InformAndActivate { leader, txn })
 }
 
-/// The sessions in a PING's answer: as many as the data has room for, in the order of a hash map.
+/// The sessions in a learner's PING: as many as the data has room for, in no particular order.
 ///
 /// | offset | size | field |
 /// | --- | --- | --- |
@@ -226,13 +226,13 @@ pub struct Sessions<'a> {
 }
 
 impl<'a> Sessions<'a> {
-    /// Bytes for each.
+    /// Bytes per session.
     pub const EACH: usize = 12;
 
     /// The sessions that fill `data`.
     ///
     /// # Errors
-    /// Where that is no multiple of 12.
+    /// If the length is not a multiple of 12.
     pub fn decode(data: &'a [u8]) -> Result<Self, DecodeError> {
         match data.len() % Self::EACH {
             0 => Ok(Self { raw: data }),
@@ -243,20 +243,20 @@ impl<'a> Sessions<'a> {
         }
     }
 
-    /// The sessions that a cut left whole.
+    /// The sessions that were captured completely.
     #[must_use]
     pub fn decode_cut(data: &'a [u8]) -> Self {
         let whole = data.len().saturating_sub(data.len() % Self::EACH);
         Self { raw: data.get(..whole).unwrap_or_default() }
     }
 
-    /// How many.
+    /// The number of sessions.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.raw.len() / Self::EACH
     }
 
-    /// Whether there is none.
+    /// Whether there are no sessions.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.raw.is_empty()

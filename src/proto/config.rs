@@ -1,5 +1,5 @@
-//! The text that describes an ensemble: in NEWLEADER, in notifications, in reconfigurations, and, as far
-//! as servers go, in `zoo.cfg` and its dynamic part.
+//! The text of an ensemble's configuration: in NEWLEADER, in notifications, in reconfigurations, and (the
+//! server lines) in `zoo.cfg` and its dynamic file.
 //!
 //! Lines joined by LF, in any order but for the version, which is last on the wire:
 //!
@@ -11,7 +11,7 @@
 //! version=500000000
 //! ```
 //!
-//! Nothing fails as a whole: a line that cannot be read is a [`Line::Other`]. Nothing is allocated.
+//! Decoding never fails as a whole: an unreadable line is a [`Line::Other`]. Nothing is allocated.
 //!
 //! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/QuorumPeer.java`, QuorumServer, and
 //! `flexible/QuorumMaj.java`, `flexible/QuorumHierarchical.java`.
@@ -19,11 +19,19 @@
 use super::id::Sid;
 
 /// A configuration as text.
+///
+/// ```
+/// use quorumscope::proto::config::Text;
+///
+/// let text = Text(b"server.1=zk1:2888:3888:participant;2181\nserver.2=zk2:2888:3888:observer\nversion=5");
+/// let ids: Vec<_> = text.servers().map(|server| server.sid.0).collect();
+/// assert_eq!((ids, text.version()), (vec![1, 2], Some(5)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text<'a>(pub &'a [u8]);
 
 impl<'a> Text<'a> {
-    /// Its lines. Empty ones are left out, and so is the white space around each.
+    /// Its lines, trimmed, without empty ones.
     pub fn lines(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
         self.0
             .split(|byte| *byte == b'\n')
@@ -64,19 +72,19 @@ pub enum Line<'a> {
     },
     /// `weight.<sid>=<weight>`, hierarchical quorums.
     Weight {
-        /// Whose.
+        /// The member's sid.
         sid: Sid,
         /// How much its vote counts in its group.
         weight: i64,
     },
     /// `version=<hexadecimal>`
     Version(u64),
-    /// Anything else: a comment, another setting of `zoo.cfg`, or what cannot be read.
+    /// Anything else: a comment, another setting of `zoo.cfg`, or an unreadable line.
     Other(&'a [u8]),
 }
 
 impl<'a> Line<'a> {
-    /// Reads a line that has no white space around it.
+    /// Decodes a trimmed line.
     #[must_use]
     pub fn decode(line: &'a [u8]) -> Self {
         Self::read(line).unwrap_or(Self::Other(line))
@@ -102,10 +110,10 @@ impl<'a> Line<'a> {
 /// Whether a server votes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LearnerType {
-    /// It does.
+    /// A participant: it votes.
     #[default]
     Participant,
-    /// It does not.
+    /// An observer: it does not vote.
     Observer,
 }
 
@@ -125,11 +133,11 @@ impl LearnerType {
 /// `host:port[:port[:type]][|host:port:port...][;[host:]port[;[host:]port]]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Server<'a> {
-    /// Its number.
+    /// Its sid.
     pub sid: Sid,
     /// Whether it votes.
     pub learner_type: LearnerType,
-    /// Where clients reach it; the last resort, after `clientPort`, in `zoo.cfg`.
+    /// Where clients reach it, if the line says so.
     pub client: Option<ClientAddress<'a>>,
     addresses: &'a str,
 }
@@ -154,20 +162,20 @@ impl<'a> Server<'a> {
         Some(Self { sid, learner_type, client, addresses })
     }
 
-    /// Where other servers reach it, at least one.
+    /// Where other servers reach it; at least one address.
     pub fn addresses(&self) -> impl Iterator<Item = Address<'a>> + use<'a> {
         self.addresses.split('|').filter_map(|address| Address::read(address).map(|(address, _)| address))
     }
 }
 
-/// Where servers reach a server.
+/// The address and ports at which other servers reach a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address<'a> {
-    /// A name or an address; the brackets of IPv6 are taken off.
+    /// A host name or an address, without the brackets of IPv6.
     pub host: &'a str,
-    /// The port for the leader's learners, 2888 by custom.
+    /// The quorum port, 2888 by convention.
     pub quorum_port: u16,
-    /// The port for elections, 3888 by custom; old files may lack it.
+    /// The election port, 3888 by convention; old files may lack it.
     pub election_port: Option<u16>,
 }
 
@@ -190,12 +198,12 @@ impl<'a> Address<'a> {
     }
 }
 
-/// Where clients reach a server.
+/// The address and port at which clients reach a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress<'a> {
-    /// A name or an address; `None` is every address the server has.
+    /// A host name or an address; `None` stands for every address of the server.
     pub host: Option<&'a str>,
-    /// The port, 2181 by custom.
+    /// The client port, 2181 by convention.
     pub port: u16,
 }
 

@@ -1,7 +1,7 @@
-//! The messages between servers that elect a leader (the election port, 3888 by custom).
+//! The messages of leader election (the election port, 3888 by convention).
 //!
-//! The dialer says who it is once ([`Hello`]); after that (and after SASL, where it is on) both sides
-//! send [`Notification`]s, each behind a 4-byte length.
+//! The dialer identifies itself once ([`Hello`]). After that, and after SASL where it is enabled, both sides
+//! send [`Notification`]s, each with a 4-byte length before it.
 //!
 //! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/QuorumCnxManager.java` and
 //! `FastLeaderElection.java`.
@@ -13,7 +13,7 @@ use super::error::{DecodeError, DecodeErrorKind, Decoded};
 use super::id::{ServerState, Sid, Zxid};
 use super::jute::{self, Fault, Parsed};
 
-/// The longest notification any release takes: 1 MiB in 3.3 to 3.4.5, half of that since.
+/// The longest notification that any release accepts: 1 MiB in 3.3 to 3.4.5, half of that since.
 pub const MAX_FRAME: u32 = 1_048_576;
 
 /// The longest address text in a [`Hello`], `QuorumCnxManager.maxBuffer`.
@@ -25,7 +25,16 @@ pub const LENGTH_LEN: usize = 4;
 /// The fields that every notification has had since 3.0: state, leader, zxid, election epoch.
 pub const MIN_NOTIFICATION_LEN: usize = 28;
 
-/// What the dialer says first.
+/// The dialer's first message.
+///
+/// ```
+/// use quorumscope::proto::election::Hello;
+/// use quorumscope::proto::{Decoded, Sid};
+///
+/// // A server of 3.4 says its sid and nothing else.
+/// let Decoded::Record { value, used } = Hello::decode(&[0, 0, 0, 0, 0, 0, 0, 3]) else { panic!() };
+/// assert_eq!((value.sid(), value.addresses().count(), used), (Sid(3), 0, 8));
+/// ```
 ///
 /// | offset | size | field |
 /// | --- | --- | --- |
@@ -37,7 +46,7 @@ pub const MIN_NOTIFICATION_LEN: usize = 28;
 pub enum Hello<'a> {
     /// A bare sid (3.4 and before).
     Bare {
-        /// Who dials.
+        /// The dialer's sid.
         sid: Sid,
     },
     /// A protocol number, a sid and addresses (3.5 and later).
@@ -57,8 +66,8 @@ impl<'a> Hello<'a> {
     /// The protocol with several (3.6+, `multiAddress.enabled`).
     pub const V2: i64 = -65535;
 
-    /// The hello at the front of the dialer's stream. Any 8 bytes above 0 are a bare sid, so what is known
-    /// to be something else (TLS, SASL) is refused; see also [`Hello::plausible`].
+    /// Decodes the hello at the start of the dialer's stream. Any 8 bytes above 0 are a bare sid, so TLS and
+    /// SASL are rejected explicitly; see also [`Hello::plausible`].
     #[must_use]
     pub fn decode(input: &'a [u8]) -> Decoded<Self> {
         Decoded::of(jute::front(input, Self::parse))
@@ -103,8 +112,8 @@ impl<'a> Hello<'a> {
         text.into_iter().flat_map(|text| text.split(|byte| *byte == b'|'))
     }
 
-    /// Whether a server would say this: a protocol that some release has, and a sid as people give them
-    /// (or the one by which observers go). A first notification, read as a hello, fails here.
+    /// Whether a server would send this: a protocol version that some release has, and a realistic sid (or
+    /// the one that observers use). A notification misread as a hello fails here.
     #[must_use]
     pub const fn plausible(&self) -> bool {
         match *self {
@@ -126,8 +135,8 @@ impl<'a> Hello<'a> {
     }
 }
 
-/// The length before a notification; `used` is 4. JDKs differ in how they write it, so it may come in a
-/// segment of its own, or in four.
+/// Decodes the length before a notification; `used` is 4. Depending on the JDK it may arrive in a segment of
+/// its own, or in four.
 #[must_use]
 pub fn decode_length(input: &[u8]) -> Decoded<usize> {
     Decoded::of(jute::front(input, length))
@@ -158,13 +167,13 @@ fn length(input: &[u8]) -> Parsed<'_, usize> {
 /// Offsets count from behind the 4-byte length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notification<'a> {
-    /// What the sender says it is doing.
+    /// The sender's state.
     pub state: ServerState,
-    /// Whom it votes for or follows. `i64::MIN` from a LOOKING observer, −1 before the first vote.
+    /// The server that it votes for or follows. `i64::MIN` from a LOOKING observer, −1 before the first vote.
     pub leader: Sid,
     /// That candidate's last logged zxid when the election was held; `i64::MIN`'s bits from an observer.
     pub zxid: Zxid,
-    /// The sender's round, which starts at 1 with its process; not the epoch of zxids.
+    /// The sender's election round, which starts at 1 with its process; not the epoch of zxids.
     pub election_epoch: i64,
     /// The candidate's epoch while LOOKING, the established one afterwards.
     pub peer_epoch: Option<i64>,
@@ -172,12 +181,12 @@ pub struct Notification<'a> {
     pub version: Option<i32>,
     /// The committed configuration, as [`super::config::Text`] reads it.
     pub config: Option<&'a [u8]>,
-    /// What follows the fields above, in no version known so far.
+    /// Bytes after the fields above; no known version has any.
     pub rest: &'a [u8],
 }
 
 impl<'a> Notification<'a> {
-    /// The notification at the front of `input`, its 4-byte length included.
+    /// Decodes the notification at the start of `input`, including its 4-byte length.
     #[must_use]
     pub fn decode(input: &'a [u8]) -> Decoded<Self> {
         let len = match decode_length(input) {
@@ -195,19 +204,19 @@ impl<'a> Notification<'a> {
         }
     }
 
-    /// The notification in a whole payload, without its length.
+    /// Decodes a notification from a complete payload, without its length.
     ///
     /// # Errors
-    /// Below 28 bytes, or where a field does not fit into the payload.
+    /// If there are less than 28 bytes, or if a field does not fit into the payload.
     pub fn decode_payload(payload: &'a [u8]) -> Result<Self, DecodeError> {
         jute::whole(payload, |input| Self::parse(input, payload.len()))
     }
 
-    /// The notification of which a capture kept only the front: `payload` is that, `len` the whole
-    /// payload's length. What lies beyond the cut is `None`, as are fields that `len` leaves no room for.
+    /// Decodes a notification that the capture cut: `payload` is what was captured, `len` the length of the
+    /// whole payload. Fields beyond the cut are `None`, as are fields that `len` leaves no room for.
     ///
     /// # Errors
-    /// Where `len` is below 28, or fewer than 28 bytes were kept.
+    /// If `len` is below 28, or fewer than 28 bytes were captured.
     pub fn decode_cut(payload: &'a [u8], len: usize) -> Result<Self, DecodeError> {
         if payload.len() >= len {
             return Self::decode_payload(payload.get(..len).unwrap_or(payload));
@@ -221,7 +230,7 @@ impl<'a> Notification<'a> {
         payload.first_chunk().map(|state| ServerState::from_number(i32::from_be_bytes(*state)))
     }
 
-    /// Reads what is there of a payload of `len` bytes.
+    /// Reads the captured part of a payload of `len` bytes.
     fn parse(input: &'a [u8], len: usize) -> Parsed<'a, Self> {
         let is_cut = input.len() < len;
         if len < MIN_NOTIFICATION_LEN {
@@ -245,7 +254,7 @@ impl<'a> Notification<'a> {
         Ok((after, Self { state, leader, zxid, election_epoch, peer_epoch, version, config, rest }))
     }
 
-    /// Writes it behind its length.
+    /// Appends its length and its encoding to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut payload = Vec::with_capacity(MIN_NOTIFICATION_LEN);
         self.encode_payload(&mut payload);
@@ -270,8 +279,8 @@ impl<'a> Notification<'a> {
     }
 }
 
-/// A configuration's text. Unlike other buffers it is never null: a server skips a notification that
-/// says so (FastLeaderElection, "Invalid configLength").
+/// A configuration's text. Unlike other buffers it is never null: a server skips a notification with a
+/// negative length (FastLeaderElection, "Invalid configLength").
 fn config(input: &[u8]) -> Parsed<'_, Option<&[u8]>> {
     let (after, config) = jute::buffer("config", MAX_FRAME)(input)?;
     match config {
@@ -280,7 +289,7 @@ fn config(input: &[u8]) -> Parsed<'_, Option<&[u8]>> {
     }
 }
 
-/// A field that older layouts lack and cuts hide.
+/// A field that older layouts lack, and that a cut may hide.
 fn if_room<'a, T>(
     is_there: bool,
     parser: impl Fn(&'a [u8]) -> Parsed<'a, T>,

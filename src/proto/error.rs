@@ -1,25 +1,24 @@
-//! What a decoder answers: a record, "not yet", or what is wrong and where.
+//! The result of decoding: a record, too few bytes, or an error with its offset.
 //!
-//! Errors are `Copy`, hold no text of their own and allocate nothing, so a hostile stream costs no more
-//! than a good one.
+//! Errors are `Copy`, own no text and allocate nothing, so a hostile stream costs no more than a valid one.
 
 use std::fmt;
 
-/// What is wrong with some bytes, and where.
+/// What is wrong with some bytes, and at which offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     /// The field that could not be read.
     pub field: &'static str,
-    /// Where that field begins, in the bytes the decoder was given.
+    /// Offset of that field in the decoder's input.
     pub offset: usize,
     /// What is wrong with it.
     pub kind: DecodeErrorKind,
 }
 
-/// The ways in which bytes can fail to be a record.
+/// The reasons why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeErrorKind {
-    /// The field needs `needed` bytes from its offset on, and `present` are there.
+    /// The field needs `needed` bytes from its offset on, and only `present` are there.
     TooShort {
         /// Bytes the field takes, as far as is known.
         needed: usize,
@@ -28,19 +27,19 @@ pub enum DecodeErrorKind {
     },
     /// A length or a count above its limit.
     TooLong {
-        /// What the field says.
+        /// The field's value.
         len: u64,
-        /// The most that is accepted.
+        /// The largest accepted value.
         limit: u64,
     },
-    /// A value that no writer puts there.
+    /// A value that no encoder writes.
     BadValue(i64),
-    /// Bytes left over where the record ends.
+    /// Bytes left over after the record.
     Trailing(usize),
 }
 
 impl DecodeError {
-    /// The same error, seen from `bytes` bytes further to the front.
+    /// The same error with its offset moved back by `bytes` bytes.
     #[must_use]
     pub const fn behind(self, bytes: usize) -> Self {
         Self { offset: self.offset.saturating_add(bytes), ..self }
@@ -63,27 +62,27 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-/// What decoding from the front of a stream comes to. Not-yet is no error.
+/// The result of decoding at the start of a stream. Too few bytes are not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded<T> {
-    /// A record, and how many bytes it took.
+    /// A record and its length.
     Record {
         /// The record.
         value: T,
         /// Its length on the wire.
         used: usize,
     },
-    /// Too few bytes: the whole input must have at least `at_least` bytes for anything to change.
+    /// Too few bytes: try again once the whole input has at least `at_least` bytes.
     NeedMore {
-        /// Bytes from the record's first one on.
+        /// Bytes from the record's first byte on.
         at_least: usize,
     },
-    /// No record starts like this.
+    /// No record starts with these bytes.
     Malformed(DecodeError),
 }
 
 impl<T> Decoded<T> {
-    /// A result as a step: what is too short becomes [`Decoded::NeedMore`].
+    /// Converts a result: [`DecodeErrorKind::TooShort`] becomes [`Decoded::NeedMore`].
     pub(super) fn of(result: Result<(T, usize), DecodeError>) -> Self {
         match result {
             Ok((value, used)) => Self::Record { value, used },

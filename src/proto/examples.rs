@@ -1,9 +1,9 @@
-//! Records written out, for the tests: made by hand from the layouts, and read without residue by the
-//! classes of ZooKeeper 3.8.0.
+//! Example records for the tests: made by hand from the layouts, and verified with the classes of ZooKeeper
+//! 3.8.0, which read each of them to its last byte.
 
 use super::id::PacketType;
 
-/// The bytes of some hexadecimal text; white space is passed over.
+/// The bytes of hexadecimal text; white space is ignored.
 pub(super) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> =
         text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16).unwrap() as u8).collect();
@@ -27,7 +27,7 @@ impl Example {
         bytes
     }
 
-    /// What is between the head and the authinfo.
+    /// The data, between the head and the authinfo.
     pub(super) fn data(&self) -> Vec<u8> {
         let bytes = self.bytes();
         let len = i32::from_be_bytes(bytes[12..16].try_into().unwrap()).max(0) as usize;
@@ -206,7 +206,7 @@ pub(super) const QUORUM: &[Example] = &[
     ),
 ];
 
-/// Every form of what a dialer says first on the election port.
+/// Every form of the dialer's first message on the election port.
 pub(super) const HELLOS: &[(&str, &str)] = &[
     ("a bare sid", "0000000000000003"),
     ("one address", "FFFFFFFFFFFF0000 0000000000000003 0000000D 31302E302E302E333A33383838"),
@@ -216,7 +216,7 @@ pub(super) const HELLOS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Notifications of every length, each behind its own.
+/// Notifications of every layout, each with its length before it.
 pub(super) const NOTIFICATIONS: &[(&str, &str)] = &[
     (
         "notification 28 (LOOKING, leader 3, round 1)",

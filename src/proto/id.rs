@@ -1,37 +1,46 @@
-//! Identifiers and numbers of the ZooKeeper quorum protocols, each a type of its own.
+//! Identifiers of the quorum protocols: zxid, sid, session, packet type, server state.
 
+use super::wire_enum::wire_enum;
 use std::fmt;
 
 /// A transaction id: the epoch in the high 32 bits, a counter in the low 32.
+///
+/// ```
+/// use quorumscope::proto::Zxid;
+///
+/// let zxid = Zxid(0x5_0000_0012);
+/// assert_eq!((zxid.epoch(), zxid.counter()), (5, 18));
+/// assert_eq!(zxid.plus(1).to_string(), "0x500000013");
+/// ```
 ///
 /// Source: `apache/zookeeper: zookeeper-server/.../server/util/ZxidUtils.java`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Zxid(pub u64);
 
 impl Zxid {
-    /// The zxid of packets that have none (REQUEST, REVALIDATE, UPTODATE): −1.
+    /// The zxid of packets without one (REQUEST, REVALIDATE, UPTODATE): −1.
     pub const NONE: Self = Self(u64::MAX);
 
-    /// A zxid of its halves.
+    /// A zxid from its epoch and counter.
     #[must_use]
     pub const fn new(epoch: u32, counter: u32) -> Self {
         Self(((epoch as u64) << 32) | counter as u64)
     }
 
-    /// The epoch: which leadership made it.
+    /// The epoch, which each new leader increments.
     #[must_use]
     pub const fn epoch(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
-    /// The place within the epoch; 0 is the NEWLEADER pseudo-transaction.
+    /// The number within the epoch; 0 is the NEWLEADER pseudo-transaction.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "the low half is what is asked for")]
     pub const fn counter(self) -> u32 {
         self.0 as u32
     }
 
-    /// The zxid `n` places further on in the same numbering.
+    /// The zxid `n` transactions later.
     #[must_use]
     pub const fn plus(self, n: u64) -> Self {
         Self(self.0.wrapping_add(n))
@@ -64,194 +73,63 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// The type of a QuorumPacket, `Leader.REQUEST` and its neighbours in
-/// `apache/zookeeper: zookeeper-server/.../server/quorum/Leader.java`. Numbers that no release
-/// knows are kept as they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PacketType {
-    /// 1, learner to leader: a client's write, forwarded.
-    Request,
-    /// 2, leader to participants: a transaction to log.
-    Proposal,
-    /// 3, learner to leader: logged.
-    Ack,
-    /// 4, leader to participants: apply it.
-    Commit,
-    /// 5, both ways: are you there.
-    Ping,
-    /// 6, both ways: a client re-attached its session.
-    Revalidate,
-    /// 7, leader to learner: answer to a client's `sync`.
-    Sync,
-    /// 8, leader to observer: a committed transaction.
-    Inform,
-    /// 9, leader to participants: COMMIT of a reconfiguration (3.5+).
-    CommitAndActivate,
-    /// 10, leader to learner: the history is complete.
-    NewLeader,
-    /// 11, follower to leader: first packet of a link.
-    FollowerInfo,
-    /// 12, leader to learner: serve clients now.
-    UpToDate,
-    /// 13, leader to learner: history follows as transactions.
-    Diff,
-    /// 14, leader to learner: cut your log back.
-    Trunc,
-    /// 15, leader to learner: a snapshot follows.
-    Snap,
-    /// 16, observer to leader: first packet of a link.
-    ObserverInfo,
-    /// 17, leader to learner: the new epoch (3.4+).
-    LeaderInfo,
-    /// 18, learner to leader: epoch accepted (3.4+).
-    AckEpoch,
-    /// 19, leader to observer: INFORM of a reconfiguration (3.5+).
-    InformAndActivate,
-    /// Any other number.
-    Unknown(i32),
-}
-
-impl PacketType {
-    /// The type of a number on the wire.
-    #[must_use]
-    pub const fn from_number(number: i32) -> Self {
-        match number {
-            1 => Self::Request,
-            2 => Self::Proposal,
-            3 => Self::Ack,
-            4 => Self::Commit,
-            5 => Self::Ping,
-            6 => Self::Revalidate,
-            7 => Self::Sync,
-            8 => Self::Inform,
-            9 => Self::CommitAndActivate,
-            10 => Self::NewLeader,
-            11 => Self::FollowerInfo,
-            12 => Self::UpToDate,
-            13 => Self::Diff,
-            14 => Self::Trunc,
-            15 => Self::Snap,
-            16 => Self::ObserverInfo,
-            17 => Self::LeaderInfo,
-            18 => Self::AckEpoch,
-            19 => Self::InformAndActivate,
-            other => Self::Unknown(other),
-        }
-    }
-
-    /// Its number on the wire.
-    #[must_use]
-    pub const fn number(self) -> i32 {
-        match self {
-            Self::Request => 1,
-            Self::Proposal => 2,
-            Self::Ack => 3,
-            Self::Commit => 4,
-            Self::Ping => 5,
-            Self::Revalidate => 6,
-            Self::Sync => 7,
-            Self::Inform => 8,
-            Self::CommitAndActivate => 9,
-            Self::NewLeader => 10,
-            Self::FollowerInfo => 11,
-            Self::UpToDate => 12,
-            Self::Diff => 13,
-            Self::Trunc => 14,
-            Self::Snap => 15,
-            Self::ObserverInfo => 16,
-            Self::LeaderInfo => 17,
-            Self::AckEpoch => 18,
-            Self::InformAndActivate => 19,
-            Self::Unknown(other) => other,
-        }
-    }
-
-    /// Its name as ZooKeeper spells it; `UNKNOWN` where there is none.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Request => "REQUEST",
-            Self::Proposal => "PROPOSAL",
-            Self::Ack => "ACK",
-            Self::Commit => "COMMIT",
-            Self::Ping => "PING",
-            Self::Revalidate => "REVALIDATE",
-            Self::Sync => "SYNC",
-            Self::Inform => "INFORM",
-            Self::CommitAndActivate => "COMMITANDACTIVATE",
-            Self::NewLeader => "NEWLEADER",
-            Self::FollowerInfo => "FOLLOWERINFO",
-            Self::UpToDate => "UPTODATE",
-            Self::Diff => "DIFF",
-            Self::Trunc => "TRUNC",
-            Self::Snap => "SNAP",
-            Self::ObserverInfo => "OBSERVERINFO",
-            Self::LeaderInfo => "LEADERINFO",
-            Self::AckEpoch => "ACKEPOCH",
-            Self::InformAndActivate => "INFORMANDACTIVATE",
-            Self::Unknown(_) => "UNKNOWN",
-        }
+wire_enum! {
+    /// The type of a QuorumPacket, `Leader.REQUEST` and its neighbours in
+    /// `apache/zookeeper: zookeeper-server/.../server/quorum/Leader.java`.
+    pub enum PacketType {
+        /// 1, learner to leader: a client's write, forwarded.
+        Request = 1, "REQUEST";
+        /// 2, leader to followers: a transaction to log.
+        Proposal = 2, "PROPOSAL";
+        /// 3, learner to leader: the transaction is logged.
+        Ack = 3, "ACK";
+        /// 4, leader to followers: apply the transaction.
+        Commit = 4, "COMMIT";
+        /// 5, both ways: heartbeat and its answer.
+        Ping = 5, "PING";
+        /// 6, both ways: a client re-attached its session.
+        Revalidate = 6, "REVALIDATE";
+        /// 7, leader to learner: the answer to a client's `sync`.
+        Sync = 7, "SYNC";
+        /// 8, leader to observer: a committed transaction.
+        Inform = 8, "INFORM";
+        /// 9, leader to followers: COMMIT of a reconfiguration (3.5+).
+        CommitAndActivate = 9, "COMMITANDACTIVATE";
+        /// 10, leader to learner: the history is complete.
+        NewLeader = 10, "NEWLEADER";
+        /// 11, follower to leader: first packet of a link.
+        FollowerInfo = 11, "FOLLOWERINFO";
+        /// 12, leader to learner: start to serve clients.
+        UpToDate = 12, "UPTODATE";
+        /// 13, leader to learner: the missing history follows as transactions.
+        Diff = 13, "DIFF";
+        /// 14, leader to learner: truncate your log.
+        Trunc = 14, "TRUNC";
+        /// 15, leader to learner: a snapshot follows.
+        Snap = 15, "SNAP";
+        /// 16, observer to leader: first packet of a link.
+        ObserverInfo = 16, "OBSERVERINFO";
+        /// 17, leader to learner: the new epoch (3.4+).
+        LeaderInfo = 17, "LEADERINFO";
+        /// 18, learner to leader: epoch accepted (3.4+).
+        AckEpoch = 18, "ACKEPOCH";
+        /// 19, leader to observer: INFORM of a reconfiguration (3.5+).
+        InformAndActivate = 19, "INFORMANDACTIVATE";
+        _ = "UNKNOWN";
     }
 }
 
-impl fmt::Display for PacketType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(number) => write!(f, "UNKNOWN({number})"),
-            known => f.write_str(known.name()),
-        }
-    }
-}
-
-/// What a server says of itself in an election notification, `QuorumPeer.ServerState`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ServerState {
-    /// 0: looking for a leader.
-    Looking,
-    /// 1: following one.
-    Following,
-    /// 2: leading.
-    Leading,
-    /// 3: observing.
-    Observing,
-    /// Any other number.
-    Unknown(i32),
-}
-
-impl ServerState {
-    /// The state of a number on the wire.
-    #[must_use]
-    pub const fn from_number(number: i32) -> Self {
-        match number {
-            0 => Self::Looking,
-            1 => Self::Following,
-            2 => Self::Leading,
-            3 => Self::Observing,
-            other => Self::Unknown(other),
-        }
-    }
-
-    /// Its number on the wire.
-    #[must_use]
-    pub const fn number(self) -> i32 {
-        match self {
-            Self::Looking => 0,
-            Self::Following => 1,
-            Self::Leading => 2,
-            Self::Observing => 3,
-            Self::Unknown(other) => other,
-        }
-    }
-
-    /// Its name as ZooKeeper prints it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Looking => "LOOKING",
-            Self::Following => "FOLLOWING",
-            Self::Leading => "LEADING",
-            Self::Observing => "OBSERVING",
-            Self::Unknown(_) => "UNKNOWN",
-        }
+wire_enum! {
+    /// A server's state in an election notification, `QuorumPeer.ServerState`.
+    pub enum ServerState {
+        /// 0: looking for a leader.
+        Looking = 0, "LOOKING";
+        /// 1: following a leader.
+        Following = 1, "FOLLOWING";
+        /// 2: leading.
+        Leading = 2, "LEADING";
+        /// 3: observing a leader.
+        Observing = 3, "OBSERVING";
+        _ = "UNKNOWN";
     }
 }

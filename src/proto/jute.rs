@@ -1,4 +1,4 @@
-//! Jute, ZooKeeper's serialisation: its primitives, read from a slice and written to a vector.
+//! Jute, ZooKeeper's serialization format: its primitives, read from a slice and written to a vector.
 //!
 //! | type | on the wire |
 //! | --- | --- |
@@ -8,9 +8,9 @@
 //! | vector | int count, then the elements; −1 is null, any other negative count reads as 0 |
 //! | record | its fields in order: no tag, no length, no padding |
 //!
-//! Strings stay bytes: ZooKeeper writes UTF-16 code units one by one, so they need not be UTF-8.
-//! A length is held against its limit before anything is asked for. Vectors are walked once, never
-//! collected. The parsers are nom's; nothing of nom is visible outside `proto`.
+//! Strings stay bytes: ZooKeeper writes UTF-16 code units one by one, so they need not be UTF-8. A length is
+//! checked against its limit before more bytes are requested. Vectors are validated once and never collected.
+//! The parsers use nom, which is not visible outside `proto`.
 //!
 //! Source: `apache/zookeeper: zookeeper-jute/src/main/java/org/apache/jute/`, BinaryInputArchive and
 //! BinaryOutputArchive.
@@ -24,14 +24,15 @@ use nom::{IResult, Parser};
 
 use super::error::{DecodeError, DecodeErrorKind};
 
-/// The longest buffer or string that ZooKeeper accepts by default: `jute.maxbuffer` (0xfffff) and
-/// as much again, `zookeeper.jute.maxbuffer.extrasize` (3.5.7 and later).
+/// The longest buffer or string that ZooKeeper accepts by default: `jute.maxbuffer` (0xfffff) plus
+/// `zookeeper.jute.maxbuffer.extrasize` (3.5.7 and later), which has the same default.
 pub const DEFAULT_MAX_BUFFER: u32 = 2_097_150;
 
-/// The most that a limit may be raised to, for ensembles with a larger `jute.maxbuffer`: 64 MiB.
+/// The largest limit, for ensembles with a larger `jute.maxbuffer`: 64 MiB.
 pub const MAX_BUFFER_LIMIT: u32 = 64 * 1024 * 1024;
 
-/// A failure inside `proto`: told by how many bytes were left, so that parsers need not know where they are.
+/// A parse error inside `proto`, located by the number of bytes left, so that parsers need not track their
+/// offset.
 #[derive(Debug)]
 pub(super) struct Fault {
     field: &'static str,
@@ -40,7 +41,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// A failure at the front of `input`.
+    /// An error at the start of `input`.
     pub(super) fn at(field: &'static str, input: &[u8], kind: DecodeErrorKind) -> nom::Err<Self> {
         nom::Err::Error(Self { field, left: input.len(), kind })
     }
@@ -61,10 +62,10 @@ impl<'a> ParseError<&'a [u8]> for Fault {
     }
 }
 
-/// What a parser inside `proto` returns.
+/// The result of a parser inside `proto`.
 pub(super) type Parsed<'a, T> = IResult<&'a [u8], T, Fault>;
 
-/// Runs a parser over the front of `input`: what it made, and how many bytes that took.
+/// Runs a parser at the start of `input`: its value, and how many bytes it used.
 pub(super) fn front<'a, T>(
     input: &'a [u8],
     mut parser: impl Parser<&'a [u8], Output = T, Error = Fault>,
@@ -76,7 +77,7 @@ pub(super) fn front<'a, T>(
             offset: input.len().saturating_sub(fault.left),
             kind: fault.kind,
         }),
-        // Only nom's streaming parsers say this, and there are none here.
+        // Only nom's streaming parsers return this, and there are none here.
         Err(nom::Err::Incomplete(_)) => Err(DecodeError {
             field: "bytes",
             offset: input.len(),
@@ -85,7 +86,7 @@ pub(super) fn front<'a, T>(
     }
 }
 
-/// Runs a parser that must take the whole of `input`.
+/// Runs a parser that must use all of `input`.
 pub(super) fn whole<'a, T>(
     input: &'a [u8],
     parser: impl Parser<&'a [u8], Output = T, Error = Fault>,
@@ -115,7 +116,7 @@ pub(super) fn long<'a>(field: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, i
     move |input| be_i64::<_, Fault>(input).map_err(|_| Fault::short(field, input, 8))
 }
 
-/// An 8-byte id, of which ZooKeeper itself keeps the sign.
+/// An 8-byte id; ZooKeeper itself treats it as signed.
 pub(super) fn id<'a>(field: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, u64> {
     move |input| long(field).map(i64::cast_unsigned).parse(input)
 }
@@ -125,7 +126,7 @@ pub(super) fn bytes<'a>(field: &'static str, len: usize) -> impl Fn(&'a [u8]) ->
     move |input| take::<_, _, Fault>(len)(input).map_err(|_| Fault::short(field, input, len))
 }
 
-/// Reads a field into its place, and returns what is behind it.
+/// Reads a field into `place`, and returns the rest.
 pub(super) fn set<'a, T>(
     place: &mut Option<T>,
     mut parser: impl Parser<&'a [u8], Output = T, Error = Fault>,
@@ -136,7 +137,7 @@ pub(super) fn set<'a, T>(
     Ok(after)
 }
 
-/// Everything that is left.
+/// All remaining bytes.
 pub(super) fn rest(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (front, back) = input.split_at(input.len());
     Ok((back, front))
@@ -157,12 +158,12 @@ pub(super) fn buffer<'a>(
     }
 }
 
-/// A string inside a record whose own size is already held to a limit.
+/// A string inside a record whose size is already limited.
 pub(super) fn string<'a>(field: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, Option<&'a [u8]>> {
     buffer(field, MAX_BUFFER_LIMIT)
 }
 
-/// A length field as a length: `None` is null (−1).
+/// Converts a length field: `None` is null (−1).
 pub(super) fn length(len: i32, limit: u32) -> Result<Option<usize>, DecodeErrorKind> {
     if len == -1 {
         return Ok(None);
@@ -176,16 +177,16 @@ pub(super) fn length(len: i32, limit: u32) -> Result<Option<usize>, DecodeErrorK
     usize::try_from(unsigned).map(Some).map_err(|_| DecodeErrorKind::BadValue(i64::from(len)))
 }
 
-/// What a [`List`] can hold: a record that reads itself off the front of some bytes.
+/// An element type of a [`List`].
 pub trait Element<'a>: Sized {
-    /// The element at the front of `input`, and how many bytes it took (at least 1).
+    /// The element at the start of `input`, and how many bytes it used (at least 1).
     ///
     /// # Errors
-    /// What keeps those bytes from being one, with its offset in `input`.
+    /// Why the bytes are not an element, with the offset in `input`.
     fn decode_front(input: &'a [u8]) -> Result<(Self, usize), DecodeError>;
 }
 
-/// A vector, walked once when it was decoded and read again as it is iterated. It owns nothing.
+/// A vector: validated when it is decoded, and decoded again as it is iterated. It borrows the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct List<'a, T> {
     count: i32,
@@ -199,20 +200,20 @@ impl<'a, T: Element<'a>> List<'a, T> {
     /// The vector without elements.
     pub const EMPTY: Self = Self { count: 0, raw: &[], elements: PhantomData };
 
-    /// A vector over the encoded elements, which are `count` of them and fill `raw`.
+    /// A vector of the `count` encoded elements that fill `raw`.
     ///
     /// # Errors
-    /// Where `raw` is not `count` elements, no fewer bytes and no more.
+    /// If `raw` is not exactly `count` elements.
     pub fn new(count: i32, raw: &'a [u8]) -> Result<Self, DecodeError> {
         whole(raw, Self::elements(count))
     }
 
-    /// Count and elements, off the front.
+    /// Decodes count and elements at the start of the input.
     pub(super) fn parse(field: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, Self> {
         Self::parse_within(field, i32::MAX, usize::MAX)
     }
 
-    /// The same for a vector of at most `most` elements in at most `limit` bytes.
+    /// The same, for at most `most` elements in at most `limit` bytes.
     pub(super) fn parse_within(
         field: &'static str,
         most: i32,
@@ -249,7 +250,7 @@ impl<'a, T: Element<'a>> List<'a, T> {
 }
 
 impl<'a, T> List<'a, T> {
-    /// How many elements; 0 for null.
+    /// The number of elements; 0 for null.
     #[must_use]
     pub fn len(&self) -> usize {
         usize::try_from(self.count).unwrap_or(0)
@@ -261,19 +262,19 @@ impl<'a, T> List<'a, T> {
         self.count <= 0
     }
 
-    /// Whether it is null, and not merely empty.
+    /// Whether it is null, not just empty.
     #[must_use]
     pub const fn is_null(&self) -> bool {
         self.count == -1
     }
 
-    /// The elements as they are on the wire, without the count.
+    /// The encoded elements, without the count.
     #[must_use]
     pub const fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
-    /// Writes count and elements.
+    /// Appends count and elements to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_int(out, self.count);
         out.extend_from_slice(self.raw);
@@ -332,7 +333,7 @@ impl<'a> Element<'a> for Option<&'a [u8]> {
     }
 }
 
-/// An identity: of a client connection in a REQUEST's authinfo, of a grantee in an [`Acl`].
+/// An identity: of a client connection in a REQUEST's authinfo, or of a grantee in an [`Acl`].
 ///
 /// | offset | size | field |
 /// | --- | --- | --- |
@@ -344,7 +345,7 @@ impl<'a> Element<'a> for Option<&'a [u8]> {
 pub struct Id<'a> {
     /// `ip`, `world`, `digest`, `sasl`, ...
     pub scheme: Option<&'a [u8]>,
-    /// Who, in the terms of the scheme.
+    /// The identity, in the terms of the scheme.
     pub id: Option<&'a [u8]>,
 }
 
@@ -372,9 +373,9 @@ impl<'a> Element<'a> for Id<'a> {
 /// Source: `apache/zookeeper: zookeeper-jute/src/main/resources/zookeeper.jute`, ACL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acl<'a> {
-    /// The permissions' bits.
+    /// The permission bits.
     pub permissions: i32,
-    /// Who has them.
+    /// The identity that has them.
     pub id: Id<'a>,
 }
 

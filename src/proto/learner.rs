@@ -1,9 +1,9 @@
-//! What a learner says of itself when it joins: the data of FOLLOWERINFO and OBSERVERINFO.
+//! A learner's introduction: the data of FOLLOWERINFO and OBSERVERINFO.
 
 use super::id::Sid;
 use super::jute;
 
-/// Who a learner is and what it speaks. Each release added a field, so what is absent tells the release.
+/// A learner's identity and protocol version. Releases added fields, so the absent ones tell the release.
 ///
 /// | offset | size | field | since |
 /// | --- | --- | --- | --- |
@@ -15,20 +15,20 @@ use super::jute;
 /// `zookeeper-jute/src/main/resources/zookeeper.jute`, LearnerInfo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LearnerInfo {
-    /// Its sid; without one the leader invents one.
+    /// Its sid; if there is none, the leader assigns one.
     pub sid: Option<Sid>,
-    /// The protocol it speaks; below [`LearnerInfo::PROTOCOL`] it is the handshake of 3.3.
+    /// Its protocol version; below [`LearnerInfo::PROTOCOL`] it uses the handshake of 3.3.
     pub protocol_version: Option<i32>,
     /// The version of the configuration it has committed.
     pub config_version: Option<u64>,
 }
 
 impl LearnerInfo {
-    /// The only protocol version that there is, in LEADERINFO too.
+    /// The only protocol version so far, in LEADERINFO too.
     pub const PROTOCOL: i32 = 0x0001_0000;
 
-    /// What is there, as the leader reads it: a field that is not wholly there is absent, and what
-    /// follows the last is ignored. So this never fails, and reads what a cut left as well.
+    /// Decodes it as the leader does: an incomplete field is absent, and bytes after the last field are
+    /// ignored. So this never fails, and reads cut data as well.
     #[must_use]
     pub fn decode(data: &[u8]) -> Self {
         let mut info = Self::default();
@@ -40,7 +40,7 @@ impl LearnerInfo {
         info
     }
 
-    /// Writes it: the fields up to the first that is absent.
+    /// Appends the fields up to the first absent one to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let Some(sid) = self.sid else { return };
         jute::put_long(out, sid.0);

@@ -1,130 +1,60 @@
-//! The operations that requests ask for and transactions carry out.
+//! Operation numbers of requests and transactions.
 
-use std::fmt;
+use super::wire_enum::wire_enum;
 
-/// The number of an operation, in a REQUEST and in a transaction's header alike. Numbers that no
-/// release forwards or proposes are kept as they are.
-///
-/// Source: `apache/zookeeper: zookeeper-server/src/main/java/org/apache/zookeeper/ZooDefs.java`, OpCode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum OpCode {
-    /// −11: a session ends.
-    CloseSession,
-    /// −10: a session begins.
-    CreateSession,
-    /// −1, in transactions only: a write that failed and took a zxid all the same.
-    Error,
-    /// 1: a znode is made.
-    Create,
-    /// 2: a znode is removed.
-    Delete,
-    /// 5: a znode's data is replaced.
-    SetData,
-    /// 7: a znode's access control list is replaced.
-    SetAcl,
-    /// 9, in requests only: what was committed up to now is wanted.
-    Sync,
-    /// 13: a version is compared, inside a multi.
-    Check,
-    /// 14: several operations or none.
-    Multi,
-    /// 15: a znode is made, and its stat returned (3.5+).
-    Create2,
-    /// 16: the ensemble is reconfigured (3.5+).
-    Reconfig,
-    /// 19: a container znode is made (3.5.1+).
-    CreateContainer,
-    /// 20: an empty container is removed (3.5.1+).
-    DeleteContainer,
-    /// 21: a znode with a time to live is made (3.5.3+).
-    CreateTtl,
-    /// Any other number.
-    Unknown(i32),
+wire_enum! {
+    /// The number of an operation, in a REQUEST and in a transaction's header alike.
+    ///
+    /// Source: `apache/zookeeper: zookeeper-server/src/main/java/org/apache/zookeeper/ZooDefs.java`, OpCode.
+    pub enum OpCode {
+        /// −11: a session ends.
+        CloseSession = -11, "closeSession";
+        /// −10: a session begins.
+        CreateSession = -10, "createSession";
+        /// −1, in transactions only: a write that failed, and used up a zxid.
+        Error = -1, "error";
+        /// 1: create a znode.
+        Create = 1, "create";
+        /// 2: delete a znode.
+        Delete = 2, "delete";
+        /// 5: replace a znode's data.
+        SetData = 5, "setData";
+        /// 7: replace a znode's access control list.
+        SetAcl = 7, "setACL";
+        /// 9, in requests only: wait for everything committed so far.
+        Sync = 9, "sync";
+        /// 13: compare a znode's version, inside a multi.
+        Check = 13, "check";
+        /// 14: several operations, all or none.
+        Multi = 14, "multi";
+        /// 15: create a znode and return its stat (3.5+).
+        Create2 = 15, "create2";
+        /// 16: reconfigure the ensemble (3.5+).
+        Reconfig = 16, "reconfig";
+        /// 19: create a container znode (3.5.1+).
+        CreateContainer = 19, "createContainer";
+        /// 20: delete an empty container (3.5.1+).
+        DeleteContainer = 20, "deleteContainer";
+        /// 21: create a znode with a time to live (3.5.3+).
+        CreateTtl = 21, "createTTL";
+        _ = "unknown";
+    }
 }
 
 impl OpCode {
-    /// The operation of a number on the wire.
-    #[must_use]
-    pub const fn from_number(number: i32) -> Self {
-        match number {
-            -11 => Self::CloseSession,
-            -10 => Self::CreateSession,
-            -1 => Self::Error,
-            1 => Self::Create,
-            2 => Self::Delete,
-            5 => Self::SetData,
-            7 => Self::SetAcl,
-            9 => Self::Sync,
-            13 => Self::Check,
-            14 => Self::Multi,
-            15 => Self::Create2,
-            16 => Self::Reconfig,
-            19 => Self::CreateContainer,
-            20 => Self::DeleteContainer,
-            21 => Self::CreateTtl,
-            other => Self::Unknown(other),
-        }
-    }
-
-    /// Its number on the wire.
-    #[must_use]
-    pub const fn number(self) -> i32 {
-        match self {
-            Self::CloseSession => -11,
-            Self::CreateSession => -10,
-            Self::Error => -1,
-            Self::Create => 1,
-            Self::Delete => 2,
-            Self::SetData => 5,
-            Self::SetAcl => 7,
-            Self::Sync => 9,
-            Self::Check => 13,
-            Self::Multi => 14,
-            Self::Create2 => 15,
-            Self::Reconfig => 16,
-            Self::CreateContainer => 19,
-            Self::DeleteContainer => 20,
-            Self::CreateTtl => 21,
-            Self::Unknown(other) => other,
-        }
-    }
-
-    /// Its name as ZooKeeper's `OpCode` spells it; `unknown` where there is none.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CloseSession => "closeSession",
-            Self::CreateSession => "createSession",
-            Self::Error => "error",
-            Self::Create => "create",
-            Self::Delete => "delete",
-            Self::SetData => "setData",
-            Self::SetAcl => "setACL",
-            Self::Sync => "sync",
-            Self::Check => "check",
-            Self::Multi => "multi",
-            Self::Create2 => "create2",
-            Self::Reconfig => "reconfig",
-            Self::CreateContainer => "createContainer",
-            Self::DeleteContainer => "deleteContainer",
-            Self::CreateTtl => "createTTL",
-            Self::Unknown(_) => "unknown",
-        }
-    }
-
     /// Whether a learner forwards it in a REQUEST.
     #[must_use]
     pub const fn is_request(self) -> bool {
         !matches!(self, Self::Error | Self::Unknown(_))
     }
 
-    /// Whether it can stand in the header of a PROPOSAL or INFORM.
+    /// Whether it can be the type of a transaction, in a PROPOSAL or INFORM.
     #[must_use]
     pub const fn is_txn(self) -> bool {
         !matches!(self, Self::Sync | Self::Check | Self::Unknown(_))
     }
 
-    /// Whether its body begins with the path it is about, in a request and in a transaction.
+    /// Whether its body begins with a path, in requests and in transactions.
     pub(super) const fn leads_with_path(self) -> bool {
         matches!(
             self,
@@ -139,15 +69,6 @@ impl OpCode {
                 | Self::DeleteContainer
                 | Self::CreateTtl
         )
-    }
-}
-
-impl fmt::Display for OpCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(number) => write!(f, "unknown({number})"),
-            known => f.write_str(known.name()),
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The packets between a leader and its learners (the quorum port, 2888 by custom).
+//! The packets between a leader and its learners (the quorum port, 2888 by convention).
 //!
 //! | offset | size | field |
 //! | --- | --- | --- |
@@ -9,8 +9,8 @@
 //! | 16 + n | 4 | authinfo count, −1 for null |
 //! | 20 + n | | authinfo: [`Id`]s, in REQUESTs only |
 //!
-//! There is no outer length: where a packet ends follows from its fields. [`Head`] is the first 16
-//! bytes, all that a cut capture need show; [`Packet`] is the whole, and [`Body`] what is in its data.
+//! There is no outer length: the end of a packet follows from its fields. [`Head`] is the first 16 bytes,
+//! which are enough for framing; [`Packet`] is the whole packet, and [`Body`] its decoded data.
 //!
 //! Source: `apache/zookeeper: zookeeper-jute/src/main/resources/zookeeper.jute`, QuorumPacket, and
 //! `zookeeper-server/.../server/quorum/Leader.java` for the types.
@@ -23,16 +23,16 @@ use super::error::{DecodeErrorKind, Decoded};
 use super::id::{PacketType, Zxid};
 use super::jute::{self, Fault, Id, List, Parsed};
 
-/// The most identities that a packet may carry. ZooKeeper has no such bound; a client adds one by each
-/// `addauth`, so a thousand is beyond any use.
+/// The most identities in a packet. ZooKeeper sets no such bound; a client adds one with each `addauth`, so
+/// no real client has a thousand.
 pub const MAX_AUTHINFO: i32 = 1024;
 
 /// The first 16 bytes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// What it is.
+    /// Its type.
     pub kind: PacketType,
-    /// Its zxid; what that means depends on the type.
+    /// Its zxid, whose meaning depends on the type.
     pub zxid: Zxid,
     /// The length of its data, −1 for null.
     pub data_len: i32,
@@ -42,8 +42,8 @@ impl Head {
     /// Bytes in a head.
     pub const LEN: usize = 16;
 
-    /// The head at the front of `bytes`, or `None` below 16 bytes. Every 16 bytes are some head:
-    /// see [`Head::plausible`].
+    /// Decodes the head at the start of `bytes`; `None` below 16 bytes. Any 16 bytes are some head: see
+    /// [`Head::plausible`].
     #[inline]
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
@@ -57,37 +57,37 @@ impl Head {
         })
     }
 
-    /// Writes the 16 bytes.
+    /// Appends the 16 bytes to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         jute::put_int(out, self.kind.number());
         jute::put_id(out, self.zxid.0);
         jute::put_int(out, self.data_len);
     }
 
-    /// Bytes of data: 0 for null.
+    /// The length of the data; 0 for null.
     #[inline]
     #[must_use]
     pub fn body_len(&self) -> u64 {
         u64::from(self.data_len.max(0).unsigned_abs())
     }
 
-    /// The packet's size on the wire if its authinfo is null, which only a REQUEST's is not.
+    /// The packet's size on the wire if its authinfo is null, as it is in everything but REQUESTs.
     #[inline]
     #[must_use]
     pub fn size_without_authinfo(&self) -> u64 {
         self.body_len() + 20
     }
 
-    /// Whether a packet can start with this head in this direction: a type that this side sends, data
-    /// of a length that the type has (`limit` at most), and a zxid that it can have.
+    /// Whether a packet in this direction can have this head: a type that this side sends, a data length that
+    /// the type can have (at most `limit`), and a valid zxid for the type.
     ///
-    /// It does not know which epoch it is; hold the zxid against that too where it is known.
+    /// This does not check the epoch; where the link's epoch is known, compare the zxid with it as well.
     #[inline]
     #[must_use]
     pub fn plausible(&self, to_leader: bool, limit: u32) -> bool {
         let len = self.data_len;
         let at_least = |least: i32| len >= least && len.unsigned_abs() <= limit;
-        // The three that nearly all packets are, first.
+        // The three most frequent types first.
         let is_transaction = self.zxid.0.cast_signed() >= 0 && self.zxid.counter() != 0;
         match (self.kind, to_leader) {
             (PacketType::Proposal, false) => return at_least(32) && is_transaction,
@@ -108,8 +108,8 @@ impl Head {
         fits && self.zxid_fits()
     }
 
-    /// Whether the type can have this zxid: −1 and 0 where they are fixed, no negative epoch anywhere
-    /// else, counter 0 where it is an epoch's and never where it is a transaction's.
+    /// Whether the type can have this zxid: −1 or 0 where that is fixed, no negative epoch otherwise; counter
+    /// 0 where the zxid names an epoch, and never where it names a transaction.
     fn zxid_fits(&self) -> bool {
         match self.kind {
             PacketType::Request | PacketType::Revalidate | PacketType::UpToDate => self.zxid == Zxid::NONE,
@@ -126,8 +126,8 @@ impl Head {
     }
 }
 
-/// The data length that every packet of this type has in this direction (−1 for null), or `None` where
-/// it varies or this side does not send the type.
+/// The fixed data length of this type in this direction (−1 for null); `None` if it varies or this side does
+/// not send the type.
 #[must_use]
 pub const fn fixed_data_len(kind: PacketType, to_leader: bool) -> Option<i32> {
     Some(match (kind, to_leader) {
@@ -150,19 +150,19 @@ pub const fn fixed_data_len(kind: PacketType, to_leader: bool) -> Option<i32> {
     })
 }
 
-/// As much of a [`Head`] as a cut leaves.
+/// The captured part of a [`Head`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Glimpse {
-    /// The type: 4 bytes.
+    /// The type; needs 4 captured bytes.
     pub kind: PacketType,
-    /// The zxid: 12 bytes.
+    /// The zxid; needs 12.
     pub zxid: Option<Zxid>,
-    /// The data length: 16 bytes.
+    /// The data length; needs 16.
     pub data_len: Option<i32>,
 }
 
 impl Glimpse {
-    /// What the front of a packet shows; `None` below 4 bytes.
+    /// Decodes what is there; `None` below 4 bytes.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (kind, rest) = bytes.split_first_chunk::<4>()?;
@@ -175,14 +175,14 @@ impl Glimpse {
         })
     }
 
-    /// The whole head, where what was cut off it follows from the type: a COMMIT has no data.
+    /// The whole head, if the cut part follows from the type: a COMMIT has no data.
     #[must_use]
     pub fn head(&self, to_leader: bool) -> Option<Head> {
         let data_len = self.data_len.or_else(|| fixed_data_len(self.kind, to_leader))?;
         Some(Head { kind: self.kind, zxid: self.zxid?, data_len })
     }
 
-    /// The packet's size on the wire with a null authinfo, from its data length or from its type alone.
+    /// The packet's size on the wire with a null authinfo, if the data length or the type gives it.
     #[must_use]
     pub fn size_without_authinfo(&self, to_leader: bool) -> Option<u64> {
         let data_len = self.data_len.or_else(|| fixed_data_len(self.kind, to_leader))?;
@@ -190,17 +190,17 @@ impl Glimpse {
     }
 }
 
-/// The identities of the client connection behind a REQUEST; null (count −1) in everything else.
+/// The identities of the client connection that sent a REQUEST; null (count −1) in everything else.
 pub type Authinfo<'a> = List<'a, Id<'a>>;
 
-/// A whole packet, over the bytes it came in.
+/// A whole packet; borrows its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
     /// Type, zxid and data length.
     pub head: Head,
-    /// The data as it is on the wire; `None` is null, and not the same as empty.
+    /// The encoded data; `None` is null, which is not the same as empty.
     pub data: Option<&'a [u8]>,
-    /// Who is behind a REQUEST.
+    /// The identities of the client that sent a REQUEST.
     pub authinfo: Authinfo<'a>,
 }
 
@@ -212,11 +212,11 @@ impl<'a> Packet<'a> {
         Self { head: Head { kind, zxid, data_len }, data, authinfo: Authinfo::NULL }
     }
 
-    /// The packet at the front of `input`. `limit` bounds the data, and the authinfo as a whole
-    /// ([`jute::DEFAULT_MAX_BUFFER`] is ZooKeeper's own). Types that no release knows are packets too.
+    /// Decodes the packet at the start of `input`. `limit` bounds the data, and the authinfo as a whole
+    /// ([`jute::DEFAULT_MAX_BUFFER`] is ZooKeeper's own limit). Unknown types are packets too.
     #[must_use]
     pub fn decode(input: &'a [u8], limit: u32) -> Decoded<Self> {
-        // Authinfo included, so that a reader asks once and not twice.
+        // With the authinfo, so that the caller has to read more only once.
         match Head::decode(input) {
             Some(head) if head.body_len() <= u64::from(limit) && head.data_len >= -1 => {
                 let size = usize::try_from(head.size_without_authinfo()).unwrap_or(usize::MAX);
@@ -246,7 +246,7 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// Writes the packet; the head's data length is written as it stands in [`Packet::data`].
+    /// Appends the packet to `out`; the data length is that of [`Packet::data`].
     pub fn encode(&self, out: &mut Vec<u8>) {
         jute::put_int(out, self.head.kind.number());
         jute::put_id(out, self.head.zxid.0);
@@ -275,6 +275,7 @@ mod tests {
     use crate::proto::error::DecodeError;
     use crate::proto::examples::{QUORUM, hex, named};
     use crate::proto::jute::DEFAULT_MAX_BUFFER;
+    use crate::testkit::random::Random;
 
     fn malformed(bytes: &[u8], limit: u32) -> DecodeError {
         match Packet::decode(bytes, limit) {
@@ -468,21 +469,15 @@ mod tests {
         }
     }
 
-    /// Bytes changed at random, from a fixed seed: whatever is taken for a packet is one.
+    /// Bytes changed at random, from a fixed seed: whatever decodes also encodes to the same bytes.
     #[test]
     fn spoilt_packets_are_packets_or_refused() {
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state as usize
-        };
+        let mut random = Random::new(1);
         for round in 0..20_000 {
             let mut bytes = QUORUM[round % QUORUM.len()].bytes();
-            for _ in 0..=random() % 3 {
-                let at = random() % bytes.len();
-                bytes[at] = [0, 1, 2, 0x7f, 0xff, random() as u8][random() % 6];
+            for _ in 0..=random.index(3) {
+                let at = random.index(bytes.len());
+                bytes[at] = [0, 1, 2, 0x7f, 0xff, random.next() as u8][random.index(6)];
             }
             if let Decoded::Record { value, used } = Packet::decode(&bytes, 4096) {
                 assert!(used <= bytes.len());
@@ -493,7 +488,7 @@ mod tests {
                     let Ok(body) = value.body(to_leader) else { continue };
                     let mut data = Vec::new();
                     body.encode(&mut data);
-                    // Spellings may differ (a boolean of 7), what they say may not.
+                    // The encoding may differ (a boolean of 7), the value may not.
                     let data = (value.data.is_some() && !matches!(body, Body::Empty)).then_some(&data[..]);
                     assert_eq!(Body::decode(value.head.kind, to_leader, data), Ok(body));
                 }

@@ -1,4 +1,4 @@
-//! Requests: what a learner's client wants written, and the learner hands to the leader.
+//! Requests: clients' writes, which the learner forwards to the leader.
 //!
 //! | offset | size | field |
 //! | --- | --- | --- |
@@ -7,8 +7,8 @@
 //! | 12 | 4 | operation |
 //! | 16 | n | the client's own body, as it came |
 //!
-//! The learner does not look into the body, so a client can put anything there; [`Glimpse`] reads what
-//! makes sense of it.
+//! The learner does not check the body, so a client can put anything there; [`Glimpse`] reads as much as is
+//! valid.
 //!
 //! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/Learner.java`, request;
 //! `zookeeper-jute/src/main/resources/zookeeper.jute`, module org.apache.zookeeper.proto.
@@ -24,13 +24,13 @@ use super::txn::put_node;
 /// A whole request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Who asks.
+    /// The session that asks.
     pub session: SessionId,
     /// The client's number for it.
     pub cxid: i32,
-    /// What it asks for.
+    /// The operation.
     pub op: OpCode,
-    /// With which arguments.
+    /// Its arguments.
     pub body: Body<'a>,
 }
 
@@ -41,8 +41,7 @@ impl<'a> Request<'a> {
     /// The request that fills `data`.
     ///
     /// # Errors
-    /// Where the client's body is not one of its operation: short, long, or with lengths that no writer
-    /// gives.
+    /// If the client's body is not valid for its operation: too short, too long, or with invalid lengths.
     pub fn decode(data: &'a [u8]) -> Result<Self, DecodeError> {
         jute::whole(data, Self::parse)
     }
@@ -55,7 +54,7 @@ impl<'a> Request<'a> {
         Ok((after, Self { session, cxid, op, body }))
     }
 
-    /// Writes it.
+    /// Appends its encoding to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         jute::put_id(out, self.session.0);
         jute::put_int(out, self.cxid);
@@ -63,32 +62,32 @@ impl<'a> Request<'a> {
         self.body.encode(out);
     }
 
-    /// The znode it is about, as raw bytes, where it is one.
+    /// The path of its znode as raw bytes, if it has a single one.
     #[must_use]
     pub const fn path(&self) -> Option<&'a [u8]> {
         self.body.path()
     }
 }
 
-/// As much of a request as a cut leaves, or as a body that makes no sense allows.
+/// The readable part of a request that was cut, or whose body is invalid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Glimpse<'a> {
-    /// Who asks: 8 bytes.
+    /// The session that asks; needs 8 captured bytes.
     pub session: Option<SessionId>,
-    /// The client's number for it: 12 bytes.
+    /// The client's number for it; needs 12.
     pub cxid: Option<i32>,
-    /// What it asks for: 16 bytes.
+    /// The operation; needs 16.
     pub op: Option<OpCode>,
-    /// About what, if it is one path and all of it was kept.
+    /// The path, if there is a single one and it was captured completely.
     pub path: Option<&'a [u8]>,
 }
 
 impl<'a> Glimpse<'a> {
-    /// What the front of a request shows.
+    /// Decodes what is there.
     #[must_use]
     pub fn decode(data: &'a [u8]) -> Self {
         let mut shown = Self::default();
-        // Stops at the first field that the cut reaches; what was read before stays.
+        // Stops at the first incomplete field; the fields before it stay.
         let _ = shown.fill(data);
         shown
     }
@@ -97,7 +96,7 @@ impl<'a> Glimpse<'a> {
         let input = jute::set(&mut self.session, jute::id("session").map(SessionId), input)?;
         let input = jute::set(&mut self.cxid, jute::int("cxid"), input)?;
         let input = jute::set(&mut self.op, jute::int("op").map(OpCode::from_number), input)?;
-        // A deleteContainer's path has no length, so a cut one could not be told from a whole one.
+        // A deleteContainer's path has no length, so a cut path would look complete.
         if self.op.is_some_and(|op| op.leads_with_path() && op != OpCode::DeleteContainer) {
             self.path = jute::string("path")(input)?.1;
         }
@@ -105,86 +104,86 @@ impl<'a> Glimpse<'a> {
     }
 }
 
-/// What a request asks for.
+/// The arguments of a request, by operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
-    /// A znode, of any kind.
+    /// Create a znode of any kind.
     Create {
-        /// Where.
+        /// Its path.
         path: Option<&'a [u8]>,
-        /// With what in it.
+        /// Its data.
         data: Option<&'a [u8]>,
-        /// For whom.
+        /// Its access control list.
         acl: List<'a, Acl<'a>>,
         /// 0 persistent, 1 ephemeral, 2 and 3 the same sequential, 4 container, 5 TTL, 6 that sequential.
         flags: i32,
-        /// How long it may stay unused, in milliseconds; createTTL only.
+        /// Time to live in milliseconds; createTTL only.
         ttl_ms: Option<i64>,
     },
-    /// Remove a znode.
+    /// Delete a znode.
     Delete {
-        /// Which.
+        /// Its path.
         path: Option<&'a [u8]>,
-        /// If it has this version; −1 for any.
+        /// The expected version; −1 for any.
         version: i32,
     },
-    /// Remove a container if it is empty. A leader asks itself for this; a learner forwards it only from a
-    /// client that plays the server.
+    /// Delete a container if it is empty. A leader issues this itself; a learner forwards it only from a
+    /// client that imitates a server.
     DeleteContainer {
-        /// Which: the bare bytes, without a length before them.
+        /// Its path: bare bytes, without a length before them.
         path: &'a [u8],
     },
-    /// Replace a znode's data.
+    /// Replace the data of a znode.
     SetData {
-        /// Which.
+        /// Its path.
         path: Option<&'a [u8]>,
-        /// By what.
+        /// The new value.
         data: Option<&'a [u8]>,
-        /// If it has this version; −1 for any.
+        /// The expected version; −1 for any.
         version: i32,
     },
     /// Replace a znode's access control list.
     SetAcl {
-        /// Which.
+        /// Its path.
         path: Option<&'a [u8]>,
-        /// By what.
+        /// The new value.
         acl: List<'a, Acl<'a>>,
-        /// If the list has this version; −1 for any.
+        /// The expected version of the list; −1 for any.
         version: i32,
     },
-    /// Compare a version.
+    /// Compare the version of a znode.
     Check {
-        /// Of which znode.
+        /// Its path.
         path: Option<&'a [u8]>,
-        /// With what.
+        /// The expected version.
         version: i32,
     },
-    /// Tell when what was committed up to now has arrived.
+    /// Wait until everything committed so far has reached this server.
     Sync {
-        /// About which znode; ZooKeeper does not care.
+        /// A path, which ZooKeeper ignores.
         path: Option<&'a [u8]>,
     },
-    /// Change the ensemble.
+    /// Reconfigure the ensemble.
     Reconfig {
-        /// Who joins, as `server.N=` lines joined by commas.
+        /// Joining servers: `server.N=` lines separated by commas.
         joining: Option<&'a [u8]>,
-        /// Who leaves, as sids joined by commas.
+        /// Leaving servers: sids separated by commas.
         leaving: Option<&'a [u8]>,
-        /// The ensemble as it shall be, instead of the two above.
+        /// The whole new ensemble, instead of the two above.
         new_members: Option<&'a [u8]>,
-        /// If the configuration has this version; −1 for any.
+        /// The expected version of the configuration; −1 for any.
         config_id: i64,
     },
-    /// Several or none.
+    /// Several operations, all or none.
     Multi(Ops<'a>),
-    /// A session.
+    /// Open a session.
     CreateSession {
         /// Its timeout in milliseconds.
         timeout_ms: i32,
     },
-    /// No session any more.
+    /// Close the session.
     CloseSession,
-    /// An operation that no release so far forwards.
+    /// An unknown operation.
     Unknown(&'a [u8]),
 }
 
@@ -217,7 +216,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Writes it.
+    /// Appends its encoding to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match *self {
             Self::Create { path, data, acl, flags, ttl_ms } => {
@@ -256,7 +255,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The znode it is about, as raw bytes, where it is one.
+    /// The path of its znode as raw bytes, if it has a single one.
     #[must_use]
     pub const fn path(&self) -> Option<&'a [u8]> {
         match *self {
@@ -305,7 +304,7 @@ fn reconfig(input: &[u8]) -> Parsed<'_, Body<'_>> {
         .parse(input)
 }
 
-/// The operations of a multi, walked once when they were decoded and read again as they are iterated.
+/// The operations of a multi: validated when decoded, and decoded again as they are iterated.
 ///
 /// | offset | size | field |
 /// | --- | --- | --- |
@@ -314,8 +313,8 @@ fn reconfig(input: &[u8]) -> Parsed<'_, Body<'_>> {
 /// | 5 | 4 | error, −1 |
 /// | 9 | n | its body; none behind the last |
 ///
-/// An operation that may not stand in a multi has no known length: it, and with it everything that
-/// follows, becomes one [`Body::Unknown`].
+/// An operation that a multi may not contain has no known length: it and everything after it become one
+/// [`Body::Unknown`].
 ///
 /// Source: `apache/zookeeper: zookeeper-server/.../zookeeper/MultiOperationRecord.java`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,10 +323,10 @@ pub struct Ops<'a> {
 }
 
 impl<'a> Ops<'a> {
-    /// The operations that fill `raw`, their headers and the end included.
+    /// The operations that fill `raw`, with their headers and the end marker.
     ///
     /// # Errors
-    /// Where `raw` is no such thing.
+    /// If `raw` is not a valid list of operations.
     pub fn new(raw: &'a [u8]) -> Result<Self, DecodeError> {
         jute::whole(raw, Self::parse)
     }
@@ -338,7 +337,7 @@ impl<'a> Ops<'a> {
             let (next, op) = Op::parse(after)?;
             after = next;
             match op {
-                // An unknown operation took everything, the end included.
+                // An unknown operation used everything, including the end marker.
                 None | Some(Op { body: Body::Unknown(_), .. }) => break,
                 Some(_) => {}
             }
@@ -353,7 +352,7 @@ impl<'a> Ops<'a> {
         OpIter { raw: self.raw }
     }
 
-    /// The operations as they are on the wire.
+    /// The encoded operations.
     #[must_use]
     pub const fn raw(&self) -> &'a [u8] {
         self.raw
@@ -369,7 +368,7 @@ impl<'a> IntoIterator for Ops<'a> {
     }
 }
 
-/// The operations of an [`Ops`], one by one.
+/// Iterates over the operations of an [`Ops`].
 #[derive(Clone, Debug)]
 pub struct OpIter<'a> {
     raw: &'a [u8],
@@ -388,14 +387,15 @@ impl<'a> Iterator for OpIter<'a> {
 /// One operation of a multi.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Op<'a> {
-    /// What it asks for.
+    /// The operation.
     pub op: OpCode,
-    /// With which arguments.
+    /// Its arguments.
     pub body: Body<'a>,
 }
 
 impl<'a> Op<'a> {
-    /// One operation off the front; `None` at the end. An operation of unknown length takes everything.
+    /// Decodes one operation at the start; `None` at the end marker. An operation of unknown length uses
+    /// everything.
     fn parse(input: &'a [u8]) -> Parsed<'a, Option<Self>> {
         let (after, (op, is_done, _)) =
             (jute::int("op").map(OpCode::from_number), jute::boolean("done"), jute::int("error"))
@@ -418,7 +418,7 @@ impl<'a> Op<'a> {
         Ok((after, Some(Self { op, body })))
     }
 
-    /// Writes it with the header before it. Behind the last one comes [`Op::encode_end`].
+    /// Appends its header and its body to `out`. After the last one, call [`Op::encode_end`].
     pub fn encode(&self, out: &mut Vec<u8>) {
         jute::put_int(out, self.op.number());
         jute::put_bool(out, false);
@@ -426,7 +426,7 @@ impl<'a> Op<'a> {
         self.body.encode(out);
     }
 
-    /// Writes what stands behind the last operation.
+    /// Appends the end marker to `out`.
     pub fn encode_end(out: &mut Vec<u8>) {
         jute::put_int(out, -1);
         jute::put_bool(out, true);

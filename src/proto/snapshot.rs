@@ -1,7 +1,7 @@
-//! The end of a snapshot on the wire.
+//! Finds the end of a snapshot on the wire.
 //!
-//! Behind a SNAP packet the leader's whole tree follows raw, without a length, and behind that the next
-//! packet. What ends it: the path `"/"`, which no node has, and the signature `BenWasHere`.
+//! After a SNAP packet the leader sends its whole tree without a length, then the next packet. The snapshot
+//! ends with the path `"/"`, which no node has, and the signature `BenWasHere`.
 //!
 //! | part | layout |
 //! | --- | --- |
@@ -11,8 +11,8 @@
 //! | end | string `/` |
 //! | signature | string `BenWasHere` |
 //!
-//! The stream is passed over and not decoded. A znode's data could hold the same 19 bytes, as it could
-//! hold anything; whoever goes on from here checks that a packet follows.
+//! The snapshot is skipped, not decoded. A znode's data could contain the same 19 bytes, so the caller has to
+//! check that a packet follows.
 //!
 //! Source: `apache/zookeeper: zookeeper-server/.../server/util/SerializeUtils.java`, `DataTree.java`,
 //! and `quorum/LearnerHandler.java` for the signature.
@@ -20,8 +20,8 @@
 /// The last 19 bytes of every snapshot.
 pub const END: [u8; 19] = *b"\x00\x00\x00\x01/\x00\x00\x00\x0aBenWasHere";
 
-/// For each number of bytes of [`END`] matched: how many of them still are if the next one differs
-/// (Knuth, Morris and Pratt).
+/// Failure function of [`END`] (Knuth, Morris and Pratt): for each number of matched bytes, how many still
+/// match if the next one differs.
 const FALLBACK: [usize; 19] = fallback();
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would refuse")]
@@ -42,7 +42,7 @@ const fn fallback() -> [usize; 19] {
     table
 }
 
-/// Finds the end of a snapshot in pieces of any size. Takes a bounded number of steps for each byte, and holds none.
+/// Finds the end of a snapshot that arrives in pieces of any size. Buffers nothing; the time is linear.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EndFinder {
     matched: usize,
@@ -51,14 +51,14 @@ pub struct EndFinder {
 }
 
 impl EndFinder {
-    /// A finder at the first byte behind the SNAP packet.
+    /// A finder that starts at the first byte after the SNAP packet.
     #[must_use]
     pub const fn new() -> Self {
         Self { matched: 0, passed: 0, hidden: 0 }
     }
 
-    /// Takes the next bytes of the stream. Where the snapshot ends among them: how many belong to it;
-    /// what follows is the next packet, and the finder is done. `None`: all of them do.
+    /// Processes the next bytes of the stream. If the snapshot ends in them, returns how many belong to it;
+    /// the next packet follows. `None` if all of them belong to it.
     pub fn seen(&mut self, bytes: &[u8]) -> Option<usize> {
         let end = self.search(bytes);
         let taken = end.unwrap_or(bytes.len());
@@ -66,8 +66,8 @@ impl EndFinder {
         end
     }
 
-    /// Passes over bytes of the stream that were not captured. An end that lies in them, or partly in
-    /// them, is not found.
+    /// Skips bytes of the stream that were not captured. An end that lies wholly or partly in them is not
+    /// found.
     pub const fn hidden(&mut self, bytes: u64) {
         if bytes > 0 {
             self.matched = 0;
@@ -76,14 +76,14 @@ impl EndFinder {
         self.hidden = self.hidden.saturating_add(bytes);
     }
 
-    /// The snapshot's bytes so far, hidden ones included.
+    /// The snapshot's bytes so far, including those that were not captured.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a size on the wire, not a container's")]
     pub const fn len(&self) -> u64 {
         self.passed
     }
 
-    /// How many of them were hidden.
+    /// How many of them were not captured.
     #[must_use]
     pub const fn hidden_len(&self) -> u64 {
         self.hidden

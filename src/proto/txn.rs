@@ -1,4 +1,4 @@
-//! Transactions: the data of PROPOSAL and INFORM, and of INFORMANDACTIVATE behind its sid.
+//! Transactions: the data of PROPOSAL and INFORM, and of INFORMANDACTIVATE after its sid.
 //!
 //! | offset | size | part |
 //! | --- | --- | --- |
@@ -6,8 +6,8 @@
 //! | 32 | n | [`Body`], by the header's type |
 //! | 32 + n | 0 or 12 | [`Digest`] (3.6+) |
 //!
-//! Nothing says whether there is a digest: the body is read, and 12 bytes left over are one. So a
-//! type that is unknown keeps all that follows its header.
+//! No field says whether there is a digest: 12 bytes left over after the body are one. So the body of an
+//! unknown type includes everything after the header.
 //!
 //! Source: `apache/zookeeper: zookeeper-server/.../server/util/SerializeUtils.java`,
 //! `zookeeper-jute/src/main/resources/zookeeper.jute`, module org.apache.zookeeper.txn.
@@ -30,7 +30,7 @@ use super::op::OpCode;
 /// | 28 | 4 | type |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Whose write it is.
+    /// The session that wrote.
     pub session: SessionId,
     /// The client's number for it.
     pub cxid: i32,
@@ -38,7 +38,7 @@ pub struct Header {
     pub zxid: Zxid,
     /// The leader's wall clock, in milliseconds since 1970.
     pub time_ms: i64,
-    /// What it does.
+    /// The operation.
     pub kind: OpCode,
 }
 
@@ -46,10 +46,10 @@ impl Header {
     /// Bytes in a header.
     pub const LEN: usize = 32;
 
-    /// The header at the front of some data.
+    /// Decodes the header at the start of the data.
     ///
     /// # Errors
-    /// Below 32 bytes.
+    /// If there are less than 32 bytes.
     pub fn decode(data: &[u8]) -> Result<Self, DecodeError> {
         jute::front(data, Self::parse).map(|(header, _)| header)
     }
@@ -66,7 +66,7 @@ impl Header {
             .parse(input)
     }
 
-    /// Writes it.
+    /// Appends its encoding to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         jute::put_id(out, self.session.0);
         jute::put_int(out, self.cxid);
@@ -76,29 +76,29 @@ impl Header {
     }
 }
 
-/// As much of a transaction as a cut leaves. A capture of 96 bytes a frame shows session and cxid.
+/// The captured part of a transaction. A capture of 96 bytes per frame shows session and cxid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Glimpse<'a> {
-    /// Whose write it is: 8 bytes.
+    /// The session that wrote; needs 8 captured bytes.
     pub session: Option<SessionId>,
-    /// The client's number for it: 12 bytes.
+    /// The client's number for it; needs 12.
     pub cxid: Option<i32>,
-    /// Its zxid: 20 bytes.
+    /// Its zxid; needs 20.
     pub zxid: Option<Zxid>,
-    /// The leader's wall clock, in milliseconds since 1970: 28 bytes.
+    /// The leader's wall clock, in milliseconds since 1970; needs 28.
     pub time_ms: Option<i64>,
-    /// What it does: 32 bytes.
+    /// The operation; needs 32.
     pub kind: Option<OpCode>,
-    /// What it does it to, if it is one path and all of it was kept.
+    /// The path, if there is a single one and it was captured completely.
     pub path: Option<&'a [u8]>,
 }
 
 impl<'a> Glimpse<'a> {
-    /// What the front of a transaction shows.
+    /// Decodes what is there.
     #[must_use]
     pub fn decode(data: &'a [u8]) -> Self {
         let mut shown = Self::default();
-        // Stops at the first field that the cut reaches; what was read before stays.
+        // Stops at the first incomplete field; the fields before it stay.
         let _ = shown.fill(data);
         shown
     }
@@ -109,7 +109,7 @@ impl<'a> Glimpse<'a> {
         let input = jute::set(&mut self.zxid, jute::id("zxid").map(Zxid), input)?;
         let input = jute::set(&mut self.time_ms, jute::long("time"), input)?;
         let input = jute::set(&mut self.kind, jute::int("type").map(OpCode::from_number), input)?;
-        // A reconfiguration's transaction is a setData, unlike its request; a sync makes none.
+        // A reconfiguration's transaction is a setData, unlike its request; a sync has no transaction.
         if self.kind.is_some_and(|kind| match kind {
             OpCode::Reconfig => true,
             OpCode::Sync => false,
@@ -121,7 +121,7 @@ impl<'a> Glimpse<'a> {
     }
 }
 
-/// What a server's tree amounted to after a transaction, so that others can compare (3.6+).
+/// A digest of the leader's tree after a transaction, which the others compare with theirs (3.6+).
 ///
 /// | offset | size | field |
 /// | --- | --- | --- |
@@ -129,7 +129,7 @@ impl<'a> Glimpse<'a> {
 /// | 4 | 8 | digest of the tree |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest {
-    /// How it was computed.
+    /// Version of the algorithm.
     pub version: i32,
     /// The digest.
     pub tree: u64,
@@ -156,20 +156,20 @@ impl Digest {
 /// A whole transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Txn<'a> {
-    /// Who, when, and which.
+    /// Session, time and operation.
     pub header: Header,
-    /// What.
+    /// Its arguments.
     pub body: Body<'a>,
-    /// What the tree came to, in versions that say so.
+    /// The digest of the tree, in versions that send one.
     pub digest: Option<Digest>,
 }
 
 impl<'a> Txn<'a> {
-    /// The transaction that fills `data`.
+    /// Decodes the transaction that fills `data`.
     ///
     /// # Errors
-    /// Where a field is short or has a length that no writer gives it, or where the bytes behind the body
-    /// are neither nothing nor a digest.
+    /// If a field is too short or has an invalid length, or if the bytes after the body are neither empty nor
+    /// a digest.
     pub fn decode(data: &'a [u8]) -> Result<Self, DecodeError> {
         jute::whole(data, Self::parse)
     }
@@ -184,7 +184,7 @@ impl<'a> Txn<'a> {
         Ok((after, Self { header, body, digest }))
     }
 
-    /// Writes it.
+    /// Appends its encoding to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         self.header.encode(out);
         self.body.encode(out);
@@ -193,20 +193,20 @@ impl<'a> Txn<'a> {
         }
     }
 
-    /// The znode it is about, as raw bytes, where it is one.
+    /// The path of its znode as raw bytes, if it has a single one.
     #[must_use]
     pub const fn path(&self) -> Option<&'a [u8]> {
         self.body.path()
     }
 }
 
-/// What a transaction does. Several types share a record: create and create2, delete and
-/// deleteContainer, setData and reconfig.
+/// The body of a transaction. Several types share a record: create and create2, delete and deleteContainer,
+/// setData and reconfig.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
     /// A session ends.
     CloseSession {
-        /// The ephemeral znodes that go with it; `None` up to 3.5, or where that is switched off.
+        /// The ephemeral znodes deleted with it; `None` up to 3.5, or if that is disabled.
         paths: Option<List<'a, Option<&'a [u8]>>>,
     },
     /// A session begins.
@@ -219,76 +219,76 @@ pub enum Body<'a> {
         /// ZooKeeper's error code, negative.
         code: i32,
     },
-    /// A znode is made (CreateTxn, CreateTxnV0).
+    /// A znode is created (CreateTxn, CreateTxnV0).
     Create {
-        /// Where.
+        /// Its path.
         path: Option<&'a [u8]>,
-        /// With what in it.
+        /// Its data.
         data: Option<&'a [u8]>,
-        /// For whom.
+        /// Its access control list.
         acl: List<'a, Acl<'a>>,
-        /// Whether it goes with its session.
+        /// Whether it is ephemeral.
         is_ephemeral: bool,
         /// The parent's new child version; `None` in CreateTxnV0 (3.3 and before).
         parent_cversion: Option<i32>,
     },
-    /// A container znode is made.
+    /// A container znode is created.
     CreateContainer {
-        /// Where.
+        /// Its path.
         path: Option<&'a [u8]>,
-        /// With what in it.
+        /// Its data.
         data: Option<&'a [u8]>,
-        /// For whom.
+        /// Its access control list.
         acl: List<'a, Acl<'a>>,
         /// The parent's new child version.
         parent_cversion: i32,
     },
-    /// A znode with a time to live is made.
+    /// A znode with a time to live is created.
     CreateTtl {
-        /// Where.
+        /// Its path.
         path: Option<&'a [u8]>,
-        /// With what in it.
+        /// Its data.
         data: Option<&'a [u8]>,
-        /// For whom.
+        /// Its access control list.
         acl: List<'a, Acl<'a>>,
         /// The parent's new child version.
         parent_cversion: i32,
-        /// How long it may stay unused, in milliseconds.
+        /// Its time to live in milliseconds.
         ttl_ms: i64,
     },
-    /// A znode is removed.
+    /// A znode is deleted.
     Delete {
-        /// Which.
+        /// Its path.
         path: Option<&'a [u8]>,
     },
-    /// A znode's data is replaced; in a reconfiguration, by the new configuration.
+    /// A znode's data is replaced; in a reconfiguration, the configuration is.
     SetData {
-        /// Which.
+        /// Its path.
         path: Option<&'a [u8]>,
-        /// By what.
+        /// The new value.
         data: Option<&'a [u8]>,
         /// Its new version.
         version: i32,
     },
     /// A znode's access control list is replaced.
     SetAcl {
-        /// Which.
+        /// Its path.
         path: Option<&'a [u8]>,
-        /// By what.
+        /// The new value.
         acl: List<'a, Acl<'a>>,
         /// The list's new version.
         version: i32,
     },
     /// A version was compared, inside a multi.
     Check {
-        /// Of which znode.
+        /// Its path.
         path: Option<&'a [u8]>,
-        /// With what.
+        /// The expected version.
         version: i32,
     },
-    /// Several at once.
+    /// Several transactions, all or none.
     Multi(List<'a, SubTxn<'a>>),
-    /// A type that no release so far proposes, with all that follows the header.
+    /// An unknown type, with everything after the header.
     Unknown(&'a [u8]),
 }
 
@@ -322,7 +322,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Writes it.
+    /// Appends its encoding to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match *self {
             Self::CloseSession { paths: None } => {}
@@ -366,7 +366,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The znode it is about, as raw bytes, where it is one.
+    /// The path of its znode as raw bytes, if it has a single one.
     #[must_use]
     pub const fn path(&self) -> Option<&'a [u8]> {
         match *self {
@@ -386,8 +386,8 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Up to 3.5 a closeSession has no body, since 3.6 it may have one, and either may be followed by a
-/// digest: nothing, 12 bytes that start like a digest, and anything else are told apart by that.
+/// Up to 3.5 a closeSession has no body, since 3.6 it may have one, and a digest may follow either. So an
+/// empty rest, 12 bytes that start like a digest, and anything else are distinguished.
 fn close_session(input: &[u8]) -> Parsed<'_, Body<'_>> {
     let is_bare = match input.len() {
         0 => true,
@@ -400,7 +400,7 @@ fn close_session(input: &[u8]) -> Parsed<'_, Body<'_>> {
     List::parse("paths").map(|paths| Body::CloseSession { paths: Some(paths) }).parse(input)
 }
 
-/// CreateTxnV0 (3.3 and before) ends behind the ephemeral flag.
+/// CreateTxnV0 (3.3 and before) ends with the ephemeral flag.
 fn create(input: &[u8]) -> Parsed<'_, Body<'_>> {
     let (after, (path, data, acl, is_ephemeral)) =
         (jute::string("path"), jute::string("data"), List::parse("acl"), jute::boolean("ephemeral"))
@@ -436,7 +436,7 @@ fn create_ttl(input: &[u8]) -> Parsed<'_, Body<'_>> {
         .parse(input)
 }
 
-/// What every kind of create begins with.
+/// The fields that every kind of create begins with.
 pub(super) fn put_node(out: &mut Vec<u8>, path: Option<&[u8]>, data: Option<&[u8]>, acl: &List<'_, Acl<'_>>) {
     jute::put_buffer(out, path);
     jute::put_buffer(out, data);
@@ -451,22 +451,22 @@ pub(super) fn put_node(out: &mut Vec<u8>, path: Option<&[u8]>, data: Option<&[u8
 /// | 4 | 4 + n | a buffer: its [`Body`], never with a digest |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubTxn<'a> {
-    /// What it does. [`OpCode::Error`] in any of them makes the whole multi a no-op.
+    /// The operation. [`OpCode::Error`] in any of them makes the whole multi a no-op.
     pub kind: OpCode,
-    /// Its body, as it is on the wire.
+    /// Its encoded body.
     pub data: Option<&'a [u8]>,
 }
 
 impl<'a> SubTxn<'a> {
-    /// Its body, decoded. A multi inside a multi is decoded when it is asked for, and no sooner.
+    /// Decodes its body. A multi inside a multi is decoded lazily.
     ///
     /// # Errors
-    /// Where the bytes are not exactly one body of its type; offsets count from the body's first byte.
+    /// If the bytes are not exactly one body of its type; offsets count from the body's first byte.
     pub fn body(&self) -> Result<Body<'a>, DecodeError> {
         jute::whole(self.data.unwrap_or_default(), |input| Body::parse(self.kind, input))
     }
 
-    /// Writes it.
+    /// Appends its encoding to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         jute::put_int(out, self.kind.number());
         jute::put_buffer(out, self.data);
@@ -509,7 +509,7 @@ mod tests {
         data
     }
 
-    /// Decodes, and sees to it that the same bytes come out again.
+    /// Decodes, and checks that encoding gives the same bytes.
     fn round(data: &[u8]) -> Txn<'_> {
         let txn = Txn::decode(data).unwrap();
         let mut again = Vec::new();
@@ -563,7 +563,7 @@ mod tests {
             assert_eq!(txn.path(), has_path.then_some(&b"/a"[..]), "{kind}");
             for len in 32..plain.len() {
                 let cut = Txn::decode(&plain[..len]);
-                // What ends behind the ephemeral flag is a CreateTxnV0.
+                // A body that ends with the ephemeral flag is a CreateTxnV0.
                 let is_v0 = matches!(kind, OpCode::Create | OpCode::Create2) && len == plain.len() - 4;
                 assert_eq!(cut.is_ok(), is_v0, "{kind} at {len}: {cut:?}");
             }
