@@ -1,10 +1,9 @@
-//! Makes a large capture out of a small one: the same traffic again and again, later, as
-//! measurements need it.
+//! Makes a large capture for measurements from a small one, by repeating its traffic.
 //!
 //!     cargo run --release --example enlarge -- OUT.pcap FRAMES AT_ONCE IN...
 //!
-//! Writes `FRAMES` frames cut at 96 bytes as one classic pcap; `AT_ONCE` copies run side by side on
-//! other ports, so that a capture of ten connections becomes one of ten times as many. Standard output is `-`.
+//! Writes `FRAMES` frames cut at 96 bytes as one classic pcap. `AT_ONCE` copies of the traffic run at the
+//! same time on different ports, which multiplies the connections. `-` is standard output.
 
 #[path = "input/large.rs"]
 mod large;

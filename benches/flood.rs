@@ -1,7 +1,7 @@
-//! Sends a capture over an interface again and again, each time from other ports, its connections closed at
-//! the end: `flood IFACE LOOPS RATE CAPTURE...`, with RATE in frames a second, 0 for as many as there can be.
+//! Sends a capture over an interface repeatedly, each time from other ports and with its connections closed
+//! at the end: `flood IFACE LOOPS RATE CAPTURE...`, with RATE in frames per second, 0 for unlimited.
 //!
-//! For measuring `qscope live` on the other end of a virtual pair. What was cut from frames is sent as zeros.
+//! For measuring `qscope live` on the other end of a veth pair. Cut bytes are sent as zeros.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a tool for measuring")]
 
@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Where the ports stand in Ethernet with IPv4 without options.
+/// Offset of the ports in Ethernet and IPv4 without options.
 const PORTS: usize = 34;
-/// How often the rate is looked at.
+/// How often the rate is checked.
 const BURST: u64 = 64;
 
 fn main() {
@@ -59,7 +59,7 @@ fn main() {
     println!("{sent} frames in {took:.1} s, {reached:.0} a second");
 }
 
-/// A reset for each connection, behind the last bytes of one of its sides.
+/// A reset for each connection, after the last bytes of one side.
 fn closes(frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut last = BTreeMap::new();
     for frame in frames {
@@ -73,14 +73,14 @@ fn closes(frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
         close[PORTS + 4..PORTS + 8]
             .copy_from_slice(&seq.wrapping_add(u32::try_from(len).unwrap()).to_be_bytes());
         (close[PORTS + 12], close[PORTS + 13]) = (5 << 4, 0x14);
-        // Both ways are one connection.
+        // Both directions are one connection.
         let (src, dst) = ([&ends[..4], &ends[8..10]].concat(), [&ends[4..8], &ends[10..]].concat());
         last.insert((src.clone().min(dst.clone()), src.max(dst)), close);
     }
     last.into_values().collect()
 }
 
-/// Gives the dialing side another port.
+/// Changes the port of the dialing side.
 fn renumber(frame: &mut [u8]) {
     for place in [PORTS, PORTS + 2] {
         let Some(bytes) = frame.get_mut(place..place + 2) else { continue };

@@ -1,4 +1,4 @@
-//! From segments through streams to records, which nobody looks at; and the head of one packet by itself.
+//! From segments through streams to records, without a consumer; and the head of a single packet.
 //!
 //!     cargo bench --bench records
 
@@ -43,7 +43,7 @@ fn streams(criterion: &mut Criterion) {
     });
 }
 
-/// The same where every segment was captured at both ends: a frame here is one of the two.
+/// The same with every segment captured at both ends; each counts as two frames.
 fn both_ends(criterion: &mut Criterion) {
     let on_the_way = Span::from_nanos(50_000);
     input::measure(criterion, "records", |group, input| {

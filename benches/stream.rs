@@ -1,4 +1,4 @@
-//! From segments to streams: every segment to its connection, and its bytes in order.
+//! From segments to streams: connection lookup and reassembly.
 //!
 //!     cargo bench --bench stream
 
@@ -13,7 +13,7 @@ use quorumscope::stream::{Chunk, Connection, FlowKey, Limits, Lookup, Membership
 use quorumscope::time::Timestamp;
 use std::hint::black_box;
 
-/// Reads nothing of a stream.
+/// Ignores the stream.
 struct Drain;
 
 impl Sink for Drain {
@@ -23,7 +23,7 @@ impl Sink for Drain {
     fn gap(&mut self, _: Side, _: u64, _: u64, _: Timestamp) {}
 }
 
-/// Every segment to its connection, and its bytes in order.
+/// Connection lookup and reassembly of every segment.
 fn streams(batches: &[Batch]) -> usize {
     let limits = Limits::default();
     let mut table = Table::new(limits.connections);

@@ -1,4 +1,4 @@
-//! From records to what is known of each link.
+//! From events to the facts about each link.
 //!
 //!     cargo bench --bench tracking
 
@@ -11,7 +11,7 @@ use quorumscope::capture::Batch;
 use quorumscope::dissect::{DissectOptions, Dissector, Events, Replayer};
 use quorumscope::track::Tracker;
 
-/// All events, in pieces, as the tracker takes them from another thread.
+/// All events, in pieces, as the tracker receives them from another thread.
 struct Pieces {
     now: Events<Tracker>,
     full: Vec<Events<Tracker>>,

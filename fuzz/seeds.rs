@@ -1,8 +1,7 @@
-//! Takes seeds for the corpus from real captures: `cargo run --example seeds -- OUT LABEL=PATH...`
+//! Extracts seeds for the corpus from real captures: `cargo run --example seeds -- OUT LABEL=PATH...`
 //!
-//! In: captures of whole frames, each with a label, as a rule the version of ZooKeeper they show. Out:
-//! for every target a folder with a few inputs of each kind per label, the shortest there are. What is
-//! the same from several labels is written once.
+//! In: captures of complete frames, each with a label, usually the version of ZooKeeper. Out: for every
+//! target a directory with the shortest few inputs of each kind per label, without duplicates.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs;
@@ -24,11 +23,11 @@ use quorumscope::time::{Span, Timestamp};
 
 /// Inputs of each kind per label.
 const EACH: usize = 2;
-/// The longest record that is worth a seed.
+/// The longest record to use as a seed.
 const MAX_RECORD: usize = 1500;
 /// Stream bytes of a conversation.
 const MAX_TALK: usize = 6000;
-/// Frames of a capture, and the bytes kept of each.
+/// Frames per capture, and captured bytes of each.
 const MAX_FRAMES: usize = 48;
 const FRAME_KEPT: usize = 300;
 
@@ -84,7 +83,7 @@ impl Finder<'_> {
         let to = if direction.is_to_leader() { "leader" } else { "learner" };
         let name = packet.head.kind.name().to_lowercase();
         let data = packet.data.unwrap_or_default();
-        // Where the type of a transaction or a request stands.
+        // The offset of the type in a transaction or a request.
         let op = match (packet.head.kind, direction) {
             (PacketType::Proposal | PacketType::Inform, Direction::ToLearner) => data.get(28..32),
             (PacketType::Request, Direction::ToLeader) => data.get(12..16),
@@ -163,7 +162,7 @@ impl Talk {
 
     /// Takes a segment if it is the next of its direction.
     fn take(&mut self, from_learner: bool, segment: &Segment<'_>) {
-        let syn = u32::from(segment.flags.has(Flags::SYN));
+        let syn = u32::from(segment.flags.contains(Flags::SYN));
         let next = &mut self.next[usize::from(from_learner)];
         if next.is_some_and(|next| next != segment.seq) || segment.payload.len() as u32 != segment.len {
             return;
@@ -197,7 +196,7 @@ struct Clip {
     frames: Vec<Kept>,
 }
 
-/// A frame's front, its length on the wire and its time.
+/// The start of a frame, its length on the wire and its time.
 type Kept = (Vec<u8>, u32, Timestamp);
 
 impl Clip {
@@ -238,14 +237,14 @@ impl Clip {
     }
 }
 
-/// The longest silence of a learner: some frames before it, its first and those behind it.
+/// The longest silence of a learner, with some frames before and after it.
 #[derive(Default)]
 struct Quiet {
     before: VecDeque<Kept>,
     during: Vec<Kept>,
     longest: Span,
     clip: Clip,
-    /// Frames that are still to come behind it.
+    /// Frames still to be added after it.
     behind: usize,
 }
 
@@ -301,7 +300,7 @@ fn frames(label: &str, frame: &Frame<'_>, segment: &Segment<'_>, seeds: &mut See
     }
 }
 
-/// Which way a segment goes, if it is of a port that is looked at.
+/// The direction of a segment, if it has a known port.
 fn side(segment: &Segment<'_>) -> Option<(bool, u16, Conversation)> {
     [2888, 3888].into_iter().find_map(|port| {
         if segment.dst.port == port {
@@ -341,7 +340,7 @@ fn read(label: &str, path: &Path, seeds: &mut Seeds) -> Result<(), Box<dyn std::
             }
             if frame.link == LinkType::Ethernet && port == 2888 {
                 let kept = &frame.data[..frame.data.len().min(96)];
-                let ends = segment.flags.has(Flags::FIN) || segment.flags.has(Flags::RST);
+                let ends = segment.flags.contains(Flags::FIN) || segment.flags.contains(Flags::RST);
                 quiet
                     .entry(key)
                     .or_default()
@@ -376,8 +375,8 @@ fn read(label: &str, path: &Path, seeds: &mut Seeds) -> Result<(), Box<dyn std::
     Ok(())
 }
 
-/// What the captures at hand do not show: the rarer transactions and requests, and the inputs of targets
-/// that read no record.
+/// Seeds that captures rarely contain: the rarer transactions and requests, and inputs of targets that do not
+/// read records.
 fn made(seeds: &mut Seeds) {
     let acl = [&[0, 0, 0, 31][..], &text(b"world"), &text(b"anyone")].concat();
     let acl = List::new(1, &acl).unwrap();
@@ -444,7 +443,7 @@ fn made(seeds: &mut Seeds) {
     assembler(seeds);
 }
 
-/// Data in order, early, again and overlapping; ACKs; time.
+/// Data in order, out of order, retransmitted and overlapping; ACKs; time.
 fn assembler(seeds: &mut Seeds) {
     let data =
         |at: u16, len: u8| [&[0][..], &at.to_be_bytes(), &[len], &vec![len; usize::from(len)]].concat();
@@ -459,7 +458,7 @@ fn assembler(seeds: &mut Seeds) {
     }
 }
 
-/// Bytes behind their length.
+/// Bytes with their length before them.
 fn text(bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u32).to_be_bytes()[..], bytes].concat()
 }

@@ -1,5 +1,4 @@
-//! A large capture out of a small one: the same traffic again and again, later, and on other
-//! ports where copies run at once.
+//! Makes a large capture from a small one, by repeating its traffic over time and on other ports.
 
 use quorumscope::capture::{Batch, Replay, ReplayOptions};
 use quorumscope::frame::LinkType;
@@ -21,8 +20,8 @@ struct Held {
     data: Vec<u8>,
 }
 
-/// Writes `frames` frames cut at 96 bytes as one classic pcap; `at_once` copies of the traffic run side by
-/// side.
+/// Writes `frames` frames cut at 96 bytes as one classic pcap; `at_once` copies of the traffic run at the
+/// same time.
 pub(crate) fn write_large(
     out: &mut impl Write,
     frames: u64,
@@ -92,7 +91,7 @@ fn write(out: &mut impl Write, frame: &Held, later: i64, round: u32, copy: u32) 
     out.write_all(data)
 }
 
-/// Gives the dialing side of a copy a port of its own; known ports stay.
+/// Gives the dialing side of a copy its own port; known ports are kept.
 fn set_ports(data: &mut [u8], copy: u32) {
     for at in [PORTS, PORTS + 2] {
         let Some([high, low]) = data.get(at..at + 2).and_then(|port| port.first_chunk::<2>()) else { return };
@@ -108,8 +107,8 @@ fn set_ports(data: &mut [u8], copy: u32) {
     }
 }
 
-/// Moves the sequence numbers of both sides: in each round, the connections of the one before are made anew on
-/// the same ports, so that there are never more than the copies at once have.
+/// Shifts the sequence numbers of both sides: each round opens new connections on the ports of the round
+/// before, so that the number of connections stays constant.
 fn set_sequence(data: &mut [u8], round: u32) {
     let has_ack = data.get(FLAGS).is_some_and(|flags| flags & HAS_ACK != 0);
     for at in [Some(SEQ), has_ack.then_some(ACK)].into_iter().flatten() {

@@ -1,7 +1,6 @@
-//! What the benches measure with: a capture made from `testdata`, in a file and in memory.
+//! The input of the benches: a capture made from `testdata`, in a file and in memory.
 //!
-//! Frames and what the layers below make of them lie in memory before a layer is measured, so that its figure
-//! is its own.
+//! A layer is measured alone: frames and the results of the layers below are in memory before it starts.
 
 #![allow(dead_code, reason = "each bench takes what it needs")]
 
@@ -53,8 +52,8 @@ impl Input {
     }
 }
 
-/// Measures something of every frame: a group of one bench, in nanoseconds per frame and frames a second.
-/// A capture that cannot be made is said, and not measured.
+/// Runs a group with its throughput in frames. If the capture cannot be made, reports that and skips the
+/// group.
 pub(crate) fn measure(
     criterion: &mut Criterion,
     layer: &str,
@@ -75,7 +74,7 @@ pub(crate) fn on_one_thread() -> ReplayOptions {
     ReplayOptions { threads: 1, ..ReplayOptions::default() }
 }
 
-/// Does something with each segment of a batch, which stays where it was made: a segment is large.
+/// Calls a function with each segment of a batch, by reference, since a segment is large.
 #[inline]
 pub(crate) fn for_each_segment(batch: &Batch, mut with: impl FnMut(&Segment<'_>)) {
     for frame in batch.frames() {
@@ -85,7 +84,7 @@ pub(crate) fn for_each_segment(batch: &Batch, mut with: impl FnMut(&Segment<'_>)
     }
 }
 
-/// All that was dissected, not yet at its end.
+/// A dissector that has seen all segments, before its end.
 pub(crate) fn dissect<O: Observer>(batches: &[Batch], observer: &mut O) -> Dissector {
     let mut dissector = Dissector::new(DissectOptions::default());
     for batch in batches {
@@ -96,12 +95,12 @@ pub(crate) fn dissect<O: Observer>(batches: &[Batch], observer: &mut O) -> Disse
     dissector
 }
 
-/// A tracker that has seen nothing yet.
+/// A new tracker.
 pub(crate) fn tracker() -> Tracker {
     Tracker::new(track::TrackerOptions::default())
 }
 
-/// Looks at nothing.
+/// Ignores everything.
 pub(crate) struct Nobody;
 
 impl Observer for Nobody {

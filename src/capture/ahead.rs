@@ -1,10 +1,9 @@
-//! A packed file unpacked ahead of its use, on a thread of its own.
+//! Read-ahead: decompresses a file on a thread of its own before its frames are needed.
 //!
-//! Unpacking costs more than anything else done to a packed capture, and one file's bytes can only be
-//! unpacked one after the other. So each packed file that is open, and the next ones of a rotation before
-//! their turn, are unpacked and decoded by a thread each, at most [`MAX_FILES`] at once. Every one of them runs
-//! ahead by a few batches and then waits to be used: memory is bounded, and frames come in the same
-//! order as without threads.
+//! Decompression is the most expensive step for a compressed capture, and one file can only be decompressed
+//! sequentially. So each open compressed file, and the next ones of a rotation, get a thread each, at most
+//! [`MAX_FILES`] at once. Each thread runs a few batches ahead and then waits: memory is bounded, and frames
+//! come in the same order as without threads.
 
 use std::io;
 use std::thread;
@@ -16,26 +15,26 @@ use super::batch::Batch;
 use super::clock::ClockCorrection;
 use super::reader::Reader;
 
-/// The most files that are unpacked side by side.
+/// The most files decompressed at once.
 pub(super) const MAX_FILES: usize = 8;
-/// Batches that a file is ahead.
+/// Batches that a thread may be ahead.
 const BATCHES: usize = 8;
 /// Bytes of frames in each; with [`MAX_FILES`] files 20 MiB at most.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// One file's frames: read when asked for, or ahead of that.
+/// One file's frames, read on demand or ahead.
 pub(super) enum Frames {
     Here(Box<Reader>),
     Ahead(Ahead),
 }
 
-/// A file that another thread reads.
+/// A file read by another thread.
 pub(super) struct Ahead {
     file: u32,
     full: Receiver<Message>,
     empty: Sender<Batch>,
     info: FileInfo,
-    /// What is wrong with the file as a whole, where nothing worse is.
+    /// A problem with the file as a whole, unless reading it finds another.
     problem: Option<String>,
 }
 
@@ -45,12 +44,12 @@ enum Message {
 }
 
 impl Frames {
-    /// Frames read when asked for.
+    /// Reads frames on demand.
     pub(super) fn here(reader: Reader) -> Self {
         Self::Here(Box::new(reader))
     }
 
-    /// Has another thread read from now on; this one, where none can be started.
+    /// Moves reading to another thread, or stays on this one if none can be started.
     pub(super) fn run_ahead(self) -> Self {
         let Self::Here(reader) = self else { return self };
         let (give, take) = bounded::<Box<Reader>>(1);
@@ -86,14 +85,14 @@ impl Frames {
         }
     }
 
-    /// Says which file of the input it is and what sets its times right. Call it before [`Self::run_ahead`].
+    /// Sets the file's index in the input and its clock correction. Call it before [`Self::run_ahead`].
     pub(super) fn set_place(&mut self, file: u32, clock: Option<ClockCorrection>) {
         if let Self::Here(reader) = self {
             (reader.file, reader.clock) = (file, clock);
         }
     }
 
-    /// Notes what is wrong with the file as a whole.
+    /// Notes a problem with the file as a whole.
     pub(super) fn has_problem(&mut self, problem: String) {
         match self {
             Self::Here(reader) => reader.info.problem = Some(problem),
@@ -101,8 +100,8 @@ impl Frames {
         }
     }
 
-    /// Fills a batch, cleared before, with this file's next frames: about `target` bytes of them, or as
-    /// many as lie ready. False at the end of what can be read.
+    /// Clears the batch and fills it with the file's next frames: about `target` bytes of them, or as many as
+    /// are ready. False at the end of what can be read.
     pub(super) fn fill(&mut self, batch: &mut Batch, target: usize) -> bool {
         match self {
             Self::Here(reader) => reader.fill(batch, target),
@@ -127,7 +126,7 @@ impl Ahead {
             Ok(Message::Frames(frames)) => {
                 let mut done = std::mem::replace(batch, frames);
                 done.clear();
-                // At the end nobody wants it.
+                // Fails only at the end, when the batch is no longer needed.
                 let _ = self.empty.send(done);
                 true
             }
@@ -144,7 +143,7 @@ impl Ahead {
     }
 }
 
-/// Reads a file to its end, or until nobody wants it any more.
+/// Reads a file to its end, or until the receiver is gone.
 fn read(mut reader: Reader, full: &Sender<Message>, empty: &Receiver<Batch>) {
     while let Ok(mut batch) = empty.recv() {
         if !reader.fill(&mut batch, BATCH_BYTES) {
@@ -157,13 +156,12 @@ fn read(mut reader: Reader, full: &Sender<Message>, empty: &Receiver<Batch>) {
     }
 }
 
-/// How many files may be read ahead by so many threads; unpacking in the thread that asks is as good where
-/// there is but one.
+/// How many files to read ahead with so many threads. With a single one there is nothing to gain.
 pub(super) fn most(threads: usize) -> usize {
     if threads < 2 { 0 } else { threads.min(MAX_FILES) }
 }
 
-/// Processors to work with.
+/// The number of processors.
 pub(super) fn processors() -> usize {
     let count: io::Result<_> = thread::available_parallelism();
     count.map_or(1, std::num::NonZero::get)

@@ -1,21 +1,21 @@
-//! Some thousand frames and the bytes they lie in.
+//! A batch of frames with the buffer that holds their bytes.
 
 use crate::frame::{Frame, FrameRef};
 use crate::pcapfile::Head;
 
-/// Frames in order of time, with the buffer that holds their bytes. Made once and filled again and
-/// again: a file is read straight into the buffer, and frames are found in it in place.
+/// Frames in order of time, with the buffer that holds their bytes. Batches are reused: files are read
+/// directly into the buffer, and frames are located in it without copying.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Raw bytes of a file, of which `filled` were read; longer, so that it is never zeroed again.
+    /// Raw bytes of a file, `filled` of which are valid; kept at full length, so that it is zeroed only once.
     pub(super) bytes: Vec<u8>,
     pub(super) filled: usize,
     pub(super) entries: Vec<Entry>,
-    /// Files that have ended, and behind which frame.
+    /// Files that have ended, and after which frame.
     pub(super) over: Vec<Over>,
 }
 
-/// A file of which no frame comes from the one at `index` on.
+/// A file that has no frame from the one at `index` on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Over {
     pub(super) index: usize,
@@ -61,7 +61,7 @@ impl Batch {
         self.entries.iter().map(|entry| self.view(entry))
     }
 
-    /// Adds a copy of a frame behind the others.
+    /// Appends a copy of a frame.
     pub fn add(&mut self, frame: &Frame<'_>) {
         let start = u32::try_from(self.append(frame.data)).unwrap_or(u32::MAX);
         let len = u32::try_from(frame.data.len()).unwrap_or(u32::MAX);
@@ -70,8 +70,8 @@ impl Batch {
         self.entries.push(Entry { head, file: id.file });
     }
 
-    /// The frames, in pieces at whose ends files end: these, by their index in the input, with each. Where
-    /// that is does not depend on how frames are cut into batches.
+    /// The frames in pieces that end where a file of the input ends; each with that file's index. Where files
+    /// end does not depend on how frames are split into batches.
     pub fn pieces(&self) -> impl Iterator<Item = (impl ExactSizeIterator<Item = Frame<'_>>, Option<u32>)> {
         let ends = self.over.iter().map(|over| (over.index, Some(over.file)));
         ends.chain([(self.entries.len(), None)]).scan(0, |start, (end, file)| {
@@ -80,14 +80,14 @@ impl Batch {
         })
     }
 
-    /// Forgets all frames and keeps the memory.
+    /// Removes all frames and keeps the memory.
     pub fn clear(&mut self) {
         self.filled = 0;
         self.entries.clear();
         self.over.clear();
     }
 
-    /// Bytes held, each frame's record header included, so that empty frames weigh something.
+    /// Bytes held, with each frame's record header, so that empty frames count too.
     #[inline]
     pub(super) fn weight(&self) -> usize {
         self.filled + self.entries.len() * size_of::<Entry>() / 2
@@ -113,7 +113,7 @@ impl Batch {
         }
     }
 
-    /// Appends `bytes` to the buffer, and says where.
+    /// Appends `bytes` to the buffer, and returns their offset.
     pub(super) fn append(&mut self, bytes: &[u8]) -> usize {
         let start = self.filled;
         self.filled += bytes.len();
@@ -124,11 +124,11 @@ impl Batch {
         start
     }
 
-    /// Copies a frame of another batch to this one's end.
+    /// Appends a copy of a frame of another batch.
     #[inline]
     pub(super) fn push(&mut self, other: &Self, entry: &Entry) {
         let start = self.append(other.view(entry).data);
-        // A batch never grows near 4 GiB; if one did, the frame would show no bytes.
+        // A batch never gets near 4 GiB; if one did, the frame would have no bytes.
         let start = u32::try_from(start).unwrap_or(u32::MAX);
         self.entries.push(Entry { head: Head { start, ..entry.head }, file: entry.file });
     }

@@ -1,30 +1,29 @@
-//! How the clock of one capture becomes that of another: an offset and a drift.
+//! Clock correction between captures: an offset and a drift.
 //!
-//! Hosts that were captured at once have clocks of their own. Times are set right where frames are read,
-//! so that all that follows sees one clock. What the numbers are is found out elsewhere; here they are
-//! only applied.
+//! Each captured host has its own clock. Times are corrected where frames are read, so that everything after
+//! that sees one clock. [`crate::clocks`] estimates the numbers; here they are only applied.
 
 use crate::time::{Span, Timestamp};
 
-/// A straight line between two clocks.
+/// A linear relation between two clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ClockCorrection {
     /// The time, by the clock to be corrected, at which `offset` holds.
     pub anchor: Timestamp,
-    /// What is added to a time.
+    /// The offset to add at the anchor.
     pub offset: Span,
-    /// What is added for each unit of time after the anchor: 40e-6 where a clock loses 40 µs a second.
+    /// The additional offset per unit of time after the anchor: 40e-6 if the clock loses 40 µs per second.
     pub drift: f64,
 }
 
 impl ClockCorrection {
-    /// The time by the other clock.
+    /// Converts a time to the other clock.
     #[must_use]
     pub fn correct(&self, at: Timestamp) -> Timestamp {
         at.plus(self.offset).plus(self.drifted(at))
     }
 
-    /// What has drifted away since the anchor. A float is exact to far less than a microsecond here.
+    /// The drift since the anchor. A float is exact to far less than a microsecond here.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
@@ -37,7 +36,7 @@ impl ClockCorrection {
         Span::from_nanos((at.since(self.anchor).nanos() as f64 * self.drift).round() as i64)
     }
 
-    /// This correction followed by another one.
+    /// This correction followed by another.
     #[must_use]
     pub fn then(&self, next: &Self) -> Self {
         let there = self.correct(self.anchor);
@@ -45,7 +44,7 @@ impl ClockCorrection {
         Self { anchor: self.anchor, offset, drift: (1.0 + self.drift) * (1.0 + next.drift) - 1.0 }
     }
 
-    /// The correction from the other clock back to this one.
+    /// The inverse correction.
     #[must_use]
     pub fn back(&self) -> Self {
         Self {

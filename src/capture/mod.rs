@@ -1,9 +1,9 @@
-//! Where frames come from: capture files, in the order of their times.
+//! Sources of frames: capture files, read in order of time.
 //!
-//! Paths go in, [`Batch`]es of frames come out. A rotation is one capture: files are put in order by
-//! their first frame, whatever their names; files that overlap in time are merged. Every file is
-//! read as far as it goes, and its [`FileInfo`] says where and why it stopped. No clock is asked, and
-//! memory is bounded by the constants in this room, whatever the files' sizes.
+//! In: paths. Out: [`Batch`]es of frames. A rotation is one capture: files are sorted by their first frame,
+//! whatever their names, and merged where they overlap in time. Every file is read as far as possible, and
+//! its [`FileInfo`] says where and why reading stopped. No clock is read, and constants in this module bound
+//! the memory, whatever the size of the files.
 
 mod ahead;
 mod batch;
@@ -21,10 +21,10 @@ pub use batch::Batch;
 pub use clock::ClockCorrection;
 pub use replay::{OpenError, Replay, ReplayOptions};
 
-/// How a file is packed.
+/// How a file is compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Compression {
-    /// Not at all.
+    /// Not compressed.
     #[default]
     None,
     /// gzip, of one or more members.
@@ -45,50 +45,50 @@ impl Compression {
     }
 }
 
-/// What one file of the input was and how far it could be read.
+/// One file of the input, and how far it could be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileInfo {
-    /// Its path as given or found; `-` for standard input.
+    /// Its path, as given or found; `-` for standard input.
     pub path: String,
-    /// The format; `None` where it is no capture.
+    /// The format; `None` if it is not a capture.
     pub format: Option<Format>,
-    /// How it is packed.
+    /// Its compression.
     pub compression: Compression,
-    /// Its link type; of several interfaces the first one's.
+    /// Its link type; of the first interface if there are several.
     pub link_type: Option<LinkType>,
-    /// Its snaplen; of several interfaces the first one's; `None` where unlimited or unknown.
+    /// Its snaplen; of the first interface if there are several; `None` if unlimited or unknown.
     pub snaplen: Option<u32>,
-    /// Whether its timestamps have more digits than microseconds.
+    /// Whether its timestamps are finer than microseconds.
     pub nanos: bool,
     /// Frames read.
     pub frames: u64,
-    /// Bytes of frames that were kept.
+    /// Captured bytes of its frames.
     pub captured_bytes: u64,
-    /// Bytes of frames on the wire.
+    /// Bytes of its frames on the wire.
     pub wire_bytes: u64,
-    /// Frames that were cut.
+    /// Frames cut by the snaplen.
     pub cut_frames: u64,
     /// The first frame's time.
     pub first: Option<Timestamp>,
     /// The last frame's time.
     pub last: Option<Timestamp>,
-    /// What stopped the reading of this file, or what is wrong with its end.
+    /// Why reading it stopped, or what is wrong with its end.
     pub problem: Option<String>,
 }
 
-/// What a file that is held in memory was found to hold.
+/// The content of a file that is held in memory.
 #[cfg(any(test, feature = "fuzzing"))]
 #[derive(Debug)]
 pub(crate) struct FileRead {
     /// The frames with their bytes.
     pub(crate) frames: Vec<(crate::pcapfile::Head, Vec<u8>)>,
-    /// What it was, and how far it could be read.
+    /// What it is, and how far it could be read.
     pub(crate) info: FileInfo,
-    /// The longest that a buffer became.
+    /// The longest buffer that was needed.
     pub(crate) held: usize,
 }
 
-/// Reads a file that is held in memory, about `portion` bytes at once.
+/// Reads a file that is held in memory, about `portion` bytes at a time.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read_bytes(data: Vec<u8>, portion: usize) -> FileRead {
     let source = unpack::Unpacker::new(Box::new(std::io::Cursor::new(data)), std::sync::Arc::default());

@@ -1,4 +1,4 @@
-//! One open file: unpacked, decoded, counted.
+//! One open file: decompressed, decoded, counted.
 
 use std::io::{self, Read};
 
@@ -8,35 +8,35 @@ use super::clock::ClockCorrection;
 use super::unpack::Unpacker;
 use crate::pcapfile::{Decoder, Progress};
 
-/// A buffer with less room than this is full: reading a little more is not worth a call.
+/// A buffer with less space than this is full: reading a few more bytes is not worth a call.
 const MIN_READ_BYTES: usize = 16 * 1024;
 
-/// Reads one file, a batch at a time. Every problem ends in its [`FileInfo`], with all frames before
-/// it delivered. Owns all it needs, so that it can run ahead on a thread of its own.
+/// Reads one file, a batch at a time. Every problem is recorded in its [`FileInfo`], after all frames before
+/// it are delivered. Owns all it needs, so that it can run on a thread of its own.
 pub(super) struct Reader {
-    /// What was read so far.
+    /// What is known so far.
     pub(super) info: FileInfo,
     /// The file's index in the input.
     pub(super) file: u32,
-    /// What sets its times right, where its clock is not that of the others.
+    /// The correction of its clock, if it needs one.
     pub(super) clock: Option<ClockCorrection>,
-    /// None once the file is done with.
+    /// None once the file is finished.
     source: Option<Unpacker>,
     decoder: Option<Decoder>,
-    /// The start of a record whose rest is not read yet.
+    /// The start of an incomplete record.
     tail: Vec<u8>,
-    /// Whether to hand on what there is rather than wait for more, as a pipe needs it.
+    /// Whether to deliver the available frames instead of waiting for more, as for a pipe.
     eager: bool,
 }
 
-/// Why reading goes no further.
+/// Why reading stopped.
 enum Stop {
     End,
     Problem(String),
 }
 
 impl Reader {
-    /// A reader of `source`, whose path only serves as a name.
+    /// A reader of `source`; the path is only its name.
     pub(super) fn new(path: String, source: io::Result<Unpacker>, eager: bool) -> Self {
         let mut info = FileInfo { path, ..FileInfo::default() };
         let source = match source {
@@ -52,8 +52,8 @@ impl Reader {
         Self { info, file: 0, clock: None, source, decoder: None, tail: Vec::new(), eager }
     }
 
-    /// Fills a batch, cleared before, with this file's next frames: about `target` bytes of them.
-    /// False at the end of what can be read.
+    /// Clears the batch and fills it with the file's next frames, about `target` bytes of them. False at the
+    /// end of what can be read.
     pub(super) fn fill(&mut self, batch: &mut Batch, target: usize) -> bool {
         batch.clear();
         let Some(mut source) = self.source.take() else { return false };
@@ -95,17 +95,17 @@ impl Reader {
                 return Ok(());
             }
             if batch.is_empty() {
-                // What was used held no frame and is in the way.
+                // The used bytes held no frame; make room.
                 batch.bytes.copy_within(*used..batch.filled, 0);
                 batch.filled -= *used;
                 *used = 0;
             }
-            // The decoder checked what it asks for against its limits.
+            // The decoder has checked its request against its limits.
             batch.reserve(progress.needed.max(batch.filled + MIN_READ_BYTES));
         }
     }
 
-    /// Finds the frames in the bytes from `used` on; nothing where it is too early to tell the format.
+    /// Decodes the bytes from `used` on; nothing while there are too few to recognize the format.
     fn decode(&mut self, batch: &mut Batch, used: usize) -> Result<Option<Progress>, Stop> {
         let bytes = batch.bytes.get(used..batch.filled).unwrap_or_default();
         let decoder = match &mut self.decoder {
@@ -153,7 +153,7 @@ impl Reader {
         }
     }
 
-    /// What is wrong with a file of which `rest` bytes remain at its end.
+    /// What is wrong with the file, if it ends with `rest` unused bytes.
     fn problem_at_end(&self, rest: usize) -> Option<String> {
         match &self.decoder {
             Some(decoder) => decoder.finish(rest).map(|problem| problem.to_string()),

@@ -1,4 +1,4 @@
-//! Paths to frames: finds the files, looks at each one's start, and reads them in order.
+//! Finds the files, reads the start of each, and replays them in order.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -17,27 +17,27 @@ use super::unpack::Unpacker;
 use super::{Compression, FileInfo};
 use crate::frame::Frame;
 
-/// The most files open at once. With 64 KiB of frames and some 100 KiB of unpacker for each, they
-/// stay within 32 MiB; rotations of one host need two.
+/// The most files open at once. With 64 KiB of frames and about 100 KiB of decompressor each, they stay
+/// within 32 MiB; the rotation of one host needs two.
 const MAX_OPEN: usize = 128;
-/// How many bytes of frames a batch holds: little enough to stay in a processor's second cache.
+/// Bytes of frames in a batch: few enough for the L2 cache.
 const BATCH_BYTES: usize = 256 * 1024;
-/// How much of each file is read to learn its first frame's time.
+/// Bytes read of each file to find the time of its first frame.
 const SNIFF_BYTES: usize = 16 * 1024;
-/// The most files a replay takes; an index into them has 32 bits.
+/// The most files of a replay.
 const MAX_FILES: usize = 100_000;
 /// The path that means standard input.
 const STDIN: &str = "-";
 
-/// How to replay.
+/// Options of a replay.
 #[derive(Clone, Copy, Debug)]
 pub struct ReplayOptions {
-    /// The most files open at once; files that overlap beyond this are read after the others.
+    /// The most files open at once; if more overlap, the rest is read after the others.
     pub most_open: usize,
     /// About how many bytes of frames a batch holds.
     pub batch_bytes: usize,
-    /// Threads to work with: with one, packed files are unpacked by the thread that asks for their frames,
-    /// with more by others ahead of it.
+    /// The number of threads: with one, compressed files are decompressed on demand; with more, ahead on
+    /// other threads.
     pub threads: usize,
 }
 
@@ -47,12 +47,12 @@ impl Default for ReplayOptions {
     }
 }
 
-/// Nothing that was given could be read.
+/// None of the input could be read.
 #[derive(Debug)]
 pub struct OpenError {
-    /// What is wrong with each file.
+    /// The problem of each file.
     pub files: Vec<FileInfo>,
-    /// Files of directories that are no captures.
+    /// Files in the given directories that are not captures.
     pub skipped: Vec<String>,
 }
 
@@ -71,13 +71,13 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// Capture files being read as one.
+/// Replays capture files as one capture.
 ///
-/// It is `Send`: a thread can fill batches ahead. What is wrong with a file never stops the others
-/// and is no error of [`Self::fill`]; it is in [`Self::files`].
+/// It is `Send`, so another thread can fill batches ahead. A problem with one file does not stop the others
+/// and is not an error of [`Self::fill`]; see [`Self::files`].
 pub struct Replay {
     files: Vec<FileInfo>,
-    /// Where those lie that can be read more than once.
+    /// The paths of the files that can be read more than once.
     paths: Vec<Option<PathBuf>>,
     skipped: Vec<String>,
     rotation: Rotation,
@@ -86,11 +86,11 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Looks at the start of every file and puts them in order. A directory stands for every capture
-    /// directly in it, `-` for standard input; a file given twice is read once.
+    /// Reads the start of every file and sorts them. A directory stands for the captures directly in it, `-`
+    /// for standard input; a file given twice is read once.
     ///
     /// # Errors
-    /// Where nothing at all can be read: what is wrong with each file.
+    /// If none of the input can be read; it names the problem of each file.
     pub fn open(paths: &[PathBuf], options: &ReplayOptions) -> Result<Self, OpenError> {
         let bytes_read = Arc::new(AtomicU64::new(0));
         let mut found = InputFiles::default();
@@ -105,8 +105,8 @@ impl Replay {
                 candidate => candidates.push(candidate),
             }
         }
-        // Stable: files that begin together stay in the order they were given; those without any
-        // frame come last.
+        // A stable sort: files that begin at the same time stay in the given order; those without frames come
+        // last.
         candidates.sort_by_key(|candidate| (candidate.info.first.is_none(), candidate.info.first));
         let mut files = Vec::new();
         let mut paths = Vec::new();
@@ -120,7 +120,7 @@ impl Replay {
                 Some(entry) => {
                     total_bytes =
                         total_bytes.zip(size).map(|(total, size): (u64, u64)| total.saturating_add(size));
-                    // The counts so far are those of its start, which is read again.
+                    // The counts so far cover the start, which will be read again.
                     files.push(FileInfo {
                         frames: 0,
                         captured_bytes: 0,
@@ -142,8 +142,8 @@ impl Replay {
         Ok(Self { files, paths, skipped, rotation, total_bytes, bytes_read })
     }
 
-    /// Fills `batch`, cleared before, with the next frames in order of time. False at the end, with
-    /// the batch empty.
+    /// Clears `batch` and fills it with the next frames in order of time. False at the end, with an empty
+    /// batch.
     pub fn fill(&mut self, batch: &mut Batch) -> bool {
         let Self { files, rotation, .. } = self;
         rotation.fill(batch, &mut |file, info| {
@@ -151,22 +151,21 @@ impl Replay {
                 if info.format.is_some() {
                     *known = info;
                 } else {
-                    // It could not be opened a second time: what its start told is still true.
+                    // It could not be opened a second time; keep what its start showed.
                     known.problem = info.problem;
                 }
             }
         })
     }
 
-    /// Whether every file can be read more than once: none is a pipe.
+    /// Whether every file can be read more than once, that is, none is a pipe.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
         self.paths.iter().all(Option::is_some)
     }
 
-    /// Reads the start of a file beside the replay: at most `most_bytes` of it as it is packed, until
-    /// `each` says false. Times are as the file has them. What is wrong with the file shows when the
-    /// replay comes to it.
+    /// Reads the start of a file apart from the replay: at most `most_bytes` of it on disk, until `each`
+    /// returns false. Times are not corrected. Problems are reported when the replay reads the file.
     pub fn look(&self, file: u32, most_bytes: u64, mut each: impl FnMut(&Frame<'_>) -> bool) {
         let Some(Some(path)) = self.paths.get(file as usize) else { return };
         let bytes_read = Arc::new(AtomicU64::new(0));
@@ -180,8 +179,8 @@ impl Replay {
         }
     }
 
-    /// Sets the times of files right, by their index: what is read from now on has the right times, and
-    /// files come in the order of these. Call it before the first frame is read.
+    /// Sets the clock corrections of the files, by index, and sorts the files by their corrected times. Call
+    /// it before the first frame is read.
     pub fn set_clocks(&mut self, clocks: &[Option<ClockCorrection>]) {
         self.rotation.set_clocks(clocks);
         for (file, clock) in self.files.iter_mut().zip(clocks) {
@@ -191,26 +190,26 @@ impl Replay {
         }
     }
 
-    /// The files, in the order they are read; a frame's place is an index into them. Counts and
-    /// problems are complete after the end.
+    /// The files, in the order they are read; [`crate::frame::FrameRef::file`] is an index into them. Counts
+    /// and problems are complete after the end.
     #[must_use]
     pub fn files(&self) -> &[FileInfo] {
         &self.files
     }
 
-    /// Files in the directories given that are no captures.
+    /// Files in the given directories that are not captures.
     #[must_use]
     pub fn skipped(&self) -> &[String] {
         &self.skipped
     }
 
-    /// Bytes of all files on disk, as they are packed; unknown where one is a pipe.
+    /// Total size of all files on disk; unknown if one is a pipe.
     #[must_use]
     pub fn total_bytes(&self) -> Option<u64> {
         self.total_bytes
     }
 
-    /// How many of these were read so far.
+    /// Bytes read so far, of [`Self::total_bytes`].
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
         self.bytes_read.load(Ordering::Relaxed)
@@ -229,7 +228,7 @@ impl fmt::Debug for Replay {
     }
 }
 
-/// Where a file's bytes come from.
+/// A file of the input.
 struct Source {
     path: PathBuf,
     kind: SourceKind,
@@ -237,15 +236,15 @@ struct Source {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SourceKind {
-    /// Named by the user, or in a directory and named like a capture; of this size.
+    /// Given by the user, or in a directory with the name of a capture; its size.
     File {
         size: u64,
     },
-    /// In a directory, and not named like a capture.
+    /// In a directory, without the name of a capture.
     Stray {
         size: u64,
     },
-    /// A pipe or a device, which can be read only once.
+    /// A pipe or a device: it can be read only once.
     Stream,
     Stdin,
 }
@@ -268,7 +267,7 @@ impl Source {
         matches!(self.kind, SourceKind::File { .. } | SourceKind::Stray { .. })
     }
 
-    /// Whether it was only found in a directory, and is nothing to report.
+    /// Whether it was only found in a directory and need not be reported.
     fn is_foreign(&self, info: &FileInfo) -> bool {
         matches!(self.kind, SourceKind::Stray { .. }) && info.format.is_none()
     }
@@ -294,7 +293,7 @@ impl Source {
 struct Candidate {
     info: FileInfo,
     source: Source,
-    /// Of a source that cannot be read twice: the reader, with what it read.
+    /// The reader, with what it has read, if the source cannot be read twice.
     open: Option<Open>,
 }
 
@@ -309,7 +308,7 @@ impl Candidate {
         Self { info, source, open }
     }
 
-    /// The file's entry in the order; none where it has no frame.
+    /// The file's entry in the rotation; none if it has no frame.
     fn waiting(self, file: u32, bytes_read: &Arc<AtomicU64>) -> Option<Waiting> {
         let Self { info, source, open } = self;
         let count = Arc::clone(bytes_read);
@@ -331,7 +330,7 @@ impl Candidate {
 struct InputFiles {
     sources: Vec<Source>,
     skipped: Vec<String>,
-    /// Where they really are, to know one that was given twice.
+    /// Canonical paths, to detect a file that was given twice.
     real: HashSet<PathBuf>,
 }
 
@@ -356,8 +355,8 @@ impl InputFiles {
         }
     }
 
-    /// Adds what lies directly in a directory. One that cannot be listed is an entry of its own, and
-    /// opening it says why.
+    /// Adds the files directly in a directory. A directory that cannot be listed is added itself, so that
+    /// opening it reports why.
     fn add_directory(&mut self, directory: &Path) {
         let Ok(entries) = fs::read_dir(directory) else {
             return self.add_file(Source { path: directory.to_owned(), kind: SourceKind::File { size: 0 } });
@@ -372,15 +371,15 @@ impl InputFiles {
                     self.add_file(source);
                 }
                 SourceKind::File { .. } => self.add_file(source),
-                // Folders and pipes in a directory are nobody's capture.
+                // Directories and pipes in a directory are not captures.
                 SourceKind::Stream | SourceKind::Stray { .. } | SourceKind::Stdin => {}
             }
         }
     }
 }
 
-/// Whether a file without content, or with none that is known, was meant to be a capture. Content
-/// decides wherever there is any.
+/// Whether a file with no or unknown content has the name of a capture. If there is content, the content
+/// decides.
 fn is_named_like_capture(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     name.contains(".pcap") || name.contains(".cap")

@@ -1,10 +1,10 @@
-//! Several files as one capture: in order of their first frames, merged where they overlap.
+//! Several files as one capture: sorted by their first frames, merged where they overlap.
 //!
-//! Only files that overlap the current time are open. While that is a single one, it is read straight
-//! into the caller's batch; where several are, each has a small batch of its own, and frames are
-//! copied from these in order of (time, file). Inside a file, frames keep their order even where
-//! their times step back. Where there are threads for it, packed files are unpacked side by side, those
-//! whose turn comes next among them; they are used in the same order as without.
+//! Only files that overlap the current time are open. A single open file is read directly into the caller's
+//! batch; if several are open, each has a small batch of its own, and frames are copied from these in order
+//! of (time, file). Frames of one file keep their order even if their times step back. With several threads,
+//! compressed files are decompressed in parallel, including the next ones to be opened; the order of frames
+//! is the same.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -15,26 +15,26 @@ use super::batch::{Batch, Over};
 use super::clock::ClockCorrection;
 use crate::time::Timestamp;
 
-/// How much of each of several files that overlap is held in memory.
+/// Bytes held in memory for each of several overlapping files.
 const MERGED_BYTES: usize = 64 * 1024;
 
-/// A file that is not read yet, or only as far as its first frame.
+/// A file not read yet, or only up to its first frame.
 pub(super) struct Waiting {
     /// Its first frame's time.
     pub(super) first: Timestamp,
     /// Its index in the input.
     pub(super) file: u32,
-    /// What sets its times right; `first` is right already.
+    /// The correction of its clock; `first` is already corrected.
     pub(super) clock: Option<ClockCorrection>,
-    /// How to come by it.
+    /// How to open it.
     pub(super) entry: Entry,
-    /// Whether unpacking it is work that is worth a thread.
+    /// Whether it is compressed, so that reading it is worth a thread.
     pub(super) is_packed: bool,
-    /// Whether it could not be opened when it was due.
+    /// Whether opening it failed.
     pub(super) late: bool,
 }
 
-/// A waiting file, not opened yet or already being unpacked.
+/// A waiting file: not opened yet, or already read ahead.
 pub(super) enum Entry {
     Shut(Box<dyn FnOnce() -> Open + Send>),
     Begun(Box<Open>),
@@ -45,7 +45,7 @@ impl Waiting {
         matches!(self.entry, Entry::Begun(_))
     }
 
-    /// Opens it, in a thread of its own if `ahead`.
+    /// Opens it, on a thread of its own if `ahead`.
     fn open(self, ahead: bool) -> Open {
         match self.entry {
             Entry::Begun(open) => *open,
@@ -60,7 +60,7 @@ impl Waiting {
         }
     }
 
-    /// Begins to unpack it before its turn.
+    /// Starts to read it ahead.
     fn begin(self) -> Self {
         let Self { first, file, clock, is_packed, late, .. } = self;
         let open = self.open(true);
@@ -82,12 +82,12 @@ impl Open {
         self.ahead.entries.get(self.next).map(|entry| entry.head.at)
     }
 
-    /// The next frame's place in the order of the whole.
+    /// The sort key of the next frame.
     fn key(&self) -> Option<(Timestamp, u32)> {
         self.time().map(|at| (at, self.frames.file()))
     }
 
-    /// Copies the frames before `limit` to `out`, as far as that has room.
+    /// Copies the frames before `limit` to `out`, as far as there is space.
     fn pour(&mut self, limit: Option<(Timestamp, u32)>, target: usize, out: &mut Batch) {
         let file = self.frames.file();
         for entry in self.ahead.entries.get(self.next..).unwrap_or_default() {
@@ -100,13 +100,13 @@ impl Open {
     }
 }
 
-/// Files in order.
+/// The files of a replay, in order.
 pub(super) struct Rotation {
     /// In order of first frame.
     waiting: VecDeque<Waiting>,
     open: Vec<Open>,
     most_open: usize,
-    /// Files that may be unpacked by threads of their own.
+    /// How many files may be read ahead.
     most_ahead: usize,
     target: usize,
     /// Files that ended while the batch was filled.
@@ -114,8 +114,8 @@ pub(super) struct Rotation {
 }
 
 impl Rotation {
-    /// A rotation of files in order of their first frames, `file` counting up. At most `most_open`
-    /// are open at once, `most_ahead` unpacked side by side, and a batch has about `target` bytes.
+    /// A rotation of files sorted by their first frames, with ascending `file`. At most `most_open` are open
+    /// at once, at most `most_ahead` are read ahead, and a batch has about `target` bytes.
     pub(super) fn new(
         waiting: VecDeque<Waiting>,
         most_open: usize,
@@ -126,8 +126,8 @@ impl Rotation {
         Self { waiting, open, most_open: most_open.max(1), most_ahead, target, over }
     }
 
-    /// Sets the times of files right, by their index, and puts them in order anew. Call it before the
-    /// first of them is read.
+    /// Sets the clock corrections of the files, by index, and sorts them again. Call it before the first
+    /// frame is read.
     pub(super) fn set_clocks(&mut self, clocks: &[Option<ClockCorrection>]) {
         for waiting in &mut self.waiting {
             if let Some(Some(clock)) = clocks.get(waiting.file as usize) {
@@ -138,8 +138,8 @@ impl Rotation {
         self.waiting.make_contiguous().sort_by_key(|waiting| (waiting.first, waiting.file));
     }
 
-    /// Fills `out`, cleared before, with the next frames; false at the end. `finished` gets what is
-    /// known of each file that was read to its end.
+    /// Clears `out` and fills it with the next frames; false at the end. `finished` receives the information
+    /// on each file that was read to its end.
     pub(super) fn fill(&mut self, out: &mut Batch, finished: &mut impl FnMut(u32, FileInfo)) -> bool {
         let is_more = self.fill_frames(out, finished);
         out.over.append(&mut self.over);
@@ -154,7 +154,7 @@ impl Rotation {
             match self.open.as_mut_slice() {
                 [] if self.waiting.is_empty() => return !out.is_empty(),
                 [] => self.start_next(),
-                // Alone and nothing read ahead: no copying.
+                // A single file with nothing buffered: no copying.
                 [only] if only.time().is_none() => {
                     if !out.is_empty() {
                         return true;
@@ -178,7 +178,7 @@ impl Rotation {
         }
     }
 
-    /// Reads ahead in every file that ran dry, unless it is the only one. The batch has `filled` frames.
+    /// Refills every file whose buffer is empty, unless it is the only one. The batch has `filled` frames.
     fn refill(&mut self, filled: usize, finished: &mut impl FnMut(u32, FileInfo)) {
         let mut index = 0;
         while self.open.len() > 1
@@ -195,8 +195,8 @@ impl Rotation {
         }
     }
 
-    /// Opens the next file where it begins before the next frame of those that are open. Not more
-    /// than one: whether another is due shows once this one's frames have had their turn.
+    /// Opens the next file if it begins before the next frame of the open ones. At most one per call: whether
+    /// another is due depends on this one's frames.
     fn start_due(&mut self) {
         let Some(at) = self.open.iter().filter_map(Open::time).min() else { return };
         if self.open.len() < self.most_open && self.waiting.front().is_some_and(|waiting| waiting.first < at)
@@ -221,13 +221,13 @@ impl Rotation {
         self.begin_next();
     }
 
-    /// How many files are being unpacked by threads of their own.
+    /// The number of files being read ahead.
     fn running(&self) -> usize {
         let open = self.open.iter().filter(|open| open.frames.is_ahead()).count();
         open + self.waiting.iter().take(self.most_ahead).filter(|waiting| waiting.is_begun()).count()
     }
 
-    /// Begins to unpack the files whose turn comes next, as far as there are threads for them.
+    /// Starts to read ahead the next files, as far as there are threads.
     fn begin_next(&mut self) {
         let mut running = self.running();
         for index in 0..self.most_ahead {
@@ -242,7 +242,7 @@ impl Rotation {
         }
     }
 
-    /// Takes the frames after the next file's first one back from `out`, for merging.
+    /// Moves the frames from the next file's start on back from `out`, for merging.
     fn hold_back(&mut self, out: &mut Batch) {
         if let (Some(waiting), [only]) = (self.waiting.front(), self.open.as_mut_slice())
             && let Some(index) = out.entries.iter().position(|entry| entry.head.at > waiting.first)
@@ -252,11 +252,11 @@ impl Rotation {
         }
     }
 
-    /// Copies frames in order until `out` is full, or a file has to be read or opened.
+    /// Copies frames in order until `out` is full or a file has to be read or opened.
     fn merge(&mut self, out: &mut Batch) {
         let is_full = self.open.len() >= self.most_open;
         let waiting = self.waiting.front().filter(|_| !is_full).map(|waiting| (waiting.first, waiting.file));
-        // The next frame of each file, and whose it is; the earliest on top.
+        // The next frame of each file with the file's index, earliest first.
         let next: Option<BinaryHeap<_>> = self
             .open
             .iter()
@@ -279,7 +279,7 @@ impl Rotation {
         }
     }
 
-    /// Ends a file all of whose frames were delivered, the last of them before the frame at `filled`.
+    /// Closes a file whose frames are all delivered, the last of them before the frame at `filled`.
     fn finish(&mut self, index: usize, filled: usize, finished: &mut impl FnMut(u32, FileInfo)) {
         let Open { frames, .. } = self.open.remove(index);
         self.over.push(Over { index: filled, file: frames.file() });

@@ -12,6 +12,7 @@ use super::*;
 use crate::frame::Frame;
 use crate::pcapfile::ByteOrder;
 use crate::testkit::file::{ORDERS, pcap, pcapng, small};
+use crate::testkit::random::Random;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -66,7 +67,7 @@ fn times(replay: &mut Replay) -> Vec<i64> {
     frames(replay).into_iter().map(|(at, ..)| at).collect()
 }
 
-/// What is said of files, by name.
+/// The problems of files, by name.
 fn problems(replay: &Replay) -> Vec<(String, Option<&str>)> {
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     replay.files().iter().map(|file| (name(&file.path), file.problem.as_deref())).collect()
@@ -143,7 +144,7 @@ fn members_and_frames_join_into_one_file() {
     let (head, tail) = plain.split_at(50);
     assert_eq!(one(&[gzip(head), gzip(b""), gzip(tail)].concat()), (3, None));
     assert_eq!(one(&[zstd(head), zstd(tail)].concat()), (3, None));
-    // Padding of zeros is no garbage to gzip; zstd has frames to be skipped.
+    // gzip allows zero padding; zstd has skippable frames.
     assert_eq!(one(&[gzip(head), vec![0; 5], gzip(tail), vec![0; 600]].concat()), (3, None));
     let skipped = [0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9];
     assert_eq!(one(&[&skipped, &zstd(head)[..], &skipped, &zstd(tail)].concat()), (3, None));
@@ -171,13 +172,13 @@ fn a_file_cut_anywhere_gives_its_whole_frames() {
     }
 }
 
-/// Frames that do not pack well, so that what is missing at a file's end is missing in its data.
+/// Frames that do not compress well, so that a truncated file lacks data and not just a trailer.
 fn noise() -> (Vec<u8>, u64) {
-    let mut state = 7_u32;
+    let mut random = Random::new(7);
     let frames: Vec<_> = (0..20_000)
         .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            small(i64::from(state), b"abc", state >> 8)
+            let bits = random.next() as u32;
+            small(i64::from(bits), b"abc", bits >> 8)
         })
         .collect();
     (pcap(ByteOrder::Big, true, &frames), 20_000)
@@ -195,7 +196,7 @@ fn a_packed_file_without_its_end_gives_all_before_it() {
             let problem = problem.unwrap();
             assert_eq!(problem, format!("the {name} data end early"), "{len}");
         }
-        // zstd packs blocks of 128 KiB, and a block without its end holds nothing.
+        // zstd compresses blocks of 128 KiB, and a truncated block yields nothing.
         let least = if name == "gzip" { count } else { count - 128 * 1024 / 19 - 1 };
         assert!(last >= least, "{name}: {last} of {count}");
     }

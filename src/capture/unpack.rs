@@ -1,12 +1,12 @@
-//! What a file is packed with, told by its first bytes, and the bytes inside.
+//! Decompression: recognizes the compression by a file's first bytes.
 //!
-//! Everything that can be unpacked is delivered before an error is: a file whose end is missing
-//! gives all that its start holds.
+//! Everything that can be decompressed is delivered before an error, so a truncated file yields all frames
+//! before its end.
 //!
-//! gzip is inflated by zlib-rs. Measured on a capture of 300 MB in a file of 71 MB, one core, with the
-//! checksum: zlib-rs 710 MB/s of output, gzip 240 MB/s, igzip 1,150 MB/s. igzip's library needs an assembler
-//! to be that fast, zlib-ng needs CMake (its build without it refused to start), and libdeflate wants a
-//! whole member in memory; this one builds with nothing but Rust, and is safe Rust to its caller.
+//! gzip is decompressed by zlib-rs. Measured on a capture of 300 MB (71 MB compressed), one core, with
+//! checksum: zlib-rs 710 MB/s of output, gzip 240 MB/s, igzip 1,150 MB/s. igzip needs an assembler to build,
+//! zlib-ng needs CMake, and libdeflate needs a whole member in memory; zlib-rs builds with Rust alone and has
+//! a safe interface.
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::Compression;
 
-/// How much of a packed file is read at once.
+/// Bytes read of a compressed file at a time.
 const PACKED_BYTES: usize = 64 * 1024;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// The longest magic there is.
+/// The longest magic number.
 const MAGIC_LEN: usize = 4;
-/// The most memory that a zstd frame may ask for, its window; `zstd -19` asks for 8 MiB.
+/// The largest window that a zstd frame may request; `zstd -19` requests 8 MiB.
 const MAX_WINDOW: u64 = 32 * 1024 * 1024;
-/// How much zstd data is unpacked at once: a block's most.
+/// Bytes of zstd output at a time: the largest block.
 const ZSTD_STEP: usize = 128 * 1024;
 
-/// A source of bytes, counted as they are read.
+/// A reader that counts its bytes.
 struct Counted {
     source: Box<dyn Read + Send>,
     count: Arc<AtomicU64>,
@@ -42,10 +42,10 @@ impl Read for Counted {
     }
 }
 
-/// A source of which the first bytes were already looked at.
+/// A reader whose first bytes were already read.
 type Input = Chain<Cursor<Vec<u8>>, Counted>;
 
-/// The unpacked bytes of a file.
+/// The decompressed bytes of a file.
 pub(super) struct Unpacker(Packing);
 
 enum Packing {
@@ -55,7 +55,7 @@ enum Packing {
 }
 
 impl Unpacker {
-    /// Looks at the first bytes of `source`; `count` grows by every byte read from it.
+    /// Recognizes the compression of `source`; `count` grows with every byte read from it.
     pub(super) fn new(source: Box<dyn Read + Send>, count: Arc<AtomicU64>) -> io::Result<Self> {
         let mut source = Counted { source, count };
         let mut start = Vec::with_capacity(MAGIC_LEN);
@@ -72,7 +72,7 @@ impl Unpacker {
         }))
     }
 
-    /// How the file is packed.
+    /// The file's compression.
     pub(super) fn compression(&self) -> Compression {
         match self.0 {
             Packing::Plain(_) => Compression::None,
@@ -94,7 +94,7 @@ impl Read for Unpacker {
 
 /// The bytes of all members of a gzip file (RFC 1952).
 struct Gzip {
-    /// The member being read; none after the last.
+    /// The current member; none after the last.
     member: Option<GzDecoder<BufReader<Input>>>,
 }
 
@@ -119,7 +119,7 @@ impl Read for Gzip {
     }
 }
 
-/// The member that follows another, past padding with zeros, as tapes and some tools leave it.
+/// The next member, after zero padding as tapes and some tools leave it.
 fn next_member(mut input: BufReader<Input>) -> io::Result<Option<GzDecoder<BufReader<Input>>>> {
     loop {
         let rest = input.fill_buf()?;
@@ -136,7 +136,7 @@ fn next_member(mut input: BufReader<Input>) -> io::Result<Option<GzDecoder<BufRe
     }
 }
 
-/// The same error, in words that say what is wrong with the file.
+/// The same error with a message about the file.
 fn gzip_error(error: &io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => ends_early("gzip"),
@@ -148,7 +148,7 @@ fn gzip_error(error: &io::Error) -> io::Error {
 struct Zstd {
     input: BufReader<Input>,
     decoder: FrameDecoder,
-    /// What is wrong with the file, once everything before it was delivered.
+    /// The error to report once everything before it is delivered.
     problem: Option<io::Error>,
     ended: bool,
 }
@@ -159,7 +159,7 @@ impl Zstd {
         Self { input, decoder: FrameDecoder::new(), problem: None, ended: false }
     }
 
-    /// Unpacks the next bytes, or goes on to the next frame.
+    /// Decompresses the next bytes, or moves on to the next frame.
     fn advance(&mut self) -> io::Result<()> {
         if self.decoder.is_finished() {
             self.check_sum()?;
@@ -167,8 +167,8 @@ impl Zstd {
         }
         let step = BlockDecodingStrategy::UptoBytes(ZSTD_STEP);
         let Err(error) = self.decoder.decode_blocks(&mut self.input, step) else { return Ok(()) };
-        // The decoder keeps back what later blocks might refer to. An empty last block, and a
-        // checksum that nobody checks, make it hand that out.
+        // The decoder holds back what later blocks might refer to. An empty last block, with a checksum that
+        // is not verified, makes it release that.
         let _ = self.decoder.decode_blocks(&[1, 0, 0, 0, 0, 0, 0][..], BlockDecodingStrategy::All);
         Err(match self.input.fill_buf() {
             Ok([]) => ends_early("zstd"),
@@ -176,7 +176,7 @@ impl Zstd {
         })
     }
 
-    /// Compares the checksum of the frame that ended, where it has one, with its bytes.
+    /// Verifies the checksum of the frame that ended, if it has one.
     fn check_sum(&self) -> io::Result<()> {
         let Some(sum) = self.decoder.get_checksum_from_data() else { return Ok(()) };
         if self.decoder.get_calculated_checksum() == Some(sum) {
@@ -185,7 +185,7 @@ impl Zstd {
         Err(invalid("zstd: the data do not match their checksum"))
     }
 
-    /// Begins the next frame that holds data.
+    /// Starts the next frame with data.
     fn next_frame(&mut self) -> io::Result<()> {
         loop {
             if self.input.fill_buf()?.is_empty() {
@@ -196,7 +196,7 @@ impl Zstd {
             self.input.read_exact(&mut magic).map_err(|_| invalid("garbage after the zstd data"))?;
             match magic {
                 ZSTD_MAGIC => return self.begin_frame(),
-                // A skippable frame: a length, and bytes that mean nothing here.
+                // A skippable frame: a length, and bytes to ignore.
                 magic if is_skippable(&magic) => {
                     let mut len = [0; 4];
                     self.input.read_exact(&mut len).map_err(|_| ends_early("zstd"))?;
@@ -210,7 +210,7 @@ impl Zstd {
         }
     }
 
-    /// Reads a frame's header, whose window is checked before the decoder makes room for it.
+    /// Reads a frame's header, and checks its window before the decoder allocates it.
     fn begin_frame(&mut self) -> io::Result<()> {
         let mut header = ZSTD_MAGIC.to_vec();
         let window = read_window(&mut self.input, &mut header).map_err(|_| ends_early("zstd"))?;
@@ -237,12 +237,12 @@ impl Read for Zstd {
     }
 }
 
-/// Whether a zstd frame with this magic is to be skipped; some tools begin a file with one.
+/// Whether this is the magic number of a skippable frame; some tools start a file with one.
 fn is_skippable(magic: &[u8]) -> bool {
     matches!(magic, [0x50..=0x5f, 0x2a, 0x4d, 0x18])
 }
 
-/// Appends a zstd frame's header after its magic to `header`, and says what window it asks for.
+/// Appends a zstd frame's header, after its magic number, to `header`; returns the window it requests.
 fn read_window(input: &mut impl Read, header: &mut Vec<u8>) -> io::Result<u64> {
     let mut take = |len: usize| -> io::Result<u64> {
         let mut bytes = [0; 8];

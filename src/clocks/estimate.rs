@@ -1,54 +1,52 @@
-//! From segments seen at both ends of a path to the difference of the two clocks.
+//! Estimates the offset of two clocks from segments captured at both ends of a path.
 //!
-//! A segment seems to take its time on the way and the clocks' difference more in one direction, and its
-//! time less the difference in the other. No segment takes less than no time, so the true difference lies
-//! between the fastest of one direction and the fastest of the other; half way between, as NTP has it (RFC 5905,
-//! section 8), and wrong by at most half of the least round trip. Clocks also drift: the same is done
-//! for stretches of time one by one, and a line put through what they say, such that single
-//! stretches in which one direction was held up do not count.
+//! The apparent one-way delay is the true delay plus the clock offset in one direction, and minus the offset
+//! in the other. Delays are never negative, so the offset lies between the smallest apparent delays of the
+//! two directions. The estimate is their midpoint, as in NTP (RFC 5905, section 8), with an error of at most
+//! half the smallest round trip. Clocks also drift: the estimate is made for each interval of time, and a
+//! robust line is fitted, so that single intervals in which one direction was delayed do not count.
 
 use crate::capture::ClockCorrection;
 use crate::time::{Span, Timestamp};
 
 /// Segments needed in each direction.
 const MIN_SEGMENTS: usize = 4;
-/// Stretches of time at most.
+/// The most intervals of time.
 const STRETCHES: usize = 48;
-/// Segments in a stretch on average, at least.
+/// The least segments per interval, on average.
 const IN_STRETCH: usize = 24;
-/// The least time over which a drift is looked for.
+/// The shortest time over which a drift is estimated.
 const MIN_FOR_DRIFT: Span = Span::from_millis(10_000);
-/// No clock drifts more: `adjtimex` slews by 500 ppm, chrony by a bit more, and quartz is far better.
+/// No clock drifts more: `adjtimex` slews by 500 ppm, chrony by somewhat more, and quartz is far better.
 const MAX_DRIFT: f64 = 5_000e-6;
-/// Two captures of one host's interface get the same stamps, but for rounding.
+/// Two captures on one host get the same timestamps, except for rounding.
 const SAME_PLACE: Span = Span::from_micros(2);
 
-/// A segment that was seen in two captures: in that whose clock is the reference, and in the one whose
-/// clock is to be corrected.
+/// A segment found in two captures: the reference, and the one whose clock is to be corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Point {
-    /// When, by the clock to be corrected.
+    /// Its time by the clock to be corrected.
     pub at: Timestamp,
-    /// The reference's time less this one.
+    /// The reference's time minus this one.
     pub ahead: Span,
-    /// Whether it was sent at the reference's end of the path.
+    /// Whether the reference's end of the path sent it.
     pub is_outward: bool,
 }
 
-/// What the points say.
+/// An estimated clock correction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// What corrects the clock.
+    /// The correction.
     pub clock: ClockCorrection,
-    /// The most by which corrected times may be wrong, as far as the points tell: half of the least round
-    /// trip, or what single stretches of time differ by.
+    /// The largest error of corrected times, as far as the points show: half the smallest round trip, or the
+    /// spread of the intervals.
     pub uncertainty: Span,
-    /// Segments that were seen in both.
+    /// Segments found in both captures.
     pub matched: usize,
 }
 
 impl Estimate {
-    /// Whether the two clocks may be the same, as far as can be seen.
+    /// Whether the two clocks agree within the uncertainty.
     #[must_use]
     pub fn agrees(&self) -> bool {
         self.clock.drift == 0.0
@@ -56,10 +54,10 @@ impl Estimate {
     }
 }
 
-/// By how much later segments towards the reference were stamped there than segments away from it: the
-/// round trip between the places of the two captures. Negative where "outward" means the wrong way; zero
-/// for captures of one place; `None` where one direction is not there. Segments of opposite directions are
-/// compared only with their neighbours in time, so that drift plays no part.
+/// The round trip between the two capture points: the apparent delay of segments to the reference plus that
+/// of segments from it. Negative if "outward" is the wrong way round; zero for captures at the same point;
+/// `None` if one direction is missing. Segments of opposite directions are compared only with their
+/// neighbours in time, so that drift does not matter.
 #[must_use]
 pub fn separation(points: &mut [Point]) -> Option<Span> {
     points.sort_unstable_by_key(|point| point.at);
@@ -74,13 +72,13 @@ pub fn separation(points: &mut [Point]) -> Option<Span> {
     (apart.len() >= MIN_SEGMENTS).then(|| Span::from_nanos(median(&mut apart)))
 }
 
-/// Whether a separation is that of two captures of one place.
+/// Whether a round trip is that of two captures at the same point.
 #[must_use]
 pub const fn is_one_place(separation: Span) -> bool {
     separation.nanos().unsigned_abs() <= SAME_PLACE.nanos().unsigned_abs()
 }
 
-/// Estimates the difference of two clocks; `None` where the points do not tell.
+/// Estimates the correction between two clocks; `None` if the points do not suffice.
 #[must_use]
 pub fn estimate(points: &mut [Point]) -> Option<Estimate> {
     let outward = points.iter().filter(|point| point.is_outward).count();
@@ -91,11 +89,11 @@ pub fn estimate(points: &mut [Point]) -> Option<Estimate> {
     let (first, last) = (points.first()?.at, points.last()?.at);
     let length = last.since(first);
     let anchor = first.plus(length.over(2));
-    // A middle point, so that what is fitted stays small.
+    // A reference point in the middle, so that the fitted numbers stay small.
     let base = points.get(points.len() / 2)?.ahead;
     let mut drift = 0.0;
     if length.nanos() >= MIN_FOR_DRIFT.nanos() {
-        // The stretches are bent by the drift itself until it is known.
+        // Until the drift is known, it distorts the intervals themselves.
         for _ in 0..6 {
             let stretches = good(stretches(points, anchor, base, drift));
             let more = slope(&stretches);
@@ -110,12 +108,12 @@ pub fn estimate(points: &mut [Point]) -> Option<Estimate> {
     }
     let with = fit(points, anchor, base, drift)?;
     let without = fit(points, anchor, base, 0.0)?;
-    // A drift that explains nothing is none.
+    // A drift that does not improve the fit is dropped.
     let bent = whole(drift.abs() * nanos(length) / 2.0);
     Some(if bent > with.uncertainty.nanos() { with } else { without })
 }
 
-/// A stretch of time: its middle, the clocks' difference by it, and how far that may be off.
+/// An interval: its middle, the clock offset in it, and the uncertainty.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     at: f64,
@@ -133,7 +131,7 @@ fn fit(points: &[Point], anchor: Timestamp, base: Span, drift: f64) -> Option<Es
     let offset = Span::from_nanos(base.nanos().saturating_add(whole(offset)));
     Some(Estimate {
         clock: ClockCorrection { anchor, offset, drift },
-        // Stamps have whole microseconds.
+        // Timestamps have whole microseconds.
         uncertainty: Span::from_nanos(whole(farthest).max(1_000)),
         matched: points.len(),
     })
@@ -144,13 +142,13 @@ const fn nanos(span: Span) -> f64 {
     span.nanos() as f64
 }
 
-/// The nearest whole number of nanoseconds.
+/// Rounds to nanoseconds.
 #[expect(clippy::cast_possible_truncation, reason = "saturates")]
 fn whole(nanos: f64) -> i64 {
     nanos.round() as i64
 }
 
-/// Cuts the time into stretches of equal length; those with both directions say something.
+/// Splits the time into equal intervals, and keeps those with segments in both directions.
 fn stretches(points: &[Point], anchor: Timestamp, base: Span, drift: f64) -> Vec<Stretch> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
     let count = (points.len() / IN_STRETCH).clamp(1, STRETCHES);
@@ -182,7 +180,7 @@ fn stretches(points: &[Point], anchor: Timestamp, base: Span, drift: f64) -> Vec
     found
 }
 
-/// Those stretches in which neither direction was held up: up to twice as wide as a narrow one.
+/// The intervals in which neither direction was delayed: up to twice as wide as a narrow one.
 fn good(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
     let mut widths: Vec<f64> = stretches.iter().map(|stretch| stretch.half_width.abs()).collect();
     widths.sort_unstable_by(f64::total_cmp);
@@ -191,7 +189,7 @@ fn good(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
     stretches
 }
 
-/// The median of the slopes between any two stretches (Theil and Sen): a few wrong ones do not move it.
+/// The median of the slopes between any two intervals (Theil–Sen estimator): robust against a few outliers.
 fn slope(stretches: &[Stretch]) -> f64 {
     let mut slopes = Vec::new();
     for (index, a) in stretches.iter().enumerate() {
@@ -220,8 +218,8 @@ mod tests {
 
     const START: Timestamp = Timestamp::from_nanos(1_795_248_000_000_000_000);
 
-    /// Segments both ways over `secs` seconds between a reference and a clock that is `offset` behind it
-    /// and loses `drift`; on the way they are `way` each, and up to `noise` more.
+    /// Segments both ways over `secs` seconds between a reference and a clock that is `offset` behind it and
+    /// loses `drift`; the one-way delay is `way`, plus up to `noise`.
     fn points(seed: u64, secs: u64, offset: Span, drift: f64, way: [u64; 2], noise: u64) -> Vec<Point> {
         let mut random = Random::new(seed);
         let truth = ClockCorrection { anchor: START, offset, drift };
@@ -232,7 +230,7 @@ mod tests {
             let most = if random.chance(10) { noise * 10 } else { noise };
             let on_the_way = way[usize::from(!is_outward)] + random.within(0..most + 1);
             let arrived = sent.plus(Span::from_micros(on_the_way.cast_signed()));
-            // Both by the reference's clock; the other one's is what the correction is undone from.
+            // Both by the reference's clock; the inverse correction gives the other's.
             let (reference, own) = if is_outward { (sent, arrived) } else { (arrived, sent) };
             let at = truth.back().correct(own);
             points.push(Point { at, ahead: reference.since(at), is_outward });
@@ -269,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_long_and_uneven_way_is_told_as_uncertainty() {
-        // 100 ms there, 20 ms back: the half of the difference cannot be seen.
+        // 100 ms there, 20 ms back: half of the difference cannot be observed.
         let found = check(7, 60, Span::from_millis(5_000), 0.0, [100_000, 20_000], 2_000);
         assert!((55_000..80_000).contains(&found.uncertainty.micros()), "{found:?}");
     }

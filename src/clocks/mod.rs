@@ -1,11 +1,11 @@
-//! Sets the clocks of captures from several hosts: before anything is read in earnest, a sample of each
-//! file is looked at for segments that others hold too.
+//! Aligns the clocks of captures from several hosts: before the replay, a sample of each file is searched for
+//! segments that other files hold too.
 //!
-//! Whose a file is, its content says: every connection in it has that host as an end. Files of one host
-//! have one clock. Where captures of two hosts hold the same segments, [`estimate`](estimate::estimate)
-//! tells the difference of their clocks; the rest follows from neighbour to neighbour. What is read ahead
-//! is bounded by the constants below; a rotation longer than that is looked at here and there. The sample
-//! is taken from files that can be read twice: with a pipe among them nothing is done.
+//! A file's content tells its host: every connection in it has that host as an end. Files of one host share a
+//! clock. Where captures of two hosts hold the same segments, [`estimate`](estimate::estimate) gives the
+//! offset of their clocks, and offsets add up along a chain of hosts. The constants below bound what is
+//! sampled; of a longer rotation, files are sampled evenly. Sampling needs files that can be read twice, so
+//! with a pipe in the input clocks are not aligned.
 
 pub mod estimate;
 mod sample;
@@ -18,34 +18,35 @@ use sample::Sample;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// Files looked at for segments that others hold too.
+/// The most files sampled.
 const MAX_SAMPLED: usize = 48;
-/// Bytes read ahead, as the files are packed, in all and of one file.
+/// The most bytes sampled, as on disk.
 const MAX_READ: u64 = 128 << 20;
-/// See `MAX_READ`.
+/// The most bytes sampled of one file.
 const MAX_READ_OF_ONE: u64 = 48 << 20;
-/// Bytes read of each file to learn whose it is.
+/// Bytes read of each file to determine its host.
 const READ_FOR_HOST: u64 = 128 << 10;
-/// Files told apart; of an input of more nothing is looked at.
+/// The most files of an input; with more, clocks are not aligned.
 const MAX_FILES: usize = 4_096;
-/// Segments that two files must share, to say that they saw the same.
+/// Segments that two files must share before their clocks are compared.
 const MIN_SHARED_SEGMENTS: usize = 8;
 
-/// The captures of one host, and what is known of their clock.
+/// The captures of one host, and their clock.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// The host; `None` where its captures do not tell.
+    /// The host; `None` if its captures do not show it.
     pub host: Option<Address>,
     /// Its files, by their index in the input.
     pub files: Vec<u32>,
-    /// What sets its clock to the reference's; `None` for the reference itself, and where nothing tells.
+    /// The correction to the reference's clock; `None` for the reference itself, and if it cannot be
+    /// estimated.
     pub estimate: Option<Estimate>,
-    /// Whether it is the one whose clock the others are set to.
+    /// Whether its clock is the reference.
     pub is_reference: bool,
 }
 
 impl Group {
-    /// The correction to apply: none where the clocks agree as far as can be seen.
+    /// The correction to apply; none if the clocks agree within the uncertainty.
     #[must_use]
     pub fn correction(&self) -> Option<ClockCorrection> {
         self.estimate.filter(|estimate| !estimate.agrees()).map(|estimate| estimate.clock)
@@ -89,7 +90,7 @@ impl Survey {
     }
 }
 
-/// Looks at the files of a replay that was not begun; `None` where they are all one host's.
+/// Samples the files of a replay that has not started; `None` if all are from one host.
 #[must_use]
 pub fn survey(replay: &Replay) -> Option<Survey> {
     let count = replay.files().len();
@@ -123,11 +124,11 @@ pub fn survey(replay: &Replay) -> Option<Survey> {
     Some(Survey { groups })
 }
 
-/// Where a file was taken, as far as its own content says.
+/// The host of a file, as far as its own content shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Host {
     At(Address),
-    /// At one of two, the only ones in it.
+    /// One of two: the file has no others.
     OneOf(Address, Address),
     Unknown,
 }
@@ -160,7 +161,7 @@ fn is_one_host(hosts: &BTreeMap<u32, Host>) -> bool {
     }
 }
 
-/// The files to be sampled: all, or as many of each host, evenly over its files.
+/// The files to sample: all, or the same number for each host, spread evenly over its files.
 fn choose(files: &[u32], hosts: &BTreeMap<u32, Host>) -> Vec<u32> {
     if files.len() <= MAX_SAMPLED {
         return files.to_vec();
@@ -178,7 +179,7 @@ fn choose(files: &[u32], hosts: &BTreeMap<u32, Host>) -> Vec<u32> {
     by_host.values().flat_map(evenly).take(MAX_SAMPLED).collect()
 }
 
-/// The segments between two hosts that two samples share; outward is what `near` sent.
+/// The segments between two hosts that two samples share; those that `near` sent are outward.
 fn points(reference: &Sample, other: &Sample, near: Address, far: Address) -> Vec<Point> {
     reference
         .shared(other)
@@ -194,8 +195,7 @@ fn points(reference: &Sample, other: &Sample, near: Address, far: Address) -> Ve
         .collect()
 }
 
-/// Files that show only two hosts: at which of them each was taken follows from which end saw segments
-/// of one direction earlier.
+/// For files that show only two hosts: the end that saw the segments of a direction earlier is their sender.
 fn resolve(samples: &[Sample], hosts: &mut BTreeMap<u32, Host>) {
     for (index, sample) in samples.iter().enumerate() {
         let Some(Host::OneOf(a, b)) = hosts.get(&sample.file).copied() else { continue };
@@ -206,7 +206,7 @@ fn resolve(samples: &[Sample], hosts: &mut BTreeMap<u32, Host>) {
                 (points.len() >= MIN_SHARED_SEGMENTS).then(|| estimate::separation(&mut points))??;
             let place = hosts.get(&other.file).copied();
             match place {
-                // What goes out at the other's place was seen there first: so that is nearer to `a`.
+                // The other file saw `a`'s segments first, so it was taken at `a`.
                 _ if !estimate::is_one_place(apart) => Some(if apart.nanos() > 0 { b } else { a }),
                 Some(Host::At(host)) if host == a || host == b => Some(host),
                 _ => None,
@@ -216,7 +216,7 @@ fn resolve(samples: &[Sample], hosts: &mut BTreeMap<u32, Host>) {
             hosts.insert(sample.file, Host::At(host));
         }
     }
-    // Of the rest, each goes with the host that more of the others may be of.
+    // Assign the rest to the host that more of the other files may belong to.
     let settled: Vec<(u32, Host)> = hosts
         .iter()
         .filter_map(|(file, host)| {
@@ -248,8 +248,8 @@ fn groups(files: &[u32], hosts: &BTreeMap<u32, Host>) -> Vec<Group> {
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-/// Estimates the clocks: from the host that shares most with the others to its neighbours, and on to
-/// theirs, the surest first.
+/// Estimates the clocks: starts with the host that shares most segments with the others, then follows the
+/// links with the smallest uncertainty first.
 fn set(groups: &mut [Group], samples: &[Sample]) {
     let mut edges: BTreeMap<(usize, usize), Estimate> = BTreeMap::new();
     for (one, a) in groups.iter().enumerate() {
@@ -295,12 +295,12 @@ fn set(groups: &mut [Group], samples: &[Sample]) {
     }
 }
 
-/// The same estimate, seen from the other clock.
+/// The inverse estimate.
 fn turned(estimate: &Estimate) -> Estimate {
     Estimate { clock: estimate.clock.back(), ..*estimate }
 }
 
-/// An estimate that leads to a clock which is itself estimated.
+/// An estimate relative to a clock that is itself estimated.
 fn joined(estimate: &Estimate, rest: Option<&Estimate>) -> Estimate {
     let Some(rest) = rest else { return *estimate };
     Estimate {

@@ -1,38 +1,39 @@
-//! The start of a file, as far as it helps to set clocks: whose it is, and some of its segments.
+//! A sample of a file's start for aligning clocks: its host, and some of its segments.
 
 use crate::address::Address;
 use crate::capture::Replay;
 use crate::common_host::CommonHost;
+use crate::hash::{fold, mix};
 use crate::packet::{self, Segment};
 use crate::time::Timestamp;
 use hashbrown::HashMap;
 
-/// Segments kept of a file. Which, their content decides, so that the same ones are kept of each file.
+/// Segments kept per file. A hash of the content selects them, so every file keeps the same ones.
 const KEPT: usize = 8_192;
-/// Frames that tell whose capture it is.
+/// Frames read to determine the host.
 const FOR_HOST: u32 = 2_048;
 
-/// A segment that is kept.
+/// A sampled segment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
     pub(super) at: Timestamp,
     pub(super) src: Address,
     pub(super) dst: Address,
-    /// Two of the file look the same: which is which cannot be told.
+    /// The file has two with the same key, so they cannot be matched.
     is_twice: bool,
 }
 
-/// What was seen of a file.
+/// A sample of one file.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub(super) file: u32,
     pub(super) vantage: CommonHost,
     kept: HashMap<u64, Kept, foldhash::fast::FixedState>,
-    /// Only what hashes below is kept.
+    /// Only segments that hash below this are kept.
     below: u64,
 }
 
-/// Whose capture a file is, by its first frames.
+/// Determines the host of a file by its first frames.
 pub(super) fn host(replay: &Replay, file: u32, most_bytes: u64) -> CommonHost {
     let mut vantage = CommonHost::default();
     let mut frames = 0;
@@ -47,14 +48,14 @@ pub(super) fn host(replay: &Replay, file: u32, most_bytes: u64) -> CommonHost {
 }
 
 fn note(vantage: &mut CommonHost, segment: &Segment<'_>) {
-    // What a host says to itself tells nothing of where the others are.
+    // Traffic of a host with itself is no evidence.
     if segment.src.address != segment.dst.address {
         vantage.pair(segment.src.address, segment.dst.address);
     }
 }
 
 impl Sample {
-    /// Looks at the first `most_bytes` of a file.
+    /// Samples the first `most_bytes` of a file.
     pub(super) fn of(replay: &Replay, file: u32, most_bytes: u64) -> Self {
         let kept = HashMap::with_hasher(foldhash::fast::FixedState::default());
         let mut sample = Self { file, vantage: CommonHost::default(), kept, below: u64::MAX };
@@ -84,7 +85,7 @@ impl Sample {
         }
     }
 
-    /// The segments that are in another file's sample too, each as it stands here and there.
+    /// The segments that another file's sample holds too, as both files have them.
     pub(super) fn shared<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a Kept, &'a Kept)> {
         let here = self.kept.iter().filter(|(_, kept)| !kept.is_twice);
         here.filter_map(|(key, here)| {
@@ -93,12 +94,10 @@ impl Sample {
     }
 }
 
-/// A number that only the same segment has, wherever it is seen: of a retransmission the timestamp
-/// differs. The length takes no part, since what is one segment for its sender may be several on the
-/// wire, of which the first begins alike. `None` for segments without payload, and where nothing tells a
-/// retransmission from the first.
+/// A key that identifies a segment in both captures; a retransmission has another timestamp. The length is
+/// left out: with segmentation offload, one segment of the sender's capture is several on the wire, the first
+/// of which starts alike. `None` for segments without payload, and if nothing distinguishes a retransmission.
 fn key(segment: &Segment<'_>) -> Option<u64> {
-    const K: u64 = 0x9e37_79b9_7f4a_7c15;
     if segment.len == 0 {
         return None;
     }
@@ -107,15 +106,9 @@ fn key(segment: &Segment<'_>) -> Option<u64> {
         None if segment.ip_id != 0 => u64::from(segment.ip_id) << 32 | u64::from(segment.ack),
         None => return None,
     };
-    let fold = |address: Address| {
-        let bits = address.bits();
-        #[expect(clippy::cast_possible_truncation, reason = "both halves are used")]
-        let folded = bits as u64 ^ (bits >> 64) as u64;
-        folded
-    };
-    let mix = |hash: u64, more: u64| (hash ^ more).wrapping_mul(K).rotate_left(31);
     let ports =
         u64::from(segment.src.port) << 48 | u64::from(segment.dst.port) << 32 | u64::from(segment.seq);
-    let hash = [fold(segment.src.address), fold(segment.dst.address), ports, stamp].into_iter().fold(0, mix);
-    Some((hash ^ hash >> 29).wrapping_mul(K))
+    let (src, dst) = (fold(segment.src.address.bits()), fold(segment.dst.address.bits()));
+    let hash = [src, dst, ports, stamp].into_iter().fold(0, mix);
+    Some(mix(hash, hash >> 29))
 }

@@ -1,4 +1,4 @@
-//! Reassembly against a model that is obviously right: a map from stream offset to what was sent there.
+//! Reassembly against a simple model: a map from stream offset to the bytes sent there.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,19 @@ use crate::packet::{Flags, Segment, SegmentHeader};
 use crate::stream::{Chunk, Connection, Fate, Limits, Membership, Side, Sink};
 use crate::time::{Span, Timestamp};
 
-/// Few enough that inputs reach them.
+/// Low enough for inputs to reach them.
 const HELD_SEGMENTS: usize = 8;
-/// Beyond this a segment is out of any window; RFC 7323's largest.
+/// The largest window (RFC 7323); segments beyond it are invalid.
 const MAX_WINDOW: u32 = 1 << 30;
 
-/// Bytes of a stream that were sent: by which frame, and what, where it was captured. Several frames
-/// may have sent a byte, and need not agree.
+/// Bytes of a stream as they were sent: the frame, and the value if it was captured. Several frames may have
+/// sent a byte, with different values.
 #[derive(Default)]
 struct Model {
     sent: BTreeMap<u64, Vec<(u32, Option<u8>)>>,
-    /// One past the last byte that was delivered or called missing.
+    /// One past the last byte that was delivered or reported missing.
     next: u64,
-    /// A byte that was sent and called missing.
+    /// A byte that was sent and reported missing.
     lost: Option<u64>,
 }
 
@@ -60,13 +60,13 @@ struct Run {
     far: u64,
 }
 
-/// Operations on one direction of a connection: data at any place, any length, any cut; ACKs of any
-/// number; time that passes or runs back; bare sequence numbers.
+/// Operations on one direction of a connection: data at any offset, of any length, with any cut; arbitrary
+/// ACKs; time that passes or steps back; arbitrary sequence numbers.
 ///
-/// Holds: chunks and gaps follow each other without overlap; every byte delivered was sent, by the frame
-/// that it is said to come from; no byte that was sent is called missing, but where a segment that
-/// waited was refuted and counted out of the window, which ends the run; what lies outside the window
-/// changes nothing; no more waits than the limit; at the end every byte sent was delivered.
+/// Properties: chunks and gaps do not overlap; every delivered byte was sent by the frame it is attributed
+/// to; no byte that was sent is reported missing, unless a held segment was rejected as out of window, which
+/// ends the run; segments outside the window change nothing; the limits hold; at the end every byte sent was
+/// delivered.
 pub fn assembler(data: &[u8]) {
     let mut input = Input(data);
     let Some(first_seq) = input.u32() else { return };
@@ -86,7 +86,7 @@ pub fn assembler(data: &[u8]) {
     while let Some(operation) = input.byte() {
         let Some(number) = input.u16() else { break };
         match operation % 8 {
-            // Data near the expected byte, some of it not captured.
+            // Data near the expected byte, partly not captured.
             0..=4 => {
                 let Some(len) = input.byte() else { break };
                 let offset = (run.model.next + u64::from(number % 512)).saturating_sub(128);
@@ -118,8 +118,8 @@ pub fn assembler(data: &[u8]) {
 }
 
 impl Run {
-    /// Whether reassembly took a segment in and refuted it later, against the other side's ACKs. Where it
-    /// did not, no byte that was sent may be lost.
+    /// Whether reassembly held a segment and later rejected it because of the other side's ACKs. If not, no
+    /// byte that was sent may be lost.
     fn has_stray(&self) -> bool {
         let has_stray = self.connection.half(Side::A).counts.out_of_window > self.far;
         assert!(
@@ -157,14 +157,14 @@ impl Run {
         self.connection.settle(self.now, &self.limits, &mut self.model);
     }
 
-    /// A sequence number anywhere: outside the window it must not count.
+    /// An arbitrary sequence number; it must be ignored if it is outside the window.
     fn anywhere(&mut self, number: u16, low: u8) {
         let ahead = u32::from(number) << 16 | u32::from(low >> 3);
         let is_far = ahead.cast_signed().unsigned_abs() >= MAX_WINDOW;
         if !is_far {
             return;
         }
-        // What time alone decides is decided first.
+        // Handle expired timers first.
         let mut before = (u64::MAX, 0);
         while before != (self.model.next, self.connection.half(Side::A).held()) {
             before = (self.model.next, self.connection.half(Side::A).held());

@@ -1,4 +1,4 @@
-//! The dissector: one conversation in any segmentation, cut anywhere; and whole captures.
+//! The dissector: one conversation in any segmentation, cut anywhere; and complete captures.
 
 use super::{Dice, Input};
 use crate::address::{Address, Endpoint};
@@ -20,7 +20,7 @@ const LEARNER: Endpoint = Endpoint { address: Address::v4(0x0a00_0001), port: 40
 const LEADER: Address = Address::v4(0x0a00_0002);
 const START: Timestamp = Timestamp::from_parts(1_795_248_000, 0);
 
-/// One side says something.
+/// One side sends some bytes.
 struct Turn<'a> {
     from_learner: bool,
     bytes: &'a [u8],
@@ -35,8 +35,8 @@ struct Script<'a> {
 }
 
 impl<'a> Script<'a> {
-    /// A byte for port and start, then turns: two bytes of length, the top bit of which says who, and
-    /// the bytes.
+    /// A byte for port and start, then turns: two bytes of length whose top bit selects the side, and the
+    /// bytes.
     fn read(data: &'a [u8]) -> Option<Self> {
         let mut input = Input(data);
         let how = input.byte()?;
@@ -55,19 +55,19 @@ impl<'a> Script<'a> {
     }
 }
 
-/// How the conversation reaches the capture.
+/// How the conversation is segmented and captured.
 #[derive(Clone, Copy)]
 struct Wire {
-    /// Segments have up to so many bytes, any number where `is_random`.
+    /// Maximum segment length; any length up to it if `is_random`.
     segment_max: usize,
     is_random: bool,
-    /// Bytes kept of each segment's payload, any number up to that where `is_random`.
+    /// Captured bytes per segment; any number up to it if `is_random`.
     kept: usize,
-    /// One of so many segments is not in the capture; 0 for none.
+    /// One in this many segments is not in the capture; 0 for none.
     drop_one_of: usize,
 }
 
-/// A quorum packet as the observer was told.
+/// A quorum packet as the observer received it.
 #[derive(Debug, PartialEq)]
 struct SeenPacket {
     direction: Direction,
@@ -80,7 +80,7 @@ struct SeenPacket {
     inferred: bool,
 }
 
-/// Everything an observer was told that does not depend on frames and times.
+/// Everything the observer received that does not depend on frames and times.
 #[derive(Debug, Default)]
 struct Log {
     packets: Vec<SeenPacket>,
@@ -151,8 +151,8 @@ fn is_sound(packet: &PacketSeen<'_>) {
 
 /// One connection on a quorum, an election or an unknown port, from its first byte or picked up.
 ///
-/// Holds: `stream = decoded + cut + missing + unframed`, however it is segmented, cut and dropped; where
-/// every byte was read in one segmentation, any other gives the same records; packets are as long as
+/// Properties: `stream = decoded + cut + missing + unframed`, however it is segmented, cut and dropped; if
+/// every byte was decoded in one segmentation, any other gives the same records; packets have the length that
 /// their heads say.
 pub fn link(data: &[u8]) {
     let Some(script) = Script::read(data) else { return };
@@ -163,7 +163,7 @@ pub fn link(data: &[u8]) {
     let whole = play(&script, plain, &mut dice);
     for wire in [Wire { segment_max: small, ..plain }, Wire { is_random: true, ..plain }] {
         let other = play(&script, wire, &mut dice);
-        // Who has to find a start first finds it in one segmentation and not in another.
+        // A search for a packet start may succeed in one segmentation and fail in another.
         if script.from_start && script.port != 5000 {
             same_records(&whole, &other);
         }
@@ -174,9 +174,9 @@ pub fn link(data: &[u8]) {
     }
 }
 
-/// Where the whole was read to the last byte, and to the end of what it began, so is any segmentation of
-/// it, as the same. A packet or snapshot that never ends is let go where whole packets fill segments in
-/// its stead, and that is a matter of segments.
+/// If the whole was decoded to its last byte, with no record left open, any segmentation gives the same
+/// records. The rule for an open packet or snapshot depends on segments: it is abandoned if whole packets
+/// fill the segments instead.
 fn same_records(whole: &(Log, ByteSums), other: &(Log, ByteSums)) {
     if whole.1.unframed > 0 {
         return;
@@ -203,7 +203,7 @@ fn same_records(whole: &(Log, ByteSums), other: &(Log, ByteSums)) {
     }
 }
 
-/// Plays a conversation; answers what the observer was told, and an election connection's sums.
+/// Plays a conversation; returns what the observer received, and an election connection's sums.
 fn play(script: &Script<'_>, wire: Wire, dice: &mut Dice) -> (Log, ByteSums) {
     let mut dissector = Dissector::new(DissectOptions::default());
     let mut log = Log::default();
@@ -304,12 +304,12 @@ impl Ends<'_> {
     }
 }
 
-/// Counts, and holds each event against what it may say.
+/// Counts events, and checks the properties of each.
 #[derive(Default)]
 struct Count {
     open: Vec<Slot>,
     packets: u64,
-    /// Bytes on the wire that packets and snapshots claim.
+    /// Bytes on the wire according to packets and snapshots.
     claimed: u64,
     sums: ByteSums,
 }
@@ -348,7 +348,7 @@ impl Count {
         assert!(self.open.contains(&slot));
         is_sound(packet);
         self.packets += 1;
-        // A packet whose end the capture lacks is longer than what went by of it.
+        // A packet whose end was not captured is longer than what was seen of it.
         self.claimed += packet.seen.len() as u64 + packet.cut;
     }
 
@@ -377,11 +377,11 @@ impl Count {
     }
 }
 
-/// The bytes of a capture, through every room up to the events.
+/// A capture through every layer up to the events.
 ///
-/// Holds: every event belongs to an open link, every link is over once; what was read and what was not
-/// is no more than what was captured, and what was cut no more than what was; no more is claimed by
-/// packets than went by.
+/// Properties: every event belongs to an open link, and every link is closed once; decoded and unframed bytes
+/// do not exceed the captured ones, cut bytes do not exceed those that were cut; packets do not claim more
+/// bytes than there were.
 pub fn whole(data: &[u8]) {
     let Some(mut decoder) = Decoder::sniff(data) else { return };
     let mut heads = Vec::new();
@@ -411,6 +411,6 @@ pub fn whole(data: &[u8]) {
     assert!(count.sums.decoded + count.sums.unframed <= captured, "{:?}", count.sums);
     assert!(count.sums.cut <= cut, "{:?}", count.sums);
     assert!(count.claimed <= links, "{} claimed of {links}", count.claimed);
-    // The last one may end behind the capture, and its head alone was seen.
+    // The last packet may end after the capture.
     assert!(count.packets * 10 <= links, "{} packets in {links} bytes", count.packets);
 }

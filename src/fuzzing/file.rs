@@ -1,4 +1,4 @@
-//! Capture files: any piece size finds the same frames, and writing them again loses nothing.
+//! Capture files: the frames do not depend on the piece size, and encoding them again loses nothing.
 
 use std::ops::Range;
 
@@ -6,10 +6,10 @@ use super::Dice;
 use crate::frame::{Frame, FrameRef, LinkType};
 use crate::pcapfile::{ByteOrder, Decoder, Description, Head, MAX_CAPTURED, Problem, pcap, pcapng};
 
-/// A record's header in the smallest form there is: a simple packet block.
+/// The smallest record: a simple packet block.
 const MIN_RECORD_LEN: usize = 16;
 
-/// What was found in a file.
+/// A decoded file.
 #[derive(Debug, PartialEq)]
 struct DecodedFile {
     frames: Vec<(Head, Range<usize>)>,
@@ -19,9 +19,9 @@ struct DecodedFile {
 
 /// A capture file, pcap or pcapng.
 ///
-/// Holds: frames lie within the file, in order, numbered from 1, none shorter on the wire than captured;
-/// what a decoder asks for it does not have; the file in pieces of any size gives the same frames and
-/// the same problem; frames written as pcap and as pcapng in both byte orders come back the same.
+/// Properties: frames lie within the file, in order, numbered from 1, none shorter on the wire than captured;
+/// a decoder requests only bytes that it does not have; pieces of any size give the same frames and the same
+/// problem; frames encoded as pcap and as pcapng, in both byte orders, decode to the same frames.
 pub fn capture_file(data: &[u8]) {
     let Some(whole) = read(data, || usize::MAX) else { return };
     check(data, &whole);
@@ -35,7 +35,7 @@ pub fn capture_file(data: &[u8]) {
     }
 }
 
-/// Feeds a decoder as the pieces come; `None` where the file is no capture.
+/// Feeds a decoder piece by piece; `None` if the file is not a capture.
 fn read(data: &[u8], mut piece: impl FnMut() -> usize) -> Option<DecodedFile> {
     let mut decoder = Decoder::sniff(data)?;
     let mut frames = Vec::new();
@@ -80,8 +80,8 @@ fn check(data: &[u8], reading: &DecodedFile) {
     }
 }
 
-/// The frames of a file that a pcap of this link type can hold: seconds in 32 bits, and not a record
-/// of zeros, which ends a file that was never written to its end.
+/// The frames that a pcap of this link type can hold: with seconds in 32 bits, and not an all-zero record,
+/// which marks the end of an incompletely written file.
 fn again_as_pcap(data: &[u8], whole: &DecodedFile, order: ByteOrder) {
     let Some(link) = whole.frames.first().and_then(|(head, _)| number(head.link)) else { return };
     let fits = |head: &Head| {
@@ -137,7 +137,7 @@ fn frame<'a>(head: &Head, data: &'a [u8]) -> Frame<'a> {
     Frame { at: head.at, link: head.link, orig_len: head.orig_len, data, id: FrameRef::default() }
 }
 
-/// A link type's number, where that has 16 bits.
+/// A link type's number, if it fits into 16 bits.
 fn number(link: LinkType) -> Option<u16> {
     match link {
         LinkType::Ethernet => Some(1),

@@ -1,10 +1,10 @@
-//! What fuzzing holds each room against, as plain functions of some bytes.
+//! The properties that fuzzing checks, as functions of arbitrary bytes.
 //!
-//! In: any bytes at all. Out: nothing, or a panic that says what did not hold. Each function asserts
-//! more than that nothing breaks: what was decoded encodes to the same bytes, pieces give what the whole
-//! gives, a cut never contradicts what it was cut from, and every byte is accounted for. The targets in
-//! `fuzz/` are one call each; `tests/corpus.rs` replays corpus and past crashes through the same
-//! functions on stable Rust. Behind the feature `fuzzing`: nobody else has a use for it.
+//! In: any bytes. Out: nothing, or a panic that names the violated property. Each function checks more than
+//! the absence of panics: decoded data encodes to the same bytes, pieces give the same result as the whole,
+//! cut data never contradicts the whole, and every byte is accounted for. Each target in `fuzz/` is one call;
+//! `tests/corpus.rs` runs the corpus and past crashes through the same functions on stable Rust. Requires the
+//! feature `fuzzing`.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
@@ -29,10 +29,10 @@ pub use packet::segment;
 pub use proto::{auth, election, jute, learner_info, proposal, quorum_packet, request, snapshot};
 pub use report::report;
 
-/// A function that panics if something does not hold for these bytes.
+/// A function that panics if a property is violated for these bytes.
 pub type Target = fn(&[u8]);
 
-/// Every target by its name: that of its folders in `fuzz/corpus` and `fuzz/crashes`.
+/// The targets by name, which is also that of their directories in `fuzz/corpus` and `fuzz/crashes`.
 pub const TARGETS: [(&str, Target); 15] = [
     ("assembler", assembler),
     ("auth", auth),
@@ -51,7 +51,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("whole", whole),
 ];
 
-/// Reads operations off the front of some bytes; `None` once they are used up.
+/// Reads operations from the start of the bytes; `None` at the end.
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -73,7 +73,7 @@ impl<'a> Input<'a> {
         self.array().map(u32::from_be_bytes)
     }
 
-    /// The next `len` bytes, or as many as there are.
+    /// The next `len` bytes, or all that are left.
     fn bytes(&mut self, len: usize) -> &'a [u8] {
         let (front, rest) = self.0.split_at(len.min(self.0.len()));
         self.0 = rest;
@@ -81,7 +81,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Numbers that follow from the input alone, for choices that are not worth bytes of it (xorshift).
+/// Pseudo-random numbers seeded by the input, for choices that should not use up its bytes (xorshift).
 struct Dice(u64);
 
 impl Dice {
@@ -92,7 +92,7 @@ impl Dice {
         }))
     }
 
-    /// A number below `end`, which is above 0.
+    /// A number below `end`, which must not be 0.
     fn below(&mut self, end: usize) -> usize {
         let Self(state) = self;
         *state |= u64::from(*state == 0);
@@ -103,7 +103,7 @@ impl Dice {
     }
 }
 
-/// Lengths at which to cut `len` bytes: all where they are few, else the ends and some between.
+/// Lengths at which to cut `len` bytes: all if they are few, else those near the ends and some in between.
 fn cuts(len: usize) -> impl Iterator<Item = usize> {
     let step = (len / 64).max(1);
     (0..len).filter(move |at| *at < 160 || at + 24 > len || at % step == 0)

@@ -1,4 +1,4 @@
-//! Packed files: what is inside comes out, in any portions, and as far as the file goes.
+//! Compressed files: the content comes out in any portions, and as far as the file goes.
 
 use std::io::Write;
 
@@ -7,18 +7,18 @@ use crate::capture::read_bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// A file, packed or not, and the same packed with gzip.
+/// A file, compressed or not, and the same compressed with gzip.
 ///
-/// Holds: what is read does not depend on how much is asked for at once; a buffer holds no more than was
-/// asked for and the largest record; packed in any number of members the same frames come out, and of a
-/// packed file that is cut off the first of them, with a word about it.
+/// Properties: the frames do not depend on the read size; a buffer holds no more than the read size and the
+/// largest record; the same frames come out of any number of gzip members; a truncated file yields its first
+/// frames and a problem.
 pub fn packed(data: &[u8]) {
     let mut dice = Dice::of(data);
     let plain = read_bytes(data.to_vec(), 1 << 20);
     let portion = 1 + dice.below(4096);
     let portions = read_bytes(data.to_vec(), portion);
     assert_eq!(portions.frames, plain.frames, "in portions of {portion}");
-    // Of a file that is no capture and damaged, either may be said first.
+    // If a file is damaged and not a capture, either may be reported.
     assert_eq!(portions.info.problem.is_some(), plain.info.problem.is_some());
     assert!(portions.held <= (1 << 20) + 2 * data.len().max(1 << 16), "{} bytes held", portions.held);
 
@@ -32,7 +32,7 @@ pub fn packed(data: &[u8]) {
         ends.push(file.len());
     }
     let unpacked = read_bytes(file.clone(), portion);
-    // What is packed twice is unpacked once.
+    // Only one level of compression is decompressed.
     if plain.info.compression == crate::capture::Compression::None {
         assert_eq!(unpacked.frames, plain.frames);
         assert_eq!(unpacked.info.format, plain.info.format);
@@ -40,6 +40,6 @@ pub fn packed(data: &[u8]) {
     let len = dice.below(file.len());
     let cut = read_bytes(file[..len].to_vec(), portion);
     assert!(unpacked.frames.starts_with(&cut.frames), "{len} of {} bytes", file.len());
-    // Where a member ends, the file may end: nothing says that more of them followed.
+    // At the end of a member the file may end: nothing shows that more members followed.
     assert!(cut.info.problem.is_some() || cut.frames == unpacked.frames || ends.contains(&len));
 }

@@ -1,4 +1,4 @@
-//! Frames: a segment lies in its frame, and a shorter capture of it says the same or nothing.
+//! Frames: a segment lies in its frame, and a shorter capture of the frame never contradicts it.
 
 use super::cuts;
 use crate::frame::{Frame, FrameRef, LinkType};
@@ -14,9 +14,9 @@ const LINKS: [LinkType; 6] = [
     LinkType::Other(147),
 ];
 
-/// A frame: a byte for the link type, two for how many bytes of it were not captured, then itself.
+/// A frame: a byte for the link type, two for the number of bytes not captured, then the frame.
 ///
-/// Holds: the payload is a part of the frame and no longer than on the wire; cut anywhere, the frame
+/// Properties: the payload is a part of the frame and no longer than on the wire; cut anywhere, the frame
 /// gives the same segment with less payload, or none because its headers were cut, or the same reason.
 pub fn segment(data: &[u8]) {
     let [link, cut_hi, cut_lo, data @ ..] = data else { return };

@@ -1,4 +1,4 @@
-//! Records: what is read is written again byte for byte, at every cut nothing else is read.
+//! Records: what is decoded encodes to the same bytes, and a cut never decodes to anything else.
 
 use std::fmt::Debug;
 
@@ -15,11 +15,11 @@ use crate::proto::{DecodeError, Decoded, LearnerInfo};
 
 /// A limit that inputs can reach.
 const MAX_RECORD: u32 = 4096;
-/// How deep a multi in a multi is followed.
+/// How deep nested multis are checked.
 const DEPTH: usize = 8;
 
-/// The record at the front, which must be all of these: written again as it was, "not yet" at every
-/// cut, and asking for no more than it takes.
+/// Checks the record at the start: it encodes to the same bytes, every cut of it needs more, and never more
+/// than the record's length.
 fn front<'a, T: Debug>(
     data: &'a [u8],
     decode: impl Fn(&'a [u8]) -> Decoded<T>,
@@ -68,7 +68,7 @@ fn is_sound(error: &DecodeError, data: &[u8]) {
 
 /// Vectors: a byte for what they hold, four for the count, then the elements.
 ///
-/// Holds: there are as many elements as the count says, and one by one they make up the vector's bytes.
+/// Properties: there are as many elements as the count says, and together they make up the vector's bytes.
 pub fn jute(data: &[u8]) {
     let mut input = Input(data);
     let (Some(kind), Some(count)) = (input.byte(), input.u32()) else { return };
@@ -107,10 +107,10 @@ fn put(text: Option<&[u8]>, out: &mut Vec<u8>) {
     out.extend_from_slice(text.unwrap_or_default());
 }
 
-/// Packets of the quorum port, one behind the other.
+/// Consecutive packets of the quorum port.
 ///
-/// Holds: each is written again as it was and "not yet" at every cut; head, glimpse and packet agree;
-/// its data, read in either direction and written, reads the same.
+/// Properties: each encodes to the same bytes, and every cut needs more; head, glimpse and packet agree; its
+/// data, decoded for either direction and encoded, decodes to the same.
 pub fn quorum_packet(data: &[u8]) {
     let mut rest = data;
     while let Some((packet, used)) = front(rest, |input| Packet::decode(input, MAX_RECORD), Packet::encode) {
@@ -138,7 +138,7 @@ pub fn quorum_packet(data: &[u8]) {
     }
 }
 
-/// Spellings may differ (a boolean of 7, a learner's info with more behind it), what they say may not.
+/// The encoding may differ (a boolean of 7, a learner's info with more bytes after it), the value may not.
 fn body_again(packet: &Packet<'_>, to_leader: bool, body: &Body<'_>) {
     let mut data = Vec::new();
     body.encode(&mut data);
@@ -157,8 +157,8 @@ fn body_again(packet: &Packet<'_>, to_leader: bool, body: &Body<'_>) {
 
 /// A transaction: the data of PROPOSAL and INFORM.
 ///
-/// Holds: it is written again as it was, but for a boolean; a glimpse of its front never says anything
-/// else; so does every transaction of a multi.
+/// Properties: it encodes to the same bytes, except for booleans; a glimpse of its start never contradicts
+/// it; the same for every transaction of a multi.
 pub fn proposal(data: &[u8]) {
     let whole = txn::Glimpse::decode(data);
     for len in cuts(data.len()) {
@@ -206,7 +206,7 @@ fn sub_txns(body: &txn::Body<'_>, depth: usize) {
     }
 }
 
-/// A record has at most one boolean, and whatever is not 0 is written as 1.
+/// A record has at most one boolean, and any value but 0 is encoded as 1.
 fn only_booleans_differ(data: &[u8], again: &[u8]) {
     assert_eq!(data.len(), again.len());
     let differ: Vec<_> = data.iter().zip(again).filter(|(before, after)| before != after).collect();
@@ -215,7 +215,7 @@ fn only_booleans_differ(data: &[u8], again: &[u8]) {
 
 /// A request: the data of REQUEST.
 ///
-/// Holds: it is written again as it was; a glimpse of its front never says anything else.
+/// Properties: it encodes to the same bytes; a glimpse of its start never contradicts it.
 pub fn request(data: &[u8]) {
     let whole = request::Glimpse::decode(data);
     for len in cuts(data.len()) {
@@ -240,9 +240,9 @@ pub fn request(data: &[u8]) {
     assert!(whole.path.is_none() || whole.path == request.path());
 }
 
-/// What a learner says of itself.
+/// A learner's introduction.
 ///
-/// Holds: the fields that are wholly there are read, and written again as they were.
+/// Properties: complete fields are decoded, and encode to the same bytes.
 pub fn learner_info(data: &[u8]) {
     let whole = LearnerInfo::decode(data);
     for len in cuts(data.len() + 1) {
@@ -261,8 +261,8 @@ pub fn learner_info(data: &[u8]) {
 
 /// The dialer's stream on the election port: hello, SASL packets, notifications.
 ///
-/// Holds: each is written again as it was and "not yet" at every cut; a notification of which only the
-/// front was captured says nothing that the whole one does not.
+/// Properties: each encodes to the same bytes, and every cut needs more; a cut notification never contradicts
+/// the whole one.
 pub fn election(data: &[u8]) {
     let mut rest = data;
     if let Some((hello, used)) = front(rest, Hello::decode, Hello::encode) {
@@ -317,9 +317,10 @@ fn config(text: Text<'_>) {
     }
 }
 
-/// SASL packets, one behind the other, and what TLS looks like.
+/// Consecutive SASL packets, and the detection of TLS.
 ///
-/// Holds: each is written again as it was and "not yet" at every cut; its head sizes it; no SASL is TLS.
+/// Properties: each encodes to the same bytes, and every cut needs more; its head gives its size; SASL is
+/// never taken for TLS.
 pub fn auth(data: &[u8]) {
     let mut rest = data;
     while let Some((packet, used)) =
@@ -339,9 +340,9 @@ pub fn auth(data: &[u8]) {
     }
 }
 
-/// A snapshot on the wire: a byte for the size of its pieces, then itself.
+/// A snapshot on the wire: a byte for the size of its pieces, then the snapshot.
 ///
-/// Holds: its end is where a plain search finds it, in pieces of any size.
+/// Properties: its end is where a simple search finds it, in pieces of any size.
 pub fn snapshot(data: &[u8]) {
     let [size, data @ ..] = data else { return };
     let expected = data.windows(END.len()).position(|window| window == END).map(|at| at + END.len());

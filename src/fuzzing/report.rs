@@ -1,4 +1,4 @@
-//! From the bytes of a file to the report, as every command goes.
+//! From the bytes of a file to the report, along the path of every command.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use crate::stream::Limits;
 use crate::track::{Tracker, TrackerOptions};
 use jiff::tz::TimeZone;
 
-/// The bytes of a capture file, packed or not, through every room to the report in both its forms.
+/// A capture file, compressed or not, through every layer to the report in both formats.
 ///
 /// Holds: the JSON is JSON, and what it says is sound (see [`check`]); neither form has a character that a
 /// terminal would obey; the same bytes give the same report.
@@ -32,11 +32,11 @@ pub fn report(data: &[u8]) {
 fn made_of(data: &[u8], portion: usize) -> Report {
     let file = read_bytes(data.to_vec(), portion);
     let mut dice = Dice::of(data);
-    // Limits so short that many a silence is a stall.
+    // Limits short enough to make many silences stalls.
     let ticks = [None, Some((20, Origin::Option)), Some((100, Origin::Option)), Some((1000, Origin::Option))];
     let tick_ms = ticks[dice.below(ticks.len())];
     let sync_limit = tick_ms.map(|_| (2, Origin::Option));
-    // Now and then there is room for next to nothing, or both ends of the first connection were captured.
+    // Sometimes memory is very limited, or both ends of the first connection were captured.
     let is_narrow = dice.below(4) == 0;
     let narrow = Limits { connections: 2, held_segments: 2, held_bytes: 512, ..Limits::default() };
     let limits = if is_narrow { narrow } else { Limits::default() };
@@ -62,7 +62,7 @@ fn made_of(data: &[u8], portion: usize) -> Report {
     report
 }
 
-/// The two ends of the first connection, as the hosts that two files were taken at.
+/// The two ends of the first connection, as the hosts where two files were captured.
 fn ends(frames: &[(Head, Vec<u8>)]) -> Vec<Option<Address>> {
     let id = FrameRef::default();
     let first = frames.iter().find_map(|(head, data)| {
@@ -99,8 +99,8 @@ fn is_harmless(text: &str) {
     assert_eq!(obeyed, None);
 }
 
-/// Every byte of a link is accounted for, waits end after they begin and pass the limit they are told to
-/// pass, quantiles ascend, and what is named is there.
+/// Every byte of a link is accounted for, waits end after they begin and exceed their limits, quantiles
+/// ascend, and references are valid.
 fn check(report: &Value) {
     let links = report["links"].as_array().unwrap();
     for link in links {

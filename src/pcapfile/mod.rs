@@ -1,9 +1,9 @@
-//! Capture file formats as pure codecs: bytes in, the places of frames in them out.
+//! Codecs for capture files (pcap and pcapng): bytes in, positions of frames out.
 //!
-//! A [`Decoder`] is fed whatever bytes there are, from the start of the file on, and says how many it
-//! used; the caller keeps the rest and feeds it again with more behind it. Frames are never copied
-//! here. Nothing here opens files, unpacks or panics; lengths are checked against the limits below
-//! before anything is done with them.
+//! The caller feeds a [`Decoder`] the bytes it has, from the start of the file on. The decoder returns how
+//! many it used; the caller keeps the rest and feeds it again with more bytes appended. Frames are never
+//! copied here. Nothing here opens files, decompresses or panics, and every length is checked against the
+//! limits below before it is used.
 
 pub mod pcap;
 pub mod pcapng;
@@ -13,7 +13,7 @@ use std::fmt;
 use crate::frame::LinkType;
 use crate::time::Timestamp;
 
-/// The most bytes of one frame that a capture may hold; libpcap's own limit.
+/// The most captured bytes of a frame; libpcap's own limit.
 pub const MAX_CAPTURED: u32 = 262_144;
 
 /// A capture file's format.
@@ -46,7 +46,7 @@ pub enum ByteOrder {
 }
 
 impl ByteOrder {
-    /// A number of two bytes.
+    /// A 16-bit number from its bytes.
     #[must_use]
     #[inline]
     pub const fn u16(self, bytes: [u8; 2]) -> u16 {
@@ -56,7 +56,7 @@ impl ByteOrder {
         }
     }
 
-    /// A number of four bytes.
+    /// A 32-bit number from its bytes.
     #[must_use]
     #[inline]
     pub const fn u32(self, bytes: [u8; 4]) -> u32 {
@@ -66,7 +66,7 @@ impl ByteOrder {
         }
     }
 
-    /// The bytes of a number of two.
+    /// The bytes of a 16-bit number.
     #[must_use]
     pub const fn bytes16(self, number: u16) -> [u8; 2] {
         match self {
@@ -75,7 +75,7 @@ impl ByteOrder {
         }
     }
 
-    /// The bytes of a number of four.
+    /// The bytes of a 32-bit number.
     #[must_use]
     pub const fn bytes32(self, number: u32) -> [u8; 4] {
         match self {
@@ -85,53 +85,53 @@ impl ByteOrder {
     }
 }
 
-/// Where a frame lies in the bytes that were decoded, and what its record says of it.
+/// The position of a frame in the decoded bytes, and its record's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// When the capture saw it.
+    /// Time of capture.
     pub at: Timestamp,
-    /// What its first bytes are.
+    /// The link layer of its first bytes.
     pub link: LinkType,
     /// Its length on the wire; never less than `len`.
     pub orig_len: u32,
     /// Index of its first byte.
     pub start: u32,
-    /// How many bytes of it were kept.
+    /// Its captured length.
     pub len: u32,
     /// Its number in the file, from 1.
     pub number: u32,
 }
 
-/// What a file says of itself.
+/// A file's description of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Description {
     /// The format.
     pub format: Format,
-    /// The link type; of several interfaces the first one's.
+    /// The link type; of the first interface if there are several.
     pub link_type: Option<LinkType>,
-    /// The snaplen; of several interfaces the first one's; `None` where unlimited.
+    /// The snaplen; of the first interface if there are several; `None` if unlimited.
     pub snaplen: Option<u32>,
-    /// Whether its timestamps have more digits than microseconds.
+    /// Whether its timestamps are finer than microseconds.
     pub nanos: bool,
 }
 
-/// What one call of [`Decoder::decode`] did.
+/// The result of a call of [`Decoder::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// How many bytes it used; the caller drops them.
+    /// Bytes used; the caller drops them.
     pub used: usize,
-    /// How many bytes, from the first unused one, the next step needs; 0 where any will do.
+    /// Bytes needed for the next step, from the first unused one on; 0 if any number will do.
     pub needed: usize,
-    /// Why the file cannot be read any further. No frame comes after it.
+    /// Why the file cannot be read any further. No frame follows.
     pub problem: Option<Problem>,
 }
 
-/// What stopped the reading of a file, and where: an offset into the unpacked file.
+/// Why reading a file stopped, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What.
+    /// The kind of problem.
     pub kind: ProblemKind,
-    /// Offset of the record it stopped at.
+    /// Offset of the record at which it stopped, in the decompressed file.
     pub offset: u64,
     /// The number that the next frame would have had.
     pub frame: u32,
@@ -144,17 +144,17 @@ pub enum ProblemKind {
     EndsInside,
     /// The file ends inside its own header.
     EndsInHeader,
-    /// A record header that no capture would write.
+    /// A record header that no capture tool writes.
     Senseless,
     /// A pcapng block whose parts contradict each other; its type.
     BadBlock(u32),
-    /// A pcapng packet of an interface that its section never described; which.
+    /// A pcapng packet of an interface that its section does not describe; the interface's number.
     UnknownInterface(u32),
-    /// More interfaces in a pcapng section than the limit.
+    /// More interfaces in a pcapng section than supported.
     TooManyInterfaces,
-    /// A pcapng interface whose clock ticks at a rate that cannot be counted; its `if_tsresol`.
+    /// A pcapng interface with an unsupported timestamp resolution; its `if_tsresol`.
     BadClock(u8),
-    /// A pcap variant or version that is not read here.
+    /// An unsupported pcap variant or version.
     UnsupportedVariant,
     /// More frames than can be numbered.
     TooManyFrames,
@@ -193,6 +193,24 @@ impl fmt::Display for Problem {
 }
 
 /// Reads one capture file, of either format.
+///
+/// ```
+/// use quorumscope::frame::{Frame, FrameRef, LinkType};
+/// use quorumscope::pcapfile::{ByteOrder, Decoder, pcap};
+/// use quorumscope::time::Timestamp;
+///
+/// let encoder = pcap::Encoder { order: ByteOrder::Little, nanos: true };
+/// let (mut file, at, id) = (Vec::new(), Timestamp::from_nanos(42), FrameRef::default());
+/// encoder.header(LinkType::Ethernet.number(), 96, &mut file);
+/// encoder.frame(&Frame { at, link: LinkType::Ethernet, orig_len: 1_000, data: b"abc", id }, &mut file);
+///
+/// let mut decoder = Decoder::sniff(&file).expect("a capture");
+/// let mut heads = Vec::new();
+/// let progress = decoder.decode(&file, &mut |head| heads.push(head));
+/// assert_eq!((progress.used, progress.problem), (file.len(), None));
+/// assert_eq!((heads[0].at, heads[0].len, heads[0].orig_len), (at, 3, 1_000));
+/// assert_eq!(&file[heads[0].start as usize..], b"abc");
+/// ```
 #[derive(Debug)]
 pub enum Decoder {
     /// Classic pcap.
@@ -205,7 +223,7 @@ impl Decoder {
     /// How many bytes of a file [`Self::sniff`] needs to see.
     pub const MAGIC_LEN: usize = 4;
 
-    /// The decoder for a file that starts with these bytes; `None` where it is no capture.
+    /// The decoder for a file that starts with these bytes; `None` if it is not a capture.
     #[must_use]
     pub fn sniff(start: &[u8]) -> Option<Self> {
         pcap::Decoder::sniff(start)
@@ -213,7 +231,7 @@ impl Decoder {
             .or_else(|| pcapng::Decoder::sniff(start).map(Self::Pcapng))
     }
 
-    /// Finds the frames in `bytes`, the file's next, and calls `found` with the head of each.
+    /// Decodes `bytes`, the next ones of the file, and calls `found` with the head of each frame.
     #[inline]
     pub fn decode(&mut self, bytes: &[u8], found: &mut impl FnMut(Head)) -> Progress {
         match self {
@@ -222,7 +240,7 @@ impl Decoder {
         }
     }
 
-    /// What the file says of itself; complete once a frame was found.
+    /// The file's description of itself; complete once a frame was found.
     #[must_use]
     pub fn description(&self) -> Description {
         match self {
@@ -231,7 +249,7 @@ impl Decoder {
         }
     }
 
-    /// What is wrong with a file that ends with `rest` unused bytes.
+    /// What is wrong with the file, if it ends with `rest` unused bytes.
     #[must_use]
     pub fn finish(&self, rest: usize) -> Option<Problem> {
         match self {

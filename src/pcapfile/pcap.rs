@@ -1,4 +1,4 @@
-//! Classic pcap: a file header of 24 bytes, then records of 16 bytes and the frame's.
+//! Classic pcap: a file header of 24 bytes, then records with a header of 16 bytes and a frame each.
 //!
 //! | offset | size | file header | | offset | size | record header |
 //! |---|---|---|---|---|---|---|
@@ -16,18 +16,18 @@ use crate::time::Timestamp;
 
 const MAGIC_MICROS: u32 = 0xa1b2_c3d4;
 const MAGIC_NANOS: u32 = 0xa1b2_3c4d;
-/// Written by a patched libpcap of the nineties, with longer record headers.
+/// Written by a patched libpcap of the 1990s, with longer record headers.
 const MAGIC_PATCHED: u32 = 0xa1b2_cd34;
 const FILE_HEADER_LEN: usize = 24;
 const RECORD_HEADER_LEN: usize = 16;
-/// The one major version there is.
+/// The only major version.
 const VERSION: u16 = 2;
 /// The link type's bits; above them stand the length of the FCS and flags.
 const LINK_TYPE_BITS: u32 = 0xffff;
 /// A snaplen of 0 or of more than this means that nothing was cut.
 const UNLIMITED: u32 = 0x7fff_ffff;
-/// How far beyond the file's snaplen a frame may reach before its header makes no sense: some tools
-/// write a wrong snaplen, so only a gross excess counts.
+/// How far a frame may exceed the file's snaplen before its header counts as invalid: some tools write a
+/// wrong snaplen, so only a gross excess counts.
 const SNAPLEN_SLACK: u32 = 65_536;
 
 /// Reads a pcap file. See [`super::Decoder`] for the rules.
@@ -48,7 +48,7 @@ struct Header {
 }
 
 impl Decoder {
-    /// The decoder for a file that starts with these bytes; `None` where it is no pcap.
+    /// The decoder for a file that starts with these bytes; `None` if it is not pcap.
     #[must_use]
     pub fn sniff(start: &[u8]) -> Option<Self> {
         let magic = *start.first_chunk()?;
@@ -61,7 +61,7 @@ impl Decoder {
         Some(Self { order, nanos, header: None, offset: 0, frames: 0 })
     }
 
-    /// What the file says of itself.
+    /// The file's description of itself.
     #[must_use]
     pub fn description(&self) -> Description {
         Description {
@@ -72,7 +72,7 @@ impl Decoder {
         }
     }
 
-    /// What is wrong with a file that ends with `rest` unused bytes.
+    /// What is wrong with the file, if it ends with `rest` unused bytes.
     #[must_use]
     pub fn finish(&self, rest: usize) -> Option<Problem> {
         match self.header {
@@ -82,7 +82,7 @@ impl Decoder {
         }
     }
 
-    /// Finds the frames in `bytes`, the file's next, and calls `found` with the head of each.
+    /// Decodes `bytes`, the next ones of the file, and calls `found` with the head of each frame.
     #[inline]
     pub fn decode(&mut self, bytes: &[u8], found: &mut impl FnMut(Head)) -> Progress {
         let (header, used) = match self.header {
@@ -98,7 +98,7 @@ impl Decoder {
             }
         };
         let records = Records { bytes, at: used, number: self.frames, header, order: self.order };
-        // One loop for each byte order and resolution, with none of it tested for each frame.
+        // One loop for each byte order and resolution, so that neither is tested per frame.
         let (records, ending) = match (self.order, self.nanos) {
             (ByteOrder::Little, false) => records.find::<false, 1_000>(found),
             (ByteOrder::Little, true) => records.find::<false, 1>(found),
@@ -141,7 +141,7 @@ struct Records<'a> {
     order: ByteOrder,
 }
 
-/// Why a walk ended.
+/// Why the walk ended.
 enum Ending {
     /// The next record needs this many bytes.
     Needs(usize),
@@ -195,7 +195,7 @@ impl Records<'_> {
         }
     }
 
-    /// The most bytes a record may claim to hold.
+    /// The largest captured length that a record may claim.
     fn most_captured(&self) -> u32 {
         match self.header.snaplen {
             0 => MAX_CAPTURED,
@@ -203,8 +203,8 @@ impl Records<'_> {
         }
     }
 
-    /// Whether a record header is odd in two ways at once. One alone is written by some tools:
-    /// fractions of more than a second, frames longer than the snaplen or than they were.
+    /// Whether a record header is invalid in two ways at once. Some tools write one alone: fractions of more
+    /// than a second, frames longer than the snaplen or than their length on the wire.
     #[cold]
     fn senseless(&self, odd_fraction: bool, captured: u32, orig_len: u32) -> bool {
         let beyond_snaplen = self.header.snaplen != 0 && captured > self.header.snaplen;
@@ -212,7 +212,7 @@ impl Records<'_> {
     }
 }
 
-/// Writes pcap, into memory: the caller owns where it goes.
+/// Encodes pcap into memory; the caller writes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Encoder {
     /// The byte order.
@@ -233,7 +233,7 @@ impl Encoder {
         }
     }
 
-    /// Appends a frame's record. Times before 1970 or after 2106 are clamped to that.
+    /// Appends a frame's record. Times before 1970 or after 2106 are clamped to that range.
     pub fn frame(self, frame: &Frame<'_>, out: &mut Vec<u8>) {
         let nanos = frame.at.nanos().max(0).unsigned_abs();
         let fraction = (nanos % 1_000_000_000) / if self.nanos { 1 } else { 1_000 };

@@ -1,10 +1,9 @@
-//! pcapng: a file of blocks, in sections that each have a byte order and interfaces of their own.
+//! pcapng: a file of blocks, in sections that each have their own byte order and interfaces.
 //!
-//! A block is its type (4 bytes), its length (4), a body and its length again. Lengths are checked
-//! here, the parts of a block are read by the `pcap-parser` crate, and what it has no type for or
-//! gets wrong is read here: the obsolete packet block, and the clock's options (its resolution in
-//! powers of two refuses every value, and its time offset is little-endian in every file).
-//! Blocks without frames are passed over, whatever their size.
+//! A block is its type (4 bytes), its length (4), a body and its length again. Lengths are checked here; the
+//! `pcap-parser` crate reads the fields of a block. What it does not support is read here: the obsolete
+//! packet block, and the timestamp options (it rejects resolutions in powers of two, and reads the time
+//! offset as little-endian in every file). Blocks without frames are skipped, whatever their size.
 //!
 //! Source: draft-ietf-opsawg-pcapng.
 
@@ -31,29 +30,29 @@ const OPTION_OFFSET: u16 = 14;
 const BLOCK_START: usize = 8;
 /// A block's type and both its lengths.
 const MIN_BLOCK_LEN: u32 = 12;
-/// The parts of an enhanced or obsolete packet block before the frame.
+/// Bytes of an enhanced or obsolete packet block before the frame.
 const PACKET_START: usize = 28;
-/// The same of a simple one.
+/// The same for a simple packet block.
 const SIMPLE_START: usize = 12;
-/// The most bytes of a block that has to be looked into: a frame, and 64 KiB of options.
+/// The longest block that is parsed: a frame, and 64 KiB of options.
 const MAX_BLOCK: u32 = MAX_CAPTURED + 65_536;
 /// The most interfaces of a section. A frame names one by its number.
 const MAX_INTERFACES: usize = 4_096;
-/// The clock of an interface that does not say: microseconds.
+/// The default of `if_tsresol`: microseconds.
 const MICROSECONDS: u8 = 6;
-/// The bit of `if_tsresol` that tells powers of two from powers of ten.
+/// The bit of `if_tsresol` that selects powers of two instead of ten.
 const POWER_OF_TWO: u8 = 0x80;
 
 /// Reads a pcapng file. See [`super::Decoder`] for the rules.
 #[derive(Debug)]
 pub struct Decoder {
     order: ByteOrder,
-    /// Those of the present section.
+    /// Interfaces of the current section.
     interfaces: Vec<Interface>,
-    /// The first of the file.
+    /// The first interface of the file.
     first: Option<Interface>,
     nanos: bool,
-    /// How many bytes of the present block are still to be passed over.
+    /// Bytes of the current block still to be skipped.
     skip: u64,
     /// Offset of the next unused byte in the file.
     offset: u64,
@@ -70,10 +69,10 @@ struct Interface {
     clock: TimestampUnits,
 }
 
-/// A packet block's parts.
+/// The fields of a packet block.
 struct Packet {
     interface: u32,
-    /// Ticks of the interface's clock; none where the block has no time.
+    /// The timestamp in the interface's units; none if the block has no time.
     ticks: Option<u64>,
     orig_len: u32,
     len: usize,
@@ -81,7 +80,7 @@ struct Packet {
 }
 
 impl Decoder {
-    /// The decoder for a file that starts with these bytes; `None` where it is no pcapng.
+    /// The decoder for a file that starts with these bytes; `None` if it is not pcapng.
     #[must_use]
     pub fn sniff(start: &[u8]) -> Option<Self> {
         (u32::from_be_bytes(*start.first_chunk()?) == SECTION_HEADER).then(|| Self {
@@ -97,7 +96,7 @@ impl Decoder {
         })
     }
 
-    /// What the file says of itself.
+    /// The file's description of itself.
     #[must_use]
     pub fn description(&self) -> Description {
         Description {
@@ -108,7 +107,7 @@ impl Decoder {
         }
     }
 
-    /// What is wrong with a file that ends with `rest` unused bytes.
+    /// What is wrong with the file, if it ends with `rest` unused bytes.
     #[must_use]
     pub fn finish(&self, rest: usize) -> Option<Problem> {
         match self {
@@ -118,7 +117,7 @@ impl Decoder {
         }
     }
 
-    /// Finds the frames in `bytes`, the file's next, and calls `found` with the head of each.
+    /// Decodes `bytes`, the next ones of the file, and calls `found` with the head of each frame.
     pub fn decode(&mut self, bytes: &[u8], found: &mut impl FnMut(Head)) -> Progress {
         let mut used = 0;
         loop {
@@ -143,7 +142,7 @@ impl Decoder {
         }
     }
 
-    /// Reads one block, or passes over a part of one.
+    /// Reads one block, or skips a part of one.
     fn step(&mut self, bytes: &[u8]) -> Result<Step, ProblemKind> {
         if self.skip > 0 {
             let len = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
@@ -153,7 +152,7 @@ impl Decoder {
         let Some([t0, t1, t2, t3, l0, l1, l2, l3]) = bytes.first_chunk::<BLOCK_START>().copied() else {
             return Ok(Step::Needs(BLOCK_START));
         };
-        // A section header's reads the same in both byte orders, and brings its own.
+        // A section header's type is the same in both byte orders, and the block sets the order.
         let kind = self.order.u32([t0, t1, t2, t3]);
         if kind == SECTION_HEADER {
             let Some(magic) = bytes.get(BLOCK_START..).and_then(<[u8]>::first_chunk) else {
@@ -180,7 +179,7 @@ impl Decoder {
         Ok(packet.map_or(Step::Passed(block.len()), |packet| Step::Packet(packet, block.len())))
     }
 
-    /// Reads a whole block of a kind that matters.
+    /// Reads a complete block of a supported type.
     fn block(&mut self, kind: u32, bytes: &[u8]) -> Result<Option<Packet>, ProblemKind> {
         if kind == OBSOLETE_PACKET {
             return obsolete(self.order, bytes).map(Some).ok_or(ProblemKind::BadBlock(kind));
@@ -224,7 +223,7 @@ impl Decoder {
             }
         }
         let clock = TimestampUnits::new(resolution, offset).ok_or(ProblemKind::BadClock(resolution))?;
-        // The crate keeps the number in a signed type; on the wire it has 16 bits.
+        // The crate uses a signed type; in the file the number has 16 bits.
         let link = LinkType::from_number(u32::try_from(block.linktype.0).unwrap_or(u32::MAX));
         let interface = Interface { link, snaplen: block.snaplen, clock };
         self.nanos |= clock.is_finer_than_micros();
@@ -233,8 +232,8 @@ impl Decoder {
         Ok(())
     }
 
-    /// A simple packet is of the first interface, has no time, and does not say how much was kept.
-    /// It gets the time of the frame before it.
+    /// A simple packet block belongs to the first interface and has neither a time nor a captured length. It
+    /// gets the time of the frame before it.
     fn simple(&self, block: &SimplePacketBlock<'_>) -> Packet {
         let snaplen = self.interfaces.first().map_or(0, |interface| interface.snaplen);
         let most = if snaplen == 0 { block.origlen } else { snaplen.min(block.origlen) };
@@ -269,17 +268,17 @@ impl Decoder {
     }
 }
 
-/// What one step did.
+/// The result of one step.
 enum Step {
-    /// Nothing: it needs this many bytes.
+    /// Needs this many bytes.
     Needs(usize),
-    /// Used this many bytes, without a frame.
+    /// Skipped this many bytes.
     Passed(usize),
     /// Found a frame in a block of this many bytes.
     Packet(Packet, usize),
 }
 
-/// An enhanced packet block; none where the frame is longer than its block.
+/// An enhanced packet block; none if the frame is longer than its block.
 fn enhanced(block: &EnhancedPacketBlock<'_>) -> Option<Packet> {
     let len = block.caplen as usize;
     (len <= block.data.len() && block.caplen <= MAX_CAPTURED).then(|| Packet {
@@ -291,7 +290,8 @@ fn enhanced(block: &EnhancedPacketBlock<'_>) -> Option<Packet> {
     })
 }
 
-/// A packet block as written until 2010: a 16-bit interface, a drop count, then as the enhanced one.
+/// The obsolete packet block, written until 2010: a 16-bit interface, a drop count, then the fields of the
+/// enhanced one.
 fn obsolete(order: ByteOrder, bytes: &[u8]) -> Option<Packet> {
     let [
         _,
@@ -334,7 +334,7 @@ fn obsolete(order: ByteOrder, bytes: &[u8]) -> Option<Packet> {
     })
 }
 
-/// What an interface's timestamps count.
+/// The units of an interface's timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct TimestampUnits {
     ticks: Ticks,
@@ -345,14 +345,14 @@ struct TimestampUnits {
 /// Ticks of a clock in a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ticks {
-    /// So many, none of them shorter than a nanosecond.
+    /// At most a thousand million.
     Coarse { nanos_each: u64 },
-    /// So many; any number that fits.
+    /// More than that.
     Any { per_second: u64 },
 }
 
 impl TimestampUnits {
-    /// From the options' values; none where a second has more ticks than can be counted.
+    /// From the options' values; none if the resolution is not supported.
     fn new(resolution: u8, offset: i64) -> Option<Self> {
         let exponent = u32::from(resolution & !POWER_OF_TWO);
         let per_second = if resolution & POWER_OF_TWO == 0 {
@@ -374,7 +374,7 @@ impl TimestampUnits {
         }
     }
 
-    /// The time of a count of ticks, clamped to what fits.
+    /// The time of a timestamp, clamped to what fits.
     fn time(self, count: u64) -> Timestamp {
         let nanos = match self.ticks {
             Ticks::Coarse { nanos_each } => i128::from(count) * i128::from(nanos_each),
@@ -386,7 +386,7 @@ impl TimestampUnits {
     }
 }
 
-/// Writes pcapng, into memory: the caller owns where it goes.
+/// Encodes pcapng into memory; the caller writes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Encoder {
     /// The byte order.
@@ -400,7 +400,7 @@ impl Encoder {
         body.extend(self.order.bytes32(ORDER_MAGIC));
         body.extend(self.order.bytes16(1));
         body.extend(self.order.bytes16(0));
-        // The section's length is not known.
+        // The section's length: not specified.
         body.extend([0xff; 8]);
         self.comment(comment, &mut body);
         self.block(SECTION_HEADER, &body, out);
@@ -442,7 +442,7 @@ impl Encoder {
         self.packet(interface, frame.at.nanos().max(0).unsigned_abs(), frame, comment, out);
     }
 
-    /// Appends a frame whose time is a count of its interface's ticks.
+    /// Appends a frame whose time is given in its interface's units.
     pub fn packet(self, interface: u32, ticks: u64, frame: &Frame<'_>, comment: &str, out: &mut Vec<u8>) {
         let [h0, h1, h2, h3, l0, l1, l2, l3] = ticks.to_be_bytes();
         let captured = u32::try_from(frame.data.len()).unwrap_or(u32::MAX);
@@ -480,7 +480,7 @@ impl Encoder {
         }
     }
 
-    /// Appends an option; one longer than its length field can say is cut.
+    /// Appends an option; one too long for its length field is cut.
     fn option(self, code: u16, value: &[u8], body: &mut Vec<u8>) {
         let len = u16::try_from(value.len()).unwrap_or(u16::MAX);
         body.extend(self.order.bytes16(code));
@@ -490,7 +490,7 @@ impl Encoder {
     }
 }
 
-/// Fills up to whole words.
+/// Pads to a multiple of 4 bytes.
 fn pad(body: &mut Vec<u8>) {
     body.resize(body.len().next_multiple_of(4), 0);
 }

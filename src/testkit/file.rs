@@ -1,4 +1,4 @@
-//! Capture files from frames.
+//! Builds capture files from frames.
 
 use crate::frame::{Frame, FrameRef, LinkType};
 use crate::pcapfile::{ByteOrder, Decoder, Head, Problem, pcap, pcapng};
@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 /// Both byte orders.
 pub(crate) const ORDERS: [ByteOrder; 2] = [ByteOrder::Little, ByteOrder::Big];
 
-/// A frame at so many nanoseconds, of so many bytes cut to the first 3, which tell it from others.
+/// A frame with a time in nanoseconds and a length, cut to the 3 bytes that identify it.
 pub(crate) fn small(nanos: i64, data: &[u8; 3], orig_len: u32) -> Frame<'_> {
     let at = Timestamp::from_nanos(nanos);
     Frame { at, link: LinkType::Ethernet, orig_len, data, id: FrameRef::default() }
@@ -36,8 +36,7 @@ pub(crate) fn pcapng(order: ByteOrder, frames: &[Frame<'_>]) -> Vec<u8> {
     bytes
 }
 
-/// What a decoder that is fed `chunk` bytes at a time finds: each frame's head and bytes, and what
-/// was wrong at the end.
+/// Feeds a decoder `chunk` bytes at a time; returns each frame's head and bytes, and the problem at the end.
 pub(crate) fn decode(file: &[u8], chunk: usize) -> (Vec<(Head, Vec<u8>)>, Option<Problem>) {
     let mut decoder = Decoder::sniff(file).unwrap();
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Frames from their parts, one function for each layer.
+//! Builds frames, with one function per layer.
 
 use crate::frame::{Frame, FrameRef, LinkType};
 use crate::time::Timestamp;
@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 /// NOP, NOP, timestamps 7 and 9: the options of most segments.
 pub(crate) const TIMESTAMPS: [u8; 12] = [1, 1, 8, 10, 0, 0, 0, 7, 0, 0, 0, 9];
 
-/// A TCP header from port 40000 to 2888 with these options, which fill whole words, and a payload.
+/// A TCP header from port 40000 to 2888 with these options (a multiple of 4 bytes), and a payload.
 pub(crate) fn tcp(options: &[u8], payload: &[u8]) -> Vec<u8> {
     let words = u8::try_from(5 + options.len() / 4).unwrap();
     let mut bytes = Vec::new();
@@ -22,7 +22,7 @@ pub(crate) fn tcp(options: &[u8], payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// An IPv4 header from 10.0.0.1 to 10.0.0.2 with these options, which fill whole words, and what it carries.
+/// An IPv4 header from 10.0.0.1 to 10.0.0.2 with these options (a multiple of 4 bytes), and its payload.
 pub(crate) fn ipv4(options: &[u8], carried: &[u8]) -> Vec<u8> {
     let words = u8::try_from(5 + options.len() / 4).unwrap();
     let total = u16::try_from(usize::from(words) * 4 + carried.len()).unwrap();
@@ -34,8 +34,8 @@ pub(crate) fn ipv4(options: &[u8], carried: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// An IPv6 header from fd00::1 to fd00::2 with extension headers, each a protocol number and what
-/// follows its first byte, and what it carries.
+/// An IPv6 header from fd00::1 to fd00::2 with extension headers, each a protocol number and the bytes after
+/// its first one, and its payload.
 pub(crate) fn ipv6(extensions: &[(u8, &[u8])], carried: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     let following = extensions.iter().skip(1).map(|(kind, _)| *kind).chain([6]);
@@ -54,7 +54,7 @@ pub(crate) fn ipv6(extensions: &[(u8, &[u8])], carried: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// An Ethernet header with these tags, outermost first, in front of an IP packet.
+/// An IP packet with an Ethernet header and these VLAN tags, outermost first.
 pub(crate) fn ethernet(tags: &[u16], packet: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x02, 0, 0, 0, 0, 2, 0x02, 0, 0, 0, 0, 1];
     for tag in tags {
@@ -71,7 +71,7 @@ pub(crate) fn ethertype(packet: &[u8]) -> u16 {
     if packet.first().is_some_and(|first| first >> 4 == 6) { 0x86dd } else { 0x0800 }
 }
 
-/// A whole frame of these bytes.
+/// A complete frame of these bytes.
 pub(crate) fn frame(link: LinkType, data: &[u8]) -> Frame<'_> {
     Frame {
         at: Timestamp::from_parts(1_795_248_000, 123_456_000),

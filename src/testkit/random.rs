@@ -1,8 +1,8 @@
-//! Numbers that look random and are the same in every run.
+//! The random generator of all tests: the same numbers in every run.
 
 use std::ops::Range;
 
-/// A seeded generator (splitmix64). A test that fails prints its seed.
+/// A seeded generator (splitmix64).
 pub(crate) struct Random(u64);
 
 impl Random {

@@ -1,17 +1,16 @@
-//! Segments without frames around them.
+//! Builds segments without frames.
 
 use crate::address::{Address, Endpoint};
 use crate::frame::FrameRef;
 use crate::packet::{Flags, Segment, SegmentHeader};
 use crate::time::Timestamp;
 
-/// Port `port` of the host 10.0.0.`host`.
+/// Port `port` of host 10.0.0.`host`.
 pub(crate) const fn endpoint(host: u32, port: u16) -> Endpoint {
     Endpoint { address: Address::v4(0x0a00_0000 | host), port }
 }
 
-/// A segment with an ACK, all of whose payload was captured. `number` makes its frame differ from all
-/// others.
+/// A segment with ACK set and its payload captured completely. `number` makes its frame distinct.
 pub(crate) fn segment(src: Endpoint, dst: Endpoint, number: u32, seq: u32, payload: &[u8]) -> Segment<'_> {
     Segment {
         src,
