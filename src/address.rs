@@ -1,9 +1,19 @@
-//! Network addresses in one compact form, so that a flow key is compared in two instructions.
+//! IP addresses in one compact form for both families, so that comparing flow keys is cheap.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// An IP address as 16 bytes; IPv4 as the mapped form `::ffff:a.b.c.d`, and shown as IPv4.
+/// An IP address as 16 bytes; IPv4 in the mapped form `::ffff:a.b.c.d`, and shown as IPv4.
+///
+/// ```
+/// use quorumscope::address::{Address, Endpoint};
+/// use std::net::Ipv4Addr;
+///
+/// let address = Address::from(Ipv4Addr::new(10, 0, 0, 7));
+/// assert_eq!(address, Address::v4(0x0a00_0007));
+/// assert_eq!(Endpoint { address, port: 2888 }.to_string(), "10.0.0.7:2888");
+/// assert_eq!(Endpoint { address: Address::v6(1), port: 3888 }.to_string(), "[::1]:3888");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(u128);
 

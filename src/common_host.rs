@@ -1,11 +1,11 @@
-//! Where a capture was taken: the host that all its connections have in common.
+//! The host where a capture was taken: the one that all its connections have in common.
 //!
-//! A host's interface shows nothing but that host's own traffic. Whoever looks at captures needs it: to
-//! know whose clock wrote a file, and which end of a link it shows.
+//! A host's interface shows only that host's own traffic. The host tells whose clock wrote a file, and which
+//! end of a link it shows.
 
 use crate::address::Address;
 
-/// The hosts that every connection so far had as an end.
+/// The hosts that are an end of every connection so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CommonHost {
     common: [Option<Address>; 2],
@@ -24,7 +24,7 @@ impl CommonHost {
         }
     }
 
-    /// The one host that is an end of every connection; `None` while two are, or where none is.
+    /// The one host that is an end of every connection; `None` while there are two, or if there is none.
     #[must_use]
     pub const fn host(&self) -> Option<Address> {
         match self.common {
@@ -33,7 +33,7 @@ impl CommonHost {
         }
     }
 
-    /// The hosts that may be it: one, the two of a capture with a single pair of hosts, or none.
+    /// The candidates: one, two if the capture has a single pair of hosts, or none.
     #[must_use]
     pub const fn candidates(&self) -> [Option<Address>; 2] {
         self.common

@@ -1,9 +1,17 @@
-//! One captured frame, as every source hands it on: files, pipes, an interface.
+//! A captured frame, the same from every source: files, pipes, an interface.
 
 use crate::time::Timestamp;
 
 /// The kind of bytes a frame begins with. Numbers are those of the capture formats' registry of
 /// link types.
+///
+/// ```
+/// use quorumscope::frame::LinkType;
+///
+/// assert_eq!(LinkType::from_number(1), LinkType::Ethernet);
+/// assert_eq!(LinkType::from_number(276).number(), 276);
+/// assert_eq!(LinkType::from_number(147), LinkType::Other(147));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LinkType {
     /// Ethernet, any number of VLAN tags (1).
@@ -61,8 +69,7 @@ impl LinkType {
     }
 }
 
-/// Where a frame stands: a file of the input and the frame's number in it, from 1, as Wireshark
-/// shows it.
+/// Identifies a frame: a file of the input and the frame's number in it, from 1, as Wireshark shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FrameRef {
     /// Index into the input's list of files.
@@ -74,14 +81,14 @@ pub struct FrameRef {
 /// One frame. The bytes are borrowed from the batch that holds it.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
-    /// When the capture saw it.
+    /// Time of capture.
     pub at: Timestamp,
-    /// What its first bytes are.
+    /// The link layer of its first bytes.
     pub link: LinkType,
     /// Its length on the wire; at least `data.len()` in a sound capture.
     pub orig_len: u32,
-    /// The bytes that were kept.
+    /// The captured bytes.
     pub data: &'a [u8],
-    /// Where it stands in the input.
+    /// Its file and number.
     pub id: FrameRef,
 }

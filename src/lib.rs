@@ -1,6 +1,63 @@
-//! Sees from packets alone why a ZooKeeper ensemble stumbled.
+//! Finds out from packet captures alone why a ZooKeeper ensemble stumbled: who went quiet, when, for how
+//! long, and who or what is to blame.
 //!
-//! One way through: frames, segments, streams, records, events, trackers, findings, report.
+//! # Shape
+//!
+//! There is one way through, for every command and every capture format. Each layer uses only those above
+//! it in this table:
+//!
+//! | layer | modules | in | out |
+//! | --- | --- | --- | --- |
+//! | terms | [`time`], [`address`], [`frame`] | | |
+//! | sources | [`pcapfile`], [`capture`], [`clocks`], [`live`] | files, directories, an interface | frames in order of time |
+//! | segments | [`packet`] | frames | TCP segments, or why a frame is ignored |
+//! | streams | [`stream`] | segments | the bytes of each direction, with gaps |
+//! | records | [`proto`] | bytes | packets and election notifications |
+//! | events | [`dissect`] | segments | what happened on each link |
+//! | facts | [`track`] | events | waits, round trips, roles, elections |
+//! | findings | [`diagnose`], [`findings`], [`logs`] | facts, the servers' logs | stalls, with cause, suspect and evidence |
+//! | report | [`report`] | findings | text, JSON |
+//!
+//! # Contract
+//!
+//! - Input is hostile. No input makes this library panic, use unbounded memory or recurse without bound, and
+//!   nothing is dropped without being counted. There is no `unsafe` in it.
+//! - Time is data. Only [`live`] and the command line read a clock; everything else takes its time from the
+//!   capture, so the same input always gives the same report.
+//! - Captures may be cut: 96 bytes of each frame are enough. What was worked out rather than seen is marked
+//!   as inferred.
+//! - Where the packets do not decide a cause, the verdict is `unknown`, and says what would decide it.
+//!
+//! # Limits
+//!
+//! [`stream::Limits`] bounds what reassembly holds: connections, waiting segments and their bytes. The other
+//! bounds are constants named `MAX_…` beside the code that they protect. A limit that was reached is counted
+//! in the report.
+//!
+//! # Features
+//!
+//! - `cli` (default): the `qscope` command line.
+//! - `live` (default): capture from an interface; needs libpcap.
+//! - `fuzzing`: the checks that the fuzz targets run.
+//!
+//! # Example
+//!
+//! ```
+//! use quorumscope::capture::{Batch, Replay, ReplayOptions};
+//! use quorumscope::packet::{self, Flags};
+//!
+//! /// Counts the resets in a capture: a pcap or pcapng file, packed or not, or a directory of them.
+//! fn resets(path: &str) -> Result<usize, Box<dyn std::error::Error>> {
+//!     let mut replay = Replay::open(&[path.into()], &ReplayOptions::default())?;
+//!     let (mut batch, mut resets) = (Batch::new(), 0);
+//!     while replay.fill(&mut batch) {
+//!         let segments = batch.frames().filter_map(|frame| packet::segment(&frame).ok().map(|s| s.flags));
+//!         resets += segments.filter(|flags| flags.contains(Flags::RST)).count();
+//!     }
+//!     Ok(resets)
+//! }
+//! assert!(resets("no such file").is_err());
+//! ```
 
 pub mod address;
 pub mod capture;
@@ -14,6 +71,7 @@ pub mod findings;
 pub mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod hash;
 pub mod live;
 pub mod logs;
 pub mod packet;

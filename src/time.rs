@@ -1,15 +1,32 @@
 //! Points in time and spans between them, in nanoseconds, with arithmetic that saturates.
 //!
-//! A timestamp is what the capture wrote; this library never asks a clock. Years 1678 to 2262 fit;
-//! a capture that claims others is clamped to them by its reader.
+//! A timestamp is what the capture wrote; nothing here reads a clock. Years 1678 to 2262 fit, and readers
+//! clamp others to that range.
 
 use std::fmt;
 
 /// A point in time: nanoseconds since 1970-01-01T00:00:00Z.
+///
+/// ```
+/// use quorumscope::time::{Span, Timestamp};
+///
+/// let sent = Timestamp::from_parts(1_700_000_000, 250_000_000);
+/// let answered = sent.plus(Span::from_millis(40));
+/// assert_eq!(answered.since(sent).millis(), 40);
+/// assert_eq!(Timestamp::MAX.plus(Span::from_millis(1)), Timestamp::MAX);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 /// A length of time in nanoseconds; negative where the second point lies before the first.
+///
+/// ```
+/// use quorumscope::time::Span;
+///
+/// assert_eq!(Span::from_millis(10_002).to_string(), "10.002 s");
+/// assert_eq!(Span::from_micros(1_999).millis(), 1);
+/// assert_eq!(Span::from_millis(-3).millis(), 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(i64);
 
@@ -57,7 +74,7 @@ impl Timestamp {
 }
 
 impl Span {
-    /// No time at all.
+    /// The empty span.
     pub const ZERO: Self = Self(0);
 
     /// A span of nanoseconds.
@@ -102,7 +119,7 @@ impl Span {
         Self(self.0.saturating_mul(n))
     }
 
-    /// This span divided by `n`; zero stays whole.
+    /// This span divided by `n`; unchanged if `n` is 0.
     #[must_use]
     pub const fn over(self, n: i64) -> Self {
         if n == 0 { self } else { Self(self.0 / n) }

@@ -124,8 +124,9 @@ struct Sent {
 
 impl Sent {
     fn of(segment: &Segment<'_>) -> Option<Self> {
-        let len =
-            segment.len + u32::from(segment.flags.has(Flags::SYN)) + u32::from(segment.flags.has(Flags::FIN));
+        let len = segment.len
+            + u32::from(segment.flags.contains(Flags::SYN))
+            + u32::from(segment.flags.contains(Flags::FIN));
         (len > 0).then_some(Self {
             seq: segment.seq,
             len,
@@ -375,7 +376,7 @@ impl SegmentMatcher {
         if far.next.is_none() || ahead > 0 {
             far.next = Some(end);
         }
-        let acks = segment.flags.has(Flags::ACK);
+        let acks = segment.flags.contains(Flags::ACK);
         let acked_more =
             acks && far.acked.is_none_or(|acked| segment.ack.wrapping_sub(acked).cast_signed() > 0);
         if acked_more {

@@ -1,9 +1,8 @@
-//! The frame that nearly every capture consists of, read at once.
+//! The fast path for the shape that nearly every frame has.
 //!
-//! Ethernet without tags, IPv4 without options, TCP with timestamps and no other option: the headers are
-//! one array of known length, so one check of lengths does for all of them. Anything else takes the
-//! general way of [`super::link`], [`super::ip`] and [`super::tcp`], which says the same of these frames
-//! too: a test compares both.
+//! Ethernet without VLAN tags, IPv4 without options, TCP with timestamps and no other option: the headers are
+//! one array of known length, so one length check covers them all. Any other frame takes the general path
+//! through [`super::link`], [`super::ip`] and [`super::tcp`]. A test checks that both give the same result.
 
 use pnet_packet::ethernet::EtherTypes;
 use pnet_packet::ip::IpNextHeaderProtocols as Protocol;
@@ -13,9 +12,9 @@ use super::{Flags, IgnoreReason, Segment, SegmentHeader};
 use crate::address::{Address, Endpoint};
 use crate::frame::{Frame, LinkType};
 
-/// Before the IP header.
+/// Bytes before the IP header.
 const LINK_LEN: usize = 14;
-/// IP and TCP headers together.
+/// Bytes of IP and TCP headers together.
 const HEADERS_LEN: usize = 20 + 32;
 /// IPv4: version 4, five words of header.
 const V4_PLAIN: u8 = 0x45;
@@ -24,8 +23,8 @@ const WORDS: u8 = 8;
 /// IPv4: the more-fragments bit and the offset.
 const FRAGMENT: u16 = 0x3fff;
 
-/// The segment of a frame of the usual shape; what `otherwise` says of any other frame, whatever it
-/// holds. The result is made where it is wanted, since a segment is large.
+/// The segment of a frame of the common shape, or the result of `otherwise` for any other frame. A closure,
+/// so that the large result is built in place.
 #[inline(always)]
 pub(super) fn segment<'a>(
     frame: &Frame<'a>,

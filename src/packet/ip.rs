@@ -1,4 +1,4 @@
-//! IPv4 (RFC 791) and IPv6 (RFC 8200): who, to whom, and which bytes are TCP.
+//! IPv4 (RFC 791) and IPv6 (RFC 8200): the addresses, and which bytes are TCP.
 
 use pnet_packet::ip::IpNextHeaderProtocols as Protocol;
 
@@ -9,8 +9,8 @@ use crate::address::Address;
 const V4_LEN: usize = 20;
 /// The fixed IPv6 header.
 const V6_LEN: usize = 40;
-/// The longest segment that a capture can hold before the interface cuts it up: Linux's limit of
-/// BIG TCP (`GSO_MAX_SIZE`, 8 times 65,535), and as much for headers as there can be.
+/// The longest segment that a capture can hold before segmentation offload: Linux's limit for BIG TCP
+/// (`GSO_MAX_SIZE`, 8 times 65,535), and the longest headers.
 const MAX_OFFLOADED: usize = 8 * 65_535 + 120;
 /// IPv4: the more-fragments bit and the offset.
 const V4_FRAGMENT: u16 = 0x3fff;
@@ -27,7 +27,7 @@ const MOBILITY: u8 = Protocol::MobilityHeader.0;
 const HIP: u8 = Protocol::Hip.0;
 const SHIM6: u8 = Protocol::Shim6.0;
 
-/// What an IP header says of its TCP segment.
+/// What an IP header says about its TCP segment.
 pub(super) struct Transport<'a> {
     pub(super) src: Address,
     pub(super) dst: Address,
@@ -35,11 +35,11 @@ pub(super) struct Transport<'a> {
     pub(super) id: u16,
     /// The captured bytes from the TCP header on, at most `wire_len`.
     pub(super) data: &'a [u8],
-    /// How many there were on the wire.
+    /// Their length on the wire.
     pub(super) wire_len: usize,
 }
 
-/// The TCP part of an IP packet of which the link layer carried `wire_len` bytes.
+/// The TCP segment in an IP packet for which the link layer carried `wire_len` bytes.
 #[inline]
 pub(super) fn transport(data: &[u8], wire_len: usize) -> Result<Transport<'_>, IgnoreReason> {
     match data.first().map(|byte| byte >> 4) {
@@ -66,7 +66,7 @@ fn v4(data: &[u8], wire_len: usize) -> Result<Transport<'_>, IgnoreReason> {
         return Err(IgnoreReason::Fragment);
     }
     let total = match usize::from(u16::from_be_bytes([total_hi, total_lo])) {
-        // A super segment, captured before the interface cut it up.
+        // Captured before segmentation offload.
         0 => super_len(wire_len)?,
         total if total > wire_len => return Err(IgnoreReason::LengthContradiction),
         total => total,
@@ -89,7 +89,7 @@ fn v6(data: &[u8], wire_len: usize) -> Result<Transport<'_>, IgnoreReason> {
     let dst = dst.first_chunk::<16>().ok_or(IgnoreReason::CutHeader)?;
     let carried = wire_len.saturating_sub(V6_LEN);
     let payload_len = match usize::from(u16::from_be_bytes([*len_hi, *len_lo])) {
-        // A super segment, or a jumbogram (RFC 2675), which the same rule covers.
+        // Captured before segmentation offload, or a jumbogram (RFC 2675); the same rule covers both.
         0 => super_len(carried)?,
         len if len > carried => return Err(IgnoreReason::LengthContradiction),
         len => len,
@@ -106,13 +106,13 @@ fn v6(data: &[u8], wire_len: usize) -> Result<Transport<'_>, IgnoreReason> {
     })
 }
 
-/// The length of a packet whose own length field is 0: only the capture's record tells it, and that may
-/// say anything up to 4 GiB.
+/// The length of a packet whose own length field is 0. Only the capture's record gives it, and that may claim
+/// up to 4 GiB.
 fn super_len(wire_len: usize) -> Result<usize, IgnoreReason> {
     if wire_len > MAX_OFFLOADED { Err(IgnoreReason::LengthContradiction) } else { Ok(wire_len) }
 }
 
-/// The length of the extension headers before TCP. Ends, since each is at least 8 bytes.
+/// The length of the extension headers before TCP. The loop ends, since each header is at least 8 bytes.
 fn extensions(data: &[u8], mut next: u8) -> Result<usize, IgnoreReason> {
     let mut at = 0;
     while next != TCP {
@@ -127,7 +127,7 @@ fn extensions(data: &[u8], mut next: u8) -> Result<usize, IgnoreReason> {
             // Counts in words of 4 bytes, less two (RFC 4302).
             AUTHENTICATION => (usize::from(len) + 2) * 4,
             FRAGMENT => match be16(data, at + 2) {
-                // A packet in one fragment is whole (RFC 6946).
+                // A packet in a single fragment is complete (RFC 6946).
                 Some(place) if place & V6_FRAGMENT == 0 => 8,
                 Some(_) => return Err(IgnoreReason::Fragment),
                 None => return Err(IgnoreReason::CutHeader),

@@ -8,13 +8,13 @@ use pnet_packet::ethernet::EtherTypes;
 use super::{IgnoreReason, be16};
 use crate::frame::LinkType;
 
-/// Two addresses and a type.
+/// Ethernet header: two addresses and a type.
 const ETHERNET_LEN: usize = 14;
 /// Linux cooked header: the protocol is its last field.
 const SLL_LEN: usize = 16;
 /// Linux cooked header, version 2: the protocol is its first field.
 const SLL2_LEN: usize = 20;
-/// A tag's control field and the type of what follows.
+/// VLAN tag: a control field and the type of what follows.
 const TAG_LEN: usize = 4;
 
 const IPV4: u16 = EtherTypes::Ipv4.0;

@@ -1,8 +1,8 @@
 //! Frames to TCP segments: link layer, IP, TCP.
 //!
-//! Lax about what a snaplen cut away, strict about everything else: a frame that takes no part has
-//! an [`IgnoreReason`], and every count is shown. This is the path of every frame: nothing here
-//! allocates, formats or panics, and each header is length-checked once, as an array.
+//! Lenient about what a snaplen cut away, strict about everything else: a frame that is not used has an
+//! [`IgnoreReason`], and the report shows the count of each. This is the hot path: nothing here allocates,
+//! formats or panics, and each header is length-checked once, as an array.
 
 mod fast_path;
 mod ip;
@@ -18,6 +18,14 @@ use crate::time::Timestamp;
 use std::ops::Deref;
 
 /// TCP's flag bits (RFC 9293, section 3.1).
+///
+/// ```
+/// use quorumscope::packet::Flags;
+///
+/// let syn_ack = Flags(Flags::SYN | Flags::ACK);
+/// assert!(syn_ack.contains(Flags::SYN | Flags::ACK) && !syn_ack.contains(Flags::SYN | Flags::FIN));
+/// assert!(syn_ack.intersects(Flags::SYN | Flags::FIN));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flags(pub u8);
 
@@ -33,33 +41,39 @@ impl Flags {
     /// ACK.
     pub const ACK: u8 = 0x10;
 
+    /// Whether all of `bits` are set.
+    #[must_use]
+    pub const fn contains(self, bits: u8) -> bool {
+        self.0 & bits == bits
+    }
+
     /// Whether any of `bits` is set.
     #[must_use]
-    pub const fn has(self, bits: u8) -> bool {
+    pub const fn intersects(self, bits: u8) -> bool {
         self.0 & bits != 0
     }
 }
 
-/// One TCP segment of one frame, what was captured of its payload included. Its header's fields are read
-/// as its own: `segment.seq`.
+/// The TCP segment of a frame, with the captured part of its payload. It dereferences to its header, so that
+/// a header's field reads as its own: `segment.seq`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// Who sent it.
+    /// The sender.
     pub src: Endpoint,
-    /// To whom.
+    /// The receiver.
     pub dst: Endpoint,
-    /// All else that is not payload.
+    /// The other fields.
     pub header: SegmentHeader,
     /// The captured payload bytes, at most `header.len` of them.
     pub payload: &'a [u8],
 }
 
-/// A segment without its endpoints and its payload: what can be kept of it for nothing.
+/// The fields of a segment except its endpoints and payload: `Copy`, so cheap to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
-    /// When the capture saw the frame.
+    /// Time of the frame.
     pub at: Timestamp,
-    /// Which frame it is.
+    /// The frame.
     pub frame: FrameRef,
     /// Sequence number of the first payload byte (of the SYN, where that is set).
     pub seq: u32,
@@ -96,11 +110,33 @@ impl Deref for Segment<'_> {
 
 /// Finds the TCP segment in a frame.
 ///
-/// The payload's length on the wire comes from the IP header; where that says 0, as in the super
-/// segments that a sending host's capture holds, from the frame's original length.
+/// ```
+/// use quorumscope::frame::{Frame, FrameRef, LinkType};
+/// use quorumscope::packet::{self, Flags, IgnoreReason};
+/// use quorumscope::time::Timestamp;
+///
+/// // Ethernet, IPv4 10.0.0.1 to 10.0.0.2, TCP 40000 to 2888, ACK, sequence number 100, payload `hello`.
+/// let mut bytes = vec![0; 12];
+/// bytes.extend([8, 0, 0x45, 0, 0, 45, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+/// bytes.extend([0x9c, 0x40, 0x0b, 0x48, 0, 0, 0, 100, 0, 0, 0, 1, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0]);
+/// bytes.extend(b"hello");
+/// let (at, id) = (Timestamp::default(), FrameRef { file: 0, number: 1 });
+/// let whole = Frame { at, link: LinkType::Ethernet, orig_len: 59, data: &bytes, id };
+/// let segment = packet::segment(&whole).expect("a TCP segment");
+/// assert_eq!((segment.src.port, segment.seq, segment.payload), (40_000, 100, &b"hello"[..]));
+/// assert!(segment.flags.contains(Flags::ACK) && !segment.flags.intersects(Flags::SYN | Flags::RST));
+///
+/// // A capture that kept 56 bytes shows less of the payload, and its true length all the same.
+/// let cut = packet::segment(&Frame { data: &bytes[..56], ..whole }).expect("a TCP segment");
+/// assert_eq!((cut.payload, cut.len), (&b"he"[..], 5));
+/// assert_eq!(packet::segment(&Frame { data: &bytes[..40], ..whole }).err(), Some(IgnoreReason::CutHeader));
+/// ```
+///
+/// The payload's length on the wire comes from the IP header. Where that is 0, as in a capture taken before
+/// segmentation offload, it comes from the frame's original length.
 ///
 /// # Errors
-/// Why the frame holds no segment that could be used.
+/// The reason why the frame holds no usable segment.
 #[inline]
 pub fn segment<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
     fast_path::segment(frame, || any(frame))
@@ -136,7 +172,7 @@ fn any<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
     })
 }
 
-/// A 16-bit number in network order at `at`, where the bytes reach that far.
+/// The big-endian 16-bit number at `at`, if the bytes reach that far.
 #[inline]
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|two| u16::from_be_bytes(*two))

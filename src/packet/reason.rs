@@ -1,11 +1,11 @@
-//! Why a frame takes no part.
+//! Reasons to ignore a frame.
 
-/// Why a frame takes no part in any stream. Each is counted and shown.
+/// Why a frame is ignored. The report shows the count of each reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IgnoreReason {
-    /// The link layer carries something else: ARP, LLDP, an 802.3 length.
+    /// Not IP: ARP, LLDP, an 802.3 length field.
     NotIp,
-    /// IP carries something else: UDP, ICMP, ESP.
+    /// Not TCP: UDP, ICMP, ESP.
     NotTcp,
     /// A fragment of an IP packet, the first or a later one.
     Fragment,
@@ -17,11 +17,11 @@ pub enum IgnoreReason {
     BadTcpHeader,
     /// The IP header claims more bytes than the frame had on the wire.
     LengthContradiction,
-    /// The capture's link type is none of those known here.
+    /// The capture has an unsupported link type.
     UnknownLinkType,
-    /// The same frame was already seen, from another file or interface.
+    /// A duplicate of a frame from another file or interface.
     Duplicate,
-    /// TCP, but neither a quorum nor an election port.
+    /// TCP, but neither on a quorum nor on an election port.
     OtherPort,
     /// Outside the times asked for.
     OutsideTime,
@@ -46,7 +46,7 @@ impl IgnoreReason {
     /// How many there are.
     pub const COUNT: usize = Self::ALL.len();
 
-    /// Its place in [`Self::ALL`].
+    /// Its index in [`Self::ALL`].
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize

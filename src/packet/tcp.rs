@@ -1,12 +1,12 @@
-//! TCP headers and the options that matter (RFC 9293, RFC 7323, RFC 2018).
+//! TCP headers, timestamps, window scale and SACK (RFC 9293, RFC 7323, RFC 2018).
 
 use super::{Flags, IgnoreReason};
 
 /// A TCP header without options.
 const HEADER_LEN: usize = 20;
-/// The header up to its flags: the least that says where a segment's bytes belong.
+/// The header up to its flags: the least that is needed to place a segment in its stream.
 const NEEDED_LEN: usize = 14;
-/// What nearly every segment of an open connection has as options: two NOPs and timestamps.
+/// The options of nearly every segment of an open connection: two NOPs and timestamps.
 pub(super) const COMMON: [u8; 4] = [OPTION_NOP, OPTION_NOP, OPTION_TIMESTAMPS, 10];
 /// The length of a header with just these.
 const COMMON_LEN: usize = 32;
@@ -31,7 +31,7 @@ pub(super) struct Header<'a> {
     pub(super) payload_len: u32,
 }
 
-/// The options that were captured whole.
+/// The options that were captured completely.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub(super) struct TcpOptions {
     pub(super) timestamps: Option<(u32, u32)>,
@@ -96,8 +96,8 @@ fn options(data: &[u8], header_len: usize) -> TcpOptions {
     walk(data.get(HEADER_LEN..header_len.min(data.len())).unwrap_or_default())
 }
 
-/// Walks options of any shape up to their end, the first that makes no sense, or the cut. Of an option
-/// that is there twice the first counts, as it does where a cut hides the second.
+/// Reads options up to their end, the first invalid one, or the cut. Of a repeated option the first counts,
+/// as it would if a cut hid the second.
 fn walk(mut bytes: &[u8]) -> TcpOptions {
     let mut found = TcpOptions::default();
     loop {

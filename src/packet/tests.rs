@@ -18,7 +18,7 @@ fn reason(link: LinkType, data: &[u8]) -> IgnoreReason {
     segment(&frame(link, data)).unwrap_err()
 }
 
-/// Asserts that a whole frame carries the usual segment.
+/// Asserts that a complete frame carries the standard segment.
 fn assert_whole(link: LinkType, data: &[u8]) {
     let frame = frame(link, data);
     let segment = segment(&frame).unwrap();
@@ -38,7 +38,11 @@ fn every_field_arrives() {
     assert_eq!(segment.frame, frame.id);
     assert_eq!(segment.src.to_string(), "10.0.0.1:40000");
     assert_eq!(segment.dst.to_string(), "10.0.0.2:2888");
-    assert!(segment.flags.has(Flags::PSH) && segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::SYN));
+    assert!(
+        segment.flags.contains(Flags::PSH)
+            && segment.flags.contains(Flags::ACK)
+            && !segment.flags.contains(Flags::SYN)
+    );
     assert_eq!((segment.window, segment.checksum), (501, 0xcafe));
     assert_eq!((segment.ttl, segment.ip_id), (64, 0x1234));
     assert_eq!((segment.window_scale, segment.sack), (None, false));
@@ -185,7 +189,7 @@ fn a_super_segment_takes_its_length_from_the_frame() {
         assert_eq!(cut.len, 60_000);
         assert!(cut.payload.len() < 128 && cut.payload.iter().all(|byte| *byte == 7));
     }
-    // More than an IP length can say.
+    // More than an IP length field can hold.
     let bytes = {
         let mut bytes = ethernet(&[], &ipv4(&[], &tcp(&TIMESTAMPS, &PAYLOAD)));
         bytes[14 + 2..14 + 4].fill(0);

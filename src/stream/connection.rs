@@ -1,20 +1,21 @@
-//! Both directions of one TCP connection: opening, closing, and the pair of streams between.
+//! Both directions of one TCP connection: handshake, teardown, and the two streams.
 
 use super::half::{FAR, Piece};
 use super::{Fate, Limits, Side, Sink, StreamHalf};
+use crate::hash::mix;
 use crate::packet::{Flags, Segment};
 use crate::time::Timestamp;
 
 /// How a connection ended: the first FIN or RST that the other side would believe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closing {
-    /// Who sent it.
+    /// The side that sent it.
     pub by: Side,
     /// Whether it was a RST.
     pub reset: bool,
-    /// When.
+    /// Time of its frame.
     pub at: Timestamp,
-    /// In which frame.
+    /// Its frame.
     pub frame: crate::frame::FrameRef,
 }
 
@@ -25,13 +26,13 @@ pub struct Connection {
     b: StreamHalf,
     /// Who sent the SYN, where one was seen.
     pub opened_by: Option<Side>,
-    /// Whether the other side answered the SYN with its own.
+    /// Whether the other side answered with a SYN-ACK.
     pub accepted: bool,
     /// The first FIN or RST.
     pub closing: Option<Closing>,
     /// Whether both sides have closed, or one has reset.
     pub done: bool,
-    /// A SYN for a new connection between the same endpoints, until it is answered.
+    /// A SYN for a new connection between the same endpoints, while it is unanswered.
     rival: Option<(Side, u32)>,
     isn: [Option<u32>; 2],
     /// When its first and its last frame were seen.
@@ -40,12 +41,12 @@ pub struct Connection {
     pub last_at: Timestamp,
 }
 
-/// What a segment meant for its connection.
+/// How a segment relates to its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Membership {
-    /// It belongs to the connection; its payload's fate.
+    /// It belongs to the connection; what became of its payload.
     Part(Fate),
-    /// A copy of a frame that was seen before.
+    /// A duplicate of a captured frame, from another file or interface.
     DuplicateFrame,
     /// It begins another connection between the same endpoints.
     NewConnection,
@@ -93,12 +94,12 @@ impl Connection {
         }
     }
 
-    /// Counts a frame of `side` that was captured at the other end too.
+    /// Counts a frame of `side` that the capture at the other end holds as well.
     pub const fn note_copy(&mut self, side: Side) {
         self.half_mut(side).counts.duplicates += 1;
     }
 
-    /// Takes a segment that `side` sent; what becomes readable goes to `sink`.
+    /// Processes a segment that `side` sent, and delivers what is now in order to `sink`.
     #[inline]
     pub fn push(
         &mut self,
@@ -110,12 +111,12 @@ impl Connection {
         if self.half_mut(side).is_duplicate_frame(identity(segment)) {
             return Membership::DuplicateFrame;
         }
-        if segment.flags.has(Flags::SYN | Flags::FIN | Flags::RST) || self.rival.is_some() {
+        if segment.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST) || self.rival.is_some() {
             if self.is_another(side, segment) {
                 return Membership::NewConnection;
             }
-            if self.rival == Some((side, segment.seq)) && segment.flags.has(Flags::SYN) {
-                // Nothing of it counts before it is answered.
+            if self.rival == Some((side, segment.seq)) && segment.flags.contains(Flags::SYN) {
+                // It counts only once it is answered.
                 return Membership::Part(Fate::Empty);
             }
             if self.is_of_rival(side, segment) {
@@ -129,11 +130,11 @@ impl Connection {
             if segment.len > 0 && self.half_mut(side).is_other_stream(segment) {
                 return Membership::NewConnection;
             }
-        } else if segment.flags.has(Flags::ACK) {
+        } else if segment.flags.contains(Flags::ACK) {
             self.half_mut(side.other()).acknowledge(segment.ack, segment.at);
         }
         let fate = self.half_mut(side).push(segment, limits, deliver(side, sink));
-        if segment.window == 0 && !segment.flags.has(Flags::SYN | Flags::RST) {
+        if segment.window == 0 && !segment.flags.intersects(Flags::SYN | Flags::RST) {
             self.half_mut(side).counts.zero_windows += 1;
         }
         if self.a.is_waiting() || self.b.is_waiting() {
@@ -142,26 +143,26 @@ impl Connection {
         Membership::Part(fate)
     }
 
-    /// Decides about gaps as of `now`.
+    /// Gives up on overdue gaps as of `now`.
     pub fn settle(&mut self, now: Timestamp, limits: &Limits, sink: &mut impl Sink) {
         self.a.settle(now, limits, deliver(Side::A, sink));
         self.b.settle(now, limits, deliver(Side::B, sink));
     }
 
-    /// Whether a segment of either side waits for an earlier one.
+    /// Whether either side holds out-of-order segments.
     #[inline]
     #[must_use]
     pub const fn is_holding(&self) -> bool {
         self.a.held() + self.b.held() > 0
     }
 
-    /// Bytes of memory that waiting segments take.
+    /// Memory of held segments, in bytes.
     #[must_use]
     pub const fn held_bytes(&self) -> usize {
         self.a.held_bytes() + self.b.held_bytes()
     }
 
-    /// Lets one gap of each side that holds segments be missing, so that fewer wait.
+    /// Gives up on the first gap of each side that holds segments, to free memory.
     pub fn push_out(&mut self, now: Timestamp, sink: &mut impl Sink) {
         self.a.push_out(now, deliver(Side::A, sink));
         self.b.push_out(now, deliver(Side::B, sink));
@@ -173,19 +174,19 @@ impl Connection {
         self.b.finish(now, deliver(Side::B, sink));
     }
 
-    /// Whether the segment proves that the endpoints have begun anew. A SYN alone proves it only
-    /// after this connection has ended; in mid-connection it must be answered (RFC 9293,
-    /// section 3.10.7.4, sends a challenge ACK), since anybody can forge one.
+    /// Whether the segment proves that the endpoints opened a new connection. A SYN alone proves it only
+    /// after this connection has ended. In mid-connection it must be answered, since anybody can forge one:
+    /// the receiver sends a challenge ACK (RFC 9293, section 3.10.7.4).
     fn is_another(&mut self, side: Side, segment: &Segment<'_>) -> bool {
-        let syn = segment.flags.has(Flags::SYN);
-        if syn && !segment.flags.has(Flags::ACK) {
+        let syn = segment.flags.contains(Flags::SYN);
+        if syn && !segment.flags.contains(Flags::ACK) {
             if *self.isn_mut(side) == Some(segment.seq) {
                 return false;
             }
             if self.closing.is_some() || !self.a.started() && !self.b.started() {
                 return self.a.started() || self.b.started();
             }
-            // A SYN behind its own answer, as merged captures have them, is late and no rival.
+            // Merged captures can hold a SYN behind its own SYN-ACK: it is late, not a new connection.
             let is_late = !self.half(side).started() && self.isn_mut(side.other()).is_some();
             if !is_late {
                 self.rival = Some((side, segment.seq));
@@ -194,21 +195,22 @@ impl Connection {
         }
         match self.rival {
             Some((by, seq)) if syn => side != by && segment.ack == seq.wrapping_add(1),
-            // Its answer was not captured. Where nothing of the other side is, data behind it must do.
+            // The SYN-ACK was not captured. If nothing of the other side was, data behind the SYN is proof
+            // enough.
             Some((by, seq)) if side == by => {
                 segment.len > 0
                     && segment.seq == seq.wrapping_add(1)
                     && !self.half(side.other()).is_captured()
             }
-            // To a forged one the other side says again what it expects.
-            Some((by, seq)) if segment.flags.has(Flags::ACK) => {
+            // The answer to a forged SYN repeats the sequence number that the other side expects.
+            Some((by, seq)) if segment.flags.contains(Flags::ACK) => {
                 segment.ack.wrapping_sub(seq.wrapping_add(1)) <= FAR && !self.half(by).is_near(segment.ack)
             }
             _ => syn && self.closing.is_some() && *self.isn_mut(side) != Some(segment.seq),
         }
     }
 
-    /// Whether a segment goes on behind a SYN that is not answered yet.
+    /// Whether a segment continues behind a SYN that is not answered yet.
     fn is_of_rival(&self, side: Side, segment: &Segment<'_>) -> bool {
         self.rival.is_some_and(|(by, seq)| {
             side == by
@@ -217,7 +219,7 @@ impl Connection {
         })
     }
 
-    /// Since when a stream goes on elsewhere, where that is why there is another connection.
+    /// Since when one side has sent with unrelated sequence numbers, if that revealed a new connection.
     #[must_use]
     pub fn other_stream_since(&self) -> Option<Timestamp> {
         self.a.other_stream_since().or(self.b.other_stream_since())
@@ -225,23 +227,23 @@ impl Connection {
 
     fn note_flags(&mut self, side: Side, segment: &Segment<'_>) {
         let flags = segment.flags;
-        if !self.half(side).started() && flags.has(Flags::SYN) {
+        if !self.half(side).started() && flags.contains(Flags::SYN) {
             *self.isn_mut(side) = Some(segment.seq);
-            if flags.has(Flags::ACK) {
+            if flags.contains(Flags::ACK) {
                 self.accepted = true;
                 self.opened_by.get_or_insert(side.other());
             } else {
                 self.opened_by.get_or_insert(side);
             }
         }
-        if flags.has(Flags::RST) {
+        if flags.contains(Flags::RST) {
             if self.half(side).believes(segment.seq, u32::from(segment.window)) {
                 self.close(side, true, segment);
                 self.done = true;
             } else {
                 self.half_mut(side).counts.out_of_window += 1;
             }
-        } else if flags.has(Flags::FIN) && self.half(side).believes(segment.seq, FAR) {
+        } else if flags.contains(Flags::FIN) && self.half(side).believes(segment.seq, FAR) {
             if self.closing.is_some_and(|c| c.by != side) {
                 self.done = true;
             }
@@ -254,7 +256,7 @@ impl Connection {
     }
 }
 
-/// Hands a half's pieces to a sink.
+/// Delivers what one side's stream releases to a sink.
 fn deliver(side: Side, sink: &mut impl Sink) -> impl FnMut(Piece<'_>) {
     move |piece| match piece {
         Piece::Chunk(chunk) => sink.chunk(side, chunk),
@@ -262,12 +264,11 @@ fn deliver(side: Side, sink: &mut impl Sink) -> impl FnMut(Piece<'_>) {
     }
 }
 
-/// A number that two frames share only if they are copies of one: a retransmission has another IP
-/// identification, another timestamp or another acknowledgment. The checksum takes no part: where the
-/// network card fills it in, both ends capture different ones.
+/// A hash that two frames share only if they are duplicates: a retransmission has another IP identification,
+/// timestamp or acknowledgment. The checksum is left out: with checksum offload the two ends capture
+/// different ones.
 #[inline]
 fn identity(segment: &Segment<'_>) -> u64 {
-    const K: u64 = 0x9e37_79b9_7f4a_7c15;
     let (value, echo) = segment.timestamps.unwrap_or_default();
     let numbers = u64::from(segment.seq) << 32 | u64::from(segment.ack);
     let shape = u64::from(segment.len) << 32
@@ -275,6 +276,6 @@ fn identity(segment: &Segment<'_>) -> u64 {
         | u64::from(segment.window)
         | u64::from(segment.ip_id) << 48;
     let stamps = u64::from(value) << 32 | u64::from(echo);
-    // Never 0, the empty place.
-    ((numbers.wrapping_mul(K) ^ shape).rotate_left(29).wrapping_mul(K) ^ stamps).wrapping_mul(K) | 1
+    // Never 0, which marks an empty entry.
+    mix(mix(mix(0, numbers), shape), stamps) | 1
 }

@@ -1,4 +1,4 @@
-//! One direction of a TCP connection: what comes next, what waits, what was counted.
+//! One direction of a TCP connection: the next expected byte, held segments, counters.
 //!
 //! Sequence numbers are 32 bits and wrap (RFC 9293, section 3.4); offsets are 64 bits and start at 0
 //! with the first byte that the capture covers.
@@ -8,53 +8,53 @@ use crate::frame::FrameRef;
 use crate::packet::{Flags, Segment};
 use crate::time::{Span, Timestamp};
 
-/// The farthest ahead of the expected byte that a segment is believed: the largest window that
-/// RFC 7323 allows.
+/// How far ahead of the expected byte a segment may lie: the largest window that RFC 7323 allows.
 const MAX_WINDOW: u32 = 1 << 30;
 
-/// The farthest ahead that a FIN or an ACK's own segment is believed: no receiver of these ports opens a
-/// larger window, and a forger would have to guess 12 bits of 32.
+/// How far ahead a FIN, or the segment of an ACK, may lie: no receiver on these ports opens a larger window,
+/// and a forger would have to guess 12 of 32 bits.
 pub(super) const FAR: u32 = 1 << 20;
 
-/// The farthest that a segment may lie from the expected byte for its ACK to be believed: 16 MiB may
-/// be missing in both directions at once.
+/// How far a segment may lie from the expected byte for its ACK to count. So up to 16 MiB may be missing in
+/// both directions at once.
 const MAX_JUMP: u32 = 1 << 24;
 
-/// So many segments, for so long, make a stream of their own of what goes on far from where one is.
+/// This many consecutive segments with unrelated sequence numbers, over [`OTHER_STREAM_FOR`], show that
+/// another stream has replaced this one.
 const MIN_OTHER_STREAM_SEGMENTS: u32 = 4;
 /// See [`MIN_OTHER_STREAM_SEGMENTS`].
 const OTHER_STREAM_FOR: Span = Span::from_millis(1_000);
 
-/// How many recent segments are remembered to tell a copy of a frame from a retransmission.
+/// Recent segments remembered, to tell a duplicate frame from a retransmission.
 const RECENT: u8 = 32;
 
 /// Counts of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamHalfCounts {
-    /// Frames with payload, keep-alives apart.
+    /// Frames with payload, without keep-alives.
     pub data_segments: u64,
     /// Frames that carry nothing but an ACK.
     pub pure_acks: u64,
-    /// Segments all of whose bytes had been seen.
+    /// Segments that brought only bytes seen before.
     pub retransmits: u64,
-    /// Segments that came before an earlier one.
+    /// Segments that arrived before an earlier part of the stream.
     pub out_of_order: u64,
-    /// Frames seen twice, the same to the letter.
+    /// Frames captured twice, identical in every field.
     pub duplicates: u64,
-    /// ACKs that told the other side to stop sending.
+    /// Zero-window announcements.
     pub zero_windows: u64,
     /// Keep-alive probes.
     pub keep_alives: u64,
-    /// Segments with a sequence number outside any window, or that waited for bytes which never came
-    /// while the stream went on without them.
+    /// Segments with a sequence number outside any window, or held for a gap that the stream turned out not
+    /// to have.
     pub out_of_window: u64,
-    /// Segments of which a part had been seen.
+    /// Segments that overlap bytes seen before.
     pub overlaps: u64,
-    /// Held segments that a limit pushed out, so that a gap was called missing early.
+    /// Held segments released early because a limit was reached.
     pub pushed_out: u64,
 }
 
-/// A segment that waits for an earlier one.
+/// An out-of-order segment, held until the gap before it is filled.
 #[derive(Clone, Debug)]
 struct Held {
     offset: u64,
@@ -62,7 +62,7 @@ struct Held {
     seen: Box<[u8]>,
     at: Timestamp,
     frame: FrameRef,
-    /// The expected offset when it came.
+    /// The expected offset when it arrived.
     next_then: u64,
 }
 
@@ -71,13 +71,13 @@ impl Held {
         self.offset + u64::from(self.len)
     }
 
-    /// Bytes of memory.
+    /// Its memory, in bytes.
     const fn weight(&self) -> usize {
         self.seen.len() + size_of::<Self>()
     }
 }
 
-/// Data far from where the stream is, each going on where the one before ended.
+/// Consecutive data with sequence numbers unrelated to this stream's.
 #[derive(Clone, Copy, Debug)]
 struct OtherStream {
     next_seq: u32,
@@ -87,20 +87,20 @@ struct OtherStream {
 
 /// One direction of a connection.
 ///
-/// Held segments are in order, do not touch what was delivered and do not overlap: of bytes that come
-/// twice the first are kept.
+/// Held segments are sorted, lie beyond what was delivered and do not overlap: of bytes that arrive twice,
+/// the first are kept.
 #[derive(Clone, Debug, Default)]
 pub struct StreamHalf {
     started: bool,
     next_seq: u32,
     next: u64,
-    /// The next sequence number by what the other side acknowledges, before this direction has started.
+    /// The next sequence number as the other side's ACKs give it, before this direction has started.
     expected: Option<u32>,
     /// Highest offset that the other side has acknowledged.
     acked: u64,
     /// When `acked` first lay beyond `next`.
     acked_beyond_since: Option<Timestamp>,
-    /// When it last grew to where it lies beyond `next`.
+    /// When `acked` last advanced, if it lies beyond `next`.
     acked_beyond_at: Timestamp,
     /// Offset of the FIN, once one was seen.
     fin: Option<u64>,
@@ -108,12 +108,12 @@ pub struct StreamHalf {
     /// Captured bytes of `held`.
     held_bytes: usize,
     recent: [u64; RECENT as usize],
-    /// A part of each, which as a rule says that it is another one.
+    /// One byte of each hash: enough to rule most of them out.
     recent_tags: [u16; RECENT as usize],
     recent_at: u8,
-    /// What goes on elsewhere, while nothing does here.
+    /// The other stream that may have replaced this one.
     other_stream: Option<Box<OtherStream>>,
-    /// What happened so far.
+    /// Counters of this direction.
     pub counts: StreamHalfCounts,
 }
 
@@ -130,7 +130,7 @@ impl StreamHalf {
         self.acked
     }
 
-    /// Whether a segment brings bytes that are new to this direction.
+    /// Whether a segment brings bytes not seen before.
     #[must_use]
     pub fn lacks(&self, segment: &Segment<'_>) -> bool {
         !self.started || segment.seq.wrapping_add(segment.len).wrapping_sub(self.next_seq).cast_signed() > 0
@@ -156,19 +156,19 @@ impl StreamHalf {
         self.recent_at > 0
     }
 
-    /// How many segments wait.
+    /// Segments held.
     #[must_use]
     pub const fn held(&self) -> usize {
         self.held.len()
     }
 
-    /// How many bytes these hold in memory.
+    /// Memory of the held segments, in bytes.
     #[must_use]
     pub const fn held_bytes(&self) -> usize {
         self.held_bytes
     }
 
-    /// Begins the stream: `seq` is the number of its first byte.
+    /// Starts the stream: `seq` is the sequence number of its first byte.
     pub(super) fn start(&mut self, seq: u32) {
         self.started = true;
         self.next_seq = seq;
@@ -181,8 +181,8 @@ impl StreamHalf {
         self.next.checked_add_signed(i64::from(ahead))
     }
 
-    /// Whether `seq` may carry a RST that this direction's receiver would believe: from what it has
-    /// acknowledged to a window beyond what was sent.
+    /// Whether the receiver would accept a RST at `seq`: from what it has acknowledged to one window beyond
+    /// what was sent.
     pub(super) fn believes(&self, seq: u32, window: u32) -> bool {
         let next_seq = match self.expected {
             _ if self.started => self.next_seq,
@@ -191,23 +191,23 @@ impl StreamHalf {
         };
         let ahead = i64::from(seq.wrapping_sub(next_seq).cast_signed());
         let unacked = self.next.saturating_sub(self.acked.min(self.next)).cast_signed();
-        // One below, since a FIN takes a number and many stacks answer with the one before it.
+        // One below, since a FIN takes a sequence number and many stacks answer with the one before it.
         ahead >= -unacked - 1 && ahead <= i64::from(window.max(65_535))
     }
 
-    /// Whether `seq` is near enough for the rest of its segment to be believed.
+    /// Whether `seq` is near enough for the segment's ACK and flags to count.
     #[inline]
     pub(super) const fn is_near(&self, seq: u32) -> bool {
         !self.started || seq.wrapping_sub(self.next_seq).cast_signed().unsigned_abs() <= MAX_JUMP
     }
 
-    /// Notes data that are not near. Whether so many, for so long, have gone on from one to the next, while
-    /// nothing came here, that it was this stream which never was one: a forged beginning, or endpoints that
-    /// begin anew unseen.
+    /// Notes data with unrelated sequence numbers. True once enough of it has come in sequence, for long
+    /// enough, with nothing for this stream in between: then this stream was forged, or the endpoints opened
+    /// a new connection that was not captured.
     #[cold]
     pub(super) fn is_other_stream(&mut self, segment: &Segment<'_>) -> bool {
         if (1..MAX_WINDOW).contains(&segment.seq.wrapping_sub(self.next_seq)) {
-            // Ahead, as behind bytes that the capture lacks.
+            // Ahead: it may lie behind bytes that the capture lacks.
             return false;
         }
         let next_seq = segment.seq.wrapping_add(segment.len);
@@ -221,7 +221,7 @@ impl StreamHalf {
         self.other_stream_since().is_some_and(|since| segment.at.since(since) >= OTHER_STREAM_FOR)
     }
 
-    /// Since when the stream goes on elsewhere, if it does.
+    /// Since when another stream has replaced this one, if one has.
     pub(super) fn other_stream_since(&self) -> Option<Timestamp> {
         self.other_stream
             .as_ref()
@@ -229,11 +229,11 @@ impl StreamHalf {
             .map(|other| other.since)
     }
 
-    /// Whether this very frame was seen before; remembers it. `identity` is a hash of the fields
-    /// that a retransmission would change (IP identification, timestamps, acknowledgment, window).
+    /// Whether this frame was seen before; remembers it. `identity` is a hash of the fields that a
+    /// retransmission changes (IP identification, timestamps, acknowledgment, window).
     #[inline]
     pub(super) fn is_duplicate_frame(&mut self, identity: u64) -> bool {
-        // The upper bits are the better mixed ones.
+        // The upper bits are better mixed.
         let tag = (identity >> (u64::BITS - u16::BITS)) as u16;
         if is_among(&self.recent_tags, tag) && self.recent.contains(&identity) {
             self.counts.duplicates += 1;
@@ -243,12 +243,12 @@ impl StreamHalf {
         if let (Some(slot), Some(of_slot)) = (self.recent.get_mut(at), self.recent_tags.get_mut(at)) {
             (*slot, *of_slot) = (identity, tag);
         }
-        // From 1 on: 0 is where nothing was captured yet.
+        // Starts at 1: 0 means that nothing was captured yet.
         self.recent_at = self.recent_at % RECENT + 1;
         false
     }
 
-    /// Takes the payload of a segment that this direction sent.
+    /// Processes the payload of a segment that this direction sent.
     #[inline]
     pub(super) fn push(
         &mut self,
@@ -256,7 +256,7 @@ impl StreamHalf {
         limits: &Limits,
         mut out: impl FnMut(Piece<'_>),
     ) -> Fate {
-        let syn = segment.flags.has(Flags::SYN);
+        let syn = segment.flags.contains(Flags::SYN);
         let seq = if syn { segment.seq.wrapping_add(1) } else { segment.seq };
         if !self.started {
             self.start(seq);
@@ -265,7 +265,7 @@ impl StreamHalf {
         if self.other_stream.is_some() && self.is_near(seq) && segment.len > 0 {
             self.other_stream = None;
         }
-        if segment.flags.has(Flags::FIN) && self.fin.is_none() && self.believes(seq, FAR) {
+        if segment.flags.contains(Flags::FIN) && self.fin.is_none() && self.believes(seq, FAR) {
             self.fin = self.offset_of(seq.wrapping_add(segment.len));
         }
         if segment.len == 0 {
@@ -280,7 +280,7 @@ impl StreamHalf {
     }
 
     fn without_payload(&mut self, segment: &Segment<'_>, ahead: i32) -> Fate {
-        if !segment.flags.has(Flags::SYN | Flags::FIN | Flags::RST) {
+        if !segment.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST) {
             if ahead == -1 {
                 self.counts.keep_alives += 1;
                 return Fate::KeepAlive;
@@ -290,7 +290,7 @@ impl StreamHalf {
         Fate::Empty
     }
 
-    /// A segment that does not start at the expected byte, or for which others wait.
+    /// A segment that does not start at the expected byte, or behind which others are held.
     #[cold]
     fn push_aside(
         &mut self,
@@ -329,8 +329,8 @@ impl StreamHalf {
         Fate::FillsGap
     }
 
-    /// A segment, all but its first `known` bytes new, that continues the stream while others wait:
-    /// what they have keeps its place.
+    /// A segment that continues the stream while others are held. All but its first `known` bytes are new;
+    /// bytes that are already held win.
     fn fill(&mut self, segment: &Segment<'_>, known: u32, out: &mut impl FnMut(Piece<'_>)) {
         let start = self.next;
         let end = start + u64::from(segment.len - known);
@@ -347,7 +347,7 @@ impl StreamHalf {
         self.counts.overlaps += u64::from(overlaps);
     }
 
-    /// Keeps what is new of a segment that lies ahead.
+    /// Holds the new bytes of a segment that lies ahead.
     fn hold(
         &mut self,
         segment: &Segment<'_>,
@@ -406,7 +406,7 @@ impl StreamHalf {
         out(Piece::Chunk(chunk));
     }
 
-    /// Delivers held segments that have become due.
+    /// Delivers held segments that now continue the stream.
     fn drain(&mut self, out: &mut impl FnMut(Piece<'_>)) {
         if self.held.first().is_none_or(|first| first.offset > self.next) {
             return;
@@ -418,7 +418,8 @@ impl StreamHalf {
                 break;
             }
             due += 1;
-            // Nothing is delivered beyond a held segment's start, so it is due at its first byte.
+            // Nothing is delivered beyond a held segment's start, so it continues the stream at its first
+            // byte.
             self.deliver(&h.seen, h.len, h.at, h.frame, out);
             self.held_bytes -= h.weight();
         }
@@ -426,7 +427,7 @@ impl StreamHalf {
         self.held = held;
     }
 
-    /// Calls the first gap missing, since what waits behind it takes too much memory.
+    /// Gives up on the first gap, since what is held behind it takes too much memory.
     pub(super) fn push_out(&mut self, now: Timestamp, mut out: impl FnMut(Piece<'_>)) {
         if !self.held.is_empty() {
             self.counts.pushed_out += 1;
@@ -434,7 +435,7 @@ impl StreamHalf {
         }
     }
 
-    /// Calls the first gap missing and goes on behind it, unless what lies there is no part of the stream.
+    /// Gives up on the first gap and continues behind it, unless what is held there is no part of the stream.
     fn give_up(&mut self, is_old: bool, now: Timestamp, out: &mut impl FnMut(Piece<'_>)) {
         let Some(first) = self.held.first() else { return };
         if self.is_stray(first, is_old) {
@@ -451,9 +452,9 @@ impl StreamHalf {
         }
     }
 
-    /// Whether the stream has gone on in order since a segment came that lies beyond a gap, and the other
-    /// side knows nothing of the gap, though it has acknowledged the rest for long (`is_old`) or the gap is
-    /// wider than anything a sender may be ahead.
+    /// Whether a held segment does not belong to this stream: the stream has continued in order since it
+    /// arrived, and the other side, though it has acknowledged the rest long ago (`is_old`) or the gap is
+    /// wider than any window, has never acknowledged anything beyond the gap.
     fn is_stray(&self, held: &Held, is_old: bool) -> bool {
         let is_long_refuted = is_old && self.acked > held.next_then;
         self.next > held.next_then
@@ -474,12 +475,12 @@ impl StreamHalf {
         }
     }
 
-    /// Notes what the other side acknowledges of this stream.
+    /// Notes an ACK of this stream from the other side.
     #[inline]
     pub(super) fn acknowledge(&mut self, ack: u32, now: Timestamp) {
         if !self.started {
             match self.expected.replace(ack) {
-                // There was something in between, though nothing of this direction was captured yet.
+                // Bytes of this direction were sent, though none was captured yet.
                 Some(before) if (1..MAX_JUMP).contains(&ack.wrapping_sub(before)) => self.start(before),
                 _ => return,
             }
@@ -505,8 +506,8 @@ impl StreamHalf {
         self.acked_beyond_since.is_some() || !self.held.is_empty()
     }
 
-    /// Decides about gaps: what the other side acknowledged but the capture never showed is
-    /// missing, once `limits.grace` has passed; so is what stayed open for `limits.held_for`.
+    /// Gives up on gaps: bytes that the other side acknowledged and the capture does not hold are missing
+    /// once `limits.grace` has passed; so is a gap that stayed open for `limits.held_for`.
     #[cold]
     pub(super) fn settle(&mut self, now: Timestamp, limits: &Limits, mut out: impl FnMut(Piece<'_>)) {
         if self.acked <= self.next {
@@ -517,12 +518,12 @@ impl StreamHalf {
         {
             let end = self.acked_bytes();
             let to = self.held.first().map_or(end, |first| first.offset.min(end));
-            // A lone byte beyond everything seen is the number of a FIN that was not captured.
+            // A lone byte beyond everything seen is the sequence number of a FIN that was not captured.
             if self.held.is_empty() && self.fin.is_none() && to == self.next + 1 {
                 self.acked_beyond_since = None;
                 return;
             }
-            // They were there when they were acknowledged.
+            // They had been sent when they were acknowledged.
             self.skip_to(to, self.acked_beyond_at, &mut out);
             self.drain(&mut out);
             self.acked_beyond_since = (self.acked_bytes() > self.next).then_some(since);
@@ -532,7 +533,7 @@ impl StreamHalf {
         }
     }
 
-    /// Ends the stream: everything held is delivered, gaps between are missing.
+    /// Ends the stream: delivers everything held, and reports the gaps between as missing.
     pub(super) fn finish(&mut self, now: Timestamp, mut out: impl FnMut(Piece<'_>)) {
         while !self.held.is_empty() {
             self.give_up(false, now, &mut out);
@@ -543,26 +544,26 @@ impl StreamHalf {
         }
     }
 
-    /// The offset up to which bytes are acknowledged: a FIN's number is none.
+    /// The offset up to which bytes are acknowledged, without the FIN's sequence number.
     fn acked_bytes(&self) -> u64 {
         self.fin.map_or(self.acked, |fin| fin.min(self.acked))
     }
 }
 
-/// Whether a tag is among others, all of which are compared at once.
+/// Whether a tag is among the others; compares all of them at once.
 #[inline]
 fn is_among(tags: &[u16; RECENT as usize], tag: u16) -> bool {
     tags.iter().fold(0, |found, other| found | u16::from(*other == tag).wrapping_neg()) != 0
 }
 
-/// What was captured of a payload's bytes from `from` to `to`, and how many these are.
+/// The captured part of a payload's bytes from `from` to `to`, and their length on the wire.
 #[expect(clippy::cast_possible_truncation, reason = "offsets within a segment, whose length is a u32")]
 fn part(payload: &[u8], from: u64, to: u64) -> (&[u8], u32) {
     let clamp = |offset: u64| (offset as usize).min(payload.len());
     (payload.get(clamp(from)..clamp(to)).unwrap_or_default(), to.saturating_sub(from) as u32)
 }
 
-/// What a half hands on.
+/// What a stream releases: bytes or a gap.
 pub(super) enum Piece<'a> {
     Chunk(Chunk<'a>),
     Gap { offset: u64, len: u64, at: Timestamp },

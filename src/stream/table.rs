@@ -1,11 +1,11 @@
-//! The table of connections: from a segment's endpoints to the slot that holds its state.
+//! The connection table: from a segment's endpoints to the slot that holds its state.
 //!
-//! One hash of the flow key per frame at most, none where the frame belongs to the connection of
-//! the frame before it. A full table lets the longest idle of a few candidates go, so that a flood
-//! of SYNs costs the same per frame as anything else.
+//! At most one hash of the flow key per frame, and none for a flow that was found lately. A full table evicts
+//! the longest idle of a few candidates, so that a SYN flood costs no more per frame than other traffic.
 
 use super::Side;
 use crate::address::Endpoint;
+use crate::hash::mix;
 use crate::time::Timestamp;
 use hashbrown::HashMap;
 
@@ -36,12 +36,12 @@ impl FlowKey {
     }
 }
 
-/// Index of a connection's state; reused after the connection was let go.
+/// Index of a connection's state; reused after the connection is evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
 
 impl Slot {
-    /// As an index.
+    /// The slot as an index.
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -55,24 +55,24 @@ struct Entry {
     used: bool,
 }
 
-/// Flows that are found without hashing: some for each of the connections that are tracked at once.
+/// Entries of the direct-mapped cache in front of the hash table: two for each connection tracked at once.
 const RECENT: usize = 1 << RECENT_BITS;
 const RECENT_BITS: u32 = 15;
 
-/// How many entries are looked at for one to let go.
+/// Entries considered for one eviction.
 const CANDIDATES: usize = 16;
 
-/// Endpoints to slots.
+/// Maps endpoints to slots.
 #[derive(Clone, Debug)]
 pub struct Table {
     slots: HashMap<FlowKey, u32, foldhash::fast::RandomState>,
     entries: Vec<Entry>,
     free: Vec<u32>,
-    /// Slots found lately, each in the one place that its flow's ports give it.
+    /// Slots found lately: a direct-mapped cache, indexed by the flow's addresses and ports.
     recent: Box<[u32]>,
     limit: usize,
     hand: usize,
-    /// How many connections were let go because the table was full.
+    /// Connections evicted because the table was full.
     pub evicted: u64,
 }
 
@@ -83,7 +83,7 @@ pub enum Lookup {
     Known(Slot),
     /// A new one, in a free slot.
     New(Slot),
-    /// A new one, in the slot of another that must be let go first.
+    /// A new one, in the slot of a connection that must be evicted first.
     Instead(Slot),
 }
 
@@ -114,16 +114,16 @@ impl Table {
         self.slots.is_empty()
     }
 
-    /// Where a flow is remembered for a while: the same for both of its directions.
+    /// The cache index of a flow, the same for both of its directions.
     #[inline]
     const fn recent_index(a: &Endpoint, b: &Endpoint) -> usize {
         let both = (a.port ^ b.port) as u64
             ^ (((a.address.bits() ^ b.address.bits()) & 0xffff_ffff_ffff) as u64) << u16::BITS;
-        (both.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - RECENT_BITS)) as usize
+        (mix(0, both) >> (u64::BITS - RECENT_BITS)) as usize
     }
 
-    /// The slot of a flow that was found lately, and which of its sides `src` is. Nothing is hashed, and
-    /// what it does not know [`Self::find`] may.
+    /// The slot of a flow that was found lately, and which of its sides `src` is. On a miss, ask
+    /// [`Self::find`].
     #[inline]
     pub fn find_recent(&mut self, src: &Endpoint, dst: &Endpoint, at: Timestamp) -> Option<(Slot, Side)> {
         let slot = *self.recent.get(Self::recent_index(src, dst))?;
@@ -188,7 +188,7 @@ impl Table {
         found
     }
 
-    /// The entry that was idle longest among the next few.
+    /// The longest idle of the next few entries.
     #[expect(clippy::cast_possible_truncation, reason = "the limit fits")]
     fn idlest(&mut self) -> u32 {
         let count = self.entries.len().max(1);
@@ -198,7 +198,7 @@ impl Table {
         idlest as u32
     }
 
-    /// Lets a connection go; its slot may be given to another.
+    /// Removes a connection; its slot may be reused.
     pub fn remove(&mut self, slot: Slot) {
         if let Some(entry) = self.entries.get_mut(slot.index())
             && entry.used

@@ -1,4 +1,4 @@
-//! Reassembly against a plain model: bytes in a map, the first that came kept.
+//! Reassembly against a simple model: a map of bytes in which the first to arrive wins.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,7 +13,7 @@ use crate::packet::{Flags, Segment};
 use crate::testkit::random::Random;
 use crate::testkit::segment::{endpoint, segment};
 
-/// What a sink was handed of one side.
+/// What the sink received from one side.
 #[derive(Debug, Default)]
 struct Heard {
     /// Each byte of the stream: captured, or not (cut or missing).
@@ -45,7 +45,7 @@ impl Sink for [Heard; 2] {
     }
 }
 
-/// A connection between 10.0.0.1 (side A) and 10.0.0.2 with its clock and its frame numbers.
+/// A connection between 10.0.0.1 (side A) and 10.0.0.2, with a clock and frame numbers.
 struct Wire {
     connection: Connection,
     heard: [Heard; 2],
@@ -147,7 +147,7 @@ fn shuffled(random: &mut Random, stream: &[u8]) -> Vec<(usize, Vec<u8>, u32)> {
         for _ in 0..times {
             let mut kept = whole[..kept].to_vec();
             if random.chance(20) {
-                // A liar's bytes, where others may have come first.
+                // Forged bytes; the genuine ones may have arrived first.
                 kept.iter_mut().for_each(|byte| *byte ^= 0xff);
             }
             segments.push((from, kept, wire_len));
@@ -185,7 +185,7 @@ fn any_segmentation_gives_the_bytes_that_came_first() {
             end = end.max(to);
             if random.chance(20) && highest < end {
                 highest += 1 + random.index(end - highest);
-                // The receiver has everything, the capture has not; and what it has comes in order.
+                // The receiver has everything, the capture does not; what it has is in order.
                 let have = wire.connection.half(Side::A).delivered();
                 if have >= highest as u64 {
                     wire.ack(Side::B, 78, first.wrapping_add(highest as u32));
@@ -224,7 +224,7 @@ fn a_stream_begins_where_the_capture_does() {
     assert_eq!(wire.data(Side::A, 1000, b"abc"), Fate::InOrder);
     assert_eq!(wire.data(Side::A, 990, b"before"), Fate::Retransmission);
     assert_eq!(wire.data(Side::A, 1001, b"bcde"), Fate::InOrder);
-    // It begins before what is known, reaches beyond it and finds another waiting.
+    // It starts before the expected byte, ends beyond it and reaches a held segment.
     assert_eq!(wire.data(Side::A, 1007, b"h"), Fate::OutOfOrder);
     assert_eq!(wire.data(Side::A, 998, b"__abcdefgXi"), Fate::FillsGap);
     wire.finish();
@@ -321,7 +321,7 @@ fn a_reset_is_believed_in_the_window_only() {
         assert_eq!(wire.connection.closing.is_some_and(|c| c.reset), is_believed, "{seq}");
         assert_eq!(wire.counts(Side::A).out_of_window, u64::from(!is_believed), "{seq}");
     }
-    // What is not acknowledged may be reset.
+    // Unacknowledged data may be reset.
     let mut wire = Wire::open(0, 0);
     wire.data(Side::A, 1, b"seen");
     wire.flags(Side::A, 1, Flags::RST);
@@ -402,7 +402,7 @@ fn in_mid_connection_data_behind_a_syn_prove_it_where_its_answer_was_not_capture
 
 #[test]
 fn a_stream_that_goes_on_elsewhere_is_another() {
-    // Behind, and beyond any window; what lies ahead within one may be behind a gap.
+    // Behind the stream and beyond any window; data ahead but within the window may lie behind a gap.
     for (far, is_another) in [(0x9000_0000_u32, true), (0x5000_0000, true), (0x2000_0000, false)] {
         let mut wire = Wire::open(0, 0);
         wire.data(Side::A, 1, b"abc");
@@ -429,7 +429,7 @@ fn data_from_nowhere_do_not_end_a_stream_that_goes_on() {
             wire.data(Side::A, 0x9000_0000 + (number * 3 + burst) * 10, b"0123456789");
         }
     }
-    // Nor where each lies somewhere else, however long.
+    // Nor if each has an unrelated sequence number, however long that goes on.
     for number in 0..100 {
         wire.wait(400);
         wire.data(Side::A, 0x9000_0000 + number * 1_000, b"0123456789");
@@ -559,7 +559,7 @@ fn an_ack_from_nowhere_makes_nothing_missing() {
     let mut wire = Wire::open(0, 0);
     wire.data(Side::A, 1, b"ab");
     wire.data(Side::B, 1, b"xy");
-    // A stranger does not know B's sequence numbers.
+    // A third party does not know B's sequence numbers.
     wire.ack(Side::B, 0x4000_0000, 1 << 29);
     wire.wait(1000);
     assert_eq!(wire.data(Side::A, 3, b"cd"), Fate::InOrder);
@@ -576,7 +576,7 @@ fn copies_of_a_frame_are_no_retransmissions() {
         assert_eq!(wire.send(Side::A, seq, b"abc", stamp), Membership::Part(Fate::InOrder));
         assert_eq!(wire.send(Side::A, seq, b"abc", stamp), Membership::DuplicateFrame);
     }
-    // The same bytes sent again have another IP identification, or another timestamp.
+    // A retransmission has another IP identification, or another timestamp.
     let again =
         wire.send(Side::A, 1, b"abc", |s| (s.header.timestamps, s.header.ip_id) = (Some((100, 0)), 7));
     assert_eq!(again, Membership::Part(Fate::Retransmission));
@@ -599,7 +599,7 @@ fn held_segments_are_limited() {
     assert_eq!((counts.pushed_out, counts.out_of_order), (90, 100));
     assert_eq!((wire.heard[0].delivered, wire.heard[0].missing), (101, 9 + 99));
 
-    // One segment that lies around many others is as many pieces, and the limit holds.
+    // A segment that encloses many held ones is split into as many pieces, and the limit holds.
     let mut wire = Wire::open(0, 0);
     wire.limits.held_segments = 10;
     for n in 0..9 {
@@ -625,7 +625,7 @@ fn times_that_jump_do_no_harm() {
     assert_eq!(wire.heard[0].gaps, [(0, 9)]);
 }
 
-/// Adds up and keeps nothing.
+/// Adds up lengths and keeps no bytes.
 #[derive(Default)]
 struct Sums([u64; 2]);
 
@@ -710,7 +710,7 @@ fn a_flood_of_syns_leaves_a_busy_connection_alone() {
     let mut table = Table::new(1000);
     let busy = key(7, 7);
     let mut now = 0;
-    // A long run in which nothing else comes is as busy as any.
+    // A connection with a long run of its own frames counts as busy.
     for _ in 0..1000 {
         now += 1_000_000;
         table.find(&busy, Timestamp::from_nanos(now));

@@ -322,21 +322,21 @@ impl LinkTrack {
             self.behind_close(&closed, seen, mark);
             return;
         }
-        if self.is_reopened && segment.flags.has(Flags::FIN | Flags::RST) {
+        if self.is_reopened && segment.flags.intersects(Flags::FIN | Flags::RST) {
             let by_leader = !seen.direction.is_to_leader();
             self.close(Closed {
                 at: mark.at,
                 by_leader,
-                reset: segment.flags.has(Flags::RST),
+                reset: segment.flags.contains(Flags::RST),
                 frame: mark.frame,
             });
             return;
         }
-        if segment.flags.has(Flags::FIN) {
+        if segment.flags.contains(Flags::FIN) {
             self.fin_end.get_or_insert(segment.seq.wrapping_add(segment.len).wrapping_add(1));
         }
         // What ends the link is the end of a silence, not a part of it.
-        if segment.flags.has(Flags::FIN | Flags::RST) && !is_fresh {
+        if segment.flags.intersects(Flags::FIN | Flags::RST) && !is_fresh {
             return;
         }
         // What the learner waits for is told by its own capture.
@@ -390,7 +390,7 @@ impl LinkTrack {
     fn behind_close(&mut self, closed: &Closed, seen: &SegmentSeen<'_>, mark: Mark) {
         let is_by_closer = closed.by_leader != seen.direction.is_to_leader();
         if is_by_closer {
-            if seen.segment.flags.has(Flags::FIN) {
+            if seen.segment.flags.contains(Flags::FIN) {
                 self.close_repeats = self.close_repeats.saturating_add(1);
                 self.close_repeats_answered += u32::from(self.is_close_heard);
                 if self.after_close.is_none() {
@@ -401,16 +401,17 @@ impl LinkTrack {
         }
         self.is_close_heard |= match self.fin_end {
             Some(end) => {
-                seen.segment.flags.has(Flags::ACK) && seen.segment.ack.wrapping_sub(end).cast_signed() >= 0
+                seen.segment.flags.contains(Flags::ACK)
+                    && seen.segment.ack.wrapping_sub(end).cast_signed() >= 0
             }
             None => seen.acked_more,
         };
         self.after_close.get_or_insert(mark);
         let is_late = mark.at.since(closed.at) >= UNHEARD;
-        if !self.is_close_heard && is_late && seen.segment.flags.has(Flags::FIN | Flags::RST) {
+        if !self.is_close_heard && is_late && seen.segment.flags.intersects(Flags::FIN | Flags::RST) {
             // It gave up by itself, without having heard.
             let by_leader = !seen.direction.is_to_leader();
-            let reset = seen.segment.flags.has(Flags::RST);
+            let reset = seen.segment.flags.contains(Flags::RST);
             self.reopen();
             return self.close(Closed { at: mark.at, by_leader, reset, frame: mark.frame });
         }
@@ -445,7 +446,7 @@ impl LinkTrack {
         }
         let acked = self.rtt.of_mut(seen.direction.other());
         if let Some((end, at)) = acked.timed
-            && segment.flags.has(Flags::ACK)
+            && segment.flags.contains(Flags::ACK)
             && segment.ack.wrapping_sub(end).cast_signed() >= 0
         {
             acked.timed = None;

@@ -45,7 +45,7 @@ pub(super) enum Disposition {
 
 impl Kind {
     fn quorum(key: &FlowKey, leader_side: Side, segment: &Segment<'_>) -> Self {
-        Self::Quorum(Box::new(Link::new(key, leader_side, segment.flags.has(Flags::SYN))))
+        Self::Quorum(Box::new(Link::new(key, leader_side, segment.flags.contains(Flags::SYN))))
     }
 
     fn election(key: &FlowKey, from_start: bool) -> Self {
@@ -65,12 +65,12 @@ impl Flow {
             (true, false) => Kind::quorum(key, side, segment),
             (false, true) => Kind::quorum(key, side.other(), segment),
             // Both ports are known ones: the one that is dialed is the leader's.
-            (true, true) if segment.flags.has(Flags::SYN) && segment.flags.has(Flags::ACK) => {
+            (true, true) if segment.flags.contains(Flags::SYN) && segment.flags.contains(Flags::ACK) => {
                 Kind::quorum(key, side, segment)
             }
             (true, true) => Kind::quorum(key, side.other(), segment),
             (false, false) if is_election(segment.src.port) || is_election(segment.dst.port) => {
-                Kind::election(key, segment.flags.has(Flags::SYN))
+                Kind::election(key, segment.flags.contains(Flags::SYN))
             }
             (false, false) => Kind::Undecided(0),
         };

@@ -2,6 +2,7 @@
 
 use super::{Constraints, Hypothesis, is_commit, is_main};
 use crate::dissect::span::HiddenSpan;
+use crate::hash::mix;
 use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
 
@@ -34,12 +35,10 @@ pub(in crate::dissect) struct Numbering {
 impl Numbering {
     /// A number that differs, as a rule, where any of what a reading changes does.
     pub(super) fn digest(&self) -> u64 {
-        const K: u64 = 0x9e37_79b9_7f4a_7c15;
         let zxid = |zxid: Option<Zxid>| zxid.map_or(u64::MAX, |zxid| zxid.0);
         let ping = self.ping_at.map_or(u64::MAX, |at| at.nanos().cast_unsigned());
         let waits = u64::from(self.awaits_newleader) | u64::from(self.awaits_uptodate) << 1;
-        let mixed = zxid(self.proposal).wrapping_mul(K) ^ zxid(self.commit).rotate_left(32);
-        (mixed.wrapping_mul(K) ^ zxid(self.ack).rotate_left(16) ^ ping).wrapping_mul(K) ^ waits
+        [zxid(self.proposal), zxid(self.commit), zxid(self.ack), ping, waits].into_iter().fold(0, mix)
     }
 
     pub(super) fn is_history(&self, zxid: Zxid) -> bool {

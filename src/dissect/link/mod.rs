@@ -12,6 +12,7 @@ use super::inference::{Item, Numbering, Scratch};
 use super::span::HiddenSpan;
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
+use crate::hash::{fold, mix};
 use crate::proto::quorum::Head;
 use crate::proto::{PacketType, Zxid, auth, jute};
 use crate::stream::Slot;
@@ -89,14 +90,11 @@ pub(super) struct LinkState {
 
 impl LinkState {
     pub(super) fn new(leader: Endpoint, learner: Endpoint) -> Self {
-        let bits = leader.address.bits();
-        #[expect(clippy::cast_possible_truncation, reason = "a hash")]
-        let folded = (bits as u64 ^ (bits >> 64) as u64 ^ u64::from(leader.port) << 32)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let tag = mix(0, fold(leader.address.bits()) ^ u64::from(leader.port) << 32);
         Self {
             leader,
             learner,
-            leader_tag: (folded >> 32) as u32,
+            leader_tag: (tag >> 32) as u32,
             protection: Protection::None,
             epoch: None,
             glimpsed: (0, 0),

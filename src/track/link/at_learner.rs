@@ -16,7 +16,7 @@ impl LinkTrack {
         if self.reader.to_learner.is_over {
             return;
         }
-        let is_end = seen.segment.flags.has(Flags::FIN | Flags::RST);
+        let is_end = seen.segment.flags.intersects(Flags::FIN | Flags::RST);
         if is_end && seen.new_bytes == 0 {
             self.reader.to_learner.is_over = true;
             self.end_wait(Direction::ToLearner, mark.at, Ended::Closed, Some(mark.frame));
