@@ -177,7 +177,8 @@ fn noise() -> (Vec<u8>, u64) {
     let mut random = Random::new(7);
     let frames: Vec<_> = (0..20_000)
         .map(|_| {
-            let bits = random.next() as u32;
+            let [a, b, c, d, ..] = random.next().to_be_bytes();
+            let bits = u32::from_be_bytes([a, b, c, d]);
             small(i64::from(bits), b"abc", bits >> 8)
         })
         .collect();

@@ -235,7 +235,8 @@ impl Link {
 
 /// Whether a segment belongs to a connection that came about; a SYN and the RST that refuses it do not.
 fn connects(segment: &Segment<'_>) -> bool {
-    segment.len > 0 || segment.flags.contains(Flags::ACK) && !segment.flags.intersects(Flags::SYN | Flags::RST)
+    segment.len > 0
+        || segment.flags.contains(Flags::ACK) && !segment.flags.intersects(Flags::SYN | Flags::RST)
 }
 
 pub(super) struct LinkSink<'a, 'o, O> {
