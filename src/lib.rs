@@ -74,6 +74,8 @@ pub mod fuzzing;
 mod hash;
 pub mod live;
 pub mod logs;
+#[cfg(feature = "cli")]
+pub mod output;
 pub mod packet;
 pub mod pcapfile;
 pub mod proto;

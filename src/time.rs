@@ -119,6 +119,12 @@ impl Span {
         Self(self.0.saturating_mul(n))
     }
 
+    /// This span less another.
+    #[must_use]
+    pub const fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// This span divided by `n`; unchanged if `n` is 0.
     #[must_use]
     pub const fn over(self, n: i64) -> Self {
@@ -144,6 +150,7 @@ mod tests {
         assert_eq!(Timestamp::MAX.plus(Span::from_nanos(1)), Timestamp::MAX);
         assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Span::from_nanos(i64::MIN));
         assert_eq!(Timestamp::from_parts(i64::MAX, 999), Timestamp::MAX);
+        assert_eq!(Span::from_nanos(i64::MIN).less(Span::from_nanos(i64::MAX)), Span::from_nanos(i64::MIN));
     }
 
     #[test]

@@ -21,7 +21,7 @@ fn inputs(folder: &str, target: &str) -> Vec<PathBuf> {
 fn replay(folder: &str) -> (usize, Vec<String>) {
     let mut count = 0;
     let mut failed = Vec::new();
-    for (name, target) in TARGETS {
+    for &(name, target) in TARGETS {
         for path in inputs(folder, name) {
             count += 1;
             if !holds(target, &path) {
@@ -53,7 +53,7 @@ fn no_crash_comes_back() {
 #[test]
 fn every_target_has_its_program_and_its_corpus() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
-    for (name, _) in TARGETS {
+    for &(name, _) in TARGETS {
         assert!(root.join("fuzz_targets").join(format!("{name}.rs")).is_file(), "{name}");
         assert!(!inputs("corpus", name).is_empty(), "{name}");
     }
@@ -61,7 +61,7 @@ fn every_target_has_its_program_and_its_corpus() {
 
 #[test]
 fn nothing_at_all_holds_everywhere() {
-    for (_, target) in TARGETS {
+    for &(_, target) in TARGETS {
         for len in 0..64 {
             for byte in [0, 1, 0x7f, 0x80, 0xff] {
                 target(&vec![byte; len]);

@@ -409,7 +409,8 @@ fn rotate(capture: &str, folder: &Path, copy: &Path) {
 /// What is answered to a request.
 fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let accept = "application/openmetrics-text;version=1.0.0,*/*;q=0.1";
+    write!(stream, "{request} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer

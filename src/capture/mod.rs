@@ -76,6 +76,18 @@ pub struct FileInfo {
     pub problem: Option<String>,
 }
 
+/// The bytes inside a file, unpacked where it is packed, and how it is. Those of a plain file that grows go on when it
+/// has grown; packed data that end early are an [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof).
+///
+/// # Errors
+/// What the system says when its start is read.
+#[cfg(feature = "live")]
+pub(crate) fn unpacked(file: std::fs::File) -> std::io::Result<(Box<dyn std::io::Read + Send>, Compression)> {
+    let unpacker = unpack::Unpacker::new(Box::new(file), std::sync::Arc::default())?;
+    let compression = unpacker.compression();
+    Ok((Box::new(unpacker), compression))
+}
+
 /// The content of a file that is held in memory.
 #[cfg(any(test, feature = "fuzzing"))]
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! The arguments, and the help that teaches them.
 
+use super::config::{MAX_BUFFER_LIMIT, MAX_TICK_MS};
 use super::logs::{self, LogArg};
 use super::zone;
 use crate::findings::selection::ServerChoice;
@@ -98,15 +99,15 @@ pub(super) struct EnsembleArgs {
 #[derive(Args, Clone, Debug)]
 pub(super) struct LimitArgs {
     /// tickTime in milliseconds, rather than from zoo.cfg or the pings.
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TICK_MS)))]
     pub(super) tick_time: Option<u32>,
 
     /// syncLimit in ticks.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_BUFFER_LIMIT)))]
     pub(super) sync_limit: Option<u32>,
 
     /// initLimit in ticks.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_BUFFER_LIMIT)))]
     pub(super) init_limit: Option<u32>,
 }
 
@@ -171,6 +172,10 @@ pub(super) struct ReplayArgs {
     /// Write the frames around every stall as pcapng, with what they show as comments.
     #[arg(long, value_name = "OUT.pcapng")]
     pub(super) annotate: Option<PathBuf>,
+
+    /// Replace the file of --annotate if there is one; never one that is read.
+    #[arg(long, requires = "annotate")]
+    pub(super) force: bool,
 
     /// A server's own log, to be set beside what the wire shows; may be repeated.
     ///

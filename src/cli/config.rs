@@ -18,6 +18,11 @@ use std::path::{Path, PathBuf};
 /// No configuration is longer; a capture given by mistake is not read to its end.
 const MAX_BYTES: u64 = 4 << 20;
 
+/// The longest tickTime, in milliseconds: an hour.
+pub(super) const MAX_TICK_MS: u32 = 3_600_000;
+/// The most ticks of a limit.
+pub(super) const MAX_BUFFER_LIMIT: u32 = 1_000_000;
+
 /// What a configuration says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Config {
@@ -44,18 +49,31 @@ impl Config {
         Ok(config)
     }
 
+    /// The files that are read for a configuration: its own, and those that may be its dynamic part.
+    pub(super) fn files(path: &Path) -> Vec<PathBuf> {
+        let text = read(path).unwrap_or_default();
+        let dynamic = Self::default().fill(&text).ok().flatten();
+        let mut files = vec![path.to_owned()];
+        files.extend(dynamic.iter().flat_map(|dynamic| dynamic_parts(path, dynamic)));
+        files
+    }
+
     /// Takes the settings of a text; the path of its dynamic part comes back.
     fn fill(&mut self, text: &str) -> Result<Option<String>, String> {
         let mut dynamic = None;
-        for (line, number) in Text(text.as_bytes()).lines().zip(1..) {
+        for (line, line_number) in Text(text.as_bytes()).lines().zip(1..) {
             match line {
                 Line::Server(server) => self.server(&server),
                 Line::Other(line) => {
                     let Some((key, value)) = setting(line) else { continue };
                     match key {
-                        "tickTime" => self.tick_ms = Some(positive(key, value, number)?),
-                        "syncLimit" => self.sync_limit = Some(positive(key, value, number)?),
-                        "initLimit" => self.init_limit = Some(positive(key, value, number)?),
+                        "tickTime" => self.tick_ms = Some(number(key, value, line_number, MAX_TICK_MS)?),
+                        "syncLimit" => {
+                            self.sync_limit = Some(number(key, value, line_number, MAX_BUFFER_LIMIT)?)
+                        }
+                        "initLimit" => {
+                            self.init_limit = Some(number(key, value, line_number, MAX_BUFFER_LIMIT)?)
+                        }
                         "dynamicConfigFile" => dynamic = Some(value.to_owned()),
                         _ if key.starts_with("server.") => {
                             self.warnings.push(format!("cannot read '{key}={value}'"));
@@ -88,9 +106,7 @@ impl Config {
 
     /// Reads the dynamic part: where the file says it is, else beside the file.
     fn follow(&mut self, main: &Path, dynamic: &str) {
-        let folder = main.parent().unwrap_or_else(|| Path::new("."));
-        let said = folder.join(dynamic);
-        let beside = said.file_name().map_or_else(PathBuf::new, |name| folder.join(name));
+        let [said, beside] = dynamic_parts(main, dynamic);
         let text = match read(&said) {
             Ok(text) => Ok(text),
             Err(error) => read(&beside).map_err(|_| error),
@@ -119,6 +135,22 @@ impl Config {
     }
 }
 
+/// tickTime, syncLimit and initLimit of a text.
+#[cfg(feature = "fuzzing")]
+pub(super) fn settings(text: &str) -> Result<[Option<u32>; 3], String> {
+    let mut config = Config::default();
+    config.fill(text)?;
+    Ok([config.tick_ms, config.sync_limit, config.init_limit])
+}
+
+/// Where the dynamic part of a configuration may be: where it says, and beside it.
+fn dynamic_parts(main: &Path, dynamic: &str) -> [PathBuf; 2] {
+    let folder = main.parent().unwrap_or_else(|| Path::new("."));
+    let said = folder.join(dynamic);
+    let beside = said.file_name().map_or_else(PathBuf::new, |name| folder.join(name));
+    [said, beside]
+}
+
 /// The value of an option, of the configuration, or none, and where it came from.
 pub(super) fn setting_of(option: Option<u32>, config: Option<u32>) -> Option<(u32, Origin)> {
     option.map(|value| (value, Origin::Option)).or(config.map(|value| (value, Origin::Config)))
@@ -144,10 +176,11 @@ fn setting(line: &[u8]) -> Option<(&str, &str)> {
     Some((key, value.trim()))
 }
 
-fn positive(key: &str, value: &str, number: usize) -> Result<u32, String> {
+/// A number of a setting, in the range that the options have too: no product of two is beyond what spans hold.
+fn number(key: &str, value: &str, line: usize, most: u32) -> Result<u32, String> {
     match value.parse() {
-        Ok(0) | Err(_) => Err(format!("setting {number}: {key} must be a number above 0, not '{value}'")),
-        Ok(value) => Ok(value),
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err(format!("setting {line}: {key} must be a number from 1 to {most}, not '{value}'")),
     }
 }
 
@@ -224,7 +257,12 @@ mod tests {
             ("odd.cfg", "server.1=nothing\ndynamicConfigFile=gone.cfg\n"),
         ]);
         let bad = Config::load(&folder.path().join("bad.cfg")).unwrap_err();
-        assert!(format!("{bad:?}").contains("tickTime must be a number above 0, not 'fast'"));
+        assert!(format!("{bad:?}").contains("tickTime must be a number from 1 to 3600000, not 'fast'"));
+        for line in
+            ["tickTime=0", "tickTime=3600001", "syncLimit=4294967295", "initLimit=1000001", "tickTime=-1"]
+        {
+            assert!(Config::default().fill(line).is_err(), "{line}");
+        }
         let odd = Config::load(&folder.path().join("odd.cfg")).unwrap();
         assert_eq!(odd.warnings.len(), 2, "{:?}", odd.warnings);
     }

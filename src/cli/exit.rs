@@ -59,6 +59,13 @@ impl Failure {
     }
 }
 
+#[cfg(feature = "live")]
+impl From<crate::live::Error> for Failure {
+    fn from(error: crate::live::Error) -> Self {
+        Self::wrong(error.sentence())
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Output(error)

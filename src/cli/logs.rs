@@ -20,6 +20,13 @@ pub(super) struct LogArg {
     path: PathBuf,
 }
 
+impl LogArg {
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// What `[NAME=]FILE` stands for: a file may have a `=` in its path, a name has no `/`.
 #[expect(clippy::unnecessary_wraps, reason = "a value parser's signature")]
 pub(super) fn argument(text: &str) -> Result<LogArg, String> {

@@ -24,15 +24,18 @@ mod zone;
 
 pub use exit::ExitStatus;
 
+use crate::report::escape;
 use args::{Cli, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
 
 /// Does what the arguments say, the program's own name first.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
+            let error = safe_to_show(error, &args);
             // Help and version go to standard output, the rest to standard error; a closed pipe is fine.
             let _ = error.print();
             return if error.use_stderr() { ExitStatus::Failed } else { ExitStatus::Done };
@@ -46,4 +49,46 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
         Command::Man(args) => generate::man(args),
     };
     result.unwrap_or_else(|failure| failure.report())
+}
+
+/// tickTime, syncLimit and initLimit of a configuration's text, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn config_settings(text: &str) -> Result<[Option<u32>; 3], String> {
+    config::settings(text)
+}
+
+/// The same error with arguments that are safe to show: file names are anybody's. Whatever is wrong with the arguments
+/// is wrong with the escaped ones too.
+fn safe_to_show(error: clap::Error, args: &[OsString]) -> clap::Error {
+    let escaped: Vec<String> =
+        args.iter().map(|arg| escape::bytes(arg.as_encoded_bytes()).into_owned()).collect();
+    if args.iter().zip(&escaped).all(|(arg, escaped)| arg == escaped.as_str()) {
+        return error;
+    }
+    match Cli::try_parse_from(&escaped) {
+        Err(escaped) => escaped,
+        Ok(_) => Cli::command().error(error.kind(), "the arguments make no sense"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clap_says_is_safe_to_show() {
+        for arg in [
+            "--\u{1b}[2J",
+            "--tz=\u{1b}]0;title\u{7}",
+            "--warn-at=\u{202e}50",
+            "live\u{1b}[31m\nqscope: all is well",
+        ] {
+            let args = ["qscope", "replay", "x", arg].map(OsString::from);
+            let Err(error) = Cli::try_parse_from(&args) else { continue };
+            let said = safe_to_show(error, &args).to_string();
+            assert!(said.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{said:?}");
+            assert!(!said.lines().any(|line| line.starts_with("qscope: ")), "{said:?}");
+            assert!(said.contains("\\u{"), "{said:?}");
+        }
+    }
 }

@@ -27,6 +27,9 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 /// Reads everything and writes the report.
 pub(super) fn run(args: &ReplayArgs) -> Result<ExitStatus, Failure> {
     let asked = Request::of(&args.input)?;
+    if let Some(path) = &args.annotate {
+        super::annotate::check(args, path)?;
+    }
     let mut report = read(args, &asked)?;
     if !args.log.is_empty() {
         let logs = super::logs::read(&args.log, &asked.config, &report)?;

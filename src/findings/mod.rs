@@ -449,6 +449,8 @@ pub struct Link {
     pub bytes: PerDirection<crate::dissect::ByteSums>,
     /// How often framing was lost, by reason.
     pub losses: PerDirection<FramingLosses>,
+    /// tickTime in milliseconds as its leader's PINGs show it; `None` where too few were seen.
+    pub tick_ms: Option<u32>,
     /// Client sessions that the learner named in its pings, at most at once.
     pub sessions: u64,
     /// Where the capture was taken that shows it.
@@ -459,6 +461,14 @@ pub struct Link {
     pub one_way: PerDirection<Option<RoundTrips>>,
     /// Segments sent at one end and not seen to arrive at the other, where both were captured.
     pub lost_on_the_way: PerDirection<Option<u64>>,
+}
+
+impl Link {
+    /// Whether its leader pings at another pace than the limits are reckoned with, by more than 2 %.
+    #[must_use]
+    pub fn has_another_tick(&self, settings: &Settings) -> bool {
+        self.tick_ms.is_some_and(|tick| tick.abs_diff(settings.tick_ms) > tick.max(settings.tick_ms) / 50)
+    }
 }
 
 /// Which end of a link a capture shows.

@@ -190,6 +190,7 @@ fn link(id: u32, learner: u32) -> Link {
             to_leader: FramingLosses::default(),
             to_learner: FramingLosses::of(&[FramingLoss::Gap]),
         },
+        tick_ms: Some(2_000),
         sessions: 30,
         vantage: Vantage { end: End::Leader, known_by: Some(KnownBy::Connections) },
         seen_from: vec![address(3)],

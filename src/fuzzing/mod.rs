@@ -16,31 +16,44 @@
 mod assembler;
 mod dissect;
 mod file;
+#[cfg(feature = "live")]
+mod live;
 mod packed;
 mod packet;
 mod proto;
 mod report;
+mod text;
 
 pub use assembler::assembler;
 pub use dissect::{link, whole};
 pub use file::capture_file;
+#[cfg(feature = "live")]
+pub use live::{follower, http};
 pub use packed::packed;
 pub use packet::segment;
 pub use proto::{auth, election, jute, learner_info, proposal, quorum_packet, request, snapshot};
 pub use report::report;
+pub use text::log;
+#[cfg(feature = "cli")]
+pub use text::zoo_cfg;
 
 /// A function that panics if a property is violated for these bytes.
 pub type Target = fn(&[u8]);
 
 /// The targets by name, which is also that of their directories in `fuzz/corpus` and `fuzz/crashes`.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: &[(&str, Target)] = &[
     ("assembler", assembler),
     ("auth", auth),
     ("capture_file", capture_file),
     ("election", election),
+    #[cfg(feature = "live")]
+    ("follower", follower),
+    #[cfg(feature = "live")]
+    ("http", http),
     ("jute", jute),
     ("learner_info", learner_info),
     ("link", link),
+    ("log", log),
     ("packed", packed),
     ("proposal", proposal),
     ("quorum_packet", quorum_packet),
@@ -49,6 +62,8 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("segment", segment),
     ("snapshot", snapshot),
     ("whole", whole),
+    #[cfg(feature = "cli")]
+    ("zoo_cfg", zoo_cfg),
 ];
 
 /// Reads operations from the start of the bytes; `None` at the end.

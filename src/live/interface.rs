@@ -5,6 +5,8 @@
 //! what is told late helps nobody. The thread also says up to when nothing more was waiting, so that
 //! silence can be told from being behind.
 
+use super::clock::{ClockSet, Distance, Timeline};
+use super::error::Error;
 use crate::capture::Batch;
 use crate::findings::Received;
 use crate::frame::{Frame, FrameRef, LinkType};
@@ -14,7 +16,7 @@ use pnet_datalink::NetworkInterface;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 #[cfg(any(not(libpcap), test))]
 mod port_filter;
@@ -36,6 +38,8 @@ const NAP: Duration = Duration::from_millis(2);
 const BEHIND: Duration = Duration::from_millis(50);
 /// How often the kernel is asked what it dropped.
 const COUNT_EVERY: Duration = Duration::from_millis(500);
+/// Settings of the clock that wait to be reported.
+const MAX_CLOCK_SET: usize = 16;
 /// What has just arrived may not be readable yet.
 const ARRIVING: Span = Span::from_millis(1);
 
@@ -89,10 +93,11 @@ pub struct Opened {
 ///
 /// # Errors
 /// One sentence: what is wrong, and the command that helps.
-pub fn open(request: &InterfaceRequest) -> Result<Opened, String> {
-    let (source, about) = source::open(request)?;
+pub fn open(request: &InterfaceRequest) -> Result<Opened, Error> {
+    let (source, about) = source::open(request).map_err(Error::new)?;
     if let LinkType::Other(number) = about.link_type {
-        return Err(format!("{}: frames of link type {number} cannot be read here", request.interface));
+        let what = format!("{}: frames of link type {number} cannot be read here", request.interface);
+        return Err(Error::new(what));
     }
     Ok(Opened { source, about })
 }
@@ -136,10 +141,12 @@ fn explain(interface: &str, words: &str) -> String {
 #[derive(Debug, Default)]
 struct Shared {
     stop: AtomicBool,
-    /// Up to when all frames were handed over: nanoseconds since 1970.
+    /// Up to when all frames were handed over: nanoseconds since 1970, on the timeline.
     quiet_until: AtomicI64,
     dropped_here: AtomicU64,
     kernel: Mutex<Received>,
+    /// When the system's clock was set, the latest first; not reported yet.
+    clock_set: Mutex<Vec<ClockSet>>,
 }
 
 /// Frames on their way from an interface.
@@ -156,7 +163,7 @@ impl Capturing {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(opened: Opened) -> Result<Self, String> {
+    pub fn start(opened: Opened, timeline: Timeline) -> Result<Self, Error> {
         let (full_in, full) = bounded(BATCHES);
         let (empty, empty_out) = bounded(BATCHES);
         for _ in 0..BATCHES {
@@ -177,10 +184,12 @@ impl Capturing {
                     empty: empty_out,
                     state,
                     spared: None,
+                    timeline,
+                    distance: Distance::new(timeline),
                 };
                 round.run()
             })
-            .map_err(|error| format!("no thread to capture on: {error}"))?;
+            .map_err(|error| Error::with("no thread to capture on", error))?;
         Ok(Self { full, empty, shared, thread })
     }
 
@@ -216,6 +225,12 @@ impl Capturing {
         Received { dropped_here: self.shared.dropped_here.load(Ordering::Relaxed), ..kernel }
     }
 
+    /// That the system's clock was set, once for each time.
+    #[must_use]
+    pub fn clock_set(&self) -> Option<ClockSet> {
+        self.shared.clock_set.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
     /// Asks the thread to end; what is under way can still be taken.
     pub fn stop(&self) {
         self.shared.stop.store(true, Ordering::Relaxed);
@@ -245,6 +260,8 @@ struct Round {
     state: Arc<Shared>,
     /// A batch that nothing came into.
     spared: Option<Batch>,
+    timeline: Timeline,
+    distance: Distance,
 }
 
 impl Round {
@@ -271,14 +288,17 @@ impl Round {
     /// Takes what there is, once. False where nobody wants it any more.
     fn step(&mut self) -> Result<bool, String> {
         let Ok(mut batch) = self.empty_batch() else { return Ok(false) };
-        let (link, number, mut dropped) = (self.link_type, &mut self.number, 0);
+        self.look_at_clock();
+        let present = self.timeline.now();
+        let (link, number, distance, mut dropped) = (self.link_type, &mut self.number, &self.distance, 0);
         let taken = self.source.take(BATCH_FRAMES, &mut |at, orig_len, data| {
             *number = number.wrapping_add(1).max(1);
             let Some(batch) = &mut batch else {
                 dropped += 1;
                 return;
             };
-            batch.add(&Frame { at, link, orig_len, data, id: FrameRef { file: 0, number: *number } });
+            let (at, id) = (distance.place(at, present), FrameRef { file: 0, number: *number });
+            batch.add(&Frame { at, link, orig_len, data, id });
         });
         self.state.dropped_here.fetch_add(dropped, Ordering::Relaxed);
         let taken = taken?;
@@ -292,11 +312,20 @@ impl Round {
             None => true,
         };
         if taken == 0 {
-            let until = now().minus(ARRIVING);
+            let until = self.timeline.now().minus(ARRIVING);
             self.state.quiet_until.store(until.nanos(), Ordering::Release);
             thread::sleep(NAP);
         }
         Ok(is_wanted)
+    }
+
+    /// Notes that the system's clock was set; the main thread reports it.
+    fn look_at_clock(&mut self) {
+        if let Some(set) = self.distance.look() {
+            let mut all = self.state.clock_set.lock().unwrap_or_else(PoisonError::into_inner);
+            all.insert(0, set);
+            all.truncate(MAX_CLOCK_SET);
+        }
     }
 
     /// A batch to fill; none where all are under way, and stay so for a while.
@@ -316,11 +345,4 @@ impl Round {
         let received = self.source.received();
         *self.state.kernel.lock().unwrap_or_else(PoisonError::into_inner) = received;
     }
-}
-
-/// The present, as captures have it.
-#[must_use]
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_parts(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
 }

@@ -1,8 +1,12 @@
-//! The numbers over HTTP, in the text form of OpenMetrics.
+//! The numbers over HTTP, in the text forms of OpenMetrics and of Prometheus.
 //!
-//! `GET /metrics` and `GET /healthz`, and nothing else. A thread of its own answers, from numbers that
-//! the watching leaves for it; it never holds up the watching for longer than a copy takes.
+//! `GET /metrics` and `GET /healthz`, and nothing else. A thread of its own answers, from numbers that the watching
+//! leaves for it; it never holds up the watching for longer than a copy takes. A thread that fails is reported and
+//! started again: see [`Metrics::check`].
 
+use super::error::Error;
+use super::exposition::{Form, classic};
+use super::http::{Counts, Request, Response, Server};
 use super::numbers::{BUCKETS_US, Numbers, Pair, Tally, seconds};
 use crate::findings::Deadline;
 use prometheus_client::collector::Collector;
@@ -11,83 +15,172 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use tiny_http::{Header, Method, Request, Response, Server};
 
 /// Without new numbers for so long, the watching is not well.
 const STALE: Duration = Duration::from_secs(10);
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Connections that could not be accepted are reported at most so often.
+const REFUSED_EVERY: Duration = Duration::from_secs(60);
 
 /// What watching and answering share.
 #[derive(Debug)]
 struct Shared {
-    numbers: Mutex<(Numbers, Instant)>,
+    numbers: Mutex<(Arc<Numbers>, Instant)>,
 }
 
-/// Where the numbers are left.
-#[derive(Clone, Debug)]
-pub struct Metrics(Arc<Shared>);
+impl Shared {
+    fn numbers(&self) -> (Arc<Numbers>, Instant) {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The server, and where numbers are left for it.
+#[derive(Debug)]
+pub struct Metrics {
+    address: SocketAddr,
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    counts: Arc<Counts>,
+    thread: JoinHandle<io::Result<()>>,
+    /// How many refused connections were reported, and when.
+    reported: (u64, Option<Instant>),
+}
 
 impl Metrics {
     /// Begins to answer at an address.
     ///
     /// # Errors
-    /// One sentence: the address is taken, or is none of this host.
-    pub fn serve(address: SocketAddr) -> Result<Self, String> {
-        let server = Server::http(address)
-            .map_err(|error| format!("--metrics {address}: {error}: 'ss -ltnp' says who listens where"))?;
-        let shared = Arc::new(Shared { numbers: Mutex::new((Numbers::new(), Instant::now())) });
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(Gathered(Arc::clone(&shared))));
-        let state = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("metrics".to_owned())
-            .spawn(move || {
-                for request in server.incoming_requests() {
-                    answer(request, &registry, &state);
+    /// The address is taken, or is none of this host, or needs rights that were given up.
+    pub fn serve(address: SocketAddr) -> Result<Self, Error> {
+        let listener = TcpListener::bind(address).map_err(|error| {
+            let hint = match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    "ports below 1024 need root, whose rights are given up: take another"
                 }
-            })
-            .map_err(|error| format!("--metrics {address}: no thread: {error}"))?;
-        Ok(Self(shared))
+                _ => "'ss -ltnp' lists who listens where",
+            };
+            Error::with(format!("--metrics {address}"), error).hint(hint)
+        })?;
+        let shared = Arc::new(Shared { numbers: Mutex::new((Arc::new(Numbers::new()), Instant::now())) });
+        let counts = Arc::new(Counts::default());
+        let thread = start(&listener, Answers::new(Arc::clone(&shared)), &counts)
+            .map_err(|error| Error::with(format!("--metrics {address}"), error))?;
+        Ok(Self { address, listener, shared, counts, thread, reported: (0, None) })
     }
 
     /// Leaves new numbers.
     pub fn publish(&self, numbers: &Numbers) {
-        let mut held = self.0.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        *held = (numbers.clone(), Instant::now());
+        let numbers = Arc::new(numbers.shown());
+        *self.shared.numbers.lock().unwrap_or_else(PoisonError::into_inner) = (numbers, Instant::now());
+    }
+
+    /// Starts the thread again where it has failed. What does not work, as a sentence.
+    pub fn check(&mut self, now: Instant) -> Option<String> {
+        if self.thread.is_finished() {
+            return Some(self.restart());
+        }
+        let (reported, at) = self.reported;
+        let refused = self.counts.refused.load(Ordering::Relaxed);
+        if refused == reported || at.is_some_and(|at| now.saturating_duration_since(at) < REFUSED_EVERY) {
+            return None;
+        }
+        self.reported = (refused, Some(now));
+        Some(format!(
+            "--metrics {}: {} connections could not be accepted: 'ls /proc/$(pidof qscope)/fd' shows what is open",
+            self.address,
+            refused.saturating_sub(reported)
+        ))
+    }
+
+    fn restart(&mut self) -> String {
+        let address = self.address;
+        let again = match start(&self.listener, Answers::new(Arc::clone(&self.shared)), &self.counts) {
+            Ok(thread) => thread,
+            // The one that failed stays finished: the next check tries again.
+            Err(error) => {
+                return format!("--metrics {address}: not served, and not to be started again: {error}");
+            }
+        };
+        match std::mem::replace(&mut self.thread, again).join() {
+            Ok(Err(error)) => format!("--metrics {address}: serving failed and was started again: {error}"),
+            _ => format!("--metrics {address}: serving broke off and was started again"),
+        }
     }
 }
 
-fn answer(request: Request, registry: &Registry, state: &Shared) {
-    let path = request.url().split('?').next().unwrap_or_default().to_owned();
-    let (code, kind, text) = match (request.method(), path.as_str()) {
-        (Method::Get, "/metrics") => {
-            let mut text = String::new();
-            match encode(&mut text, registry) {
-                Ok(()) => (200, OPENMETRICS, text),
-                Err(error) => (500, "text/plain", format!("{error}\n")),
-            }
-        }
-        (Method::Get, "/healthz") => {
-            let age = state.numbers.lock().unwrap_or_else(PoisonError::into_inner).1.elapsed();
-            if age < STALE {
-                (200, "text/plain", "ok\n".to_owned())
-            } else {
-                (503, "text/plain", format!("nothing new for {} s\n", age.as_secs()))
-            }
-        }
-        (Method::Get, _) => (404, "text/plain", "/metrics or /healthz\n".to_owned()),
-        _ => (405, "text/plain", "GET only\n".to_owned()),
-    };
-    let mut response = Response::from_string(text).with_status_code(code);
-    if let Ok(header) = Header::from_bytes("Content-Type", kind) {
-        response.add_header(header);
+/// Serves a listener on a thread of its own.
+fn start(
+    listener: &TcpListener,
+    mut answers: Answers,
+    counts: &Arc<Counts>,
+) -> io::Result<JoinHandle<io::Result<()>>> {
+    let mut server = Server::new(listener.try_clone()?, Arc::clone(counts), move |request: &Request<'_>| {
+        answers.to(request)
+    })?;
+    thread::Builder::new().name("metrics".to_owned()).spawn(move || server.run())
+}
+
+/// What is answered, from the numbers of the moment.
+struct Answers {
+    shared: Arc<Shared>,
+    registry: Registry,
+    /// The text of numbers that were asked for before, by its form: asking often costs no more.
+    texts: [Option<(Arc<Numbers>, Arc<[u8]>)>; 2],
+}
+
+impl Answers {
+    fn new(shared: Arc<Shared>) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Gathered(Arc::clone(&shared))));
+        Self { shared, registry, texts: [None, None] }
     }
-    // Whoever asked may be gone.
-    let _ = request.respond(response);
+
+    fn to(&mut self, request: &Request<'_>) -> Response {
+        match request.path {
+            "/metrics" => {
+                let form = Form::of(request.accept);
+                match self.text(form) {
+                    Ok(body) => Response { status: 200, content_type: form.content_type(), body },
+                    Err(error) => Response::text(500, &error.to_string()),
+                }
+            }
+            "/healthz" => {
+                let age = self.shared.numbers().1.elapsed();
+                if age < STALE {
+                    Response::text(200, "ok")
+                } else {
+                    Response::text(503, &format!("nothing new for {} s", age.as_secs()))
+                }
+            }
+            _ => Response::text(404, "/metrics or /healthz"),
+        }
+    }
+
+    fn text(&mut self, form: Form) -> Result<Arc<[u8]>, fmt::Error> {
+        let numbers = self.shared.numbers().0;
+        let slot = match form {
+            Form::OpenMetrics => 0,
+            Form::Prometheus => 1,
+        };
+        if let Some(Some((of, text))) = self.texts.get(slot)
+            && Arc::ptr_eq(of, &numbers)
+        {
+            return Ok(Arc::clone(text));
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        let text = if form == Form::Prometheus { classic(&text) } else { text };
+        let text: Arc<[u8]> = text.into_bytes().into();
+        if let Some(place) = self.texts.get_mut(slot) {
+            *place = Some((numbers, Arc::clone(&text)));
+        }
+        Ok(text)
+    }
 }
 
 /// The numbers, as the registry asks for them.
@@ -96,7 +189,7 @@ struct Gathered(Arc<Shared>);
 
 impl Collector for Gathered {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let numbers = self.0.numbers.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
+        let numbers = self.0.numbers().0;
         let out = &mut encoder;
         round_trips(out, "ping", "From a PING to its answer", &numbers, |pair| &pair.ping)?;
         round_trips(out, "ack", "From a PROPOSAL to the learner's ACK", &numbers, |pair| &pair.ack)?;
@@ -224,4 +317,72 @@ fn round_trips(
         let buckets: Vec<_> = ends.iter().copied().zip(tally.buckets).collect();
         metric.encode_histogram::<NoLabelSet>(seconds(tally.sum_us), tally.count(), &buckets, None)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    fn ask(address: SocketAddr, path: &str, accept: &str) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nAccept: {accept}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    }
+
+    fn served() -> (Metrics, SocketAddr) {
+        let metrics = Metrics::serve("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = metrics.listener.local_addr().unwrap();
+        (metrics, address)
+    }
+
+    #[test]
+    fn each_reader_gets_the_form_it_asks_for() {
+        let (metrics, address) = served();
+        let mut numbers = Numbers::new();
+        numbers.frames = 7;
+        metrics.publish(&numbers);
+        let open = ask(address, "/metrics", "application/openmetrics-text;version=1.0.0,*/*;q=0.1");
+        assert!(open.contains("\n# TYPE quorumscope_frames counter\n"), "{open}");
+        assert!(open.contains("\nquorumscope_frames_total 7\n") && open.ends_with("# EOF\n"), "{open}");
+        let plain = ask(address, "/metrics", "text/plain");
+        assert!(plain.contains("Content-Type: text/plain; version=0.0.4"), "{plain}");
+        assert!(plain.contains("\n# TYPE quorumscope_frames_total counter\n"), "{plain}");
+        assert!(plain.contains("\nquorumscope_frames_total 7\n") && !plain.contains("EOF"), "{plain}");
+        numbers.frames = 8;
+        metrics.publish(&numbers);
+        assert!(ask(address, "/metrics", "").contains("\nquorumscope_frames_total 8\n"));
+        assert!(ask(address, "/healthz", "").ends_with("\r\n\r\nok\n"));
+        assert!(ask(address, "/", "").starts_with("HTTP/1.1 404 "));
+    }
+
+    #[test]
+    fn a_thread_that_fails_is_reported_and_started_again() {
+        let (mut metrics, address) = served();
+        assert_eq!(metrics.check(Instant::now()), None);
+        let broken = thread::spawn(|| -> io::Result<()> { panic!("on purpose") });
+        while !broken.is_finished() {
+            thread::yield_now();
+        }
+        metrics.thread = broken;
+        let said = metrics.check(Instant::now()).unwrap();
+        assert!(said.contains("broke off and was started again"), "{said}");
+        assert!(ask(address, "/healthz", "").ends_with("ok\n"));
+        assert_eq!(metrics.check(Instant::now()), None);
+    }
+
+    #[test]
+    fn connections_that_could_not_be_accepted_are_reported_now_and_then() {
+        let (mut metrics, _) = served();
+        let now = Instant::now();
+        metrics.counts.refused.fetch_add(3, Ordering::Relaxed);
+        assert!(metrics.check(now).unwrap().contains(" 3 connections could not be accepted"));
+        metrics.counts.refused.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(metrics.check(now), None);
+        assert!(metrics.check(now + REFUSED_EVERY).unwrap().contains(" 1 connections "));
+    }
 }

@@ -5,7 +5,15 @@
 //! lies behind the feature `live`: an interface, signals, rights, and the clock.
 
 #[cfg(feature = "live")]
+pub mod clock;
+#[cfg(feature = "live")]
+mod error;
+#[cfg(feature = "live")]
+mod exposition;
+#[cfg(feature = "live")]
 pub mod follow;
+#[cfg(feature = "live")]
+pub mod http;
 #[cfg(feature = "live")]
 pub mod interface;
 #[cfg(feature = "live")]
@@ -15,7 +23,11 @@ pub mod numbers;
 #[cfg(feature = "live")]
 pub mod recorder;
 #[cfg(feature = "live")]
+mod recordings;
+#[cfg(feature = "live")]
 pub mod rights;
 mod watch;
 
+#[cfg(feature = "live")]
+pub use error::Error;
 pub use watch::Watch;

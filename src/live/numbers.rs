@@ -139,6 +139,18 @@ impl Numbers {
         Self { stalls: causes.map(|cause| (cause.name(), 0)).into(), ..Self::default() }
     }
 
+    /// A copy without what only gathering needs.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        Self {
+            pairs: self.pairs.clone(),
+            records: self.records.clone(),
+            stalls: self.stalls.clone(),
+            shown: HashMap::new(),
+            ..*self
+        }
+    }
+
     /// Counts a stall that is over.
     pub fn stall(&mut self, cause: Cause) {
         *self.stalls.entry(cause.name()).or_default() += 1;

@@ -4,26 +4,25 @@
 //! ring is held, and some time after it is written by a thread of its own, with the verdict of that moment:
 //! a slow disk holds up nothing. It asks no clock.
 
+use super::error::Error;
+use super::recordings::Recordings;
 use crate::capture::Batch;
 use crate::findings::Stall;
 use crate::frame::Frame;
+use crate::output::{self, Folder, NewFile, Replace};
 use crate::report::annotated::{Annotated, HINT, Notes};
 use crate::report::live::What;
 use crate::time::{Span, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// Bytes of a batch of the ring: what is let go at once.
 const BATCH_BYTES: usize = 64 * 1024;
 /// What a frame weighs beside its bytes.
 const FRAME_WEIGHT: usize = 40;
-/// How the names of recordings begin and end.
-const NAME: (&str, &str) = ("qscope-", ".pcapng");
 /// Stalls of one recording; more are recorded without their verdicts.
 const MAX_STALLS: usize = 64;
 
@@ -64,6 +63,7 @@ struct Due {
 #[derive(Debug)]
 pub struct Recorder {
     settings: RecorderOptions,
+    recordings: Arc<Mutex<Recordings>>,
     ring: VecDeque<Arc<Batch>>,
     filling: Batch,
     filling_bytes: usize,
@@ -75,21 +75,37 @@ pub struct Recorder {
     writing: Option<JoinHandle<What>>,
 }
 
+/// Makes the folder of recordings where there is none.
+///
+/// # Errors
+/// It cannot be made, or is not to be written to.
+pub fn make_folder(path: &Path) -> Result<(), Error> {
+    Folder::open_or_make(path, None).map(drop).map_err(|error| wrong(path, &error))
+}
+
+fn wrong(path: &Path, error: &output::Error) -> Error {
+    let hint = "'chown' gives it to the user that qscope runs as (-Z)";
+    Error::new(format!("--record {}: {}", path.display(), error.sentence())).hint(hint)
+}
+
 impl Recorder {
     /// A recorder that holds nothing yet.
     ///
     /// # Errors
-    /// One sentence: the folder cannot be written to.
-    pub fn new(settings: RecorderOptions) -> Result<Self, String> {
-        let probe = settings.folder.join(".qscope-probe");
-        let wrong = |error: io::Error| {
-            let folder = settings.folder.display();
-            format!("--record {folder}: {error}: 'chown' gives it to the user that qscope runs as (-Z)")
+    /// The folder cannot be written to.
+    pub fn new(settings: RecorderOptions) -> Result<Self, Error> {
+        let path = &settings.folder;
+        let open = || {
+            let folder = Folder::open_or_make(path, None)?;
+            // Better known now than after the first stall; dropped, it leaves nothing.
+            folder.begin("probe".as_ref(), Replace { force: true, inputs: &[] })?;
+            Ok(folder)
         };
-        fs::create_dir_all(&settings.folder).and_then(|()| create(&probe)).map_err(wrong)?;
-        fs::remove_file(&probe).map_err(wrong)?;
+        let folder = open().map_err(|error: output::Error| wrong(path, &error))?;
+        let recordings = Arc::new(Mutex::new(Recordings::new(folder, settings.keep)));
         Ok(Self {
             settings,
+            recordings,
             ring: VecDeque::new(),
             filling: Batch::new(),
             filling_bytes: 0,
@@ -148,8 +164,8 @@ impl Recorder {
             self.drop_first();
         }
         let said = self.writing.take_if(|thread| thread.is_finished()).map(said);
-        if self.writing.is_none() && self.due.as_ref().is_some_and(|due| now >= due.until) {
-            self.write();
+        if said.is_none() && self.writing.is_none() && self.due.as_ref().is_some_and(|due| now >= due.until) {
+            return self.write();
         }
         said
     }
@@ -158,7 +174,7 @@ impl Recorder {
     #[must_use]
     pub fn finish(&mut self) -> Vec<What> {
         let mut all: Vec<_> = self.writing.take().map(said).into_iter().collect();
-        self.write();
+        all.extend(self.write());
         all.extend(self.writing.take().map(said));
         all
     }
@@ -176,19 +192,27 @@ impl Recorder {
         self.ring.pop_front()
     }
 
-    /// Begins to write what is due, on a thread of its own.
-    fn write(&mut self) {
-        let Some(due) = self.due.take() else { return };
+    /// Begins to write what is due, on a thread of its own; what does not work.
+    fn write(&mut self) -> Option<What> {
+        let due = self.due.take()?;
         self.turn();
         let cut_at = self.cut_at.filter(|cut_at| *cut_at >= due.from);
         let job = Job {
             batches: self.ring.iter().cloned().collect(),
             due,
             cut_at,
-            settings: self.settings.clone(),
+            snaplen: self.settings.snaplen,
+            recordings: Arc::clone(&self.recordings),
         };
-        let thread = thread::Builder::new().name("record".to_owned()).spawn(move || job.run());
-        self.writing = thread.ok();
+        match thread::Builder::new().name("record".to_owned()).spawn(move || job.run()) {
+            Ok(thread) => {
+                self.writing = Some(thread);
+                None
+            }
+            Err(error) => {
+                Some(What::Problem(format!("a recording could not be written: no thread: {error}")))
+            }
+        }
     }
 }
 
@@ -201,56 +225,46 @@ fn said(thread: JoinHandle<What>) -> What {
     thread.join().unwrap_or_else(|_| What::Problem("a recording broke off".to_owned()))
 }
 
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(path)
-}
-
 /// A recording to be written.
 struct Job {
     batches: Vec<Arc<Batch>>,
     due: Due,
     cut_at: Option<Timestamp>,
-    settings: RecorderOptions,
+    snaplen: u32,
+    recordings: Arc<Mutex<Recordings>>,
 }
 
 impl Job {
     fn run(self) -> What {
-        let first = self.due.verdicts.keys().next().copied().unwrap_or(0);
-        let seconds = self.due.told_at.nanos() / 1_000_000_000;
-        let stamp = jiff::Timestamp::from_second(seconds).unwrap_or_default().strftime("%Y%m%dT%H%M%SZ");
-        let path = self.settings.folder.join(format!("{}{stamp}-stall{first}{}", NAME.0, NAME.1));
-        let part = path.with_extension("part");
-        let written = self.write(&part).and_then(|frames| fs::rename(&part, &path).map(|()| frames));
-        match written {
-            Ok(frames) => {
-                remove_old(&self.settings);
-                What::Recording { path: path.display().to_string(), frames, stall: first }
-            }
-            Err(error) => {
-                // Half of it helps nobody, and the room is needed.
-                let _ = fs::remove_file(&part);
-                What::Problem(format!(
-                    "{} could not be written: {error}; the watching goes on ('df -h {}')",
-                    path.display(),
-                    self.settings.folder.display()
-                ))
-            }
-        }
+        let stall = self.due.verdicts.keys().next().copied().unwrap_or(0);
+        let mut recordings = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = recordings.folder().path().to_owned();
+        let written = recordings.begin(self.due.told_at, stall).and_then(|(name, file)| {
+            let path = folder.join(&name);
+            let (frames, file) = self.write(file).map_err(|error| output::Error::io(&path, error))?;
+            let id = file.finish(Replace::default())?;
+            recordings.wrote(name, id);
+            Ok(What::Recording { path: path.display().to_string(), frames, stall })
+        });
+        written.unwrap_or_else(|error| {
+            What::Problem(format!(
+                "the recording of stall #{stall} could not be written: {}; the watching goes on ('df -h {}')",
+                error.sentence(),
+                folder.display()
+            ))
+        })
     }
 
-    fn write(&self, path: &Path) -> io::Result<u64> {
+    fn write(&self, out: NewFile) -> io::Result<(u64, NewFile)> {
         let mut notes = Notes::default();
         self.due.verdicts.values().for_each(|verdict| notes.add(&verdict.stall));
-        let out = BufWriter::new(create(path)?);
-        let mut file = Annotated::new(out, &self.comment(), notes, self.settings.snaplen)?;
+        let mut file = Annotated::new(out, &self.comment(), notes, self.snaplen)?;
         for frame in self.batches.iter().flat_map(|batch| batch.frames()) {
             if frame.at >= self.due.from {
                 file.frame(&frame)?;
             }
         }
-        let frames = file.frames;
-        file.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        Ok(frames)
+        Ok((file.frames, file.finish()?))
     }
 
     fn comment(&self) -> String {
@@ -261,20 +275,5 @@ impl Job {
         }
         lines.push(HINT.to_owned());
         lines.join("\n")
-    }
-}
-
-/// Removes the oldest recordings. Their names begin with their times.
-fn remove_old(settings: &RecorderOptions) {
-    let Ok(entries) = fs::read_dir(&settings.folder) else { return };
-    let is_ours = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with(NAME.0) && name.ends_with(NAME.1)
-    };
-    let mut ours: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_ours).collect();
-    ours.sort();
-    for path in ours.iter().take(ours.len().saturating_sub(settings.keep)) {
-        // One that somebody else removed is gone all the same.
-        let _ = fs::remove_file(path);
     }
 }

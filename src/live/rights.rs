@@ -1,8 +1,10 @@
 //! Rights given up once the interface is open: what reads bytes off a wire needs none.
+//!
+//! All of it happens before the first thread is started, since each thread has rights of its own.
 
+use super::error::Error;
+use crate::output::Folder;
 use nix::unistd::{Gid, Uid, User, geteuid, setgid, setgroups, setuid};
-use std::fs;
-use std::os::unix::fs::chown;
 use std::path::Path;
 
 /// The user that root becomes unless asked otherwise.
@@ -20,19 +22,22 @@ pub struct Becomes {
 ///
 /// # Errors
 /// There is no such user, or only root may become another.
-pub fn whom(asked: Option<&str>) -> Result<Option<Becomes>, String> {
+pub fn whom(asked: Option<&str>) -> Result<Option<Becomes>, Error> {
     let name = match asked {
         Some(name) => name,
         None if geteuid().is_root() => CUSTOMARY_USER,
         None => return Ok(None),
     };
-    let user = User::from_name(name).map_err(|error| format!("-Z {name}: {error}"))?;
-    let user = user.ok_or_else(|| format!("-Z: there is no user {name}; 'getent passwd' lists them"))?;
+    let user = User::from_name(name).map_err(|error| Error::with(format!("-Z {name}"), error))?;
+    let user = user.ok_or_else(|| {
+        Error::new(format!("-Z: there is no user {name}")).hint("'getent passwd' lists them")
+    })?;
     if user.uid == geteuid() {
         return Ok(None);
     }
     if !geteuid().is_root() {
-        return Err(format!("-Z {name}: only root may become another user: run it with sudo, or without -Z"));
+        let what = format!("-Z {name}: only root may become another user");
+        return Err(Error::new(what).hint("run it with sudo, or without -Z"));
     }
     Ok(Some(Becomes { name: user.name, user: user.uid, group: user.gid }))
 }
@@ -42,38 +47,117 @@ impl Becomes {
     ///
     /// # Errors
     /// It can be neither made nor handed over.
-    pub fn makes_folder(&self, path: &Path) -> Result<(), String> {
+    pub fn makes_folder(&self, path: &Path) -> Result<(), Error> {
         if path.is_dir() {
             return Ok(());
         }
-        fs::create_dir_all(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        chown(path, Some(self.user.as_raw()), Some(self.group.as_raw()))
-            .map_err(|error| format!("{}: {error}", path.display()))
+        let made = Folder::open_or_make(path, Some((self.user, self.group)));
+        made.map(drop)
+            .map_err(|error| Error::new(format!("--record {}: {}", path.display(), error.sentence())))
     }
 }
 
-/// Gives up what is not needed any more, for good: no later program gains any right by being run.
+/// Forbids that any program which is run later gains rights by it: the first thing of all.
 ///
 /// # Errors
 /// The system refuses.
-pub fn drop_to(user: Option<&Becomes>) -> Result<(), String> {
+pub fn gain_none() -> Result<(), Error> {
+    no_new_privileges()
+}
+
+/// Gives up what is not needed any more, for good. Whoever is not root has no capability afterwards.
+///
+/// # Errors
+/// The system refuses.
+pub fn drop_to(user: Option<&Becomes>) -> Result<(), Error> {
     if let Some(Becomes { name, user, group }) = user {
-        let refused = |error| format!("cannot become {name}: {error}; -Z root stays root");
+        let refused = |error| Error::with(format!("cannot become {name}"), error).hint("-Z root stays root");
         setgroups(&[*group]).map_err(refused)?;
         setgid(*group).map_err(refused)?;
         setuid(*user).map_err(refused)?;
     }
-    no_new_privileges()
+    if geteuid().is_root() { Ok(()) } else { drop_capabilities() }
 }
 
+/// What a unit or a file's capabilities gave, for opening the interface.
 #[cfg(target_os = "linux")]
-fn no_new_privileges() -> Result<(), String> {
-    nix::sys::prctl::set_no_new_privs().map_err(|error| format!("no_new_privs: {error}"))
+fn drop_capabilities() -> Result<(), Error> {
+    use caps::CapSet;
+    for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
+        let cleared = caps::clear(None, set);
+        // A kernel before 4.3 has no ambient ones.
+        if !matches!(set, CapSet::Ambient) {
+            cleared.map_err(|error| Error::with("capabilities", error))?;
+        }
+    }
+    Ok(())
 }
 
 /// Elsewhere there is nothing of the kind.
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unnecessary_wraps, reason = "as on Linux")]
-fn no_new_privileges() -> Result<(), String> {
+fn drop_capabilities() -> Result<(), Error> {
+    Ok(())
+}
+
+/// What the process still needs of the system.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs<'a> {
+    /// The folder that is followed.
+    pub reads: Option<&'a Path>,
+    /// The folder that recordings are written to.
+    pub writes: Option<&'a Path>,
+    /// The port that is listened on.
+    pub port: Option<u16>,
+}
+
+/// Confines the process to that by Landlock, as far as the kernel knows it: no other file can be opened, and no
+/// connection be made. Whether any of it is in force.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn confine(needs: Needs<'_>) -> bool {
+    confined(needs).is_ok_and(|status| status != landlock::RulesetStatus::NotEnforced)
+}
+
+#[cfg(target_os = "linux")]
+fn confined(needs: Needs<'_>) -> Result<landlock::RulesetStatus, landlock::RulesetError> {
+    use landlock::{
+        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, Ruleset, RulesetAttr,
+        RulesetCreatedAttr, path_beneath_rules,
+    };
+    // What is newer than this is not restricted; what the kernel does not know of it neither.
+    let abi = ABI::V4;
+    // libpcap reads its counts from these.
+    let system = ["/proc", "/sys"].map(Path::new);
+    let reads = system.into_iter().chain(needs.reads);
+    let ports = needs.port.map(|port| NetPort::new(port, AccessNet::BindTcp));
+    let status = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))?
+        .handle_access(AccessNet::from_all(abi))?
+        .create()?
+        .add_rules(path_beneath_rules(reads, AccessFs::from_read(abi)))?
+        .add_rules(path_beneath_rules(needs.writes, AccessFs::from_all(abi)))?
+        .add_rules(ports.map(Ok::<_, landlock::RulesetError>))?
+        .restrict_self()?;
+    Ok(status.ruleset)
+}
+
+/// Elsewhere there is nothing of the kind.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn confine(_needs: Needs<'_>) -> bool {
+    false
+}
+
+#[cfg(target_os = "linux")]
+fn no_new_privileges() -> Result<(), Error> {
+    nix::sys::prctl::set_no_new_privs().map_err(|error| Error::with("no_new_privs", error))
+}
+
+/// Elsewhere there is nothing of the kind.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Linux")]
+fn no_new_privileges() -> Result<(), Error> {
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! The section's comment is the verdict, and each frame of evidence carries its sentence. Nothing is
 //! changed or left out of a frame.
 
+use super::escape;
 use crate::findings::Stall;
 use crate::frame::{Frame, FrameRef, LinkType};
 use crate::pcapfile::{ByteOrder, pcapng};
@@ -59,7 +60,7 @@ impl<W: Write> Annotated<W> {
     /// What the writer says.
     pub fn new(mut out: W, comment: &str, notes: Notes, snaplen: u32) -> io::Result<Self> {
         let mut buffer = Vec::new();
-        ENCODER.section(comment, &mut buffer);
+        ENCODER.section(&shown(comment), &mut buffer);
         out.write_all(&buffer)?;
         Ok(Self { out, notes, interfaces: Vec::new(), snaplen, buffer, frames: 0, noted: 0 })
     }
@@ -77,10 +78,10 @@ impl<W: Write> Annotated<W> {
             self.interfaces.push(frame.link);
             self.interfaces.len() - 1
         });
-        let note = self.notes.0.get(&frame.id).map_or("", String::as_str);
+        let note = self.notes.0.get(&frame.id).map_or_else(String::new, |note| shown(note));
         self.frames += 1;
         self.noted += u64::from(!note.is_empty());
-        ENCODER.frame(u32::try_from(interface).unwrap_or(0), frame, note, &mut self.buffer);
+        ENCODER.frame(u32::try_from(interface).unwrap_or(0), frame, &note, &mut self.buffer);
         self.out.write_all(&self.buffer)
     }
 
@@ -94,4 +95,24 @@ impl<W: Write> Annotated<W> {
     }
 }
 
+/// A comment's lines, each safe to show: names in it are whatever a configuration says.
+fn shown(comment: &str) -> String {
+    comment.lines().map(escape::text).collect::<Vec<_>>().join("\n")
+}
+
 const ENCODER: pcapng::Encoder = pcapng::Encoder { order: ByteOrder::Little };
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn comments_carry_nothing_that_a_terminal_obeys() {
+        let comment = "stall #1 of \u{1b}[2Jzk1\u{202e}\nsecond line";
+        let out = Annotated::new(Vec::new(), comment, Notes::default(), 0).unwrap().finish().unwrap();
+        let has = |text: &str| out.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(!has("\u{1b}") && !has("\u{202e}"));
+        assert!(has("stall #1 of \\u{1b}[2Jzk1\\u{202e}\nsecond line"));
+    }
+}

@@ -253,11 +253,8 @@ impl Tracker {
     }
 
     fn shown(&self, link: &LinkTrack, settings: &Settings) -> Link {
-        shown(
-            link,
-            settings,
-            link_vantage::of(link, &self.vantages, self.vantage.host(), &self.options.hosts),
-        )
+        let seen = link_vantage::of(link, &self.vantages, self.vantage.host(), &self.options.hosts);
+        Link { tick_ms: self.ticks.of_link(link.id), ..shown(link, settings, seen) }
     }
 
     #[cold]
@@ -415,6 +412,7 @@ fn shown(
         },
         bytes: totals.map(|totals| totals.bytes).unwrap_or_default(),
         losses: totals.map(|totals| totals.losses).unwrap_or_default(),
+        tick_ms: None,
         sessions: link.sessions,
         vantage,
         seen_from,
@@ -535,7 +533,7 @@ impl Tracker {
             PacketType::Proposal if serves => self.timeline.write(id, packet.at, packet.size),
             PacketType::Ping if !packet.direction.is_to_leader() && !packet.inferred => {
                 if let Some(last) = last_ping {
-                    self.ticks.add(packet.at.since(last));
+                    self.ticks.add(id, packet.at.since(last));
                 }
                 self.prune_timeline();
                 self.learn_least_wait();

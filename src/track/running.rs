@@ -11,6 +11,7 @@ use crate::diagnose;
 use crate::findings::{Election, NearMiss, Outcome, Report, Stall, Violation};
 use crate::proto::Sid;
 use crate::time::{Span, Timestamp};
+use std::collections::HashSet;
 
 /// Stalls kept of links that were let go; beyond, the oldest are let go too.
 const MAX_STALLS: usize = 1_024;
@@ -228,6 +229,8 @@ impl Tracker {
         }
         let mut going = is_going.iter();
         self.links.retain(|_| !going.next().copied().unwrap_or(false));
+        let held: HashSet<u32> = self.links.iter().map(|link| link.id).collect();
+        self.ticks.retain(|link| held.contains(&link));
     }
 
     /// Begins a new window of the links' figures: [`LinkTrack::rotate`].

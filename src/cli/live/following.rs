@@ -8,8 +8,8 @@ use crate::capture::Batch;
 use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::replay::Request;
 use crate::dissect::DissectOptions;
+use crate::live::clock::{Distance, Timeline};
 use crate::live::follow::{Follower, Polled};
-use crate::live::interface::now;
 use crate::live::rights;
 use crate::report::clock;
 use std::path::Path;
@@ -17,8 +17,6 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often the folder is listed.
-const LIST_EVERY: Duration = Duration::from_millis(250);
 /// How long to wait for a file to grow.
 const NAP: Duration = Duration::from_millis(20);
 
@@ -32,46 +30,48 @@ pub(super) fn run(
 ) -> Result<ExitStatus, Failure> {
     // Who may read the files is whoever may: rights are given up only where it is asked for.
     let becomes = match &args.user {
-        Some(user) => rights::whom(Some(user)).map_err(Failure::wrong)?,
+        Some(user) => rights::whom(Some(user))?,
         None => None,
     };
-    let metrics = serve(args)?;
     give_up_rights(args, becomes.as_ref())?;
-    let mut follower = Follower::new(folder, MAX_FILES).map_err(Failure::wrong)?;
-    let mut session = session(args, asked, settings, Output::new(args, true, Vec::new()), metrics)?;
+    let metrics = serve(args)?;
+    let mut follower = Follower::new(folder, MAX_FILES)?;
+    let mut session = session(args, asked, settings, Output::new(args, true, Vec::new())?, metrics)?;
     session.follows(&folder.display().to_string());
-    session.start(now(), "")?;
-    follow(&mut session, &mut follower, signals)?;
+    let timeline = Timeline::start();
+    session.start(timeline.now(), "")?;
+    follow(&mut session, &mut follower, timeline, signals)?;
     session.finish()?;
     Ok(ExitStatus::Done)
 }
 
-fn follow(session: &mut Session, follower: &mut Follower, signals: &Signals) -> Result<(), Failure> {
+fn follow(
+    session: &mut Session,
+    follower: &mut Follower,
+    timeline: Timeline,
+    signals: &Signals,
+) -> Result<(), Failure> {
     let mut batch = Batch::new();
-    let mut listed_at: Option<Instant> = None;
     let mut is_caught_up = false;
     let mut counted_at = Instant::now();
+    let mut distance = Distance::new(timeline);
     loop {
-        batch.clear();
-        let step = follower.read(&mut batch, now());
-        session.batch(&batch)?;
-        tell(session, &step)?;
-        let mut more = step.more;
-        if !more && listed_at.is_none_or(|at| at.elapsed() >= LIST_EVERY) {
-            listed_at = Some(Instant::now());
-            let step = follower.look(now());
-            more = step.more;
-            tell(session, &step)?;
+        if let Some(set) = distance.look() {
+            session.clock_set(&set)?;
         }
-        if !more {
+        batch.clear();
+        let step = follower.step(&mut batch, &distance, timeline.now());
+        tell(session, &step)?;
+        session.batch(&batch)?;
+        if !step.more {
             if let Some(last) = follower.last_at() {
-                let behind = now().since(last);
+                let behind = timeline.now().since(last);
                 session.behind(behind);
                 if !std::mem::replace(&mut is_caught_up, true) {
                     session.notice(&format!("read up to {} before now", clock::millis(behind.millis())))?;
                 }
             }
-            if let Some(quiet_until) = follower.quiet_until(now()) {
+            if let Some(quiet_until) = follower.quiet_until(timeline.now()) {
                 session.time(quiet_until);
             }
         }
@@ -80,7 +80,7 @@ fn follow(session: &mut Session, follower: &mut Follower, signals: &Signals) -> 
         }
         if counted_at.elapsed() >= COUNT_EVERY {
             counted_at = Instant::now();
-            session.publish();
+            session.publish()?;
         }
         if signals.stop.load(Ordering::Relaxed) {
             return Ok(());
@@ -88,23 +88,26 @@ fn follow(session: &mut Session, follower: &mut Follower, signals: &Signals) -> 
         if signals.report.swap(false, Ordering::Relaxed) {
             session.report()?;
         }
-        if !more {
+        if !step.more {
             thread::sleep(NAP.min(LONGEST_SLEEP));
         }
     }
 }
 
 fn tell(session: &mut Session, step: &Polled) -> Result<(), Failure> {
-    if let Some(path) = &step.began {
+    for (number, path) in &step.began {
         let path = path.display().to_string();
-        session.reads_file(&path);
+        session.reads_file(*number, &path);
         session.notice(&format!("reads {path}"))?;
     }
-    if let Some((about, compression)) = step.description {
-        session.is_described(about, compression);
+    for (number, about, compression) in &step.described {
+        session.is_described(*number, *about, *compression);
+    }
+    for (number, problem) in &step.problems {
+        session.has_problem(*number, problem);
     }
     for notice in &step.notices {
         session.notice(notice)?;
     }
-    Ok(())
+    step.losses.iter().try_for_each(|loss| session.lost(loss))
 }

@@ -5,23 +5,26 @@
 
 mod args;
 mod following;
+mod gaps;
 mod output;
 mod session;
+mod writer;
 
 pub(super) use args::{HELP, LiveArgs};
 
 use super::exit::{ExitStatus, Failure};
 use super::replay::{Request, options};
 use crate::dissect::{DissectOptions, Hosts};
-use crate::live::interface::{self, Capturing, Over, now};
+use crate::live::clock::Timeline;
+use crate::live::interface::{self, Capturing, Over};
 use crate::live::metrics::Metrics;
 use crate::live::recorder::{self, Recorder};
-use crate::live::rights::{self, Becomes};
+use crate::live::rights::{self, Becomes, Needs};
 use crate::time::{Span, Timestamp};
 use crate::track;
 use output::Output;
 use session::{Kept, Session};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -41,6 +44,7 @@ const DROPS_EVERY: Duration = Duration::from_secs(10);
 
 /// Watches until it is told to stop.
 pub(super) fn run(args: &LiveArgs) -> Result<ExitStatus, Failure> {
+    rights::gain_none()?;
     if args.list_interfaces {
         let mut out = io::stdout().lock();
         for line in interface::list() {
@@ -74,16 +78,17 @@ fn capture(
         buffer_mib: args.buffer,
         promiscuous: !args.no_promiscuous,
     };
-    let becomes = rights::whom(args.user.as_deref()).map_err(Failure::wrong)?;
-    let metrics = serve(args)?;
-    let opened = interface::open(&request).map_err(Failure::wrong)?;
+    let becomes = rights::whom(args.user.as_deref())?;
+    let opened = interface::open(&request)?;
     give_up_rights(args, becomes.as_ref())?;
-    let output = Output::new(args, opened.about.nanos, vec![name.clone()]);
+    let metrics = serve(args)?;
+    let output = Output::new(args, opened.about.nanos, vec![name.clone()])?;
     let mut session = session(args, asked, settings, output, metrics)?;
     session.reads(&name, opened.about.link_type, args.snaplen, opened.about.nanos);
-    session.start(now(), &request.filter())?;
-    let capturing = Capturing::start(opened).map_err(Failure::wrong)?;
-    let outcome = watch(&mut session, &capturing, signals);
+    let timeline = Timeline::start();
+    session.start(timeline.now(), &request.filter())?;
+    let capturing = Capturing::start(opened, timeline)?;
+    let outcome = watch(&mut session, &capturing, timeline, signals);
     capturing.stop();
     let rest = outcome.and_then(|()| drain(&mut session, &capturing));
     session.received(capturing.received());
@@ -99,17 +104,24 @@ fn capture(
     }
 }
 
-/// From here on no rights are needed.
+/// From here on no rights are needed, and only what was named can be reached.
 fn give_up_rights(args: &LiveArgs, becomes: Option<&Becomes>) -> Result<(), Failure> {
     if let Some((folder, becomes)) = args.record.as_ref().zip(becomes) {
-        becomes.makes_folder(folder).map_err(|what| Failure::wrong(format!("--record: {what}")))?;
+        becomes.makes_folder(folder)?;
     }
-    rights::drop_to(becomes).map_err(Failure::wrong)
+    rights::drop_to(becomes)?;
+    if let Some(folder) = &args.record {
+        recorder::make_folder(folder)?;
+    }
+    let (reads, writes) = (args.follow.as_deref(), args.record.as_deref());
+    // Where the kernel does not know how, the other bounds are left.
+    let _ = rights::confine(Needs { reads, writes, port: args.metrics.map(|address| address.port()) });
+    Ok(())
 }
 
-/// Begins to answer those who ask for metrics, while there still is the right to.
+/// Begins to answer those who ask for metrics, without any right that it could be abused for.
 fn serve(args: &LiveArgs) -> Result<Option<Metrics>, Failure> {
-    args.metrics.map(Metrics::serve).transpose().map_err(Failure::wrong)
+    Ok(args.metrics.map(Metrics::serve).transpose()?)
 }
 
 fn session(
@@ -124,7 +136,7 @@ fn session(
     let kept = Kept { links: args.max_links, window: span(args.window) };
     let mut session = Session::new(settings, told, kept, output);
     if let Some(settings) = recording(args) {
-        session.records(Recorder::new(settings).map_err(Failure::wrong)?);
+        session.records(Recorder::new(settings)?);
     }
     if let Some(metrics) = metrics {
         session.publishes(metrics);
@@ -145,11 +157,19 @@ fn recording(args: &LiveArgs) -> Option<recorder::RecorderOptions> {
 }
 
 /// Takes frames as they come, and lets time pass where none does.
-fn watch(session: &mut Session, capturing: &Capturing, signals: &Signals) -> Result<(), Failure> {
+fn watch(
+    session: &mut Session,
+    capturing: &Capturing,
+    timeline: Timeline,
+    signals: &Signals,
+) -> Result<(), Failure> {
     let (mut told_at, mut counted_at) = (Instant::now(), Instant::now());
     loop {
+        if let Some(set) = capturing.clock_set() {
+            session.clock_set(&set)?;
+        }
         let quiet_until = capturing.quiet_until();
-        if !take(session, capturing, sleep(session.next_due(), now()))? {
+        if !take(session, capturing, sleep(session.next_due(), timeline.now()))? {
             return Ok(());
         }
         session.time(quiet_until);
@@ -159,7 +179,7 @@ fn watch(session: &mut Session, capturing: &Capturing, signals: &Signals) -> Res
         if counted_at.elapsed() >= COUNT_EVERY {
             counted_at = Instant::now();
             session.received(capturing.received());
-            session.publish();
+            session.publish()?;
         }
         if told_at.elapsed() >= DROPS_EVERY {
             told_at = Instant::now();
@@ -220,14 +240,27 @@ struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen. A second SIGINT or SIGTERM ends the process at once.
+    /// Begins to listen. SIGINT, SIGTERM and SIGHUP each end the watching with its report; a second one of the same kind
+    /// ends the process at once.
     fn heed() -> io::Result<Self> {
         let (stop, report) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        for signal in [SIGINT, SIGTERM] {
-            flag::register_conditional_shutdown(signal, 2, Arc::clone(&stop))?;
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            if signal == SIGHUP && is_hangup_ignored() {
+                continue;
+            }
+            let asked = Arc::new(AtomicBool::new(false));
+            flag::register_conditional_shutdown(signal, 2, Arc::clone(&asked))?;
+            flag::register(signal, asked)?;
             flag::register(signal, Arc::clone(&stop))?;
         }
         flag::register(SIGUSR1, Arc::clone(&report))?;
         Ok(Self { stop, report })
     }
+}
+
+/// Whether whoever started us has us outlive the terminal, as `nohup` does: SIGHUP is bit 0 of the mask.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

@@ -1,29 +1,40 @@
-//! Announcements and reports to standard output, each written out at once.
+//! Announcements and reports to standard output, each written out at once by a thread of its own.
 
 use super::args::LiveArgs;
+use super::writer::Writer;
 use crate::cli::args::Format;
 use crate::cli::replay::is_coloured;
 use crate::findings::{Report, selection::Selection};
 use crate::report::clock::{Digits, WallClock};
-use crate::report::live::Event;
+use crate::report::live::{Event, What};
 use crate::report::{json, text};
 use crate::time::Timestamp;
 use jiff::tz::TimeZone;
 use std::io::{self, Write};
+use std::time::Duration;
 
-/// Where it is told.
-pub(super) enum Output {
+/// How long the end waits for a reader.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where it is announced.
+pub(super) struct Output {
+    form: Form,
+    writer: Writer,
+}
+
+enum Form {
     Text { lines: text::live::Lines, style: text::Style },
     Json(json::live::Lines),
 }
 
 impl Output {
-    pub(super) fn new(args: &LiveArgs, nanos: bool, sources: Vec<String>) -> Self {
+    /// Begins to write to standard output.
+    pub(super) fn new(args: &LiveArgs, nanos: bool, sources: Vec<String>) -> io::Result<Self> {
         let digits = Digits::of(nanos);
         let clock = WallClock { zone: args.tz.clone(), digits };
-        match args.format {
-            Format::Json => Self::Json(json::live::Lines { digits, files: sources }),
-            Format::Text => Self::Text {
+        let form = match args.format {
+            Format::Json => Form::Json(json::live::Lines { digits, files: sources }),
+            Format::Text => Form::Text {
                 lines: text::live::Lines { clock: clock.clone(), is_coloured: is_coloured(args.color) },
                 style: text::Style {
                     clock,
@@ -32,33 +43,50 @@ impl Output {
                     selection: Selection::default(),
                 },
             },
-        }
+        };
+        Ok(Self { form, writer: Writer::start(io::stdout())? })
     }
 
-    /// Notes the path of one more file.
-    pub(super) fn file(&mut self, path: &str) {
-        if let Self::Json(lines) = self
-            && lines.files.len() <= super::session::MAX_FILES as usize
+    /// Notes the path of one more file, by its number.
+    pub(super) fn file(&mut self, number: u32, path: &str) {
+        if let Form::Json(lines) = &mut self.form
+            && lines.files.len() <= number as usize
         {
             lines.files.push(path.to_owned());
         }
     }
 
-    /// Writes an announcement.
-    pub(super) fn event(&self, event: &Event) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        match self {
-            Self::Text { lines, .. } => lines.event(event, &mut out)?,
-            Self::Json(lines) => lines.event(event, &mut out)?,
+    /// Writes an announcement, and before it how many were dropped.
+    ///
+    /// # Errors
+    /// The output is gone.
+    pub(super) fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.say_dropped(event.at)?;
+        let bytes = self.line(event)?;
+        self.writer.put(bytes)
+    }
+
+    fn say_dropped(&mut self, at: Timestamp) -> io::Result<()> {
+        let Some(dropped) = self.writer.dropped() else { return Ok(()) };
+        let what = format!("{dropped} announcements or reports were dropped: nobody read the output");
+        let bytes = self.line(&Event { at, what: What::Problem(what) })?;
+        self.writer.put(bytes)
+    }
+
+    fn line(&self, event: &Event) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        match &self.form {
+            Form::Text { lines, .. } => lines.event(event, &mut out)?,
+            Form::Json(lines) => lines.event(event, &mut out)?,
         }
-        out.flush()
+        Ok(out)
     }
 
     /// What an announcement says, without its time.
     pub(super) fn sentence(&self, event: &Event) -> String {
-        match self {
-            Self::Text { lines, .. } => lines.sentence(&event.what),
-            Self::Json(json) => {
+        match &self.form {
+            Form::Text { lines, .. } => lines.sentence(&event.what),
+            Form::Json(json) => {
                 let clock = WallClock { zone: TimeZone::UTC, digits: json.digits };
                 text::live::Lines { clock, is_coloured: false }.sentence(&event.what)
             }
@@ -66,16 +94,28 @@ impl Output {
     }
 
     /// Writes a report.
-    pub(super) fn report(&self, at: Timestamp, report: &Report) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        match self {
-            Self::Text { style, .. } => {
+    ///
+    /// # Errors
+    /// The output is gone.
+    pub(super) fn report(&mut self, at: Timestamp, report: &Report) -> io::Result<()> {
+        self.say_dropped(at)?;
+        let mut out = Vec::new();
+        match &self.form {
+            Form::Text { style, .. } => {
                 writeln!(out)?;
                 text::write(report, style, &mut out)?;
                 writeln!(out)?;
             }
-            Self::Json(lines) => lines.report(at, report, &mut out)?,
+            Form::Json(lines) => lines.report(at, report, &mut out)?,
         }
-        out.flush()
+        self.writer.put(out)
+    }
+
+    /// Waits until all is written, if anybody reads it.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub(super) fn finish(self) -> io::Result<()> {
+        self.writer.finish(PATIENCE)
     }
 }

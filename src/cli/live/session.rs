@@ -3,6 +3,7 @@
 //! It asks no clock: the present is the latest of the frames' times and of what it is told. So a file
 //! gives the same announcements as the wire it was taken from.
 
+use super::gaps::Gaps;
 use super::output::Output;
 use crate::capture::{Batch, Compression, FileInfo};
 use crate::cli::exit::Failure;
@@ -11,13 +12,17 @@ use crate::dissect::{DissectOptions, Dissector};
 use crate::findings::{LiveInput, Received, Report};
 use crate::frame::LinkType;
 use crate::live::Watch;
+use crate::live::clock::{ClockSet, Shown};
+use crate::live::follow::Loss;
 use crate::live::metrics::Metrics;
 use crate::live::numbers::Numbers;
 use crate::live::recorder::Recorder;
 use crate::pcapfile::Description;
+use crate::report::clock;
 use crate::report::live::{Event, What};
 use crate::time::{Span, Timestamp};
 use crate::track::{self, Tracker};
+use std::time::Instant;
 
 /// How often links that are over are looked for, to be let go.
 const EVICT_EVERY: Span = Span::from_millis(1_000);
@@ -51,6 +56,8 @@ pub(super) struct Session {
     let_go_at: Timestamp,
     window_from: Timestamp,
     drops_told: u64,
+    gaps: Gaps,
+    shown: Shown,
 }
 
 impl Session {
@@ -77,6 +84,8 @@ impl Session {
             let_go_at: Timestamp::MIN,
             window_from: Timestamp::MIN,
             drops_told: 0,
+            gaps: Gaps::default(),
+            shown: Shown::default(),
         }
     }
 
@@ -92,20 +101,44 @@ impl Session {
         });
     }
 
-    /// Frames will come from one more file; the last entry stands for all beyond `MAX_FILES`.
-    pub(super) fn reads_file(&mut self, path: &str) {
-        if self.files.len() <= MAX_FILES as usize {
+    /// Frames will come from one more file, by its number; the last entry stands for all beyond `MAX_FILES`.
+    pub(super) fn reads_file(&mut self, number: u32, path: &str) {
+        if self.files.len() <= number as usize {
             self.files.push(FileInfo { path: path.to_owned(), ..FileInfo::default() });
         }
-        self.output.file(path);
+        self.output.file(number, path);
     }
 
-    /// What the file that is read says of itself.
-    pub(super) fn is_described(&mut self, about: Description, compression: Compression) {
-        if let Some(file) = self.files.last_mut() {
+    /// What a file says of itself.
+    pub(super) fn is_described(&mut self, number: u32, about: Description, compression: Compression) {
+        if let Some(file) = self.files.get_mut(number as usize) {
             (file.format, file.compression) = (Some(about.format), compression);
             (file.link_type, file.snaplen, file.nanos) = (about.link_type, about.snaplen, about.nanos);
         }
+    }
+
+    /// What stopped the reading of a file.
+    pub(super) fn has_problem(&mut self, number: u32, problem: &str) {
+        if let Some(file) = self.files.get_mut(number as usize) {
+            file.problem = Some(problem.to_owned());
+        }
+    }
+
+    /// Something was written to a file and never read.
+    pub(super) fn lost(&mut self, loss: &Loss) -> Result<(), Failure> {
+        self.gaps.open(loss.from.unwrap_or(self.now));
+        let bytes = loss.bytes.map_or_else(|| "an unknown number of".to_owned(), |bytes| bytes.to_string());
+        let path = loss.path.display();
+        self.problem(&format!("{path}: written anew before it was read to its end: {bytes} bytes are lost"))
+    }
+
+    /// The system's clock was set: times are shown by the new one from here on, deadlines go on as they were.
+    pub(super) fn clock_set(&mut self, set: &ClockSet) -> Result<(), Failure> {
+        self.gaps.add(set.before, set.after);
+        self.shown.set(set);
+        let way = if set.by < Span::ZERO { "back" } else { "forward" };
+        let by = clock::millis(set.by.nanos().unsigned_abs() / 1_000_000);
+        self.notice(&format!("the system's clock was set {way} by {by}: deadlines go on as they were"))
     }
 
     /// Names where frames come from.
@@ -133,6 +166,9 @@ impl Session {
 
     /// Takes frames.
     pub(super) fn batch(&mut self, batch: &Batch) -> Result<(), Failure> {
+        if let Some(first) = batch.frame(0) {
+            self.gaps.close(first.at);
+        }
         self.passed.batch(batch, &mut self.dissector, &mut self.tracker);
         for frame in batch.frames() {
             if let Some(recorder) = &mut self.recorder {
@@ -238,14 +274,15 @@ impl Session {
         self.metrics = Some((metrics, Numbers::new()));
     }
 
-    /// Gathers the numbers of now.
-    pub(super) fn publish(&mut self) {
-        let Some((metrics, numbers)) = &mut self.metrics else { return };
+    /// Gathers the numbers of now, and sees to it that they are served.
+    pub(super) fn publish(&mut self) -> Result<(), Failure> {
+        let Some((metrics, numbers)) = &mut self.metrics else { return Ok(()) };
         numbers.gather(&self.tracker, self.now);
         numbers.stalls_open = self.watch.open_stalls().count() as u64;
         numbers.frames = self.files.iter().map(|file| file.frames).sum();
         numbers.received = self.live.received.unwrap_or_default();
         metrics.publish(numbers);
+        metrics.check(Instant::now()).map_or(Ok(()), |what| self.problem(&what))
     }
 
     /// Keeps the last frames, and writes them when a stall is told.
@@ -258,7 +295,7 @@ impl Session {
     }
 
     /// Writes the report so far; the watching goes on.
-    pub(super) fn report(&self) -> Result<(), Failure> {
+    pub(super) fn report(&mut self) -> Result<(), Failure> {
         let mut dissector = self.dissector.clone();
         let mut tracker = self.tracker.clone();
         dissector.finish(&mut tracker);
@@ -278,7 +315,8 @@ impl Session {
         self.dissector.finish(&mut self.tracker);
         let tracker = std::mem::take(&mut self.tracker);
         let report = self.whole(tracker, &self.dissector);
-        Ok(self.output.report(self.now, &report)?)
+        self.output.report(self.now, &report)?;
+        Ok(self.output.finish()?)
     }
 
     /// The report of trackers whose dissector has ended.
@@ -287,6 +325,7 @@ impl Session {
         report.input = self.passed.input(&self.files, &[]);
         report.input.live = Some(self.live.clone());
         report.limits_hit.extend(dissector.limits_hit());
+        report.coverage.gaps.extend(self.gaps.until(self.now));
         report
     }
 }

@@ -79,6 +79,19 @@ impl TypeChoice {
     }
 }
 
+/// Bytes of a line of text; a path, or a configuration, may have as many as its sender likes.
+const MAX_LINE: usize = 4_096;
+
+/// Cuts a line that is too long, and says by how much.
+fn shorten(line: &mut String) {
+    if line.len() > MAX_LINE {
+        let end = (0..=MAX_LINE).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
+        let rest = line.len().saturating_sub(end);
+        line.truncate(end);
+        line.push_str(&format!("... ({rest} bytes more)"));
+    }
+}
+
 /// Writes records as they pass.
 #[derive(Debug)]
 pub struct Dump<W> {
@@ -138,6 +151,7 @@ impl<W: Write> Dump<W> {
             json::write(record, &self.options, &mut self.buffer);
         } else {
             line::write(record, &self.options, &mut self.buffer);
+            shorten(&mut self.buffer);
         }
         self.put();
     }

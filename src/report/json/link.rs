@@ -31,6 +31,7 @@ pub(super) struct LinkView {
     bytes: Both<BytesView>,
     losses: Both<u32>,
     losses_by_reason: Both<BTreeMap<&'static str, u32>>,
+    tick_ms: Option<u32>,
     sessions: u64,
     vantage: VantageView,
     seen_from: Vec<String>,
@@ -75,6 +76,7 @@ impl LinkView {
             losses_by_reason: Both::of(&link.losses, |losses| {
                 losses.by_reason().map(|(reason, count)| (reason.name(), count)).collect()
             }),
+            tick_ms: link.tick_ms,
             sessions: link.sessions,
             vantage: VantageView {
                 end: link.vantage.end.name(),

@@ -154,6 +154,17 @@ fn links(page: &mut Page<'_>) {
     if !tls.is_empty() {
         label(page, "tls", &format!("{} encrypted: nothing inside can be read", ids(&tls)));
     }
+    let settings = &page.report.settings;
+    let other_ticks: Vec<_> = links.iter().filter(|link| link.has_another_tick(settings)).collect();
+    if let Some(tick) = other_ticks.first().and_then(|link| link.tick_ms) {
+        let links: Vec<_> = other_ticks.iter().map(|link| link.id).collect();
+        let text = format!(
+            "{}: PINGs as of a tickTime of {tick} ms; the limits here are those of {} ms",
+            ids(&links),
+            settings.tick_ms
+        );
+        label(page, "other tick", &text);
+    }
 }
 
 fn total<'a>(links: &'a [Link], maps: impl Fn(&'a Link) -> [&'a BTreeMap<PacketType, u64>; 2]) -> u64 {

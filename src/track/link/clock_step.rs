@@ -82,7 +82,7 @@ impl LinkTrack {
         if !is_less {
             return;
         }
-        let step = ClockStep { from, to: at, by: Span::from_nanos(len.nanos() - passed.nanos()) };
+        let step = ClockStep { from, to: at, by: len.less(passed) };
         reader.unconfirmed_step = Some(step);
         let other = self.reader.of(direction.other());
         // Its last sign of life may be a later one before the step.
@@ -109,7 +109,7 @@ impl LinkTrack {
     fn take_back(&mut self, step: &ClockStep) {
         let spans = |start: Timestamp, end: Timestamp| start <= step.from && end >= step.to;
         for wait in self.waits.iter_mut().filter(|wait| spans(wait.start, wait.end)) {
-            wait.end = wait.start.plus(Span::from_nanos(wait.len().nanos() - step.by.nanos()));
+            wait.end = wait.start.plus(wait.len().less(step.by));
         }
         let least = self.remembers;
         self.waits.retain(|wait| wait.len() >= least);
@@ -128,7 +128,7 @@ impl LinkTrack {
     #[inline]
     pub(super) fn without_steps(&self, start: Timestamp, end: Timestamp) -> Timestamp {
         let within = self.steps.iter().filter(|step| start <= step.from && end >= step.to);
-        within.fold(end, |end, step| start.plus(Span::from_nanos(end.since(start).nanos() - step.by.nanos())))
+        within.fold(end, |end, step| start.plus(end.since(start).less(step.by)))
     }
 }
 
@@ -146,4 +146,30 @@ pub(in crate::track) fn all<'a>(links: impl Iterator<Item = &'a LinkTrack>) -> V
         is_same
     });
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Endpoint;
+    use crate::dissect::LinkOpened;
+    use crate::frame::FrameRef;
+
+    #[test]
+    fn steps_of_centuries_forth_and_back_are_borne() {
+        let (min, max) = (Timestamp::MIN, Timestamp::MAX);
+        let (leader, learner, frame) = (Endpoint::default(), Endpoint::default(), FrameRef::default());
+        let opened = LinkOpened { leader, learner, at: min, frame, picked_up: true };
+        let mut link = LinkTrack::new(1, &opened);
+        let by = Span::from_nanos(i64::MAX);
+        link.steps = vec![ClockStep { from: min, to: max, by }; 4];
+        assert!(link.without_steps(min, max) <= max);
+        assert!(link.without_steps(max, min) <= max);
+        for at in [min, max, min, Timestamp::from_nanos(0), max, min, max] {
+            for direction in [Direction::ToLeader, Direction::ToLearner] {
+                link.look_for_step(direction, Some(7), at);
+                link.look_for_step(direction, None, at);
+            }
+        }
+    }
 }

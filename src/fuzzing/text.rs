@@ -1,0 +1,36 @@
+//! Texts that people hand over: servers' logs and configurations.
+
+use crate::logs;
+use std::io::BufReader;
+
+/// A server's log.
+///
+/// Holds: what is read does not depend on how much is read at once, and every line is counted.
+pub fn log(data: &[u8]) {
+    let whole = logs::read(data);
+    for capacity in [1, 7, 64] {
+        let pieces = logs::read(BufReader::with_capacity(capacity, data));
+        assert_eq!(format!("{pieces:?}"), format!("{whole:?}"), "with {capacity} bytes at once");
+    }
+    let lines = data.split(|byte| *byte == b'\n').count() as u64;
+    assert!(whole.lines <= lines && whole.events.len() as u64 <= lines);
+}
+
+/// A `zoo.cfg`.
+///
+/// Holds: what is taken from it lies in the ranges that options have too, so that no limit is beyond what spans hold,
+/// and a line's end is a line's end on every system.
+#[cfg(feature = "cli")]
+pub fn zoo_cfg(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let read = crate::cli::config_settings(&text);
+    if let Ok([tick, sync, init]) = read {
+        for ticks in [sync, init].into_iter().flatten() {
+            let limit = u64::from(tick.unwrap_or(1)) * u64::from(ticks);
+            assert!((1..=3_600_000_000_000).contains(&limit), "{limit} ms");
+        }
+    }
+    if !text.contains('\r') {
+        assert_eq!(crate::cli::config_settings(&text.replace('\n', "\r\n")), read);
+    }
+}

@@ -1,0 +1,536 @@
+//! A rotation followed as it grows: new files, the files that are being written, files that vanish.
+//!
+//! All files that grow are read side by side, and their frames passed on in order. What was there before the newest
+//! file when following began is left alone, and so are packed files whose plain self was read. A file that was left is
+//! known again by its inode and its first bytes: it is read on where it has grown, and anew where other content has
+//! taken its place, as in a ring of files. What may have been lost is told: see [`Loss`]. No clock is asked for times:
+//! the present is told, and how far the files are behind it is learned from how they grow.
+
+mod merge;
+mod names;
+mod source;
+
+use super::clock::Distance;
+use super::error::Error;
+use crate::capture::{Batch, Compression};
+use crate::pcapfile::Description;
+use crate::time::{Span, Timestamp};
+use merge::Waiting;
+use names::{Listed, Names};
+use source::{Mark, Outcome, Source};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+/// Bytes read at once.
+const READ_BYTES: usize = 256 * 1024;
+/// Packed data that stop in the middle are looked at again so much later.
+const AGAIN_AFTER: Span = Span::from_millis(2_000);
+/// Packed data that have stopped in the middle for so long are reported.
+const UNFINISHED_AFTER: Span = Span::from_millis(10_000);
+/// A file that does not grow is closed after so long; it is known again when it does.
+const IDLE: Span = Span::from_millis(10_000);
+/// Growths by which it is learned how late files are written.
+const GROWTHS: usize = 32;
+/// Files that are open at once; beyond, others wait.
+const MAX_OPEN: usize = 32;
+/// Files that are known again.
+const MAX_KNOWN: usize = 4_096;
+/// Names that are looked at in one step.
+const MAX_LOOKED_AT: usize = 256;
+/// Names that wait to be looked at.
+const MAX_DUE: usize = 65_536;
+/// Frames of a second file are put in order if they are late by no more than this; what is older is left alone.
+const MAX_LATE: Span = Span::from_millis(5_000);
+
+/// What a step brought beside frames.
+#[derive(Debug, Default)]
+pub struct Polled {
+    /// Files that were begun, with their numbers, which their frames carry.
+    pub began: Vec<(u32, PathBuf)>,
+    /// What files say of themselves, by their numbers, once that is known.
+    pub described: Vec<(u32, Description, Compression)>,
+    /// What stopped the reading of files, by their numbers.
+    pub problems: Vec<(u32, String)>,
+    /// What is worth knowing.
+    pub notices: Vec<String>,
+    /// What was lost since the last step.
+    pub losses: Vec<Loss>,
+    /// Whether there is more to read at once.
+    pub more: bool,
+}
+
+/// Content that was written and not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The file.
+    pub path: PathBuf,
+    /// How many bytes are known to be lost; `None` where nothing tells.
+    pub bytes: Option<u64>,
+    /// The last frame that was read before.
+    pub from: Option<Timestamp>,
+}
+
+/// A file that is read.
+struct Active {
+    source: Source,
+    waiting: Waiting,
+    /// Whether all of it had been read when it was last looked at.
+    is_at_end: bool,
+    /// Whether whoever wrote it has closed it, or gone on to another file, since it grew last.
+    is_closed: bool,
+    /// Whether it was read to its end after that.
+    is_whole: bool,
+    is_described: bool,
+    /// When it was begun, or has grown last.
+    grew_at: Timestamp,
+    looked_at: Timestamp,
+    /// Since when its packed data stop in the middle, and whether that was reported.
+    unfinished: Option<(Timestamp, bool)>,
+    /// Frames up to here are those of before following began.
+    from: Option<Timestamp>,
+    passed_over: u64,
+    /// Whether nothing more can be read of it.
+    is_broken: bool,
+    /// Whether that is so however it grows.
+    is_hopeless: bool,
+    /// Whether other content has taken its place.
+    is_superseded: bool,
+}
+
+/// Follows a folder.
+pub struct Follower {
+    folder: PathBuf,
+    names: Names,
+    active: Vec<Active>,
+    /// Files that were read or passed over, and those longest known first.
+    known: BTreeMap<OsString, Mark>,
+    order: VecDeque<OsString>,
+    /// Files that changed no later than this, and are not known, were there before.
+    horizon: Option<SystemTime>,
+    /// Names that are to be looked at.
+    due: BTreeSet<OsString>,
+    /// Files begun.
+    begun: u32,
+    files_most: u32,
+    /// How late the last growths were: from the first frame's time to when it could be read.
+    late: VecDeque<Span>,
+    last_at: Option<Timestamp>,
+    is_unlisted: bool,
+    is_crowded: bool,
+    buffer: Vec<u8>,
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower")
+            .field("folder", &self.folder)
+            .field("begun", &self.begun)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Follower {
+    /// A follower of a folder; frames of the file `files_most` and of all behind it have the same number.
+    ///
+    /// # Errors
+    /// It cannot be listed.
+    pub fn new(folder: &Path, files_most: u32) -> Result<Self, Error> {
+        fs::read_dir(folder).map_err(|error| Error::with(format!("--follow {}", folder.display()), error))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            names: Names::new(folder, Instant::now()),
+            active: Vec::new(),
+            known: BTreeMap::new(),
+            order: VecDeque::new(),
+            horizon: None,
+            due: BTreeSet::new(),
+            begun: 0,
+            files_most,
+            late: VecDeque::new(),
+            last_at: None,
+            is_unlisted: false,
+            is_crowded: false,
+            buffer: vec![0; READ_BYTES],
+        })
+    }
+
+    /// Up to when all frames were surely seen, as of `now`: behind the present by as much as files were lately
+    /// written late. `None` before that is known.
+    #[must_use]
+    pub fn quiet_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let passed_on = self.active.iter().all(|file| file.waiting.is_empty());
+        self.late.iter().max().filter(|_| passed_on).map(|late| now.minus(*late))
+    }
+
+    /// The last frame's time.
+    #[must_use]
+    pub const fn last_at(&self) -> Option<Timestamp> {
+        self.last_at
+    }
+
+    /// Looks for changes, and reads what there is, as far as it fits, into a batch that was cleared. `now` is the
+    /// present; `distance` puts frames' times on its timeline.
+    #[must_use]
+    pub fn step(&mut self, batch: &mut Batch, distance: &Distance, now: Timestamp) -> Polled {
+        let mut step = Polled::default();
+        self.look(now, &mut step);
+        for index in 0..self.active.len() {
+            self.read(index, distance, now, &mut step);
+        }
+        merge::pour(&mut self.active, now, batch);
+        self.last_at = batch.frames().map(|frame| frame.at).max().max(self.last_at);
+        self.say_passed_over(&mut step);
+        self.close(now);
+        step.more |= self.active.iter().any(|file| !file.is_at_end);
+        step
+    }
+
+    /// Finds the files that are to be begun.
+    fn look(&mut self, now: Timestamp, step: &mut Polled) {
+        let changes = self.names.changes();
+        if changes.is_overrun {
+            step.notices.push(format!("{}: more changes than inotify could tell", self.folder.display()));
+        }
+        for file in &mut self.active {
+            file.is_closed |= changes.closed.contains(&file.source.name);
+        }
+        let is_first = self.horizon.is_none();
+        if !is_first {
+            self.due.extend(changes.touched);
+        }
+        match self.names.list(Instant::now(), self.horizon) {
+            None => {}
+            Some(Err(error)) => {
+                if !std::mem::replace(&mut self.is_unlisted, true) {
+                    let folder = self.folder.display();
+                    step.notices.push(format!("{folder}: the folder cannot be listed any more: {error}"));
+                }
+            }
+            Some(Ok(listing)) if is_first => self.first(listing, step),
+            Some(Ok(listing)) => {
+                self.is_unlisted = false;
+                for file in listing.files {
+                    if self.is_news(&file) && self.due.insert(file.name) {
+                        self.names.found_untold();
+                    }
+                }
+            }
+        }
+        while self.due.len() > MAX_DUE && self.due.pop_last().is_some() {}
+        for _ in 0..MAX_LOOKED_AT {
+            if self.active.len() >= MAX_OPEN {
+                if !self.due.is_empty() && !std::mem::replace(&mut self.is_crowded, true) {
+                    step.notices
+                        .push(format!("{MAX_OPEN} files grow at once: others wait until some do not"));
+                }
+                return;
+            }
+            let Some(name) = self.due.pop_first() else { break };
+            self.consider(&name, now, step);
+        }
+        self.is_crowded = false;
+        step.more |= !self.due.is_empty();
+    }
+
+    /// Says which files held frames from before.
+    fn say_passed_over(&mut self, step: &mut Polled) {
+        for file in self.active.iter_mut().filter(|file| file.is_at_end && file.passed_over > 0) {
+            let path = self.folder.join(&file.source.name);
+            let count = std::mem::take(&mut file.passed_over);
+            step.notices.push(format!("{}: {count} older frames are left alone", path.display()));
+        }
+    }
+
+    /// Begins with what is being written, not with what is over.
+    fn first(&mut self, listing: names::Listing, step: &mut Polled) {
+        let older = listing.older.saturating_add((listing.files.len() as u64).saturating_sub(1));
+        let Some(newest) = listing.files.last() else {
+            self.horizon = Some(SystemTime::UNIX_EPOCH);
+            return;
+        };
+        // A time in the future would hide all that comes.
+        self.horizon = Some(newest.changed.min(SystemTime::now()));
+        if older > 0 {
+            step.notices.push(format!(
+                "{older} older {} left alone: qscope replay reads {}",
+                if older == 1 { "file is" } else { "files are" },
+                if older == 1 { "it" } else { "them" }
+            ));
+        }
+        self.due.insert(newest.name.clone());
+    }
+
+    /// Whether a file that was listed is to be looked at.
+    fn is_news(&self, file: &Listed) -> bool {
+        let is_read = self
+            .active
+            .iter()
+            .any(|active| active.source.name == file.name && active.source.inode() == file.inode);
+        let is_known = self.known.get(&file.name).is_some_and(|mark| {
+            let is_hopeless = mark.is_hopeless && !mark.prefix.is_empty() && file.len > mark.len;
+            mark.inode == file.inode && (mark.len == file.len || is_hopeless)
+        });
+        !is_read && !is_known
+    }
+
+    /// Begins a file if there is something in it that was not read.
+    fn consider(&mut self, name: &OsString, now: Timestamp, step: &mut Polled) {
+        let path = self.folder.join(name);
+        let Ok(about) = fs::symlink_metadata(&path) else { return };
+        let is_other = |file: &Active| file.source.name == *name && file.source.inode() != about.ino();
+        self.active.iter_mut().filter(|file| is_other(file)).for_each(|file| file.is_closed = true);
+        if let Some(file) =
+            self.active.iter_mut().find(|file| file.source.inode() == about.ino() && !file.is_superseded)
+        {
+            // The same file, under another name perhaps: while it is open nothing else has its inode.
+            file.source.name.clone_from(name);
+            return;
+        }
+        if about.len() < source::MIN_LEN && about.is_file() || about.is_dir() || self.has_plain(&path, name) {
+            return;
+        }
+        let named = self.known.get(name).cloned();
+        let is_known = named.is_some() || self.known.values().any(|mark| mark.inode == about.ino());
+        let changed = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        if !is_known && self.begun > 0 && self.horizon.is_some_and(|horizon| changed < horizon) {
+            return;
+        }
+        let mut source = match Source::open(&self.folder, name) {
+            Ok(source) => source,
+            Err(error) => {
+                // Said once for each content.
+                let mark = Mark { inode: about.ino(), is_hopeless: true, ..Mark::default() };
+                if named.as_ref() != Some(&mark) {
+                    step.notices.push(format!("{}: {error}: it is passed over", path.display()));
+                    self.remember(name.clone(), mark);
+                }
+                return;
+            }
+        };
+        // Under whatever name it was read.
+        let inode = source.inode();
+        let mut candidates = self.known.values().filter(|mark| mark.inode == inode);
+        match candidates.find(|mark| source.resumes(mark)) {
+            Some(mark) if mark.len == about.len() || mark.is_hopeless => return,
+            Some(_) => {}
+            None => {
+                let is_unread = |mark: &Mark| mark.inode == inode && !mark.is_whole && mark.len > 0;
+                if named.as_ref().is_some_and(is_unread) {
+                    step.losses.push(Loss { path, bytes: None, from: self.last_at });
+                }
+            }
+        }
+        // Whoever writes to a new file has closed the one before; a second writer's file grows on, and shows it.
+        let are_told = self.names.are_told();
+        for file in self.active.iter_mut().filter(|file| file.is_at_end) {
+            file.is_at_end = false;
+            file.is_closed |= !are_told;
+        }
+        self.begin(source, now, step);
+    }
+
+    /// Whether a packed file's plain self was read, or is about to be packed.
+    fn has_plain(&self, path: &Path, name: &OsString) -> bool {
+        if !path.extension().is_some_and(|extension| extension == "gz" || extension == "zst") {
+            return false;
+        }
+        let plain = Path::new(name).with_extension("").into_os_string();
+        let is_read = self.active.iter().any(|file| file.source.name == plain);
+        is_read || self.known.contains_key(&plain) || path.with_extension("").exists()
+    }
+
+    fn begin(&mut self, mut source: Source, now: Timestamp, step: &mut Polled) {
+        source.is_file(self.begun.min(self.files_most));
+        self.begun = self.begun.saturating_add(1);
+        step.began.push((source.file(), self.folder.join(&source.name)));
+        // What a file holds from before the frames that were passed on comes too late to be put in order.
+        let from = self.last_at.filter(|_| !self.active.is_empty());
+        self.active.push(Active {
+            source,
+            waiting: Waiting::default(),
+            is_at_end: false,
+            is_closed: false,
+            is_whole: false,
+            is_described: false,
+            grew_at: now,
+            looked_at: now,
+            unfinished: None,
+            from: from.map(|from| from.minus(MAX_LATE)),
+            passed_over: 0,
+            is_broken: false,
+            is_hopeless: false,
+            is_superseded: false,
+        });
+        step.more = true;
+    }
+
+    /// Reads on in one file.
+    fn read(&mut self, index: usize, distance: &Distance, now: Timestamp, step: &mut Polled) {
+        let Self { active, buffer, folder, late, .. } = self;
+        let Some(file) = active.get_mut(index) else { return };
+        if file.is_broken
+            || file.waiting.is_full()
+            || file.unfinished.is_some_and(|_| now.since(file.looked_at) < AGAIN_AFTER)
+        {
+            file.is_at_end |= file.is_broken || file.unfinished.is_some();
+            return;
+        }
+        let has_more =
+            file.source.compression != Compression::None && file.is_at_end && file.source.unread() > 0;
+        if file.unfinished.is_some() || has_more {
+            file.unfinished.get_or_insert((now, false));
+            return self.read_again(index, now, step);
+        }
+        file.looked_at = now;
+        let before = file.waiting.batch.len();
+        let was_at_end = file.is_at_end;
+        let was_closed = file.is_closed;
+        let outcome = file.source.read(buffer, &|stamp| distance.place(stamp, now), &mut file.waiting.batch);
+        file.waiting.grew(before, now);
+        if file.waiting.batch.len() > before {
+            file.grew_at = now;
+            let first = file.waiting.batch.frame(before).map(|frame| frame.at);
+            if let Some(first) = first.filter(|_| was_at_end) {
+                if late.len() >= GROWTHS {
+                    late.pop_front();
+                }
+                late.push_back(now.since(first).max(Span::ZERO));
+            }
+        }
+        if !file.is_described
+            && let Some(about) = file.source.description()
+        {
+            file.is_described = true;
+            step.described.push((file.source.file(), about, file.source.compression));
+        }
+        file.is_at_end = outcome != Outcome::More;
+        let path = folder.join(&file.source.name);
+        match outcome {
+            Outcome::More => {
+                // It was closed, and is written on.
+                file.is_closed &= !file.is_whole;
+                file.is_whole = false;
+            }
+            Outcome::End => file.is_whole = was_closed,
+            Outcome::Unfinished(_) => file.unfinished = Some((now, false)),
+            Outcome::Broken(problem) => {
+                (file.is_broken, file.is_hopeless) = (true, true);
+                step.notices.push(format!("{}: {problem}: the rest of it is passed over", path.display()));
+                step.problems.push((file.source.file(), problem));
+            }
+            Outcome::Rewritten => self.begin_anew(index, now, step),
+        }
+    }
+
+    /// Other content has taken a file's place: it is read from its beginning.
+    fn begin_anew(&mut self, index: usize, now: Timestamp, step: &mut Polled) {
+        let Some(file) = self.active.get_mut(index) else { return };
+        let path = self.folder.join(&file.source.name);
+        if !file.is_whole {
+            step.losses.push(Loss { path, bytes: None, from: file.waiting.last_at.max(self.last_at) });
+        }
+        (file.is_broken, file.is_closed, file.is_superseded) = (true, true, true);
+        let (name, inode) = (file.source.name.clone(), file.source.inode());
+        // The frames in hand are still good.
+        file.is_whole = true;
+        match Source::open(&self.folder, &name) {
+            Ok(source) if source.inode() == inode => self.begin(source, now, step),
+            // Another file has its name by now, or none has.
+            _ => {
+                self.due.insert(name);
+            }
+        }
+    }
+
+    /// Reads packed data that stopped in the middle from their beginning; what was read is passed over.
+    fn read_again(&mut self, index: usize, now: Timestamp, step: &mut Polled) {
+        let Self { active, folder, .. } = self;
+        let Some(file) = active.get_mut(index) else { return };
+        file.looked_at = now;
+        let has_grown = file.source.unread() > 0;
+        let Some((since, is_told)) = file.unfinished else { return };
+        if has_grown {
+            let mark = file.source.mark(false);
+            let (number, name) = (file.source.file(), file.source.name.clone());
+            if let Ok(mut again) = Source::open(folder, &name)
+                && again.resumes(&mark)
+            {
+                again.is_file(number);
+                file.source = again;
+                file.unfinished = None;
+                file.is_at_end = false;
+                step.more = true;
+            } else {
+                self.begin_anew(index, now, step);
+            }
+        } else if !is_told && now.since(since) >= UNFINISHED_AFTER {
+            file.unfinished = Some((since, true));
+            let problem = "the packed data end early";
+            let path = folder.join(&file.source.name);
+            step.notices.push(format!(
+                "{}: {problem}, after {} frames: read on when it grows",
+                path.display(),
+                file.source.frames
+            ));
+            step.problems.push((file.source.file(), problem.to_owned()));
+        }
+    }
+
+    /// Closes files that have nothing more to give, and remembers how far they were read.
+    fn close(&mut self, now: Timestamp) {
+        let mut index = 0;
+        while let Some(file) = self.active.get_mut(index) {
+            file.is_closed |= file.is_at_end && file.source.is_unlinked();
+            let patience = if file.is_whole && file.is_closed { merge::PATIENCE } else { IDLE };
+            let is_idle = now.since(file.grew_at) >= patience && file.unfinished.is_none();
+            let is_over = file.is_at_end && file.waiting.is_empty() && (file.is_broken || is_idle);
+            if is_over && (self.active.len() > 1 || self.active.iter().any(|file| file.is_broken)) {
+                self.part(index);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    fn part(&mut self, index: usize) {
+        let file = self.active.remove(index);
+        let has_heir = self.known.contains_key(&file.source.name)
+            || self.active.iter().any(|other| other.source.name == file.source.name);
+        if file.is_superseded || file.source.is_unlinked() && has_heir {
+            return;
+        }
+        let changed = file.source.metadata().and_then(|about| about.modified());
+        let mark = Mark { is_hopeless: file.is_hopeless, ..file.source.mark(file.is_whole) };
+        self.remember(file.source.name, mark);
+        if self.order.len() > MAX_KNOWN
+            && let Some(name) = self.order.pop_front()
+        {
+            self.known.remove(&name);
+            // What is forgotten must not be taken for new.
+            let horizon = changed.unwrap_or(SystemTime::UNIX_EPOCH).min(SystemTime::now());
+            self.horizon = self.horizon.max(Some(horizon));
+        }
+    }
+
+    fn remember(&mut self, name: OsString, mark: Mark) {
+        // What was known of it under other names is out of date; that the name was read still counts.
+        for other in self.known.values_mut().filter(|other| other.inode == mark.inode) {
+            *other = Mark::default();
+        }
+        if self.known.insert(name.clone(), mark).is_none() {
+            self.order.push_back(name);
+        }
+        while self.order.len() > 2 * MAX_KNOWN {
+            if let Some(name) = self.order.pop_front() {
+                self.known.remove(&name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

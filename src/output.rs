@@ -1,0 +1,483 @@
+//! Files that we write: whole or not at all, and never over something else.
+//!
+//! A file is written under a random name in its folder, with `O_EXCL` and `O_NOFOLLOW` and mode 0640, and renamed when
+//! all of it is on disk. Until then whatever had the name keeps it; a failure leaves nothing behind. Everything happens
+//! relative to the folder as it was opened, so a folder that is swapped for a link changes nothing. What is read is
+//! known by device and inode, and never replaced, under whatever name it appears.
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, geteuid, unlinkat};
+use std::error;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufWriter, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The mode of files, less what the umask takes.
+const FILE_MODE: Mode = Mode::from_bits_truncate(0o640);
+/// The mode of folders.
+const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o750);
+/// Random names that are tried.
+const MAX_NAMES: usize = 8;
+
+/// A file, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// The file that a path leads to, through links too; `None` where there is none.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        nix::sys::stat::stat(path).ok().map(|about| Self::from(&about))
+    }
+}
+
+impl From<&FileStat> for FileId {
+    #[allow(clippy::useless_conversion, clippy::cast_sign_loss, reason = "the types differ between systems")]
+    fn from(about: &FileStat) -> Self {
+        Self { device: about.st_dev as u64, inode: about.st_ino as u64 }
+    }
+}
+
+impl From<&fs::Metadata> for FileId {
+    fn from(about: &fs::Metadata) -> Self {
+        Self { device: about.dev(), inode: about.ino() }
+    }
+}
+
+/// Why a file is not written.
+#[derive(Debug)]
+pub enum Error {
+    /// There is a file of that name, and it was not asked to be replaced.
+    Exists(PathBuf),
+    /// It is one of those that are read.
+    IsInput(PathBuf),
+    /// There is something of that name that is no file.
+    NoFile(PathBuf),
+    /// Root would write into somebody else's folder.
+    ForeignFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// The user id of its owner.
+        owner: u32,
+    },
+    /// The system refuses.
+    Io {
+        /// What was to be written.
+        path: PathBuf,
+        /// Its reason.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exists(path) => write!(f, "{} exists: --force replaces it", path.display()),
+            Self::IsInput(path) => write!(f, "{} is one of the files that are read", path.display()),
+            Self::NoFile(path) => write!(f, "{} is no regular file", path.display()),
+            Self::ForeignFolder { folder, owner } => write!(
+                f,
+                "root does not write into {}, which belongs to user {owner}: run as that user, or name another folder",
+                folder.display()
+            ),
+            Self::Io { path, .. } => write!(f, "{} cannot be written", path.display()),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Error {
+    /// Makes an error of the system's one of a path.
+    pub fn io(path: &Path, source: impl Into<io::Error>) -> Self {
+        Self::Io { path: path.to_owned(), source: source.into() }
+    }
+
+    /// One sentence, with the system's reason.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Io { source, .. } => format!("{self}: {source}"),
+            _ => self.to_string(),
+        }
+    }
+}
+
+/// A folder that files are written to, held open.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+    fd: Arc<OwnedFd>,
+}
+
+impl Folder {
+    /// Opens a folder.
+    ///
+    /// # Errors
+    /// There is none, or we are root and it belongs to somebody else.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let fd = open(path, flags, Mode::empty()).map_err(|error| Error::io(path, error))?;
+        let owner = fstat(&fd).map_err(|error| Error::io(path, error))?.st_uid;
+        refuse_foreign(path, owner, geteuid())?;
+        Ok(Self { path: path.to_owned(), fd: Arc::new(fd) })
+    }
+
+    /// Opens a folder, made before where there is none; one that is made belongs to `owner`, if that is named.
+    ///
+    /// # Errors
+    /// See [`Self::open`]; its parent folder must exist.
+    pub fn open_or_make(path: &Path, owner: Option<(Uid, Gid)>) -> Result<Self, Error> {
+        if path.is_dir() {
+            return Self::open(path);
+        }
+        let name = path.file_name().ok_or_else(|| Error::io(path, Errno::EINVAL))?;
+        let parent = Self::open(path.parent().unwrap_or_else(|| Path::new(".")))?;
+        let wrong = |error| Error::io(path, error);
+        mkdirat(&parent.fd, name, FOLDER_MODE).map_err(wrong)?;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = openat(&parent.fd, name, flags, Mode::empty()).map_err(wrong)?;
+        if let Some((user, group)) = owner {
+            fchown(&fd, Some(user), Some(group)).map_err(wrong)?;
+        }
+        Ok(Self { path: path.to_owned(), fd: Arc::new(fd) })
+    }
+
+    /// Its path, as it was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Begins a file of that name.
+    ///
+    /// # Errors
+    /// What stands in the way: see [`Error`].
+    pub fn begin(&self, name: &OsStr, replace: Replace<'_>) -> Result<NewFile, Error> {
+        self.check(name, replace)?;
+        let path = self.path.join(name);
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        for _ in 0..MAX_NAMES {
+            let temporary = temporary_name();
+            match openat(&self.fd, temporary.as_os_str(), flags, FILE_MODE) {
+                Ok(fd) => {
+                    let out = BufWriter::new(File::from(fd));
+                    let folder = self.clone();
+                    return Ok(NewFile {
+                        out,
+                        folder,
+                        temporary: Some(temporary),
+                        name: name.to_owned(),
+                        path,
+                    });
+                }
+                Err(Errno::EEXIST) => {}
+                Err(error) => return Err(Error::io(&path, error)),
+            }
+        }
+        Err(Error::io(&path, Errno::EEXIST))
+    }
+
+    /// Whether a file of that name may be written.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn check(&self, name: &OsStr, replace: Replace<'_>) -> Result<(), Error> {
+        let path = || self.path.join(name);
+        let own = match fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(own) => own,
+            Err(Errno::ENOENT) => return Ok(()),
+            Err(error) => return Err(Error::io(&path(), error)),
+        };
+        let target = fstatat(&self.fd, name, AtFlags::empty()).ok();
+        let is_input = |about: &FileStat| replace.inputs.contains(&FileId::from(about));
+        if is_input(&own) || target.as_ref().is_some_and(is_input) {
+            return Err(Error::IsInput(path()));
+        }
+        let is_regular =
+            |about: &FileStat| SFlag::from_bits_truncate(about.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG;
+        if !is_regular(target.as_ref().unwrap_or(&own)) {
+            return Err(Error::NoFile(path()));
+        }
+        if replace.force { Ok(()) } else { Err(Error::Exists(path())) }
+    }
+
+    /// Removes a file of that name if it still is that file.
+    ///
+    /// # Errors
+    /// It is another one by now, or the system refuses.
+    pub fn remove(&self, name: &OsStr, id: FileId) -> io::Result<()> {
+        let about = fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        if FileId::from(&about) != id {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir)?)
+    }
+}
+
+/// What a file may replace.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Replace<'a> {
+    /// Whether a file of its name is replaced.
+    pub force: bool,
+    /// Files that are read, and never replaced.
+    pub inputs: &'a [FileId],
+}
+
+/// A file that is being written. Dropped before [`Self::finish`] it leaves nothing behind.
+#[derive(Debug)]
+pub struct NewFile {
+    out: BufWriter<File>,
+    folder: Folder,
+    temporary: Option<OsString>,
+    name: OsString,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Begins a file at a path.
+    ///
+    /// # Errors
+    /// What stands in the way: see [`Error`].
+    pub fn begin(path: &Path, replace: Replace<'_>) -> Result<Self, Error> {
+        let (folder, name) = place(path)?;
+        folder.begin(name, replace)
+    }
+
+    /// Whether a file could be begun at a path: better known before the work than after it.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn check(path: &Path, replace: Replace<'_>) -> Result<(), Error> {
+        let (folder, name) = place(path)?;
+        folder.check(name, replace)
+    }
+
+    /// Puts the file in its place, all of it on disk before.
+    ///
+    /// # Errors
+    /// What the system refuses, or what has come to stand in the way meanwhile; then nothing is left.
+    pub fn finish(mut self, replace: Replace<'_>) -> Result<FileId, Error> {
+        let id = self.put_down().map_err(|error| Error::io(&self.path, error))?;
+        self.folder.check(&self.name, replace)?;
+        let temporary = self.temporary.clone().unwrap_or_default();
+        let Self { folder, name, path, .. } = &self;
+        let renamed = rename(folder, &temporary, name, replace.force);
+        renamed.map_err(|error| match error {
+            Errno::EEXIST => Error::Exists(path.clone()),
+            error => Error::io(path, error),
+        })?;
+        self.temporary = None;
+        // The name is on disk too, where the system can say so.
+        let _ = nix::unistd::fsync(&self.folder.fd);
+        Ok(id)
+    }
+
+    fn put_down(&mut self) -> io::Result<FileId> {
+        self.out.flush()?;
+        let file = self.out.get_ref();
+        file.sync_all()?;
+        Ok(FileId::from(&fstat(file)?))
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if let Some(temporary) = self.temporary.take() {
+            // Whoever has removed it already has saved us the work.
+            let _ = unlinkat(&self.folder.fd, temporary.as_os_str(), UnlinkatFlags::NoRemoveDir);
+        }
+    }
+}
+
+/// The folder of a path, and the name in it.
+fn place(path: &Path) -> Result<(Folder, &OsStr), Error> {
+    let name = path.file_name().ok_or_else(|| Error::NoFile(path.to_owned()))?;
+    Ok((Folder::open(path.parent().unwrap_or_else(|| Path::new(".")))?, name))
+}
+
+/// Whoever owns a folder can put links into it, and take files away: root does not rely on others.
+fn refuse_foreign(folder: &Path, owner: u32, we: Uid) -> Result<(), Error> {
+    if we.is_root() && owner != 0 {
+        return Err(Error::ForeignFolder { folder: folder.to_owned(), owner });
+    }
+    Ok(())
+}
+
+/// Nobody can guess it, and so nobody can put something in its place.
+fn temporary_name() -> OsString {
+    let random = || RandomState::new().hash_one(std::process::id());
+    format!(".qscope-{:016x}{:016x}.part", random(), random()).into()
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn rename(folder: &Folder, from: &OsStr, to: &OsStr, force: bool) -> Result<(), Errno> {
+    use nix::fcntl::{RenameFlags, renameat2};
+    let flags = if force { RenameFlags::empty() } else { RenameFlags::RENAME_NOREPLACE };
+    match renameat2(&folder.fd, from, &folder.fd, to, flags) {
+        // The file system knows no such flag; that nothing has the name was seen a moment ago.
+        Err(Errno::EINVAL | Errno::ENOSYS) => renameat(&folder.fd, from, &folder.fd, to),
+        renamed => renamed,
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn rename(folder: &Folder, from: &OsStr, to: &OsStr, _force: bool) -> Result<(), Errno> {
+    renameat(&folder.fd, from, &folder.fd, to)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    const NEW: Replace<'_> = Replace { force: false, inputs: &[] };
+    const ANY: Replace<'_> = Replace { force: true, inputs: &[] };
+
+    fn write(path: &Path, text: &str, replace: Replace<'_>) -> Result<FileId, Error> {
+        let mut file = NewFile::begin(path, replace)?;
+        file.write_all(text.as_bytes()).unwrap();
+        file.finish(replace)
+    }
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_there_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let mut file = NewFile::begin(&path, NEW).unwrap();
+        file.write_all(b"half").unwrap();
+        assert!(!path.exists());
+        drop(file);
+        assert!(names(folder.path()).is_empty(), "half a file stays");
+        let id = write(&path, "whole", NEW).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(FileId::of(&path), Some(id));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0, "at most 0640");
+        assert_eq!(names(folder.path()).len(), 1);
+    }
+
+    #[test]
+    fn only_force_replaces_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "old").unwrap();
+        assert!(matches!(write(&path, "new", NEW), Err(Error::Exists(_))));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        write(&path, "new", ANY).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        // One that comes up while it is written.
+        let file = NewFile::begin(&folder.path().join("b"), NEW).unwrap();
+        fs::write(folder.path().join("b"), "other").unwrap();
+        assert!(matches!(file.finish(NEW), Err(Error::Exists(_))));
+        assert_eq!(fs::read(folder.path().join("b")).unwrap(), b"other");
+        assert_eq!(names(folder.path()).len(), 2, "nothing of ours is left");
+    }
+
+    #[test]
+    fn links_are_replaced_and_never_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        fs::write(&target, "precious").unwrap();
+        symlink(&target, &link).unwrap();
+        assert!(matches!(write(&link, "new", NEW), Err(Error::Exists(_))));
+        write(&link, "new", ANY).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"precious");
+        assert!(!fs::symlink_metadata(&link).unwrap().is_symlink());
+        let dangling = folder.path().join("dangling");
+        symlink(folder.path().join("nowhere"), &dangling).unwrap();
+        assert!(write(&dangling, "new", NEW).is_err());
+        assert!(!folder.path().join("nowhere").exists());
+    }
+
+    #[test]
+    fn what_is_read_is_never_replaced_under_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("input");
+        fs::write(&input, "frames").unwrap();
+        let (soft, hard) = (folder.path().join("soft"), folder.path().join("hard"));
+        symlink(&input, &soft).unwrap();
+        fs::hard_link(&input, &hard).unwrap();
+        let inputs = [FileId::of(&input).unwrap()];
+        let replace = Replace { force: true, inputs: &inputs };
+        for path in [
+            &input,
+            &soft,
+            &hard,
+            &folder.path().join("../").join(folder.path().file_name().unwrap()).join("input"),
+        ] {
+            assert!(matches!(write(path, "new", replace), Err(Error::IsInput(_))), "{}", path.display());
+        }
+        assert_eq!(fs::read(&input).unwrap(), b"frames");
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        for path in [inner.as_path(), Path::new("/dev/null"), Path::new("/"), Path::new("..")] {
+            assert!(matches!(write(path, "new", ANY), Err(Error::NoFile(_))), "{}", path.display());
+        }
+        assert!(matches!(write(&inner.join("no/file"), "new", ANY), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn root_relies_on_nobody_elses_folder() {
+        let refused = refuse_foreign(Path::new("/home/a"), 1000, Uid::from_raw(0));
+        assert!(refused.unwrap_err().to_string().contains("belongs to user 1000"));
+        assert!(refuse_foreign(Path::new("/root"), 0, Uid::from_raw(0)).is_ok());
+        assert!(refuse_foreign(Path::new("/home/a"), 1000, Uid::from_raw(1000)).is_ok());
+        assert!(refuse_foreign(Path::new("/tmp"), 0, Uid::from_raw(1000)).is_ok());
+    }
+
+    #[test]
+    fn a_folder_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new");
+        for _ in 0..2 {
+            let folder = Folder::open_or_make(&path, None).unwrap();
+            assert_eq!(folder.path(), path);
+        }
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o027, 0);
+        assert!(Folder::open_or_make(&folder.path().join("a/b"), None).is_err());
+        symlink("/nowhere", folder.path().join("link")).unwrap();
+        assert!(Folder::open_or_make(&folder.path().join("link"), None).is_err());
+    }
+}
