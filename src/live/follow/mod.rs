@@ -18,7 +18,7 @@ use crate::time::{Span, Timestamp};
 use merge::Waiting;
 use names::{Listed, Names};
 use source::{Mark, Outcome, Source};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -106,9 +106,12 @@ pub struct Follower {
     folder: PathBuf,
     names: Names,
     active: Vec<Active>,
-    /// Files that were read or passed over, and those longest known first.
-    known: BTreeMap<OsString, Mark>,
-    order: VecDeque<OsString>,
+    /// Files that were read or passed over, by inode.
+    marks: HashMap<u64, Mark>,
+    /// The names under which that was, and the last inode of each.
+    known: BTreeMap<OsString, u64>,
+    /// Both, those longest known first.
+    order: VecDeque<(OsString, u64)>,
     /// Files that changed no later than this, and are not known, were there before.
     horizon: Option<SystemTime>,
     /// Names that are to be looked at.
@@ -144,6 +147,7 @@ impl Follower {
             folder: folder.to_owned(),
             names: Names::new(folder, Instant::now()),
             active: Vec::new(),
+            marks: HashMap::new(),
             known: BTreeMap::new(),
             order: VecDeque::new(),
             horizon: None,
@@ -270,10 +274,10 @@ impl Follower {
             .active
             .iter()
             .any(|active| active.source.name == file.name && active.source.inode() == file.inode);
-        let is_known = self.known.get(&file.name).is_some_and(|mark| {
-            let is_hopeless = mark.is_hopeless && !mark.prefix.is_empty() && file.len > mark.len;
-            mark.inode == file.inode && (mark.len == file.len || is_hopeless)
-        });
+        let is_known = self.known.get(&file.name) == Some(&file.inode)
+            && self.marks.get(&file.inode).is_some_and(|mark| {
+                mark.len == file.len || mark.is_hopeless && !mark.prefix.is_empty() && file.len > mark.len
+            });
         !is_read && !is_known
     }
 
@@ -293,8 +297,8 @@ impl Follower {
         if about.len() < source::MIN_LEN && about.is_file() || about.is_dir() || self.has_plain(&path, name) {
             return;
         }
-        let named = self.known.get(name).cloned();
-        let is_known = named.is_some() || self.known.values().any(|mark| mark.inode == about.ino());
+        let is_named = self.known.get(name) == Some(&about.ino());
+        let is_known = self.known.contains_key(name) || self.marks.contains_key(&about.ino());
         let changed = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         if !is_known && self.begun > 0 && self.horizon.is_some_and(|horizon| changed < horizon) {
             return;
@@ -302,26 +306,24 @@ impl Follower {
         let mut source = match Source::open(&self.folder, name) {
             Ok(source) => source,
             Err(error) => {
-                // Said once for each content.
                 let mark = Mark { inode: about.ino(), is_hopeless: true, ..Mark::default() };
-                if named.as_ref() != Some(&mark) {
+                // Said once.
+                if !is_named || self.marks.get(&about.ino()) != Some(&mark) {
                     step.notices.push(format!("{}: {error}: it is passed over", path.display()));
                     self.remember(name.clone(), mark);
                 }
                 return;
             }
         };
-        // Under whatever name it was read.
-        let inode = source.inode();
-        let mut candidates = self.known.values().filter(|mark| mark.inode == inode);
-        match candidates.find(|mark| source.resumes(mark)) {
-            Some(mark) if mark.len == about.len() || mark.is_hopeless => return,
-            Some(_) => {}
-            None => {
-                let is_unread = |mark: &Mark| mark.inode == inode && !mark.is_whole && mark.len > 0;
-                if named.as_ref().is_some_and(is_unread) {
-                    step.losses.push(Loss { path, bytes: None, from: self.last_at });
-                }
+        if let Some(mark) = self.marks.get(&source.inode()) {
+            let is_same = source.resumes(mark);
+            if is_same && (mark.len == about.len() || mark.is_hopeless) {
+                // Under whatever name it was read.
+                self.known.insert(name.clone(), source.inode());
+                return;
+            }
+            if !is_same && is_named && !mark.is_whole && mark.len > 0 {
+                step.losses.push(Loss { path, bytes: None, from: self.last_at });
             }
         }
         // Whoever writes to a new file has closed the one before; a second writer's file grows on, and shows it.
@@ -498,18 +500,13 @@ impl Follower {
 
     fn part(&mut self, index: usize) {
         let file = self.active.remove(index);
-        let has_heir = self.known.contains_key(&file.source.name)
-            || self.active.iter().any(|other| other.source.name == file.source.name);
-        if file.is_superseded || file.source.is_unlinked() && has_heir {
+        if file.is_superseded {
             return;
         }
         let changed = file.source.metadata().and_then(|about| about.modified());
         let mark = Mark { is_hopeless: file.is_hopeless, ..file.source.mark(file.is_whole) };
         self.remember(file.source.name, mark);
-        if self.order.len() > MAX_KNOWN
-            && let Some(name) = self.order.pop_front()
-        {
-            self.known.remove(&name);
+        if self.order.len() > MAX_KNOWN {
             // What is forgotten must not be taken for new.
             let horizon = changed.unwrap_or(SystemTime::UNIX_EPOCH).min(SystemTime::now());
             self.horizon = self.horizon.max(Some(horizon));
@@ -517,18 +514,27 @@ impl Follower {
     }
 
     fn remember(&mut self, name: OsString, mark: Mark) {
-        // What was known of it under other names is out of date; that the name was read still counts.
-        for other in self.known.values_mut().filter(|other| other.inode == mark.inode) {
-            *other = Mark::default();
+        let inode = mark.inode;
+        self.marks.insert(inode, mark);
+        // A name that belongs to another file by now keeps that.
+        if self.known.get(&name).is_none_or(|known| !self.marks.contains_key(known))
+            || self.is_at(&name, inode)
+        {
+            self.known.insert(name.clone(), inode);
         }
-        if self.known.insert(name.clone(), mark).is_none() {
-            self.order.push_back(name);
-        }
+        self.order.push_back((name, inode));
         while self.order.len() > 2 * MAX_KNOWN {
-            if let Some(name) = self.order.pop_front() {
+            let Some((name, inode)) = self.order.pop_front() else { return };
+            if self.known.get(&name) == Some(&inode) {
                 self.known.remove(&name);
             }
+            self.marks.remove(&inode);
         }
+    }
+
+    /// Whether a name leads to an inode.
+    fn is_at(&self, name: &OsString, inode: u64) -> bool {
+        fs::symlink_metadata(self.folder.join(name)).is_ok_and(|about| about.ino() == inode)
     }
 }
 
