@@ -43,7 +43,7 @@ impl FileId {
 }
 
 impl From<&FileStat> for FileId {
-    #[allow(clippy::useless_conversion, clippy::cast_sign_loss, reason = "the types differ between systems")]
+    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "the types differ between systems")]
     fn from(about: &FileStat) -> Self {
         Self { device: about.st_dev as u64, inode: about.st_ino as u64 }
     }

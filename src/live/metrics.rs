@@ -125,12 +125,15 @@ fn start(
     thread::Builder::new().name("metrics".to_owned()).spawn(move || server.run())
 }
 
+/// Numbers, and their text in one form.
+type Text = (Arc<Numbers>, Arc<[u8]>);
+
 /// What is answered, from the numbers of the moment.
 struct Answers {
     shared: Arc<Shared>,
     registry: Registry,
     /// The text of numbers that were asked for before, by its form: asking often costs no more.
-    texts: [Option<(Arc<Numbers>, Arc<[u8]>)>; 2],
+    texts: [Option<Text>; 2],
 }
 
 impl Answers {

@@ -208,11 +208,11 @@ impl Follower {
         }
         match self.names.list(Instant::now(), self.horizon) {
             None => {}
+            Some(Err(_)) if self.is_unlisted => {}
             Some(Err(error)) => {
-                if !std::mem::replace(&mut self.is_unlisted, true) {
-                    let folder = self.folder.display();
-                    step.notices.push(format!("{folder}: the folder cannot be listed any more: {error}"));
-                }
+                self.is_unlisted = true;
+                let folder = self.folder.display();
+                step.notices.push(format!("{folder}: the folder cannot be listed any more: {error}"));
             }
             Some(Ok(listing)) if is_first => self.first(listing, step),
             Some(Ok(listing)) => {
