@@ -10,7 +10,7 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Mixes `word` into `hash`. The upper bits of the result are the best mixed ones.
 #[inline]
 pub(crate) const fn mix(hash: u64, word: u64) -> u64 {
-    (hash.rotate_left(29) ^ word).wrapping_mul(GOLDEN)
+    (hash.rotate_left(31) ^ word).wrapping_mul(GOLDEN)
 }
 
 /// Both halves of a number in 64 bits.

@@ -110,5 +110,5 @@ fn key(segment: &Segment<'_>) -> Option<u64> {
         u64::from(segment.src.port) << 48 | u64::from(segment.dst.port) << 32 | u64::from(segment.seq);
     let (src, dst) = (fold(segment.src.address.bits()), fold(segment.dst.address.bits()));
     let hash = [src, dst, ports, stamp].into_iter().fold(0, mix);
-    Some(mix(hash, hash >> 29))
+    Some(mix(hash, hash.rotate_left(31) >> 29))
 }
