@@ -1,9 +1,9 @@
-//! In which zone a log's clock runs: what it tells is looked for on the wire.
+//! Determines a log's time zone and clock offset by finding its events in the capture.
 //!
-//! A link's close, with the learner's port in the GOODBYE line, belongs to one event of the wire; a
-//! server that turns LOOKING or finds its leader to some. Each such pair says by how much the log is
-//! ahead; the true distance is the one that most lines agree on within a second. It is a whole number of
-//! quarter hours, as zones are, and a small difference between two clocks.
+//! A GOODBYE line names the learner's port, so it matches one close in the capture; a server that turns
+//! LOOKING, or finds its leader, matches several events. Each such pair gives a possible offset. The true
+//! offset is the one that most lines agree on within a second: a whole number of quarter hours, as time zones
+//! are, plus a small difference between two clocks.
 
 use super::event::Event;
 use super::{Log, utc};
@@ -13,41 +13,41 @@ use crate::time::{Span, Timestamp};
 use jiff::tz::TimeZone;
 
 const SECOND: i64 = 1_000_000_000;
-/// Zones lie whole quarter hours from UTC, up to 14 h.
+/// Time zones are whole quarter hours from UTC, up to 14 h.
 const QUARTER: i64 = 900 * SECOND;
 const FARTHEST: i64 = 14 * 4;
-/// How far two clocks may differ where a line names the very connection.
+/// How far two clocks may differ if a line names the connection.
 const MAX_DIFFERENCE: i64 = 120 * SECOND;
-/// And where it does not: what is further away is another event.
+/// The same if it does not: an event further away is another one.
 const DIFFERENCE_LOOSE: i64 = 5 * SECOND;
-/// How near the pairs of one distance lie to each other.
+/// How far the pairs of one offset may differ.
 const WITHIN: i64 = SECOND;
-/// Pairs of a window that are looked at: more prove no more.
+/// Pairs considered per window: more would not prove more.
 const MAX_WINDOW: usize = 256;
-/// Pairs compared; a real capture has some hundred.
+/// Pairs compared; a real capture has a few hundred.
 const MAX_PAIRS: usize = 200_000;
 
-/// What happens within that time of each other is one occasion: a leader that stood still writes all its
-/// lines late, and by the same.
+/// Lines within this time count as one occasion: a leader that was paused writes all its lines late by the
+/// same amount.
 const OCCASION: i64 = 10 * SECOND;
 
-/// The distance that was found.
+/// The offset of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ClockOffset {
-    /// The zone's, in seconds.
+    /// The time zone's offset from UTC in seconds.
     pub(super) offset_s: i32,
-    /// By how much the clock is ahead beyond that.
+    /// How far the clock is ahead beyond that.
     pub(super) difference: Span,
     /// Lines that agree on it.
     pub(super) matched: u64,
-    /// On how many occasions.
+    /// The number of independent occasions.
     occasions: usize,
     /// Whether one of the lines names its connection.
     is_named: bool,
 }
 
 impl ClockOffset {
-    /// Whether so much agrees that times may be moved by the difference.
+    /// Whether the evidence suffices to correct times by the difference.
     pub(super) const fn is_sure(&self) -> bool {
         self.occasions >= 2 && self.matched >= 2
     }
@@ -56,7 +56,7 @@ impl ClockOffset {
         self.difference.nanos().abs() <= WITHIN
     }
 
-    /// The larger, the more credible.
+    /// The weight of the evidence.
     fn weight(&self) -> (usize, bool, bool, u64, i64, i64) {
         let far = i64::from(self.offset_s).abs();
         let lines = self.matched.min(4);
@@ -64,7 +64,7 @@ impl ClockOffset {
     }
 }
 
-/// A line and what may be the same on the wire.
+/// A line and an event in the capture that it may report.
 #[derive(Clone, Copy, Debug)]
 struct Pair {
     ahead: i64,
@@ -83,7 +83,7 @@ impl Pair {
     }
 }
 
-/// By how much a log is ahead of the capture.
+/// Finds how far a log is ahead of the capture.
 pub(super) fn find(
     log: &Log,
     server: Option<Address>,
@@ -92,7 +92,7 @@ pub(super) fn find(
 ) -> Option<ClockOffset> {
     let is_known = zone.is_some() || log.contents.first.is_some_and(|stamp| stamp.offset_s.is_some());
     let mut pairs = Vec::new();
-    // The latest lines first: a capture is seldom older than its log's end.
+    // The latest lines first: a capture is rarely older than the end of its log.
     for (line, event) in log.contents.events.iter().enumerate().rev() {
         let at = utc(event.stamp, zone);
         pairs.extend(same(event, server, report).map(|(wire, names_it)| Pair {
@@ -114,7 +114,7 @@ pub(super) fn find(
     best(&pairs)
 }
 
-/// The times on the wire at which a line may have been written, and whether it names the connection.
+/// The times in the capture at which a line may have been written, and whether it names the connection.
 fn same<'a>(
     event: &'a Event,
     server: Option<Address>,
@@ -142,7 +142,7 @@ fn same<'a>(
     by_name.chain(by_link).chain(by_role.map(|span| (span.from, false)))
 }
 
-/// The window of [`WITHIN`] that says most.
+/// The window of [`WITHIN`] with the most evidence.
 fn best(pairs: &[Pair]) -> Option<ClockOffset> {
     let windows = pairs.iter().enumerate().filter_map(|(start, first)| {
         let rest = pairs.get(start..)?;
@@ -152,7 +152,7 @@ fn best(pairs: &[Pair]) -> Option<ClockOffset> {
     windows.filter(is_credible).max_by_key(ClockOffset::weight)
 }
 
-/// One line that may have been written at any election proves no zone.
+/// A single line that fits any election proves no time zone.
 const fn is_credible(found: &ClockOffset) -> bool {
     let is_at_home = found.offset_s == 0 && found.is_near();
     let is_tight = found.difference.nanos().abs() <= DIFFERENCE_LOOSE;

@@ -1,4 +1,4 @@
-//! Lines that matter, and what they tell of.
+//! Classifies log lines by their text.
 //!
 //! The texts are those of ZooKeeper 3.4 to 3.9: `apache/zookeeper: zookeeper-server/.../server/quorum/`
 //! `Leader`, `LearnerHandler`, `Learner`, `Follower`, `Observer`, `QuorumPeer`, `FastLeaderElection`, and
@@ -10,30 +10,30 @@ use crate::address::{Address, Endpoint};
 use crate::findings::log::{Kind, Level};
 use std::net::IpAddr;
 
-/// Characters of a line's text that are kept, and as many of its exception.
+/// Characters kept of a line's text, and of its exception.
 const MAX_TEXT: usize = 400;
 
-/// Something that a log tells of.
+/// An event reported by a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// When, as written.
+    /// Its time, as written.
     pub stamp: Stamp,
-    /// How bad.
+    /// Its level.
     pub level: Level,
-    /// What.
+    /// The kind of event.
     pub kind: Kind,
-    /// The other end, where it is named.
+    /// The other end, if the line names it.
     pub peer: Option<Endpoint>,
-    /// The other server's id, where it is named.
+    /// The other server's id, if the line names it.
     pub peer_sid: Option<i64>,
-    /// How long it took, where that is named.
+    /// The duration, if the line names it.
     pub took_ms: Option<u64>,
-    /// The text, with the exception below it.
+    /// The text, with its exception.
     pub text: String,
 }
 
 impl Event {
-    /// What a line tells of, if that matters.
+    /// The event that a line reports, if it is a relevant one.
     #[must_use]
     pub fn of(line: &Line<'_>) -> Option<Self> {
         let kind = kind(line.text)?;
@@ -60,13 +60,13 @@ impl Event {
         })
     }
 
-    /// Whether an exception below it is part of it.
+    /// Whether an exception on the next line belongs to it.
     #[must_use]
     pub const fn wants_exception(&self) -> bool {
         matches!(self.kind, Kind::LearnerFailed | Kind::HandlerFailed | Kind::ConnectFailed | Kind::Shutdown)
     }
 
-    /// Takes the exception's first line.
+    /// Appends the exception's first line.
     pub fn exception(&mut self, exception: &str) {
         let text = self.text.trim_end_matches([':', ' ']).len();
         self.text.truncate(text);
@@ -113,7 +113,7 @@ fn kind(text: &str) -> Option<Kind> {
         _ if starts("Disconnected from leader") => Kind::Disconnected,
         _ if text.contains("LEADER ELECTION TOOK") => Kind::ElectionTook,
         _ if starts("New election. My id") => Kind::ElectionBegun,
-        // The first PROPOSAL of each phase always says so; it is harmless.
+        // The first PROPOSAL of each phase always logs this; it is harmless.
         _ if starts("Got zxid ") => (!text.ends_with("expected 0x1")).then_some(Kind::ZxidGap)?,
         _ if starts("Starting quorum peer") => Kind::Started,
         _ if starts("Detected pause in JVM") => Kind::Pause,
@@ -122,18 +122,18 @@ fn kind(text: &str) -> Option<Kind> {
     })
 }
 
-/// The reasons of a leader's shutdown; `Only N followers` is that of 3.4.5 and before.
+/// The reasons for a leader's shutdown; 3.4.5 and before log `Only N followers`.
 fn is_loss_of_quorum(text: &str) -> bool {
     text.contains("Not sufficient followers synced")
         || text.contains("Only ") && text.contains(" followers, need ")
 }
 
-/// The endpoint behind the last `/`: `LearnerHandler-/10.0.0.1:45744:LearnerHandler@737`,
+/// The endpoint after the last `/`: `LearnerHandler-/10.0.0.1:45744:LearnerHandler@737`,
 /// `/0:0:0:0:0:0:0:1:45744`, `/[::1]:45744`, `host/10.0.0.1:45744`.
 fn endpoint(text: &str) -> Option<Endpoint> {
     let rest = text.rsplit_once('/')?.1;
     let end = rest.find(|c: char| !(c.is_ascii_hexdigit() || ".:[]%".contains(c))).unwrap_or(rest.len());
-    // The class's name behind the endpoint may begin with what looks like a digit.
+    // The class name after the endpoint may begin with what looks like a hexadecimal digit.
     let mut rest = rest.get(..end)?;
     loop {
         let (host, port) = rest.rsplit_once(':')?;

@@ -4,45 +4,45 @@
 //! 2026-11-21 08:02:42,493 [myid:5] - WARN  [thread:Class@737] - text
 //! ```
 //!
-//! `[myid:N]` came with 3.4 and may be missing or empty; fractions follow a comma or a dot; a `T` may
-//! stand between date and time, a zone behind; what a collector put before the time is passed over.
-//! Source: `apache/zookeeper: conf/log4j.properties`, `conf/logback.xml`.
+//! `[myid:N]` came with 3.4 and may be missing or empty. The fraction follows a comma or a dot; a `T` may
+//! separate date and time; a time zone may follow. A prefix added by a log collector is skipped. Source:
+//! `apache/zookeeper: conf/log4j.properties`, `conf/logback.xml`.
 
 use crate::findings::log::Level;
 use crate::time::Timestamp;
 use jiff::civil;
 use jiff::tz::TimeZone;
 
-/// Characters that may stand before the time.
+/// Characters allowed before the time.
 const MAX_PREFIX: usize = 80;
 /// Characters between the time and the level: `[myid:N] - `.
 const MAX_HEADER: usize = 120;
 
-/// A line's time as it is written.
+/// A line's time as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp {
-    /// The wall clock's time, as if it were UTC's.
+    /// The wall-clock time, read as UTC.
     pub wall: Timestamp,
-    /// The zone's distance from UTC in seconds, where the line names it.
+    /// The offset from UTC in seconds, if the line names it.
     pub offset_s: Option<i32>,
 }
 
 /// A line that begins with a time and a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// When.
+    /// Its time.
     pub stamp: Stamp,
     /// The server's id, from `[myid:N]` or the thread's name.
     pub sid: Option<i64>,
-    /// How bad.
+    /// Its level.
     pub level: Level,
-    /// The thread, with the class that logs.
+    /// The thread, with the logging class.
     pub thread: &'a str,
-    /// What it says.
+    /// Its text.
     pub text: &'a str,
 }
 
-/// Reads a line; `None` where it goes on from the line before.
+/// Parses a line; `None` if it continues the line before.
 #[must_use]
 pub fn parse(line: &str) -> Option<Line<'_>> {
     let (stamp, rest) = stamp_within(line)?;
@@ -60,7 +60,7 @@ pub fn number_after(text: &str, mark: &str) -> Option<i64> {
     rest.get(..end)?.parse().ok()
 }
 
-/// The first time within the line's beginning.
+/// The first time near the start of the line.
 fn stamp_within(line: &str) -> Option<(Stamp, &str)> {
     let starts = line.char_indices().take(MAX_PREFIX).filter(|(at, c)| {
         let before = at.checked_sub(1).and_then(|at| line.as_bytes().get(at));
@@ -83,7 +83,7 @@ fn stamp(text: &str) -> Option<(Stamp, &str)> {
     let small = |from: usize| number(from, from + 2).and_then(|value| i8::try_from(value).ok());
     let year = i16::try_from(number(0, 4)?).ok()?;
     let date = civil::Date::new(year, small(5)?, small(8)?).ok()?;
-    // A leap second is shown as the one before.
+    // A leap second becomes the second before it.
     let time = civil::Time::new(small(11)?, small(14)?, small(17)?.min(59), 0).ok()?;
     let whole = TimeZone::UTC.to_timestamp(date.to_datetime(time)).ok()?;
     let (nanos, end) = if is(19, b",.") { fraction(text.get(20..)?) } else { (0, 0) };
@@ -93,7 +93,7 @@ fn stamp(text: &str) -> Option<(Stamp, &str)> {
     Some((Stamp { wall, offset_s }, rest))
 }
 
-/// Digits of a fraction as nanoseconds, and how many there are.
+/// The digits of a fraction as nanoseconds, and their number.
 fn fraction(text: &str) -> (u32, usize) {
     let count = text.bytes().take_while(u8::is_ascii_digit).count();
     let digits = text.bytes().take(count.min(9)).fold(0, |sum: u32, byte| sum * 10 + u32::from(byte - b'0'));
@@ -122,7 +122,7 @@ fn zone(text: &str) -> (Option<i32>, &str) {
     (Some(sign * (hours * 3_600 + minutes * 60)), signed.get(end..).unwrap_or(""))
 }
 
-/// What stands before the level, the level, and what stands behind.
+/// The text before the level, the level, and the text after it.
 fn level(text: &str) -> Option<(&str, Level, &str)> {
     let mut at = 0;
     for word in text.split_inclusive([' ', '[', ']', ':', '|']) {

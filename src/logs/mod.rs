@@ -1,9 +1,9 @@
-//! The servers' own logs, set beside what the wire shows.
+//! The servers' own logs, correlated with the capture.
 //!
-//! [`read`] takes a log to the events in it, in bounded memory; [`apply`] finds out whose each log is and
-//! in which zone its clock runs, ties the events to the stalls they belong to, and says where log and
-//! wire agree and where they do not. The verdict stays the wire's: from inside, a process that stood
-//! still looks like a slow disk, and a cut network like a silent peer.
+//! [`read`] extracts the relevant events of a log in bounded memory. [`apply`] determines the server and the
+//! time zone of each log, assigns the events to stalls, and reports where log and capture agree and where
+//! they do not. The verdict still comes from the capture: seen from inside, a paused process looks like a
+//! slow disk, and a network cut like a silent peer.
 
 mod clock_offset;
 pub mod event;
@@ -27,21 +27,21 @@ use jiff::tz::TimeZone;
 use line::Stamp;
 use std::net::IpAddr;
 
-/// A clock that differs by less is taken for right: a close takes as long to be logged.
+/// A smaller clock difference is ignored: logging a close can take this long.
 const DIFFERENCE_TOLERATED: Span = Span::from_millis(1_000);
 
-/// A log, and whose it is.
+/// A log and its server.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     /// Its path.
     pub path: String,
-    /// The server that the caller named.
+    /// The server, if the caller named it.
     pub server: Option<Address>,
-    /// What is in it.
+    /// Its content.
     pub contents: Contents,
 }
 
-/// An event at its place: whose, and when by the capture's clock.
+/// An event with its server and its time by the capture's clock.
 #[derive(Clone, Debug)]
 struct Placed<'a> {
     server: Option<Address>,
@@ -49,7 +49,7 @@ struct Placed<'a> {
     event: &'a Event,
 }
 
-/// Ties what the logs tell to the report's stalls; `zone` is that of `--log-tz`.
+/// Assigns the logs' events to the report's stalls; `zone` is that of `--log-tz`.
 pub fn apply(report: &mut Report, logs: &[Log], zone: Option<&TimeZone>) {
     let servers: Vec<_> = logs.iter().map(|log| log.server.or_else(|| owner(log, report))).collect();
     let found: Vec<_> = logs
@@ -81,7 +81,7 @@ pub fn apply(report: &mut Report, logs: &[Log], zone: Option<&TimeZone>) {
     }
 }
 
-/// Whose a log is: the id in its lines, else what its file is called.
+/// Determines the server of a log: by the id in its lines, else by its file name.
 fn owner(log: &Log, report: &Report) -> Option<Address> {
     let by_sid = |sid: i64| report.servers.iter().find(|server| server.sid.is_some_and(|own| own.0 == sid));
     if let Some(sid) = log.contents.sid {
@@ -101,7 +101,7 @@ fn owner(log: &Log, report: &Report) -> Option<Address> {
     server.map(|server| server.address)
 }
 
-/// The server of a report that a person named.
+/// The server that the user named.
 #[must_use]
 pub fn server(choice: &ServerChoice, report: &Report) -> Option<Address> {
     let is_it = |server: &&crate::findings::Server| {
@@ -110,7 +110,7 @@ pub fn server(choice: &ServerChoice, report: &Report) -> Option<Address> {
     report.servers.iter().find(is_it).map(|server| server.address)
 }
 
-/// How a log's times are to be understood.
+/// How to convert a log's times.
 #[derive(Clone, Debug)]
 struct LogClock<'a> {
     zone: Option<&'a TimeZone>,
@@ -149,7 +149,7 @@ impl<'a> LogClock<'a> {
     }
 }
 
-/// A line's time by the zone that it names, else by `zone`, else as if it were UTC's.
+/// A line's time in the zone that it names, else in `zone`, else in UTC.
 fn utc(stamp: Stamp, zone: Option<&TimeZone>) -> Timestamp {
     let wall = stamp.wall;
     match (stamp.offset_s, zone) {
@@ -164,7 +164,7 @@ fn utc(stamp: Stamp, zone: Option<&TimeZone>) -> Timestamp {
     }
 }
 
-/// What the report says of a log.
+/// The report's entry for a log.
 fn file(log: &Log, server: Option<Address>, clock: &LogClock<'_>) -> LogFile {
     let contents = &log.contents;
     let shift = |last: Stamp| last.wall.since(clock.time(last)).nanos() - clock.moved.nanos();

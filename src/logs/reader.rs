@@ -1,4 +1,4 @@
-//! A log as a stream of bytes to what matters in it, in bounded memory.
+//! Reads a log's bytes and extracts the relevant events, in bounded memory.
 
 use super::event::Event;
 use super::line::{self, Stamp};
@@ -7,26 +7,26 @@ use crate::time::Span;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 
-/// Bytes of a line that are looked at; what is longer is cut, and counted.
+/// Bytes read of a line; longer lines are cut and counted.
 const MAX_LINE: u64 = 16 << 10;
-/// Events kept of a file; beyond, the oldest are let go, and counted.
+/// Events kept per file; beyond that the oldest are dropped and counted.
 const MAX_EVENTS: usize = 50_000;
-/// Lines read of a file; what lies beyond is not, and the file says so.
+/// Lines read per file; if there are more, the report says so.
 const MAX_LINES: u64 = 1 << 30;
 
-/// Events behind which the learner is named that the leader was about to close.
+/// Events among which to look for the learner that the leader was about to close.
 const NAMED_WITHIN: usize = 6;
-/// And how long after.
+/// And within what time.
 const SOON: Span = Span::from_millis(1_000);
 
-/// What a log holds.
+/// The content of a log.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
     /// Events, in the file's order.
     pub events: VecDeque<Event>,
-    /// Lines that have a time.
+    /// Lines with a time.
     pub lines: u64,
-    /// The server's id, where the lines name it.
+    /// The server's id, if the lines name it.
     pub sid: Option<i64>,
     /// The first time.
     pub first: Option<Stamp>,
@@ -34,13 +34,13 @@ pub struct Contents {
     pub last: Option<Stamp>,
     /// Lines that were cut.
     pub cut: u64,
-    /// Events let go.
+    /// Events dropped.
     pub dropped: u64,
-    /// What stopped the reading.
+    /// Why reading stopped early.
     pub problem: Option<String>,
 }
 
-/// Reads a log to its end, or as far as it goes.
+/// Reads a log to its end, or as far as possible.
 pub fn read(mut input: impl BufRead) -> Contents {
     let mut contents = Contents::default();
     let mut bytes = Vec::new();
@@ -63,7 +63,7 @@ pub fn read(mut input: impl BufRead) -> Contents {
 }
 
 impl Contents {
-    /// Takes a line; `open` says whether the last event still waits for its exception.
+    /// Processes a line; `open` tells whether the last event may still get an exception.
     fn take(&mut self, text: &str, open: &mut bool) {
         let Some(line) = line::parse(text) else {
             if *open
@@ -93,7 +93,7 @@ impl Contents {
 }
 
 impl Contents {
-    /// A leader that closes for a PROPOSAL's ACK names the learner only in the lines that follow.
+    /// A leader that closes because of a late ACK names the learner only in the following lines.
     fn name_the_late(&mut self, event: &Event) {
         if !matches!(event.kind, Kind::Closing | Kind::Goodbye) {
             return;
@@ -110,7 +110,7 @@ impl Contents {
     }
 }
 
-/// Reads a line without its end; whether all of it was kept, `None` at the end.
+/// Reads a line without its line end; returns whether it is complete, `None` at the end of the file.
 fn line(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<Option<bool>> {
     if input.by_ref().take(MAX_LINE).read_until(b'\n', bytes)? == 0 {
         return Ok(None);

@@ -1,8 +1,8 @@
-//! Which lines belong to which stall.
+//! Assigns log lines to stalls.
 //!
-//! Those of the servers at both ends, from a limit before the stall to two limits after it, or until the
-//! quiet one is back; a line that names another connection does not belong. Of the election that
-//! followed, every server's.
+//! A stall gets the lines of the servers at both ends, from one limit before the stall to two limits after
+//! it, or until the quiet server is back, except lines that name another connection. It also gets every
+//! server's lines about the election that followed.
 
 use super::Placed;
 use crate::address::Address;
@@ -13,14 +13,14 @@ use crate::findings::{
 use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 
-/// Lines kept for a stall, the most telling.
+/// Lines kept per stall, the most relevant ones.
 const MAX_LINES: usize = 32;
-/// Of one server and kind, how many before others come first.
+/// Lines of the same server and kind, before others take precedence.
 const ALIKE: usize = 4;
-/// How long after a learner is back its lines may still tell of the stall.
+/// How long after a learner's return its lines may still concern the stall.
 const AFTERMATH: Span = Span::from_millis(1_000);
 
-/// Gives each stall its lines.
+/// Assigns each stall its lines.
 pub(super) fn tie(report: &mut Report, placed: &[Placed<'_>]) {
     let lines_of = |stall| {
         let scope = Scope::of(stall, report);
@@ -35,7 +35,7 @@ pub(super) fn tie(report: &mut Report, placed: &[Placed<'_>]) {
     }
 }
 
-/// What belongs to a stall.
+/// The lines that belong to a stall.
 struct Scope<'a> {
     subject: Address,
     links: Vec<&'a Link>,
@@ -75,7 +75,7 @@ impl<'a> Scope<'a> {
 
     fn holds(&self, line: &Placed<'_>) -> bool {
         if let Some(peer) = line.event.peer {
-            // A line about a connection: one of this stall's, or one that the capture does not show.
+            // A line about a connection: one of this stall, or one that is not in the capture.
             if self.others.iter().any(|link| link.learner == peer) {
                 return false;
             }
@@ -95,7 +95,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The lines that tell most, in order of time.
+/// The most relevant lines, in order of time.
 fn most_telling(lines: Vec<&Placed<'_>>) -> Vec<LogLine> {
     let mut seen: BTreeMap<(Option<Address>, Kind), usize> = BTreeMap::new();
     let mut ranked: Vec<_> = lines

@@ -1,8 +1,8 @@
-//! Where the logs agree with the wire, and where they do not.
+//! Compares the logs with the verdict of the capture: where they agree, and where they do not.
 //!
-//! The wire decides. A log line is what a process thought when it ran again: an `fsync-ing ... took`
-//! supports `disk_slow` only where PINGs were answered meanwhile, since a process that stood still finds
-//! its fsync slow too.
+//! The capture decides. A log line is what the process believed once it ran again: `fsync-ing ... took`
+//! supports `disk_slow` only if PINGs were answered meanwhile, since a paused process measures a slow fsync
+//! too.
 
 use crate::address::Address;
 use crate::findings::{
@@ -11,16 +11,16 @@ use crate::findings::{
 };
 use crate::time::{Span, Timestamp};
 
-/// How near a line lies to the close that it tells of.
+/// How far a line may be from the close that it reports.
 const MAX_DISTANCE: Span = Span::from_millis(2_000);
-/// A line that much later was written by a process that could not write before.
+/// A line this much later shows that the process could not write before.
 const LATE: Span = Span::from_millis(1_000);
 
-/// Why a leader closes.
+/// The reasons for a leader's close.
 const REASONS: [Kind; 4] =
     [Kind::TransactionTimeout, Kind::ReadTimeout, Kind::LostQuorum, Kind::UnreasonableLength];
 
-/// Says of each stall what the logs say to it.
+/// Adds the logs' verdicts to each stall.
 pub(super) fn say(report: &mut Report) {
     let words: Vec<_> = report.stalls.iter().map(|stall| Case::of(stall, report).words()).collect();
     for (stall, words) in report.stalls.iter_mut().zip(words) {
@@ -56,7 +56,7 @@ impl<'a> Case<'a> {
         self.links.first().map(|link| link.leader.address)
     }
 
-    /// Whether a log of that server was running over the whole stall.
+    /// Whether a log of that server covers the whole stall.
     fn covers(&self, server: Address) -> bool {
         let end = self.stall.end.unwrap_or(Timestamp::MAX);
         self.report.input.logs.iter().any(|log| {
@@ -74,7 +74,7 @@ impl<'a> Case<'a> {
         self.stall.deadlines.contains(&deadline)
     }
 
-    /// The leader closed: does it say why, and is it what the wire shows?
+    /// The leader closed: whether its log gives a reason, and the one that the capture shows.
     fn leaders_close(&self) -> Option<LogVerdict> {
         let leader = self.leader().filter(|_| self.stall.outcome == Outcome::ClosedByLeader)?;
         let end = self.stall.end?;
@@ -99,7 +99,7 @@ impl<'a> Case<'a> {
         self.covers(leader).then(|| self.silence(Whose::Leader(leader)))
     }
 
-    /// Learners closed: do they say so?
+    /// Learners closed: whether their logs say so.
     fn learners_close(&self) -> Option<LogVerdict> {
         if self.stall.outcome != Outcome::ClosedByLearner {
             return None;
@@ -128,7 +128,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Learners that say that they gave their leader up.
+    /// Learners whose logs say that they gave up on the leader.
     fn given_up(&self, learners: Vec<Address>, line: &LogLine, closed: Timestamp) -> LogVerdict {
         let is_timeout = line.kind == Kind::ReadTimeout;
         let is_so = is_timeout && (self.waited(Deadline::LearnerRead) || self.waited(Deadline::Init));
@@ -141,7 +141,7 @@ impl<'a> Case<'a> {
         LogVerdict { agrees: is_so.then_some(true), at: Some(line.at), says }
     }
 
-    /// A log in which the close is missing. A RST may come from a kernel alone.
+    /// A log without the close. A RST may have come from the kernel alone.
     fn silence(&self, whose: Whose) -> LogVerdict {
         let begun =
             self.stall.log.iter().find(|line| line.kind == Kind::Started && line.at > self.stall.start);
@@ -153,19 +153,19 @@ impl<'a> Case<'a> {
         LogVerdict { agrees, at: None, says: LogSays::SilentOnClose { whose, is_reset } }
     }
 
-    /// Whether a line may be about a close: one that a cut network held back is logged before it is seen.
+    /// Whether a line may be about a close. A close delayed by a network cut is logged before it is captured.
     fn is_about(&self, at: Timestamp, closed: Timestamp) -> bool {
         at >= self.stall.start && at <= closed.plus(MAX_DISTANCE)
     }
 
-    /// Nothing was closed: ZooKeeper says nothing of a wait that ends in time.
+    /// Nothing was closed: ZooKeeper does not log a wait that ends in time.
     fn no_close(&self) -> Option<LogVerdict> {
         let leader = self.leader().filter(|_| self.stall.outcome == Outcome::Recovered)?;
         let is_silent = self.lines(leader).all(|line| line.kind.rank() > 2) && self.covers(leader);
         is_silent.then_some(LogVerdict { agrees: None, at: None, says: LogSays::SilentOnWait { leader } })
     }
 
-    /// The subject's fsync: the disk's fault only where PINGs were answered meanwhile.
+    /// The subject's fsync: evidence for a slow disk only if PINGs were answered meanwhile.
     fn disk(&self) -> Option<LogVerdict> {
         let server = self.stall.subject;
         let slowest = self.during(Kind::Fsync).max_by_key(|line| line.took_ms);
@@ -189,7 +189,7 @@ impl<'a> Case<'a> {
         Some(LogVerdict { agrees, at: Some(line.at), says: LogSays::Fsync { server, took_ms, wire } })
     }
 
-    /// The subject's own notice that it stood still.
+    /// The subject's own log of a pause.
     fn pause(&self) -> Option<LogVerdict> {
         let line = self.during(Kind::Pause).max_by_key(|line| line.took_ms)?;
         let says = LogSays::Paused { server: self.stall.subject, took_ms: line.took_ms.unwrap_or(0) };
@@ -201,10 +201,10 @@ impl<'a> Case<'a> {
         Some(LogVerdict { agrees, at: Some(line.at), says })
     }
 
-    /// The subject noticed the close only when it ran, or heard, again.
+    /// The subject logged the close only once it ran, or received packets, again.
     fn noticed_late(&self) -> Option<LogVerdict> {
         let end = self.stall.end.filter(|_| self.stall.outcome != Outcome::Recovered)?;
-        // A leader that was away may fail as a follower later, which is another matter.
+        // A former leader may later fail as a follower, which is unrelated.
         let subject = Some(self.stall.subject).filter(|subject| self.leader() != Some(*subject))?;
         let noticed = self.lines(subject).find(|line| {
             matches!(line.kind, Kind::ReadTimeout | Kind::LearnerFailed) && line.at > self.stall.start
@@ -235,7 +235,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// How long before it was seen a close was logged, where that is worth a word.
+/// How long before its capture a close was logged, if it was significant.
 fn early(line: &LogLine, closed: Timestamp) -> Option<Span> {
     let span = closed.since(line.at);
     (span > MAX_DISTANCE).then_some(span)
