@@ -1,8 +1,7 @@
 //! One direction of a connection on the election port: hello, SASL, notifications.
 //!
-//! Notifications carry their length, so framing survives every cut; what is lost is found again at the
-//! next segment that begins with a length or, since ZooKeeper writes the length by itself, with a
-//! notification.
+//! Notifications carry their length, so framing survives every cut. After a loss, framing resumes at the next
+//! segment that begins with a length or, since ZooKeeper writes the length separately, with a notification.
 //!
 //! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/QuorumCnxManager.java`.
 
@@ -15,15 +14,15 @@ use crate::proto::{Decoded, ServerState, auth};
 use crate::stream::Chunk;
 use crate::time::Timestamp;
 
-/// Captured bytes of one message that are kept; a configuration of some thousand servers fits.
+/// Captured bytes kept of one message; enough for a configuration of thousands of servers.
 const MAX_KEPT: usize = 64 * 1024;
-/// The shortest notification, as its length on the wire says.
+/// The shortest notification, by its length field.
 #[expect(clippy::cast_possible_truncation, reason = "28")]
 const MIN_NOTIFICATION_SIZE: u32 = MIN_NOTIFICATION_LEN as u32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
-    /// The dialer's first words may come.
+    /// Expects a hello.
     Start,
     /// SASL packets or notifications.
     Frames,
@@ -40,14 +39,14 @@ pub(super) struct ElectionFramer {
     dst: Endpoint,
     mode: Mode,
     kept: Vec<u8>,
-    /// Bytes of the open message that were passed, captured or not.
+    /// Bytes of the open message so far, captured or not.
     passed: u64,
     at: Timestamp,
     frame: FrameRef,
     pub(super) sums: ByteSums,
 }
 
-/// What the front of a message tells of it.
+/// What the start of a message shows.
 enum Front {
     Hello(u64),
     Auth(auth::Head),
@@ -105,13 +104,13 @@ impl ElectionFramer {
         }
     }
 
-    /// Takes bytes into the open message; answers how many.
+    /// Adds bytes to the open message; returns how many.
     fn take<O: Observer>(&mut self, seen: &[u8], len: u64, observer: &mut O) -> u64 {
         let total = match self.front(seen) {
             Front::Hello(total) | Front::Notification(total) => total,
             Front::Auth(head) => head.size(),
             Front::NeedMore if len > seen.len() as u64 => {
-                // The message's own length was cut away.
+                // The message's length was cut.
                 self.give_up(seen, len);
                 return len;
             }
@@ -126,7 +125,7 @@ impl ElectionFramer {
                 return len;
             }
         };
-        // A length that shows only now, smaller than what was taken for its front, is none.
+        // A length smaller than the bytes already taken for this message is not a length.
         let Some(left) = total.checked_sub(self.passed).filter(|left| *left > 0) else {
             self.give_up(seen, len);
             return len;
@@ -147,7 +146,7 @@ impl ElectionFramer {
         n
     }
 
-    /// Reads the kept bytes, with those at hand, as far as the message's length.
+    /// Decodes the kept bytes and the current ones, up to the message's length.
     fn front(&self, seen: &[u8]) -> Front {
         let mut front = [0u8; 20];
         let kept = self.kept.len().min(20);
@@ -216,13 +215,13 @@ impl ElectionFramer {
         self.passed = 0;
     }
 
-    /// Bytes of memory that an open message takes, where they are many.
+    /// Memory of an open message in bytes, if it is large.
     pub(super) const fn kept_bytes(&self) -> usize {
         let bytes = self.kept.capacity();
         if bytes > KEPT_FREE { bytes } else { 0 }
     }
 
-    /// Keeps the beginning of the open message and no more of it.
+    /// Keeps only the start of the open message.
     pub(super) fn keep_less(&mut self) {
         if self.kept_bytes() > 0 {
             // A copy, as in [`super::framer::Framer::keep_less`].
@@ -276,7 +275,7 @@ impl ElectionFramer {
     }
 }
 
-/// The dialer's first words; `None` where this is something else.
+/// The dialer's hello; `None` if this is something else.
 fn hello_front(have: &[u8]) -> Option<Front> {
     let Some(first) = have.first_chunk::<8>().map(|first| i64::from_be_bytes(*first)) else {
         // A hello of 3.5+ begins with a negative number, a bare sid with zeros.
@@ -289,8 +288,8 @@ fn hello_front(have: &[u8]) -> Option<Front> {
             _ => Front::Bad,
         }));
     }
-    // The acceptor sends no hello, so a first notification may stand here: its length is never a sid's
-    // upper half.
+    // The acceptor sends no hello, so this may be a first notification: its length is never the upper half of
+    // a sid.
     (first >> 32 == 0).then_some(Front::Hello(8))
 }
 
@@ -324,7 +323,7 @@ fn is_length(seen: &[u8]) -> bool {
     }
 }
 
-/// A notification whose length went by in a segment of its own.
+/// A notification whose length was in a segment of its own.
 fn bare_notification(seen: &[u8], len: u64) -> Option<Notification<'_>> {
     let len = usize::try_from(len).ok().filter(|len| (MIN_NOTIFICATION_LEN..=1 << 16).contains(len))?;
     let notification = Notification::decode_cut(seen, len).ok()?;

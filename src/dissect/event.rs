@@ -1,4 +1,4 @@
-//! What dissecting brings forth, in capture order: links, packets, notifications, ends.
+//! The events of dissection, in capture order: links, packets, notifications, closes.
 
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
@@ -8,7 +8,7 @@ use crate::proto::{PacketType, Zxid, auth, election};
 use crate::stream::{Closing, Fate, Slot, StreamHalfCounts};
 use crate::time::Timestamp;
 
-/// The way a stream runs, seen from the ensemble.
+/// The direction of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// From a learner to its leader.
@@ -18,7 +18,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The other way.
+    /// The opposite direction.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -27,7 +27,7 @@ impl Direction {
         }
     }
 
-    /// Whether it runs to the leader.
+    /// Whether it is to the leader.
     #[must_use]
     pub const fn is_to_leader(self) -> bool {
         matches!(self, Self::ToLeader)
@@ -37,9 +37,9 @@ impl Direction {
 /// A value for each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PerDirection<T> {
-    /// Of the stream from learner to leader.
+    /// For the stream from learner to leader.
     pub to_leader: T,
-    /// Of the stream from leader to learner.
+    /// For the stream from leader to learner.
     pub to_learner: T,
 }
 
@@ -53,7 +53,7 @@ impl<T> PerDirection<T> {
         }
     }
 
-    /// The value of a direction, to change.
+    /// The value of a direction, mutable.
     #[inline]
     pub const fn of_mut(&mut self, direction: Direction) -> &mut T {
         match direction {
@@ -63,7 +63,7 @@ impl<T> PerDirection<T> {
     }
 }
 
-/// What protects a connection.
+/// Authentication or encryption of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protection {
     /// Nothing.
@@ -71,20 +71,20 @@ pub enum Protection {
     None,
     /// SASL at the start, then clear text.
     Sasl,
-    /// TLS: nothing of it is read.
+    /// TLS: the content cannot be read.
     Tls,
 }
 
-/// Where each byte of a stream went. `stream = decoded + cut + missing + unframed`.
+/// Accounts for every byte of a stream: `stream = decoded + cut + missing + unframed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ByteSums {
     /// Captured, inside records.
     pub decoded: u64,
-    /// In captured frames, beyond what was kept of them.
+    /// In captured frames, beyond the snaplen.
     pub cut: u64,
     /// In frames that the capture lacks.
     pub missing: u64,
-    /// Captured, in no record.
+    /// Captured, but not in a record.
     pub unframed: u64,
     /// The part of `cut` that belongs to no record, seen or inferred.
     pub cut_unframed: u64,
@@ -121,22 +121,22 @@ pub struct LinkOpened {
     pub at: Timestamp,
     /// Its first frame.
     pub frame: FrameRef,
-    /// Whether the capture began inside the connection.
+    /// Whether the capture began in mid-connection.
     pub picked_up: bool,
 }
 
 /// A quorum packet, seen or inferred.
 #[derive(Clone, Copy, Debug)]
 pub struct PacketSeen<'a> {
-    /// Which way it went.
+    /// Its direction.
     pub direction: Direction,
     /// Its type.
     pub kind: PacketType,
-    /// Its zxid; `None` where it was cut away and nothing proves it.
+    /// Its zxid; `None` if it was cut and cannot be inferred.
     pub zxid: Option<Zxid>,
-    /// Length of its data, −1 for null; `None` where unknown.
+    /// Length of its data, −1 for null; `None` if unknown.
     pub data_len: Option<i32>,
-    /// Bytes on the wire; `None` where unknown.
+    /// Its size on the wire; `None` if unknown.
     pub size: Option<u64>,
     /// Time of the frame that holds its first byte.
     pub at: Timestamp,
@@ -144,18 +144,18 @@ pub struct PacketSeen<'a> {
     pub last_at: Timestamp,
     /// The frame that holds its first byte.
     pub frame: FrameRef,
-    /// What was captured of it, without a gap from its first byte on.
+    /// Its captured bytes, from the first one up to the first gap.
     pub seen: &'a [u8],
     /// Bytes of it that were not captured.
     pub cut: u64,
-    /// Whether it was proved by arithmetic, its head being cut away.
+    /// Whether it was inferred, since its head was cut.
     pub inferred: bool,
-    /// Whether `at` is its own time: false for an inferred packet that may be in any of several frames.
+    /// Whether `at` is exact: false for an inferred packet that may be in any of several frames.
     pub timed: bool,
 }
 
 impl PacketSeen<'_> {
-    /// Its head, where all of it is known.
+    /// Its head, if all fields are known.
     #[must_use]
     pub fn head(&self) -> Option<Head> {
         Some(Head { kind: self.kind, zxid: self.zxid?, data_len: self.data_len? })
@@ -165,56 +165,56 @@ impl PacketSeen<'_> {
 /// A snapshot that followed a SNAP packet.
 #[derive(Clone, Copy, Debug)]
 pub struct SnapshotSeen {
-    /// Its bytes on the wire, as far as they were followed.
+    /// Its size on the wire, as far as it was followed.
     pub bytes: u64,
     /// Time of its first bytes.
     pub from: Timestamp,
     /// Time of its last ones.
     pub to: Timestamp,
-    /// Whether its end was seen or proved.
+    /// Whether its end was seen or inferred.
     pub is_complete: bool,
 }
 
-/// One frame of a link, for those who look at TCP itself.
+/// A frame of a link, for observers of TCP.
 #[derive(Clone, Copy, Debug)]
 pub struct SegmentSeen<'a> {
-    /// Which way it went.
+    /// Its direction.
     pub direction: Direction,
     /// The segment.
     pub segment: &'a Segment<'a>,
     /// What became of its payload.
     pub fate: Fate,
-    /// Bytes that it made readable.
+    /// Bytes that became deliverable with it.
     pub new_bytes: u64,
-    /// Whether it acknowledged bytes of the other direction that were not acknowledged before.
+    /// Whether it acknowledged new bytes of the other direction.
     pub acked_more: bool,
-    /// Whether captures of both ends run, so that [`Event::AtLearner`] tells what arrives there.
+    /// Whether both ends are being captured, so that [`Event::AtLearner`] shows what arrives there.
     pub both_ends_captured: bool,
 }
 
-/// A segment of a link both ends of which were captured: sent, and arrived or lost on the way.
+/// A matched segment of a link captured at both ends: sent, and received or lost.
 #[derive(Clone, Copy, Debug)]
 pub struct SegmentMatch {
-    /// Which way it went.
+    /// Its direction.
     pub direction: Direction,
     /// The frame in its sender's capture.
     pub frame: FrameRef,
     /// When it was sent.
     pub sent: Timestamp,
-    /// When it arrived; `None` where it was not seen to, though the receiver's capture ran.
+    /// When it arrived; `None` if it was lost: the receiver's capture was running and does not hold it.
     pub arrived: Option<Timestamp>,
 }
 
 /// A message on the election port.
 #[derive(Clone, Copy, Debug)]
 pub struct ElectionSeen<'a> {
-    /// Who sent it.
+    /// The sender.
     pub src: Endpoint,
-    /// To whom.
+    /// The receiver.
     pub dst: Endpoint,
     /// The message.
     pub message: ElectionMessage<'a>,
-    /// Bytes on the wire, a notification's length included.
+    /// Its size on the wire, with a notification's length.
     pub size: u64,
     /// Bytes of it that were not captured.
     pub cut: u64,
@@ -224,23 +224,23 @@ pub struct ElectionSeen<'a> {
     pub frame: FrameRef,
 }
 
-/// What can be said on the election port.
+/// A message on the election port.
 #[derive(Clone, Copy, Debug)]
 pub enum ElectionMessage<'a> {
-    /// The dialer's first words.
+    /// The dialer's first message.
     Hello(election::Hello<'a>),
     /// A vote or an answer.
     Notification(election::Notification<'a>),
-    /// A notification whose fields were cut away.
+    /// A notification whose fields were cut.
     Unread,
 }
 
-/// A SASL packet before the stream proper.
+/// A SASL packet, before the first packet of the protocol.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthSeen {
-    /// Who sent it.
+    /// The sender.
     pub src: Endpoint,
-    /// To whom.
+    /// The receiver.
     pub dst: Endpoint,
     /// Its head.
     pub head: auth::Head,
@@ -252,18 +252,18 @@ pub struct AuthSeen {
     pub frame: FrameRef,
 }
 
-/// Why framing was lost: where a packet ends was not known any more, and a sure start had to be found.
+/// Why framing was lost: the end of a packet was no longer known, so a certain packet start had to be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FramingLoss {
     /// A packet head that no server writes.
     BadHead,
-    /// A packet whose last bytes are not what they must be.
+    /// A packet with invalid last bytes.
     BadTail,
-    /// Segments of whole packets inside what was taken for one packet or snapshot.
+    /// Segments of whole packets inside a supposed packet or snapshot.
     Contradicted,
     /// A gap that covers the start of a packet.
     Gap,
-    /// A REQUEST that ends somewhere among cut bytes.
+    /// A REQUEST that ends in cut bytes, at an unknown offset.
     HiddenEnd,
 }
 
@@ -271,7 +271,7 @@ impl FramingLoss {
     /// All of them, in the order of their counts.
     const ALL: [Self; 5] = [Self::BadHead, Self::BadTail, Self::Contradicted, Self::Gap, Self::HiddenEnd];
 
-    /// As reports name it.
+    /// Its name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -316,14 +316,14 @@ impl FramingLosses {
     }
 }
 
-/// Bytes among which packets may have gone by unseen.
+/// Bytes that may have contained unknown packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unread {
-    /// When the first of them came.
+    /// Time of the first of them.
     pub from: Timestamp,
-    /// When the last of them came.
+    /// Time of the last of them.
     pub to: Timestamp,
-    /// How many they are.
+    /// Their number.
     pub len: u64,
 }
 
@@ -332,11 +332,11 @@ pub struct Unread {
 pub struct Gap {
     /// How many.
     pub len: u64,
-    /// When they were given up.
+    /// When they were given up on.
     pub at: Timestamp,
 }
 
-/// What is known of an election connection when it is let go.
+/// Totals of an election connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ElectionTotals {
     /// Byte sums of both directions together.
@@ -345,10 +345,10 @@ pub struct ElectionTotals {
     pub is_tls: bool,
 }
 
-/// What is known of a link when it is let go.
+/// Totals of a link.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkTotals {
-    /// The epoch that its packets name, or the fronts of their heads.
+    /// The epoch of its packets, from whole or cut heads.
     pub epoch: Option<u32>,
     /// Byte sums of each direction.
     pub bytes: PerDirection<ByteSums>,
@@ -360,33 +360,32 @@ pub struct LinkTotals {
     pub losses: PerDirection<FramingLosses>,
 }
 
-/// What happened, in capture order. Times within a link do not always ascend: what was inferred or
-/// reassembled comes late and carries its own time.
+/// An event. Events come in capture order, but the times within a link do not always ascend: what was
+/// inferred or reassembled comes later and has its own time.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A link has appeared.
     LinkOpened(Slot, &'a LinkOpened),
-    /// A frame of a link, before what it brought forth.
+    /// A frame of a link, before the events that it causes.
     Segment(Slot, &'a SegmentSeen<'a>),
-    /// A frame of the learner's capture, where the leader's has the link too: what arrived at the learner,
-    /// and what it sent, as it looked there.
+    /// A frame of the learner's capture, if the leader's holds the link too: what the learner received and
+    /// sent.
     AtLearner(Slot, &'a SegmentSeen<'a>),
-    /// What became of a segment on its way, where both ends were captured. Comes up to some seconds late.
+    /// A segment was received or lost, if both ends were captured. Comes up to a few seconds late.
     SegmentMatch(Slot, &'a SegmentMatch),
     /// A quorum packet of a link.
     Packet(Slot, &'a PacketSeen<'a>),
-    /// A snapshot has ended, or is let go unfinished.
+    /// A snapshot has ended, or was abandoned unfinished.
     Snapshot(Slot, &'a SnapshotSeen),
     /// The first FIN or RST of a link, and which way it went.
     LinkClosed(Slot, Direction, &'a Closing),
     /// Bytes are missing in a direction of a link.
     Gap(Slot, Direction, &'a Gap),
-    /// Bytes of a direction could not be read, or not in one way only. Comes late.
+    /// Bytes of a direction could not be decoded unambiguously. Comes late.
     Unread(Slot, Direction, &'a Unread),
-    /// A link is about to be let go though it was not seen to close: what comes of it from this time on is
-    /// not watched.
+    /// A link is about to be evicted although it was not seen to close: from this time on it is not observed.
     LinkUnwatched(Slot, Timestamp),
-    /// A link is over: no more of it will come.
+    /// A link is over: no more events of it will come.
     LinkOver(Slot, &'a LinkTotals),
     /// A message on the election port.
     Election(&'a ElectionSeen<'a>),
@@ -396,13 +395,13 @@ pub enum Event<'a> {
     Auth(&'a AuthSeen),
 }
 
-/// Takes what dissecting brings forth.
+/// Receives the events of dissection.
 ///
-/// Match every event by name: a new one is then seen to by whoever it concerns. An implementation that
-/// is called for each frame is inlined, so that of the match no more is left than the branch.
+/// Match every event by name, so that a new event does not compile until every observer handles it. An
+/// implementation that is called for each frame is inlined, so that only a branch is left of the match.
 pub trait Observer {
-    /// How many captured bytes of a packet of this type it looks at, from the packet's first on. The rest
-    /// need not be shown.
+    /// How many captured bytes of a packet of this type it needs, from the first one on. The rest need not be
+    /// delivered.
     #[must_use]
     fn looks_at(kind: PacketType) -> usize
     where
@@ -412,6 +411,6 @@ pub trait Observer {
         usize::MAX
     }
 
-    /// Takes the next event.
+    /// Handles the next event.
     fn event(&mut self, event: Event<'_>);
 }

@@ -1,10 +1,9 @@
-//! Events written down, to be told again: the way from a thread that dissects to one that tracks.
+//! Stores events and replays them: the way from the dissecting thread to the tracking thread.
 //!
 //! [`Events`] is an [`Observer`] that stores each event, compact and in order, and [`Replayer`] passes them
-//! to another one. So one thread and several do the same work in the same order, and a
-//! report cannot depend on how many there were. An event of a frame is a line of the processor's cache
-//! or so; what is rare lies apart. Bytes are copied only as far as the observer for whom they are kept
-//! looks at them.
+//! to another one. So one thread and several do the same work in the same order, and the report does not
+//! depend on the number of threads. The event of a frame takes about one cache line; rare events are stored
+//! separately. Only the bytes that the observer needs are copied.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -21,21 +20,21 @@ use crate::proto::{PacketType, Zxid};
 use crate::stream::{Closing, Fate, Slot};
 use crate::time::Timestamp;
 
-/// Events after which a piece is full: few enough to stay in a processor's cache.
+/// Events per piece: few enough for the CPU's cache.
 const FULL: usize = 2_048;
-/// Bytes after which it is.
+/// Bytes per piece.
 const FULL_BYTES: usize = 128 * 1024;
 
-/// What was shown, kept for an observer of type `O`.
+/// Events stored for an observer of type `O`.
 pub struct Events<O> {
     events: Vec<Stored>,
-    /// What is rare, in the order in which [`Stored::Rare`] stands for it.
+    /// Rare events, in the order of their [`Stored::Rare`] entries.
     rare: Vec<Rare>,
     bytes: Vec<u8>,
     reader: PhantomData<fn() -> O>,
 }
 
-/// Some of the bytes.
+/// A range of the stored bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Part {
     start: u32,
@@ -50,7 +49,7 @@ enum Stored {
     Rare,
 }
 
-/// A segment, but for its endpoints, which are the link's, and its payload.
+/// A segment without its payload and its endpoints, which are the link's.
 #[derive(Clone, Copy, Debug)]
 struct Line {
     header: SegmentHeader,
@@ -62,7 +61,7 @@ struct Line {
     both_ends_captured: bool,
 }
 
-/// A packet of one frame whose head was seen, as nearly all are.
+/// A packet within one frame whose head was seen: nearly all packets.
 #[derive(Clone, Copy, Debug)]
 struct Record {
     at: Timestamp,
@@ -106,25 +105,25 @@ impl<O> fmt::Debug for Events<O> {
 }
 
 impl<O> Events<O> {
-    /// Whether it is time to tell them.
+    /// Whether the piece is full.
     #[must_use]
     #[inline]
     pub const fn is_full(&self) -> bool {
         self.events.len() >= FULL || self.bytes.len() >= FULL_BYTES
     }
 
-    /// Whether nothing was shown.
+    /// Whether there are no events.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
 
-    /// Forgets all and keeps the memory.
+    /// Removes all events and keeps the memory.
     pub fn clear(&mut self) {
         self.events.clear();
         self.rare.clear();
         self.bytes.clear();
-        // One long piece of bytes is no reason to hold as much for ever.
+        // Do not keep the memory of an exceptionally long piece.
         self.bytes.shrink_to(FULL_BYTES);
     }
 
@@ -224,7 +223,7 @@ impl<O: Observer> Observer for Events<O> {
     }
 }
 
-/// Tells events: what is known from piece to piece.
+/// Replays events; holds what pieces have in common.
 #[derive(Clone, Debug, Default)]
 pub struct Replayer {
     /// Leader and learner of the link in each slot.
@@ -232,8 +231,8 @@ pub struct Replayer {
 }
 
 impl Replayer {
-    /// Shows to `observer` what was shown to `events`, in the same order. All pieces of a capture must be
-    /// told by the same `Replayer`, since a link is named by its slot.
+    /// Passes the stored events to `observer` in the same order. Use the same `Replayer` for all pieces of a
+    /// capture, since slots identify links.
     pub fn tell<O: Observer>(&mut self, events: &Events<O>, observer: &mut O) {
         let mut rare = events.rare.iter();
         for event in &events.events {

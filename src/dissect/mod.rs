@@ -1,8 +1,8 @@
-//! Joins streams and protocol: from segments to links, packets and notifications.
+//! The dissector: from segments to links, packets and notifications.
 //!
-//! In: segments in capture order. Out, through an [`Observer`]: what happened on each link between a
-//! leader and a learner and on each election connection. Which side leads follows from the ports, or
-//! from what the streams say. Deterministic: the same segments give the same events.
+//! In: segments in capture order. Out, through an [`Observer`]: the events of each link between a leader and
+//! a learner, and of each election connection. The ports, or the content of the streams, show which side is
+//! the leader. Deterministic: the same segments give the same events.
 
 mod election;
 mod event;
@@ -31,28 +31,28 @@ use inference::Scratch;
 use link::{LinkContext, Sizes};
 use std::collections::BTreeMap;
 
-/// One slot is looked at for being over per this many segments.
+/// One slot is checked for eviction per this many segments.
 const SWEEP_EVERY: u32 = 64;
-/// How long a closed connection is remembered for its late frames.
+/// How long a closed connection is kept for late frames.
 const LINGER: Span = Span::from_millis(60_000);
-/// How long a connection that never came to anything is remembered.
+/// How long a connection that never became a link is kept.
 const FORGET: Span = Span::from_millis(300_000);
 
-/// What the dissector is told.
+/// Options of the dissector.
 #[derive(Clone, Debug)]
 pub struct DissectOptions {
     /// Ports on which leaders listen to learners.
     pub quorum_ports: Vec<u16>,
     /// Ports of leader election.
     pub election_ports: Vec<u16>,
-    /// Bounds of reassembly.
+    /// Limits of reassembly.
     pub limits: Limits,
-    /// Where the files were taken, where there are captures of several hosts.
+    /// The hosts of the files, if there are captures of several hosts.
     pub hosts: Hosts,
 }
 
 impl Default for DissectOptions {
-    /// ZooKeeper's customary ports.
+    /// ZooKeeper's conventional ports.
     fn default() -> Self {
         Self {
             quorum_ports: vec![2888],
@@ -63,16 +63,16 @@ impl Default for DissectOptions {
     }
 }
 
-/// Counts of what passed.
+/// Counters of the dissector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Copies of frames seen before.
+    /// Duplicate frames.
     pub duplicates: u64,
-    /// Frames of connections that are neither quorum's nor election's.
+    /// Frames of connections on neither a quorum nor an election port.
     pub other_port: u64,
     /// Byte sums of the election connections.
     pub election_bytes: ByteSums,
-    /// How often a stream had to let go of something because all streams together held too much.
+    /// How often the shared memory limit made a stream drop something.
     pub held_bytes_hit: u64,
 }
 
@@ -87,17 +87,17 @@ pub struct Dissector {
     scratch: Scratch,
     sweep: u32,
     sweep_at: usize,
-    /// Slots ended, once the capture is over.
+    /// Slots finished after the end of the capture.
     ended: usize,
     last_at: Timestamp,
-    /// Bytes of memory that the flows hold: waiting segments, and records that are not whole yet.
+    /// Memory of the flows in bytes: held segments and incomplete records.
     held_bytes: usize,
-    /// What passed so far.
+    /// Counters so far.
     pub counts: Counts,
 }
 
 impl Dissector {
-    /// A dissector that has seen nothing yet.
+    /// A new dissector.
     #[must_use]
     pub fn new(settings: DissectOptions) -> Self {
         Self {
@@ -123,12 +123,12 @@ impl Dissector {
         counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
-    /// No frame comes any more of a file, by its index in the input.
+    /// Notes that no more frames of a file will come; `file` is its index in the input.
     pub fn file_over(&mut self, file: u32) {
         self.settings.hosts.over(file);
     }
 
-    /// Takes the next segment of the capture.
+    /// Processes the next segment of the capture.
     #[inline]
     pub fn segment<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> Option<IgnoreReason> {
         self.last_at = self.last_at.max(segment.at);
@@ -180,7 +180,7 @@ impl Dissector {
         }
     }
 
-    /// The slot of a segment's connection, a new one's if need be, and which side sent it.
+    /// The slot of a segment's connection, a new one if necessary, and the side that sent it.
     fn find<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> (Slot, Side) {
         let (key, side) = FlowKey::of(segment.src, segment.dst);
         let slot = match self.table.find(&key, segment.at) {
@@ -195,7 +195,7 @@ impl Dissector {
         (slot, side)
     }
 
-    /// Takes account of what a flow holds; where all hold too much, it is this one that lets go.
+    /// Updates the memory accounting of a flow; beyond the shared limit, this flow has to drop something.
     #[cold]
     fn weigh<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return };
@@ -213,7 +213,7 @@ impl Dissector {
         self.held_bytes = others + flow.held_bytes;
     }
 
-    /// Lets time pass without a segment, so that what only time decides is decided.
+    /// Advances the time without a segment, so that timeouts expire.
     pub fn tick<O: Observer>(&mut self, now: Timestamp, observer: &mut O) {
         for (index, flow) in self.flows.iter_mut().enumerate() {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
@@ -226,12 +226,12 @@ impl Dissector {
         }
     }
 
-    /// Ends everything: the capture is over.
+    /// The capture is over: finishes all connections.
     pub fn finish<O: Observer>(&mut self, observer: &mut O) {
         while self.finish_some(usize::MAX, observer) {}
     }
 
-    /// Ends at most so many more connections of a capture that is over; false once all are ended.
+    /// Finishes at most `most` more connections of a capture that is over; false once all are finished.
     pub fn finish_some<O: Observer>(&mut self, most: usize, observer: &mut O) -> bool {
         let to = self.flows.len().min(self.ended.saturating_add(most));
         for index in self.ended..to {
@@ -254,7 +254,7 @@ impl Dissector {
         slot
     }
 
-    /// Ends a connection and forgets it; its slot keeps its key.
+    /// Finishes a connection and drops its state; its slot keeps its key.
     fn evict<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
         let Some(mut flow) = self.flows.get_mut(slot.index()).and_then(Option::take) else { return };
         self.held_bytes -= flow.held_bytes;
@@ -263,7 +263,7 @@ impl Dissector {
         self.counts.election_bytes = self.counts.election_bytes.plus(&sums);
     }
 
-    /// Looks at one slot: a connection that is over is let go.
+    /// Checks one slot, and evicts its connection if it is over.
     #[cold]
     fn sweep<O: Observer>(&mut self, now: Timestamp, observer: &mut O) {
         self.sweep = 0;
@@ -275,7 +275,7 @@ impl Dissector {
         let slot = Slot(self.sweep_at as u32);
         let Some(Some(flow)) = self.flows.get_mut(self.sweep_at) else { return };
         if flow.held_bytes > 0 {
-            // What waits on a connection that fell silent waits no longer than on any other.
+            // Timeouts expire on silent connections too.
             let mut out = LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
             flow.settle(now, &self.settings.limits, &mut out);
             self.weigh(slot, now, observer);

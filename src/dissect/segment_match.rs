@@ -1,11 +1,11 @@
-//! What becomes of segments between the two ends of a link, where both were captured.
+//! Segment matching: one-way delay and loss of a link captured at both ends (RFC 7679, RFC 7680).
 //!
-//! The leader's capture is the one that tells the link's story, as it would alone: what ZooKeeper's
-//! leader saw. The learner's capture shows the rest: which of the leader's segments arrived, when, and what
-//! the learner sent that never did. A segment is sent where its sender's capture has it, and has
-//! arrived where its receiver's has it too; they are the same if they cover the same bytes with the
-//! same timestamp. What was sent and was not seen to arrive while the receiver's capture ran is lost on
-//! the way, unless the receiver acknowledges it all the same: then its capture lacks the frame.
+//! The leader's capture alone drives the link's events, as if there were no other. The learner's capture adds
+//! which of the leader's segments arrived and when, and which of the learner's never did. A segment was sent
+//! if its sender's capture holds it, and has arrived if its receiver's capture holds it too. Two segments
+//! match if they cover the same bytes with the same TCP timestamp. A segment that was sent while the
+//! receiver's capture was running and is not in it was lost, unless the receiver acknowledged it: then its
+//! capture lacks the frame.
 
 use super::event::{Direction, PerDirection, SegmentMatch, SegmentSeen};
 use crate::address::{Address, Endpoint};
@@ -15,26 +15,26 @@ use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
 use std::collections::VecDeque;
 
-/// How long a segment may be on its way before it is called lost.
+/// How long a segment may be in flight before it counts as lost.
 const MAX_ONE_WAY_DELAY: Span = Span::from_millis(5_000);
-/// Segments on their way in one direction that are remembered; beyond, the oldest count as undecided.
+/// Segments in flight remembered per direction; beyond that the oldest stay undecided.
 const MAX_SENT: usize = 4_096;
-/// Segments that arrived and were not seen to be sent, as clocks that are not quite right make it look.
+/// Segments that arrived before they were seen sent, as inexact clocks make it look.
 const MAX_UNMATCHED: usize = 64;
-/// How long such a segment may wait for being sent, before it is one that the sender's capture lacks: less
-/// than the time after which reassembly gives up on what was acknowledged.
+/// How long such a segment waits for its match before the sender's capture is taken to lack it. This is less
+/// than the grace time of reassembly for acknowledged bytes.
 const EARLY_FOR: Span = Span::from_millis(30);
-/// Bytes kept of one.
+/// Bytes kept of such a segment.
 const EARLY_BYTES: usize = 4_096;
-/// How often overdue segments are looked for.
+/// How often to check for overdue segments.
 const LOOKED_EVERY: Span = Span::from_millis(10);
-/// By how far a segment may be ahead of those before it, or behind: beyond, all begins anew.
+/// How far sequence numbers may jump before matching starts over.
 const MAX_JUMP: u32 = 1 << 24;
 
-/// Which host each file of the input was taken at, and which of these still watch.
+/// The host of each file of the input, and which hosts are still being captured.
 #[derive(Clone, Debug, Default)]
 pub struct Hosts {
-    /// For each file, the index of its host and one; 0 where that is not known.
+    /// For each file, the index of its host plus one; 0 if unknown.
     of_file: Vec<u32>,
     hosts: Vec<Watcher>,
 }
@@ -43,7 +43,7 @@ pub struct Hosts {
 #[derive(Clone, Copy, Debug)]
 struct Watcher {
     address: Address,
-    /// Files of it that have not ended.
+    /// Its files that have not ended.
     files: u32,
     /// When its captures last showed anything.
     last: Option<Timestamp>,
@@ -78,7 +78,7 @@ impl Hosts {
         self.hosts.len() < 2
     }
 
-    /// Notes that a file shows something; answers the host it was taken at.
+    /// Notes a frame of a file; returns the file's host.
     pub(super) fn saw(&mut self, file: u32, at: Timestamp) -> Option<Address> {
         let index = self.of_file.get(file as usize)?.checked_sub(1)?;
         let host = self.hosts.get_mut(index as usize)?;
@@ -94,7 +94,7 @@ impl Hosts {
         }
     }
 
-    /// Whether captures of a host have begun and not yet ended.
+    /// Whether a host is being captured now.
     pub(super) fn watches(&self, address: Address) -> bool {
         self.hosts.iter().any(|host| host.address == address && host.files > 0 && host.last.is_some())
     }
@@ -105,20 +105,20 @@ impl Hosts {
     }
 }
 
-/// A segment on its way.
+/// A segment in flight.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
     seq: u32,
-    /// Sequence numbers that it takes.
+    /// Its length in sequence numbers.
     len: u32,
     stamp: Option<u32>,
     ip_id: u16,
     at: Timestamp,
     frame: FrameRef,
     has_arrived: bool,
-    /// Whether its bytes were seen to arrive with another segment.
+    /// Whether its bytes arrived in another segment.
     is_covered: bool,
-    /// The highest end of all sent up to this one: it grows from one to the next, whatever is sent again.
+    /// The highest end of all segments up to this one: ascending, in spite of retransmissions.
     highest: u32,
 }
 
@@ -150,7 +150,7 @@ impl Sent {
             && self.end().wrapping_sub(other.seq).cast_signed() > 0
     }
 
-    /// Whether the other is this one, or a part of it, or it a part of the other.
+    /// Whether the two match: one may be a part of the other.
     fn is(&self, other: &Self) -> bool {
         let is_same = match (self.stamp, other.stamp) {
             (Some(a), Some(b)) => a == b,
@@ -160,7 +160,7 @@ impl Sent {
     }
 }
 
-/// A segment that arrived and was not seen to be sent.
+/// A segment that arrived and was not seen sent.
 #[derive(Clone, Debug)]
 struct UnmatchedArrival {
     arrived: Sent,
@@ -178,7 +178,7 @@ impl UnmatchedArrival {
     }
 }
 
-/// A segment of the leader that its own capture lacks, as it arrived at the learner.
+/// A segment of the leader that its own capture lacks, as received by the learner.
 #[derive(Clone, Debug)]
 pub(super) struct Unsent(UnmatchedArrival);
 
@@ -195,7 +195,7 @@ impl Unsent {
 struct Way {
     sent: VecDeque<Sent>,
     early: VecDeque<UnmatchedArrival>,
-    /// The highest number that was seen to arrive.
+    /// The highest sequence number that arrived.
     arrived_to: Option<u32>,
 }
 
@@ -207,7 +207,7 @@ impl Way {
                 1.. => {}
                 _ => sent.highest = last.highest,
             }
-            // Of another stream, or forged: the order of the numbers says nothing.
+            // Another stream or forged: the numbers cannot be compared.
             if ahead > MAX_JUMP && ahead.wrapping_neg() > MAX_JUMP {
                 self.sent.clear();
                 sent.highest = sent.end();
@@ -219,14 +219,14 @@ impl Way {
         self.sent.push_back(sent);
     }
 
-    /// Those sent from the first on that ends behind a number: as a rule the last few.
+    /// The segments from the first one that ends after a sequence number on: usually the last few.
     fn not_below(&mut self, seq: u32) -> impl Iterator<Item = &mut Sent> {
         let first = self.sent.partition_point(|sent| sent.highest.wrapping_sub(seq).cast_signed() <= 0);
         self.sent.range_mut(first..)
     }
 }
 
-/// What the learner's capture has shown of a direction, for what is new in it.
+/// The state of a direction in the learner's capture, to tell new bytes from old ones.
 #[derive(Clone, Copy, Debug, Default)]
 struct Far {
     next: Option<u32>,
@@ -240,12 +240,12 @@ pub(super) struct SegmentMatcher {
     far: PerDirection<Far>,
     /// Whether both ends are being captured now.
     pub(super) both_ends_captured: bool,
-    /// The last time that overdue segments were looked for.
+    /// When overdue segments were last checked.
     looked_at: Option<Timestamp>,
 }
 
 impl SegmentMatcher {
-    /// A segment where it was sent; what is now known of it and others goes to `out`.
+    /// Notes a segment in its sender's capture; new results go to `out`.
     pub(super) fn sent(
         &mut self,
         direction: Direction,
@@ -254,7 +254,7 @@ impl SegmentMatcher {
     ) {
         let Some(mut sent) = Sent::of(segment) else { return };
         let way = self.ways.of_mut(direction);
-        // Two captures of one host hold it twice.
+        // Two captures of the same host both hold it.
         if way.sent.iter().rev().take(8).any(|other| {
             other.is(&sent) && other.seq == sent.seq && other.len == sent.len && other.ip_id == sent.ip_id
         }) {
@@ -270,7 +270,7 @@ impl SegmentMatcher {
         way.remember(sent);
     }
 
-    /// A segment where it arrived.
+    /// Notes a segment in its receiver's capture.
     pub(super) fn arrived(
         &mut self,
         direction: Direction,
@@ -302,7 +302,7 @@ impl SegmentMatcher {
         }
     }
 
-    /// Decides about segments that were sent long ago. `receivers` are the hosts the directions lead to.
+    /// Decides overdue segments. `receivers` are the receiving hosts of the directions.
     pub(super) fn settle(
         &mut self,
         now: Timestamp,
@@ -326,7 +326,7 @@ impl SegmentMatcher {
                 let is_watched = seen_to.is_some_and(|last| last > sent.at);
                 let is_known_there =
                     acked.of(direction).is_some_and(|to| to.wrapping_sub(sent.end()).cast_signed() >= 0);
-                // Acknowledged, though no copy of it was seen to arrive: the capture there lacks it.
+                // Acknowledged, though not seen to arrive: the receiver's capture lacks it.
                 let is_unseen = is_known_there && !sent.is_covered;
                 if !sent.has_arrived && is_watched && !is_unseen {
                     out(segment_match(direction, &sent, None));
@@ -339,7 +339,7 @@ impl SegmentMatcher {
         }
     }
 
-    /// Bytes of memory that segments on their way take.
+    /// Memory of segments in flight, in bytes.
     pub(super) fn held_bytes(&self) -> usize {
         let of_way = |way: &Way| {
             let early: usize =
@@ -349,19 +349,19 @@ impl SegmentMatcher {
         of_way(&self.ways.to_leader) + of_way(&self.ways.to_learner)
     }
 
-    /// Lets all that is on its way be undecided.
+    /// Drops all segments in flight; they stay undecided.
     pub(super) fn forget(&mut self) {
         self.ways = PerDirection::default();
     }
 
-    /// The next segment of the leader that its capture does not show in time.
+    /// The next segment of the leader that its own capture lacks.
     pub(super) fn next_unsent(&mut self, now: Timestamp) -> Option<Unsent> {
         let early = &mut self.ways.to_learner.early;
         let is_due = early.front().is_some_and(|early| now.since(early.arrived.at) >= EARLY_FOR);
         is_due.then(|| early.pop_front().map(Unsent))?
     }
 
-    /// What a segment of the learner's capture means there, as [`SegmentSeen`] tells it of the leader's.
+    /// A segment of the learner's capture as [`SegmentSeen`], from that capture's point of view.
     pub(super) fn at_learner<'a>(
         &mut self,
         direction: Direction,

@@ -1,31 +1,31 @@
-//! Bytes of exactly known length in which no packet head was captured.
+//! Spans of exactly known length in which no packet head was captured.
 
 use super::event::Unread;
 use crate::frame::FrameRef;
 use crate::proto::quorum::Glimpse;
 use crate::time::Timestamp;
 
-/// Bytes between two proven packet starts in which no head was captured.
+/// The bytes between two certain packet starts in which no head was captured.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HiddenSpan {
     /// Length on the wire.
     pub(super) len: u64,
-    /// What was captured of the first packet's head.
+    /// The captured part of the first packet's head.
     pub(super) hint: [u8; 15],
     pub(super) hint_len: u8,
-    /// Bytes captured, hint included.
+    /// Captured bytes, including the hint.
     pub(super) seen: u64,
     /// Time and frame of the first byte.
     pub(super) at: Timestamp,
     pub(super) frame: FrameRef,
     /// Time of the last piece.
     pub(super) last_at: Timestamp,
-    /// How many segments it covers.
+    /// The number of segments it covers.
     pub(super) pieces: u32,
 }
 
 impl HiddenSpan {
-    /// What the captured front of its first packet tells.
+    /// What the captured start of its first packet shows.
     pub(super) fn glimpse(&self) -> Option<Glimpse> {
         Glimpse::decode(self.hint())
     }
@@ -38,7 +38,7 @@ impl HiddenSpan {
         self.len - self.seen
     }
 
-    /// What is said of it where it cannot be read.
+    /// The event to report if it cannot be interpreted.
     pub(super) const fn unread(&self) -> Unread {
         Unread { from: self.at, to: self.last_at, len: self.len }
     }

@@ -1,4 +1,4 @@
-//! A connection that joins a leader and a learner: both streams framed, and told as one link.
+//! A link: frames both streams of a connection between a leader and a learner.
 
 use super::Disposition;
 use crate::address::Address;
@@ -24,7 +24,7 @@ pub(super) struct Link {
     is_announced: bool,
     is_closed: bool,
     picked_up: bool,
-    /// What is on its way, once both ends were captured.
+    /// Matches segments, once both ends are captured.
     matcher: Option<Box<SegmentMatcher>>,
 }
 
@@ -121,7 +121,7 @@ impl Link {
         self.settle(connection, segment.at, hosts, out);
         let leader_side = self.leader_side;
         while let Some(unsent) = self.matcher.as_mut().and_then(|matcher| matcher.next_unsent(segment.at)) {
-            // What the leader's capture lacks, though it was sent there.
+            // Sent by the leader but not in its capture.
             if is_announced && connection.half(leader_side).lacks(&unsent.segment()) {
                 self.push(connection, segment.frame, leader_side, &unsent.segment(), limits, out);
             }
@@ -149,7 +149,7 @@ impl Link {
         Some(Disposition::Copy)
     }
 
-    /// Decides what has become of segments on their way.
+    /// Decides the fate of segments in flight.
     pub(super) fn settle<O: Observer>(
         &mut self,
         connection: &Connection,
@@ -200,12 +200,12 @@ impl Link {
         self.is_announced
     }
 
-    /// Whether segments on their way between two captured ends are remembered.
+    /// Whether segments in flight between two captured ends are remembered.
     pub(super) const fn has_matcher(&self) -> bool {
         self.matcher.is_some()
     }
 
-    /// Whether the last segment of a side may have left more held than a flow has for free.
+    /// Whether the last segment of a side may have pushed the flow above its free allowance of memory.
     #[inline]
     pub(super) fn is_holding(&self, side: Side) -> bool {
         let direction = self.direction(side);
@@ -233,7 +233,7 @@ impl Link {
     }
 }
 
-/// Whether a segment belongs to a connection that came about; a SYN and the RST that refuses it do not.
+/// Whether a segment belongs to an established connection; a SYN and the RST that refuses it do not.
 fn connects(segment: &Segment<'_>) -> bool {
     segment.len > 0
         || segment.flags.contains(Flags::ACK) && !segment.flags.intersects(Flags::SYN | Flags::RST)

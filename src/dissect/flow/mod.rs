@@ -1,4 +1,4 @@
-//! A connection: what it turns out to be, and who takes its streams.
+//! A connection: recognizes its protocol, and passes its streams to the framing.
 
 mod link;
 
@@ -15,7 +15,7 @@ use crate::stream::{Chunk, Connection, FlowKey, Limits, Membership, Side, Sink};
 use crate::time::Timestamp;
 use link::{Link, LinkSink};
 
-/// Segments of a connection on unknown ports that are looked at before it is left alone.
+/// Segments of a connection on unknown ports that are inspected before it is ignored.
 const MAX_PROBES: u8 = 8;
 
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub(super) struct Flow {
     pub(super) connection: Connection,
     kind: Kind,
     first: FrameRef,
-    /// What it takes of [`Dissector::held_bytes`].
+    /// Its share of [`Dissector::held_bytes`].
     pub(super) held_bytes: usize,
 }
 
@@ -64,7 +64,7 @@ impl Flow {
         let kind = match (is_leader(segment.src.port), is_leader(segment.dst.port)) {
             (true, false) => Kind::quorum(key, side, segment),
             (false, true) => Kind::quorum(key, side.other(), segment),
-            // Both ports are known ones: the one that is dialed is the leader's.
+            // Both ports are quorum ports: the leader is the side that was dialed.
             (true, true) if segment.flags.contains(Flags::SYN) && segment.flags.contains(Flags::ACK) => {
                 Kind::quorum(key, side, segment)
             }
@@ -101,7 +101,7 @@ impl Flow {
         }
     }
 
-    /// Looks at the first bytes on unknown ports for what only ZooKeeper says.
+    /// Inspects the first bytes on unknown ports for what only ZooKeeper sends.
     #[cold]
     fn decide(&mut self, key: &FlowKey, side: Side, probes: u8, segment: &Segment<'_>) {
         if segment.payload.is_empty() {
@@ -152,8 +152,8 @@ impl Flow {
         }
     }
 
-    /// Looks at a segment of a link of which both ends may be captured. Some outcome where the learner's
-    /// capture holds it, and the leader's tells the same.
+    /// Matches a segment of a link whose two ends may be captured. Returns an outcome if it is from the
+    /// learner's capture, so that the leader's capture alone drives the link.
     #[cold]
     pub(super) fn cross<O: Observer>(
         &mut self,
@@ -167,7 +167,7 @@ impl Flow {
         link.cross(&mut self.connection, host, side, segment, settings, out)
     }
 
-    /// Whether the last segment of a side may have left more held than a flow has for free.
+    /// Whether the last segment of a side may have pushed the flow above its free allowance of memory.
     #[inline]
     pub(super) fn is_holding(&self, side: Side) -> bool {
         self.connection.is_holding()
@@ -178,7 +178,7 @@ impl Flow {
             }
     }
 
-    /// Whether segments on their way between two captured ends are remembered.
+    /// Whether segments in flight between two captured ends are remembered.
     pub(super) fn crosses(&self) -> bool {
         matches!(&self.kind, Kind::Quorum(link) if link.has_matcher())
     }
@@ -193,8 +193,8 @@ impl Flow {
         self.connection.held_bytes() + more
     }
 
-    /// Lets go of what is held for better knowledge, and of no byte of the stream: what a large record says
-    /// behind its beginning, spans that a later packet would explain, segments on their way.
+    /// Frees memory without losing framing: drops the rest of large records, pending spans, and segments in
+    /// flight.
     pub(super) fn lighten<O: Observer>(&mut self, out: &mut LinkContext<'_, O>) {
         match &mut self.kind {
             Kind::Quorum(link) => link.lighten(out),
@@ -211,7 +211,7 @@ impl Flow {
         }
     }
 
-    /// Ends the connection; answers the byte sums of an election connection.
+    /// Finishes the connection; returns the byte sums of an election connection.
     pub(super) fn finish<O: Observer>(
         &mut self,
         now: Timestamp,
@@ -238,7 +238,7 @@ impl Flow {
     }
 }
 
-/// Which side leads, if these bytes are a packet that only one side sends and nothing else looks like.
+/// The leader's side, if these bytes are a distinctive packet that only one side sends.
 fn says_quorum(payload: &[u8], side: Side) -> Option<Side> {
     let head = Head::decode(payload)?;
     let tail = payload.get(16..20)?;
@@ -294,7 +294,7 @@ impl<O: Observer> Sink for ElectionSink<'_, O> {
     }
 }
 
-/// Where nobody listens.
+/// A sink that ignores everything.
 struct Nowhere;
 
 impl Sink for Nowhere {

@@ -1,4 +1,5 @@
-//! Where no head is seen: hidden bytes up to the next sure start, and the search for one after a loss.
+//! Framing without a visible head: hidden bytes up to the next certain packet start, and the search for one
+//! after a loss.
 
 use super::{Cursor, Framer, Mode, sasl_head};
 use crate::dissect::event::{Direction, Observer, Unread};
@@ -9,18 +10,17 @@ use crate::proto::quorum::Head;
 use crate::proto::{PacketType, auth};
 use crate::time::Timestamp;
 
-/// The longest segment that is looked at for being nothing but whole packets.
+/// The longest segment that is checked for being exactly whole packets.
 const MAX_CHAIN: u64 = 1024;
 
-/// TLS records in a row, each at the start of a segment, that prove TLS where its start was not seen.
+/// Consecutive TLS records, each at the start of a segment, that prove TLS if its handshake was not captured.
 const TLS_RECORDS: u8 = 3;
 
-/// Bytes of a packet head that, cut off behind them, still tell a start from anything else: the type
-/// and the top of the zxid.
+/// The shortest cut head that still identifies a packet start: the type and the upper part of the zxid.
 const MIN_GLIMPSE_LEN: usize = 10;
 
 impl Framer {
-    /// From here to the end of the chunk no head can be seen.
+    /// No head is visible from here to the end of the chunk.
     pub(super) fn go_blind(&mut self, cursor: &mut Cursor<'_>, at: Timestamp, frame: FrameRef) {
         let mut blind = HiddenSpan::new(at, frame);
         blind.take_hint(cursor.seen);
@@ -39,8 +39,8 @@ impl Framer {
         }
     }
 
-    /// A new segment behind hidden bytes: if a packet starts in what is seen of it, the hidden span
-    /// has an exact end.
+    /// A new segment after hidden bytes: if a packet starts in its captured part, the hidden span has an
+    /// exact end.
     #[cold]
     pub(super) fn try_end_blind<O: Observer>(
         &mut self,
@@ -63,14 +63,14 @@ impl Framer {
         link.hidden(self.direction, span, out);
     }
 
-    /// A segment of which less than a head was captured may still tell the epoch.
+    /// A segment with less than a head captured may still show the epoch.
     fn glimpse(&self, cursor: &Cursor<'_>, link: &mut LinkState) {
         if link.epoch().is_none() && cursor.is_cut() && cursor.seen.len() < Head::LEN {
             link.glimpse(cursor.seen, self.direction);
         }
     }
 
-    /// Searching: only a strong start is believed.
+    /// Searching: only a certain packet start counts.
     pub(super) fn search<O: Observer>(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -92,7 +92,7 @@ impl Framer {
             Some(skip) => {
                 self.pass_over(cursor, skip as u64);
                 self.mode = Mode::Packets;
-                // A start of which too little was captured to frame it is a hidden span.
+                // A packet start with too little captured to frame it begins a hidden span.
                 if Head::decode(cursor.seen).is_none() && cursor.is_cut() {
                     self.go_blind(cursor, cursor.at, cursor.frame);
                 }
@@ -105,7 +105,7 @@ impl Framer {
         }
     }
 
-    /// What comes before packets, where the capture began among it. Changes the mode if so.
+    /// SASL or TLS, if the capture began inside it. Changes the mode if so.
     pub(super) fn is_greeting(&mut self, cursor: &Cursor<'_>) -> bool {
         if sasl_head(cursor.seen).is_some() {
             self.mode = Mode::Packets;
@@ -129,8 +129,8 @@ impl Framer {
     }
 }
 
-/// Whether a segment is, from its first byte to its last, whole packets that surely are some; `None`
-/// where it begins so and its end was cut.
+/// Whether a segment consists exactly of whole, certain packets; `None` if it starts like that and its end
+/// was cut.
 pub(super) fn is_chain(cursor: &Cursor<'_>, link: &LinkState, direction: Direction) -> Option<bool> {
     if cursor.len > MAX_CHAIN {
         return Some(false);
@@ -153,9 +153,8 @@ pub(super) fn is_chain(cursor: &Cursor<'_>, link: &LinkState, direction: Directi
     }
 }
 
-/// Where in the captured front of a segment a packet surely starts: at its first byte as a rule,
-/// behind the 4 bytes of the previous packet's authinfo where ZooKeeper's buffer was flushed between
-/// (protocol's 8 KiB writes), else anywhere.
+/// Finds a certain packet start in the captured part of a segment: usually its first byte; after the 4 bytes
+/// of the previous packet's authinfo if ZooKeeper's 8 KiB buffer was flushed in between; else anywhere.
 pub(super) fn find_start(cursor: &Cursor<'_>, link: &LinkState, direction: Direction) -> Option<usize> {
     let seen = cursor.seen;
     if link.is_strong_start(seen, cursor.at, direction, !cursor.is_cut()) {

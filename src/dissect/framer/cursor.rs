@@ -4,7 +4,7 @@ use crate::frame::FrameRef;
 use crate::stream::Chunk;
 use crate::time::Timestamp;
 
-/// What is left of a chunk.
+/// The unprocessed rest of a chunk.
 pub(super) struct Cursor<'a> {
     pub(super) offset: u64,
     pub(super) seen: &'a [u8],
@@ -19,7 +19,7 @@ impl<'a> Cursor<'a> {
         Self { offset: chunk.offset, seen, len: u64::from(chunk.len), at: chunk.at, frame: chunk.frame }
     }
 
-    /// Takes `n` bytes of the stream; answers what was captured of them.
+    /// Advances by `n` bytes of the stream; returns their captured part.
     pub(super) fn take(&mut self, n: u64) -> (&'a [u8], u64) {
         let n = n.min(self.len);
         let seen = usize::try_from(n).unwrap_or(usize::MAX).min(self.seen.len());
@@ -30,7 +30,7 @@ impl<'a> Cursor<'a> {
         (taken, n - seen as u64)
     }
 
-    /// Whether bytes were cut off behind what is left.
+    /// Whether the captured rest is followed by cut bytes.
     pub(super) const fn is_cut(&self) -> bool {
         self.len > self.seen.len() as u64
     }

@@ -1,9 +1,9 @@
-//! One direction of a link: where its packets begin and end, through cut bytes and gaps.
+//! Framing of one direction of a link: where packets begin and end, across cut bytes and gaps.
 //!
-//! A QuorumPacket has no outer length, so a packet's end is known only from its head. Where the head
-//! was captured the end is exact, however little of the rest was. Where it was not, the bytes up to
-//! the next proven start become a [`HiddenSpan`] of exactly known length, for [`super::inference`] to
-//! read. Where bytes are missing altogether, nothing is believed before a strong start.
+//! A QuorumPacket has no outer length, so only its head tells where it ends. If the head was captured, the
+//! end is exact, however little of the rest was captured. If not, the bytes up to the next certain packet
+//! start become a [`HiddenSpan`] of exactly known length, which [`super::inference`] interprets. After a gap
+//! in the capture, framing resumes only at a certain packet start.
 
 mod blind;
 mod cursor;
@@ -23,17 +23,16 @@ use cursor::Cursor;
 use snapshot::Snapshot;
 use token::{Token, sasl_head};
 
-/// The most bytes of a packet that are kept together while it spans segments. What lies beyond is
-/// framed all the same.
+/// The most bytes buffered of a packet that spans segments. Bytes beyond are framed but not kept.
 const MAX_KEPT: usize = 64 * 1024;
-/// As much of that is no burden, however many streams there are.
+/// Up to this many buffered bytes do not count towards the shared limit.
 pub(super) const KEPT_FREE: usize = 2 * 1024;
 
-/// Segments in a row that are nothing but whole packets, after which the packet (or snapshot) that they
-/// seem to lie in is none.
+/// After this many consecutive segments that are exactly whole packets, the packet or snapshot that seems to
+/// contain them is discarded.
 const MAX_DOUBTS: u8 = 3;
 
-/// A packet whose end has not come yet.
+/// An incomplete packet.
 #[derive(Clone, Debug)]
 struct Open {
     start: u64,
@@ -41,13 +40,13 @@ struct Open {
     last_at: Timestamp,
     frame: FrameRef,
     head: Option<Head>,
-    /// One past its last byte; `None` while the head or a REQUEST's authinfo is unknown.
+    /// The offset of its end; `None` while the head or a REQUEST's authinfo is unknown.
     end: Option<u64>,
     /// Bytes of it so far: captured, cut, and missing from the capture.
     seen: u64,
     cut: u64,
     missing: u64,
-    /// Whether the kept bytes reach from the first byte to the current one.
+    /// Whether the kept bytes are complete up to the current one.
     is_whole: bool,
 }
 
@@ -55,7 +54,7 @@ struct Open {
 enum Mode {
     /// At a packet start, or inside one.
     Packets,
-    /// Inside the raw snapshot behind a SNAP packet.
+    /// Inside the snapshot after a SNAP packet.
     Snapshot(Box<Snapshot>),
     /// Inside a SASL packet.
     Token(Box<Token>),
@@ -71,22 +70,22 @@ enum Mode {
 pub(super) struct Framer {
     direction: Direction,
     mode: Mode,
-    /// Whether any packet was framed yet; before, SASL or TLS may come.
+    /// Whether any packet was framed yet; SASL or TLS may come only before.
     has_begun: bool,
     open: Option<Open>,
-    /// Captured bytes of the open packet.
+    /// Captured bytes of the incomplete packet.
     kept: Vec<u8>,
     blind: Option<HiddenSpan>,
-    /// Segments in a row that contradict what is open.
+    /// Consecutive segments that contradict the open packet or snapshot.
     doubts: u8,
-    /// TLS records in a row, while searching.
+    /// Consecutive TLS records, while searching.
     tls_records: u8,
     pub(super) sums: ByteSums,
     pub(super) losses: FramingLosses,
 }
 
 impl Framer {
-    /// The framing of a stream that was seen from its first byte (`from_start`) or picked up inside.
+    /// The framing of a stream seen from its first byte (`from_start`), or picked up in the middle.
     pub(super) fn new(direction: Direction, from_start: bool) -> Self {
         Self {
             direction,
@@ -102,7 +101,7 @@ impl Framer {
         }
     }
 
-    /// Takes the next bytes of the stream.
+    /// Processes the next bytes of the stream.
     #[inline]
     pub(super) fn chunk<O: Observer>(
         &mut self,
@@ -183,14 +182,14 @@ impl Framer {
         self.emit(&packet, link, out);
     }
 
-    /// The head of a packet whose data length was cut off, but follows from its type.
+    /// The head of a packet whose data length was cut but follows from its type.
     #[cold]
     fn cut_head(&self, cursor: &Cursor<'_>) -> Option<Head> {
         let glimpse = Glimpse::decode(cursor.seen).filter(|_| cursor.is_cut() && self.has_begun)?;
         glimpse.head(self.direction.is_to_leader())
     }
 
-    /// At a packet start of which fewer bytes than a head were captured.
+    /// At a packet start with less than a head captured.
     fn begin_short<O: Observer>(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -206,7 +205,7 @@ impl Framer {
         }
     }
 
-    /// Whether so few bytes can be the front of a packet, or of a SASL packet that comes before.
+    /// Whether these few bytes can be the start of a packet, or of a SASL packet before it.
     fn may_begin(&self, seen: &[u8]) -> bool {
         if !self.has_begun && auth::MAGIC.starts_with(seen.get(..8).unwrap_or(seen)) {
             return true;
@@ -218,16 +217,16 @@ impl Framer {
         }
     }
 
-    /// Whether a packet can begin so here. A stream begins with one of few types, whatever it is that
-    /// speaks on this port.
+    /// Whether a packet can start like this here. A stream begins with one of few types, which rules out
+    /// other protocols.
     #[inline]
     fn accepts(&self, head: &Head, bytes: &[u8], link: &LinkState) -> bool {
         (self.has_begun || may_open(head.kind, self.direction) && opens(head, bytes))
             && link.accepts(head, self.direction)
     }
 
-    /// A segment inside a packet or a snapshot: one that is nothing but whole packets contradicts it. A
-    /// length that a stranger wrote, or that was never one, hides what follows no longer than this.
+    /// A segment inside a packet or a snapshot: if it is exactly whole packets, it contradicts that. So a
+    /// forged or misread length hides the following packets only for a few segments.
     fn doubt<O: Observer>(
         &mut self,
         cursor: &Cursor<'_>,
@@ -335,7 +334,7 @@ impl Framer {
             }
             self.open = Some(open);
         } else if cursor.is_cut() && cursor.seen.is_empty() {
-            // The head goes on where nothing was captured.
+            // The head continues in bytes that were not captured.
             self.sums.decoded -= self.kept.len() as u64;
             let mut blind = HiddenSpan::new(open.at, open.frame);
             blind.take_hint(&self.kept);
@@ -348,7 +347,7 @@ impl Framer {
         }
     }
 
-    /// Takes `n` bytes into the open packet.
+    /// Adds `n` bytes to the open packet.
     fn swallow(&mut self, open: &mut Open, cursor: &mut Cursor<'_>, n: u64) {
         let (seen, cut) = cursor.take(n);
         self.sums.decoded += seen.len() as u64;
@@ -362,7 +361,7 @@ impl Framer {
         open.cut += cut;
     }
 
-    /// Behind the data of a REQUEST: its authinfo, the only part whose length no head tells.
+    /// After the data of a REQUEST: its authinfo, the only part whose length the head does not give.
     fn read_authinfo<O: Observer>(
         &mut self,
         mut open: Open,
@@ -402,7 +401,7 @@ impl Framer {
                 }
             }
         }
-        // Cut: a learner flushes behind each REQUEST, so the segment tells where it ends.
+        // Cut. A learner flushes after each REQUEST, so the segment shows where it ends.
         let read = cursor.offset - (open.start + Head::LEN as u64 + head.body_len());
         let Some(rest) = link.request_rest(head.data_len, read + cursor.len) else {
             self.close(open, head, link, out);
@@ -499,19 +498,19 @@ impl Framer {
         }
     }
 
-    /// Bytes of memory that an open packet takes, where they are many.
+    /// Memory of an open packet in bytes, if it is large.
     #[inline]
     pub(super) const fn kept_bytes(&self) -> usize {
         let bytes = self.kept.capacity();
         if bytes > KEPT_FREE { bytes } else { 0 }
     }
 
-    /// Keeps the beginning of the open packet and no more of it; where it ends is known all the same.
+    /// Keeps only the start of the open packet; its end is still known.
     pub(super) fn keep_less(&mut self) {
         if self.kept_bytes() == 0 {
             return;
         }
-        // A copy: what is shrunk in its place leaves holes too small for the next one.
+        // Copy: shrinking in place would fragment the heap.
         self.kept = self.kept.get(..KEPT_FREE).unwrap_or(&self.kept).to_vec();
         if let Some(open) = &mut self.open {
             open.is_whole = false;
@@ -526,7 +525,7 @@ impl Framer {
         link.lost(self.direction, out);
     }
 
-    /// The stream has ended: what is open is let go as far as it is known.
+    /// The stream has ended: reports what is known of an open packet.
     pub(super) fn finish<O: Observer>(
         &mut self,
         at: Timestamp,

@@ -12,7 +12,7 @@ pub(super) struct Snapshot {
     pub(super) start: u64,
     pub(super) from: Timestamp,
     pub(super) end: EndFinder,
-    /// Whether some of it was cut or missing, so that its end may go by unseen.
+    /// Whether some of it was cut or missing, so that its end may not be seen.
     pub(super) is_blind: bool,
     pub(super) seen: u64,
     pub(super) cut: u64,

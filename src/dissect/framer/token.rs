@@ -7,10 +7,10 @@ use crate::frame::FrameRef;
 use crate::proto::auth;
 use crate::time::Timestamp;
 
-/// The longest SASL token that is believed; Kerberos tickets stay below.
+/// The longest plausible SASL token; Kerberos tickets stay below.
 const MAX_TOKEN: u64 = 64 * 1024;
 
-/// A SASL packet whose end has not come yet.
+/// An incomplete SASL packet.
 #[derive(Clone, Debug)]
 pub(super) struct Token {
     pub(super) head: auth::Head,
@@ -21,7 +21,7 @@ pub(super) struct Token {
 }
 
 impl Framer {
-    /// SASL and TLS, which come before everything else. Answers whether it took anything.
+    /// SASL and TLS, which come before everything else. Returns whether it used any bytes.
     pub(super) fn greet<O: Observer>(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -41,7 +41,7 @@ impl Framer {
         true
     }
 
-    /// Behind the head of a SASL packet.
+    /// After the head of a SASL packet.
     pub(super) fn begin_token<O: Observer>(
         &mut self,
         head: auth::Head,
@@ -88,7 +88,7 @@ impl Framer {
     }
 }
 
-/// The head of a SASL packet with a token of believable length.
+/// The head of a SASL packet with a token of plausible length.
 pub(super) fn sasl_head(bytes: &[u8]) -> Option<auth::Head> {
     auth::Head::decode(bytes).filter(|head| head.size() <= MAX_TOKEN)
 }

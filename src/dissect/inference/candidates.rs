@@ -5,20 +5,20 @@ use crate::dissect::span::HiddenSpan;
 use crate::proto::PacketType;
 use std::rc::Rc;
 
-/// Smallest PROPOSAL or INFORM on the wire.
+/// Size of the smallest PROPOSAL or INFORM on the wire.
 const MIN_PROPOSAL_LEN: u64 = 52;
-/// Smallest REQUEST on the wire.
+/// Size of the smallest REQUEST on the wire.
 const MIN_REQUEST_LEN: u64 = 36;
-/// COMMIT, ACK, UPTODATE and a leader's PING.
+/// Size of COMMIT, ACK, UPTODATE and a leader's PING.
 const SMALL: u64 = 20;
-/// A leader's REVALIDATE, and a learner's.
+/// Size of a leader's REVALIDATE, and of a learner's.
 const REVALIDATE_ANSWER: u64 = 29;
 const REVALIDATE_REQUEST: u64 = 32;
-/// The largest span whose unknown sizes are tried from the usual ones.
+/// The longest span for which common sizes are tried for PROPOSALs of unknown size.
 const MAX_COMMON_SIZE: u64 = 16 * 1024;
 
 impl Search<'_> {
-    /// All ways in which packets to a learner can fill a span.
+    /// All combinations of packets to a learner that fill a span.
     pub(super) fn hypotheses_to_learner(
         &mut self,
         at: usize,
@@ -64,7 +64,7 @@ impl Search<'_> {
             if main < proposals.least {
                 continue;
             }
-            // What is not a PROPOSAL has 20 bytes then.
+            // Then everything but PROPOSALs has 20 bytes.
             if has_only_small && unsized_count == 0 && !(span.len - sized).is_multiple_of(SMALL) {
                 continue;
             }
@@ -89,7 +89,7 @@ impl Search<'_> {
         }
     }
 
-    /// Fills what PROPOSALs leave of a span with COMMITs, PINGs and the rarer small ones.
+    /// Fills the rest of a span with COMMITs, PINGs and the rarer small packets.
     fn fill_small(
         &self,
         span: &HiddenSpan,
@@ -141,8 +141,8 @@ impl Search<'_> {
         }
     }
 
-    /// All ways in which packets to the leader can fill a span: ACKs, and behind them at most one of
-    /// what a learner flushes at once.
+    /// All combinations of packets to the leader that fill a span: ACKs, followed by at most one packet that
+    /// a learner flushes immediately.
     pub(super) fn hypotheses_to_leader(
         &self,
         behind: Behind,
@@ -193,8 +193,8 @@ impl Search<'_> {
     }
 }
 
-/// The lengths up to `most` that `count` PROPOSALs of usual sizes can have together, as a set of bits:
-/// adding a size to all of them is a shift.
+/// The total lengths up to `most` that `count` PROPOSALs of common sizes can have, as a bit set: adding a
+/// size is a shift.
 fn sums_of(common_sizes: &[u32], count: u64, most: u64) -> Vec<u64> {
     if most > MAX_COMMON_SIZE {
         return Vec::new();

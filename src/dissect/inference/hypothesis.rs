@@ -1,9 +1,9 @@
-//! What a span may hold: how many packets of each type.
+//! A hypothesis about a span: the number of packets of each type.
 
 use crate::proto::PacketType;
 
-/// How many packets of each type a span holds. `main` are PROPOSALs (INFORMs to an observer) on the
-/// way to a learner, ACKs on the way to the leader.
+/// The number of packets of each type in a span. `main` counts PROPOSALs (INFORMs to an observer) in a stream
+/// to a learner, and ACKs in a stream to the leader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::dissect) struct Hypothesis {
     pub(in crate::dissect) main: u32,
@@ -16,7 +16,7 @@ pub(in crate::dissect) struct Hypothesis {
 }
 
 impl Hypothesis {
-    /// What both readings hold.
+    /// The minimum of both hypotheses.
     pub(super) fn common(self, other: Self) -> Self {
         Self {
             main: self.main.min(other.main),
@@ -29,7 +29,7 @@ impl Hypothesis {
         }
     }
 
-    /// What either reading may hold.
+    /// The maximum of both hypotheses.
     pub(super) fn either(self, other: Self) -> Self {
         Self {
             main: self.main.max(other.main),
@@ -70,7 +70,7 @@ impl Hypothesis {
         self == Self::default()
     }
 
-    /// Whether it holds a packet of a type.
+    /// Whether it contains a packet of a type.
     pub(super) fn holds(&self, kind: PacketType, to_leader: bool) -> bool {
         match kind {
             PacketType::Ack => to_leader && self.main > 0,

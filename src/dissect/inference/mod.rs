@@ -1,11 +1,10 @@
-//! What the cut hid, where only one reading is possible.
+//! Infers the packets in cut bytes, if only one explanation is possible.
 //!
-//! In: spans of exactly known length without a visible packet head, and the packets seen before,
-//! between and behind them. Out: for each span how many packets of each type it holds, if the
-//! numbering of zxids and the sizes leave one reading. PROPOSALs count up by one, COMMITs follow them
-//! in the same order, ACKs name each PROPOSAL once, PINGs keep their beat; a PROPOSAL's size is that
-//! which any other link showed for its zxid. Where several readings remain, what they agree on is
-//! proved and the rest is not reported.
+//! In: spans of exactly known length without a visible packet head, and the packets seen before, between and
+//! after them. Out: the number of packets of each type in each span, if zxids and sizes leave a single
+//! hypothesis. PROPOSALs count up by one, COMMITs follow in the same order, there is one ACK per PROPOSAL,
+//! PINGs are periodic, and a PROPOSAL has the size that any other link shows for its zxid. If several
+//! hypotheses remain, what they agree on is certain, and the rest is not reported.
 //!
 //! Source of the rules: `apache/zookeeper: zookeeper-server/.../server/quorum/`, Leader,
 //! LearnerHandler and Learner; the smallest PROPOSAL is a closeSession of 3.5 (52 bytes), the smallest
@@ -24,69 +23,70 @@ use crate::time::{Span, Timestamp};
 use numbering::{after, follows};
 use std::rc::Rc;
 
-/// States behind one item, and steps to them, before a group of spans is given up.
+/// The most states after one item, and transitions to them, before a group of spans is abandoned.
 const MAX_STATES: usize = 256;
 const MAX_STEPS: usize = 4_096;
-/// Different readings of one span that are followed; with more the group is given up, since what they
-/// have in common would not be known.
+/// The most hypotheses for one span. With more the group is abandoned, since what they have in common would
+/// not be known.
 const MAX_HYPOTHESES: usize = 1_024;
-/// The longest span that is read; no flush of a learner or a leader comes near it.
+/// The longest span that is interpreted; no flush of a learner or a leader gets near it.
 const MAX_SPAN: u64 = 16 * 1024 * 1024;
-/// What came by while a span waits to be read.
+/// An item of a group: a span, or a packet that was seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Item {
     Span(HiddenSpan),
     Seen { kind: PacketType, zxid: Zxid, at: Timestamp },
 }
 
-/// What else bears on the reading.
+/// Further constraints on the hypotheses.
 pub(super) struct Constraints<'a> {
     /// Whether the learner is an observer, as far as is known.
     pub(super) is_observer: bool,
-    /// Size on the wire of the PROPOSAL of a zxid, where some link showed it.
+    /// Size on the wire of the PROPOSAL with a zxid, if some link showed it.
     pub(super) size_of: &'a dyn Fn(Zxid) -> Option<u32>,
-    /// Sizes that PROPOSALs of this ensemble usually have, if only those are to be believed.
+    /// The common sizes of PROPOSALs in this ensemble, if only those are to be tried.
     pub(super) common_sizes: Option<&'a [u32]>,
-    /// Size of NEWLEADER in this ensemble, where some link showed it.
+    /// Size of NEWLEADER in this ensemble, if some link showed it.
     pub(super) newleader_size: Option<u64>,
-    /// The leader's beat.
+    /// The leader's PING interval.
     pub(super) ping_every: Option<Span>,
-    /// How many REVALIDATEs of clients are without an answer.
+    /// The number of unanswered REVALIDATEs.
     pub(super) revalidates_open: u32,
-    /// For a span on the way to the leader: whether it may hold a PING's answer.
+    /// For a span to the leader: whether it may contain the answer to a PING.
     pub(super) may_answer_ping: &'a dyn Fn(Timestamp) -> bool,
 }
 
-/// What a group of spans was found to hold.
+/// The solution for a group of spans.
 #[derive(Clone, Debug)]
 pub(super) struct Solved {
     /// One for each span, in order.
     pub(super) spans: Vec<SpanSolved>,
-    /// Proved for the group, but not in which of its spans.
+    /// Certain for the group, but not in which of its spans.
     pub(super) anywhere: Hypothesis,
     /// Whether every byte of the group is explained.
     pub(super) is_complete: bool,
 }
 
-/// What one span was found to hold.
+/// The solution for one span.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SpanSolved {
-    /// What is proved to be in just this span.
+    /// What is certain to be in this span.
     pub(super) hypothesis: Hypothesis,
-    /// Whether all readings have as many PROPOSALs (ACKs) in it, so that the next ones keep their zxids.
+    /// Whether all hypotheses have the same number of PROPOSALs (ACKs) in it, so that the zxids after it are
+    /// certain.
     pub(super) is_main_certain: bool,
     /// The same for COMMITs.
     pub(super) is_commit_certain: bool,
 }
 
 impl Solved {
-    /// Whether there is but one reading.
+    /// Whether there is only one hypothesis.
     pub(super) fn is_certain(&self) -> bool {
         self.is_complete && self.anywhere.is_empty()
     }
 }
 
-/// Reads the spans of a stream to a learner.
+/// Interprets the spans of a stream to a learner.
 pub(super) fn read_to_learner(
     numbering: &Numbering,
     items: &[Item],
@@ -96,7 +96,7 @@ pub(super) fn read_to_learner(
     Search { items, constraints, is_to_leader: false, scratch }.solve(numbering)
 }
 
-/// Reads the spans of a stream to the leader.
+/// Interprets the spans of a stream to the leader.
 pub(super) fn read_to_leader(
     numbering: &Numbering,
     items: &[Item],
@@ -106,34 +106,34 @@ pub(super) fn read_to_leader(
     Search { items, constraints, is_to_leader: true, scratch }.solve(numbering)
 }
 
-/// The memory that searches work in, one after the other.
+/// Memory that searches reuse.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scratch {
-    /// The states of all layers, one layer behind the other.
+    /// The states of all layers, layer by layer.
     states: Vec<State>,
     /// [`Numbering::digest`] of each, to find a state among many.
     digests: Vec<u64>,
     /// Where each layer begins in `states`; one more than there are items.
     layers: Vec<usize>,
-    /// The steps over all items.
+    /// The transitions over all items.
     steps: Vec<Transition>,
-    /// Where the steps over each item begin in `steps`; one more than there are items.
+    /// Where the transitions over each item begin in `steps`; one more than there are items.
     over: Vec<usize>,
-    /// The ways to read one span.
+    /// The hypotheses for one span.
     hypotheses: Vec<Hypothesis>,
-    /// What [`sums_of`] gave, by count and most: many states ask for the same.
+    /// Cached results of [`sums_of`], by count and most: many states need the same one.
     sums: Vec<Sums>,
-    /// What a former [`Solved`] held its answers in.
+    /// The memory of an earlier [`Solved`].
     spare: Vec<SpanSolved>,
 }
 
 impl Scratch {
-    /// Takes back what a result was held in.
+    /// Takes back the memory of a result.
     pub(super) fn reuse(&mut self, solved: Solved) {
         self.spare = solved.spans;
     }
 
-    /// The place of a state among those from `layer` on; a new one is added.
+    /// The index of a state among those from `layer` on; adds it if it is new.
     fn enter(&mut self, layer: usize, numbering: Numbering) -> usize {
         let digest = numbering.digest();
         let Self { states, digests, .. } = self;
@@ -160,7 +160,7 @@ impl Scratch {
     }
 }
 
-/// How many packets of a numbered type a span can hold.
+/// How many packets of a numbered type a span can contain.
 #[derive(Clone, Copy, Debug)]
 struct Left {
     least: u32,
@@ -168,11 +168,11 @@ struct Left {
 }
 
 impl Left {
-    /// As many as there may be.
+    /// Unconstrained.
     const ANY: Self = Self { least: 0, most: u32::MAX };
 }
 
-/// The packet of a numbered type that is seen first behind a span.
+/// The first packet of a numbered type that is seen after a span.
 #[derive(Clone, Copy, Debug)]
 struct Next {
     zxid: Zxid,
@@ -181,14 +181,14 @@ struct Next {
 }
 
 impl Next {
-    /// How many packets of its type are hidden in the span before it: as many as lie between the last
-    /// one and it, all of them if no other span comes between.
+    /// How many packets of its type the span before it hides: at most as many as are missing between the last
+    /// one and it, and exactly that if there is no other span between.
     fn left(self, last: Option<Zxid>, history_end: Option<Zxid>) -> Option<Left> {
         let (zxid, last) = (self.zxid, last?);
         let steps = |from: Zxid, to: Zxid| to.counter().saturating_sub(from.counter());
         let most = match history_end {
             _ if last.epoch() == zxid.epoch() => steps(last, zxid).saturating_sub(1),
-            // An epoch's numbering ends with the history that led up to it.
+            // The numbering of the previous epoch ends with the history.
             Some(end) if last.epoch() == end.epoch() => steps(last, end).saturating_add(zxid.counter() - 1),
             _ => return None,
         };
@@ -196,23 +196,23 @@ impl Next {
     }
 }
 
-/// What is seen behind a span, the same for all states before it.
+/// The packets seen after a span; the same for all states before it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Behind {
     main: Option<Next>,
     commit: Option<Next>,
 }
 
-/// What is supposed up to some item: one of the ways to read everything before it.
+/// A state of the search: one explanation of everything before an item.
 #[derive(Clone, Copy, Debug)]
 struct State {
     numbering: Numbering,
-    /// The least and the most of each type that the ways to this state have read.
+    /// The smallest and largest count of each type over the paths to this state.
     least: Hypothesis,
     most: Hypothesis,
-    /// Whether a way that leads to the end has come here.
+    /// Whether a path that reaches the end leads here.
     is_reached: bool,
-    /// Whether a way leads from here to the end.
+    /// Whether a path leads from here to the end.
     is_viable: bool,
 }
 
@@ -223,7 +223,7 @@ impl State {
     }
 }
 
-/// A step from one state to one of the next layer, over one item.
+/// A transition from one state to one of the next layer, over one item.
 #[derive(Clone, Copy, Debug)]
 struct Transition {
     from: usize,
@@ -232,12 +232,12 @@ struct Transition {
     is_viable: bool,
 }
 
-/// A count, the most, and the lengths that so many PROPOSALs can have.
+/// A count, a maximum, and the total lengths that this many PROPOSALs can have.
 type Sums = (u64, u64, Rc<[u64]>);
 
-/// A search over all readings at once: a layer of states for each item, steps between them. Ways that
-/// come to the same state are one from there on, so the work grows with items times states and not
-/// with the number of readings.
+/// A search over all hypotheses at once (dynamic programming): a layer of states for each item, with
+/// transitions between layers. Paths that reach the same state merge, so the work grows with items times
+/// states, not with the number of hypotheses.
 struct Search<'a> {
     items: &'a [Item],
     constraints: &'a Constraints<'a>,
@@ -246,7 +246,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// What all readings have in common; `None` where there is none, or too many states.
+    /// What all hypotheses have in common; `None` if there is none, or if there are too many states.
     fn solve(&mut self, numbering: &Numbering) -> Option<Solved> {
         self.scratch.clear();
         self.scratch.enter(0, *numbering);
@@ -260,7 +260,7 @@ impl Search<'_> {
         self.judge()
     }
 
-    /// Makes the layer behind an item; `None` where it is empty or grows too large.
+    /// Builds the layer after an item; `None` if it is empty or too large.
     fn advance(&mut self, at: usize) -> Option<()> {
         let item = *self.items.get(at)?;
         if matches!(item, Item::Span(span) if span.len > MAX_SPAN) {
@@ -305,7 +305,7 @@ impl Search<'_> {
         (self.scratch.states.len() > layer).then_some(())
     }
 
-    /// Marks the states and steps from which a way leads to the end.
+    /// Marks the states and transitions from which a path leads to the end.
     fn mark_viable(&mut self) {
         let Scratch { states, layers, steps, .. } = &mut *self.scratch;
         let ends = layers.last().copied().unwrap_or(0);
@@ -320,7 +320,7 @@ impl Search<'_> {
         }
     }
 
-    /// Sums up, along viable steps, the least and the most of each type.
+    /// Adds up the smallest and largest counts of each type along viable transitions.
     fn sum_up(&mut self) {
         let Scratch { states, steps, .. } = &mut *self.scratch;
         for step in steps.iter().filter(|step| step.is_viable) {
@@ -348,7 +348,7 @@ impl Search<'_> {
         }
     }
 
-    /// What the viable ways agree on.
+    /// What the viable paths agree on.
     fn judge(&mut self) -> Option<Solved> {
         let ends = self.scratch.states.get(*self.scratch.layers.last()?..)?;
         let least = ends.iter().map(|state| state.least).reduce(Hypothesis::common)?;
@@ -374,7 +374,7 @@ impl Search<'_> {
         Some(solved)
     }
 
-    /// The next packet of a numbered type that is seen behind item `at`.
+    /// The next packet of a numbered type that is seen after item `at`.
     fn next(&self, at: usize, is_it: impl Fn(PacketType) -> bool) -> Option<Next> {
         let mut is_only_span = true;
         for item in self.items.iter().skip(at + 1) {

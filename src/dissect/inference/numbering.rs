@@ -1,4 +1,4 @@
-//! What is known before a span, and what follows from it for what the span can hold.
+//! The numbering before a span, and what it implies for the span.
 
 use super::{Constraints, Hypothesis, is_commit, is_main};
 use crate::dissect::span::HiddenSpan;
@@ -6,34 +6,34 @@ use crate::hash::mix;
 use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
 
-/// The parts of a beat by which a PING may be late and early.
+/// The fractions of the interval by which a PING may be late and early.
 const LATE: i64 = 4;
 const EARLY: i64 = 8;
-/// Bytes of a span from which on it may be what was held up.
+/// A span of at least this many bytes may be delayed data.
 const HELD_UP: u64 = 512;
 
-/// What is known before the first span of a group.
+/// The numbering before an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::dissect) struct Numbering {
-    /// Last PROPOSAL or INFORM to the learner.
+    /// The last PROPOSAL or INFORM to the learner.
     pub(in crate::dissect) proposal: Option<Zxid>,
-    /// Last COMMIT to the learner.
+    /// The last COMMIT to the learner.
     pub(in crate::dissect) commit: Option<Zxid>,
-    /// Last ACK of a PROPOSAL to the leader.
+    /// The last ACK of a PROPOSAL to the leader.
     pub(in crate::dissect) ack: Option<Zxid>,
-    /// Last PING to the learner.
+    /// Time of the last PING to the learner.
     pub(in crate::dissect) ping_at: Option<Timestamp>,
-    /// Where the history that a DIFF or TRUNC announced ends: up to there each COMMIT follows its
-    /// PROPOSAL at once.
+    /// The end of the history that a DIFF or TRUNC announced: up to there each COMMIT directly follows its
+    /// PROPOSAL.
     pub(in crate::dissect) history_end: Option<Zxid>,
-    /// Whether NEWLEADER has still to come.
+    /// Whether NEWLEADER is still expected.
     pub(in crate::dissect) awaits_newleader: bool,
-    /// Whether UPTODATE has still to come.
+    /// Whether UPTODATE is still expected.
     pub(in crate::dissect) awaits_uptodate: bool,
 }
 
 impl Numbering {
-    /// A number that differs, as a rule, where any of what a reading changes does.
+    /// A hash of everything that a hypothesis changes.
     pub(super) fn digest(&self) -> u64 {
         let zxid = |zxid: Option<Zxid>| zxid.map_or(u64::MAX, |zxid| zxid.0);
         let ping = self.ping_at.map_or(u64::MAX, |at| at.nanos().cast_unsigned());
@@ -45,7 +45,7 @@ impl Numbering {
         self.history_end.is_some_and(|end| zxid <= end && zxid.epoch() == end.epoch())
     }
 
-    /// What is known behind a span that was read so.
+    /// The numbering after a span with this hypothesis.
     pub(super) fn behind(self, hypothesis: &Hypothesis, at: Timestamp) -> Self {
         Self {
             proposal: self.proposal.map(|last| last.plus(u64::from(hypothesis.main))),
@@ -57,7 +57,7 @@ impl Numbering {
         }
     }
 
-    /// How many COMMITs there can be: one for each PROPOSAL, after it.
+    /// The most COMMITs possible: one for each PROPOSAL, after it.
     pub(super) fn commits_possible(&self, new: u32) -> u32 {
         match (self.proposal, self.commit) {
             (Some(proposal), Some(commit)) if proposal.epoch() == commit.epoch() => {
@@ -67,8 +67,8 @@ impl Numbering {
         }
     }
 
-    /// How many COMMITs there must be behind `new` PROPOSALs: in a history each follows its PROPOSAL at
-    /// once, so that at most the last one's is still to come.
+    /// The fewest COMMITs after `new` PROPOSALs: in a history each directly follows its PROPOSAL, so at most
+    /// the last one's is still outstanding.
     pub(super) fn commits_due(&self, new: u32) -> u32 {
         match (self.history_end, self.proposal, self.commit) {
             (Some(end), Some(proposal), Some(commit))
@@ -82,7 +82,7 @@ impl Numbering {
         }
     }
 
-    /// How many ACKs there can be: one for each PROPOSAL.
+    /// The most ACKs possible: one for each PROPOSAL.
     pub(super) fn acks_possible(&self) -> u32 {
         match (self.proposal, self.ack) {
             (Some(proposal), Some(ack)) if proposal.epoch() == ack.epoch() => {
@@ -92,9 +92,9 @@ impl Numbering {
         }
     }
 
-    /// Whether the leader's beat lets a PING be in a span. A leader counts from each beat to the next, so a
-    /// busy one is late and stays so; early is only what follows one that was held up on its way. In what a
-    /// path that loses held up and let go at once, it may be late by anything.
+    /// Whether the PING interval allows a PING in a span. A leader schedules each PING relative to the last,
+    /// so a busy leader's PINGs stay late; a PING is early only after a delayed one. In data that a lossy
+    /// path delayed and released in a burst, a PING may be late by any amount.
     pub(super) fn ping_possible(&self, span: &HiddenSpan, every: Option<Span>) -> bool {
         let (Some(last), Some(every)) = (self.ping_at, every) else { return true };
         let since = span.at.since(last).nanos();
@@ -104,8 +104,8 @@ impl Numbering {
         since > every / 2 && (is_on_time || span.len > HELD_UP)
     }
 
-    /// Whether a PING now leaves no PING out since the last one. A silence of several beats is a
-    /// leader's that stood still, and proves nothing.
+    /// Whether no PING can be missing between the last one and one now. A silence of several intervals comes
+    /// from a paused leader, and proves nothing.
     pub(super) fn tick_fits(&self, at: Timestamp, every: Option<Span>) -> bool {
         let (Some(last), Some(every)) = (self.ping_at, every) else { return true };
         let (since, half) = (at.since(last).nanos(), every.nanos() / 2);
@@ -113,15 +113,15 @@ impl Numbering {
     }
 }
 
-/// Whether `next` can be the zxid behind `last`: one more, or the first of a later epoch. The same
-/// again is let pass: leaders repeat a COMMIT for a learner that joins while it is under way.
+/// Whether `next` can be the zxid after `last`: one more, or the first of a later epoch. A repeated zxid is
+/// accepted: leaders repeat a COMMIT for a learner that joins meanwhile.
 pub(super) fn follows(last: Option<Zxid>, next: Zxid) -> bool {
     last.is_none_or(|last| {
         next == last.plus(1) || next == last || (next.epoch() > last.epoch() && next.counter() == 1)
     })
 }
 
-/// What is known behind a packet that was seen; `None` where it contradicts what is supposed before it.
+/// The numbering after a packet that was seen; `None` if it contradicts the numbering before it.
 pub(super) fn after(
     numbering: Numbering,
     kind: PacketType,

@@ -1,4 +1,4 @@
-//! Hidden spans as they come, wait, are read and reported.
+//! Pending spans: collects, interprets and reports them.
 
 use super::{LinkContext, LinkState, PendingSpans, Sizes};
 use crate::dissect::event::{Direction, Event, Observer, PacketSeen, Unread};
@@ -10,15 +10,15 @@ use crate::proto::quorum::{Glimpse, fixed_data_len};
 use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
 
-/// Packets and spans that may wait for a reading; beyond, the oldest reading is given up.
+/// The most packets and spans that may be pending; beyond that the group is abandoned.
 const MAX_ITEMS: usize = 512;
 /// Items whose memory a link keeps for the next group.
 const ITEMS_SPARE: usize = 32;
-/// Spans read together at most.
+/// The most spans interpreted together.
 const MAX_SPANS: usize = 48;
 
 impl LinkState {
-    /// A span without a visible head, between two proven starts.
+    /// Adds a span without a visible head, between two certain packet starts.
     pub(in crate::dissect) fn hidden<O: Observer>(
         &mut self,
         direction: Direction,
@@ -86,13 +86,13 @@ impl LinkState {
         }
     }
 
-    /// Whether more waits for a reading in a direction than a link has room for.
+    /// Whether a direction has more pending items than allowed.
     #[inline]
     pub(in crate::dissect) fn waits_long(&self, direction: Direction) -> bool {
         self.pending.of(direction).as_ref().is_some_and(|pending| pending.items.len() > ITEMS_SPARE)
     }
 
-    /// Bytes of memory that waits for a reading takes, where it is much.
+    /// Memory of pending items in bytes, if it is large.
     pub(in crate::dissect) fn held_bytes(&self) -> usize {
         let held = |pending: &Option<Box<PendingSpans>>| match pending {
             Some(pending) if pending.items.len() > ITEMS_SPARE => {
@@ -103,7 +103,7 @@ impl LinkState {
         held(&self.pending.to_leader) + held(&self.pending.to_learner)
     }
 
-    /// Reads what waits, as far as it can be read now.
+    /// Interprets the pending spans, as far as possible now.
     pub(in crate::dissect) fn read_all<O: Observer>(&mut self, out: &mut LinkContext<'_, O>) {
         for direction in [Direction::ToLearner, Direction::ToLeader] {
             if self.waits_long(direction) {
@@ -112,7 +112,7 @@ impl LinkState {
         }
     }
 
-    /// Something was seen behind spans: perhaps they can be read now.
+    /// A packet was seen after pending spans: they may be decidable now.
     pub(super) fn try_reading<O: Observer>(
         &mut self,
         direction: Direction,
@@ -127,7 +127,7 @@ impl LinkState {
             PacketType::Proposal | PacketType::Inform | PacketType::Ack => pending.needs_main = false,
             PacketType::Commit | PacketType::CommitAndActivate => pending.needs_commit = false,
             PacketType::Ping => pending.needs_ping = false,
-            // A link that begins to serve has nothing of its history left to come.
+            // A link that begins to serve has received all of its history.
             PacketType::UpToDate => pending.needs_commit = false,
             _ => {}
         }
@@ -138,8 +138,8 @@ impl LinkState {
         }
     }
 
-    /// Reads what waits in a direction. Unless it is the last chance, a reading that a later PING
-    /// would decide waits for that.
+    /// Interprets the pending spans of a direction. Unless `is_last`, spans that a later PING would decide
+    /// stay pending.
     pub(super) fn read<O: Observer>(
         &mut self,
         direction: Direction,
@@ -175,7 +175,7 @@ impl LinkState {
                 may_answer_ping: &may_answer,
             };
             match direction {
-                // Not a packet was seen: nothing says that it is quorum's at all.
+                // No packet was seen: this may not be the quorum protocol at all.
                 _ if !self.has_packets => None,
                 Direction::ToLearner => {
                     read_to_learner(&pending.numbering, &pending.items, &constraints, scratch)
@@ -212,14 +212,14 @@ impl LinkState {
         if let Some(solved) = solved {
             out.scratch.reuse(solved);
         }
-        // The next group finds the memory of this one, unless that was large.
+        // The next group reuses the memory of this one, unless that is large.
         if pending.items.capacity() <= ITEMS_SPARE {
             pending.items.clear();
             *self.spare.of_mut(direction) = Some(pending);
         }
     }
 
-    /// Hands on what was proved of a group of spans.
+    /// Reports what is certain about a group of spans.
     fn report<O: Observer>(
         &mut self,
         direction: Direction,
@@ -268,7 +268,7 @@ impl LinkState {
         }
     }
 
-    /// The type at least of a span's first packet, where that was captured.
+    /// Reports at least the type of a span's first packet, if it was captured.
     fn report_hint<O: Observer>(
         &mut self,
         direction: Direction,
@@ -295,7 +295,7 @@ impl LinkState {
     ) {
         let main = match direction {
             Direction::ToLeader => PacketType::Ack,
-            // Up to NEWLEADER an observer is sent its history as everybody is.
+            // Up to NEWLEADER an observer receives its history like every learner.
             Direction::ToLearner if self.is_observer && !at.is_history => PacketType::Inform,
             Direction::ToLearner => PacketType::Proposal,
         };
@@ -322,7 +322,7 @@ impl LinkState {
         let mut front = span.glimpse();
         for (count, kind) in rest {
             for _ in 0..count {
-                // The first of a span may have been seen in part.
+                // The first packet of a span may have been seen in part.
                 let seen = front.take_if(|front| front.kind == kind).and_then(|front| front.zxid);
                 infer(direction, kind, seen, None, span, timed, out);
             }
@@ -331,7 +331,7 @@ impl LinkState {
         self.note_hypothesis(direction, hypothesis, span);
     }
 
-    /// What a reading changes in what is known of the link.
+    /// Updates the link's state with a hypothesis.
     fn note_hypothesis(&mut self, direction: Direction, hypothesis: &Hypothesis, span: &HiddenSpan) {
         if hypothesis.newleaders > 0 {
             self.numbering.awaits_newleader = false;
@@ -357,7 +357,7 @@ impl LinkState {
         }
     }
 
-    /// Bytes were not read.
+    /// Reports bytes that could not be interpreted.
     pub(in crate::dissect) fn unread<O: Observer>(
         &self,
         direction: Direction,
@@ -369,7 +369,7 @@ impl LinkState {
         }
     }
 
-    /// A span behind which the thread is lost.
+    /// A span after which the numbering is lost.
     pub(in crate::dissect) fn abandon<O: Observer>(
         &mut self,
         direction: Direction,
@@ -381,11 +381,11 @@ impl LinkState {
     }
 }
 
-/// The zxids that come next while a reading is reported.
+/// The next zxids while a hypothesis is reported.
 struct NextZxids {
     main: Option<Zxid>,
     commit: Option<Zxid>,
-    /// Whether NEWLEADER has not come yet.
+    /// Whether NEWLEADER is still outstanding.
     is_history: bool,
 }
 
@@ -402,7 +402,7 @@ impl NextZxids {
         }
     }
 
-    /// Forgets the numbers that are not certain from a span on.
+    /// Drops the zxids that are not certain from a span on.
     fn forget(&mut self, found: Option<&SpanSolved>) {
         if found.is_none_or(|found| !found.is_main_certain) {
             self.main = None;
@@ -412,7 +412,7 @@ impl NextZxids {
         }
     }
 
-    /// The captured front of a span may name its first packet's zxid, which no reckoning needs to prove.
+    /// The captured start of a span may show its first packet's zxid, which then is certain.
     fn note_front(&mut self, span: &HiddenSpan, hypothesis: &Hypothesis) {
         let Some(glimpse) = span.glimpse() else { return };
         let Some(before) = glimpse.zxid.filter(|zxid| zxid.counter() > 0).map(|zxid| Zxid(zxid.0 - 1)) else {
@@ -438,7 +438,7 @@ impl NextZxids {
     }
 }
 
-/// The type of a span's only packet, where its captured front names a type whose size the span has.
+/// The type of a span's only packet, if its captured start names a type of exactly the span's size.
 fn alone(span: &HiddenSpan, direction: Direction) -> Option<PacketType> {
     let glimpse = span.glimpse().filter(|_| span.hint().len() >= 10)?;
     let size = u64::from(fixed_data_len(glimpse.kind, direction.is_to_leader())?.max(0).unsigned_abs()) + 20;

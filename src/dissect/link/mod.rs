@@ -1,4 +1,4 @@
-//! What both directions of a link know together: epoch, phase, numbering, what is still hidden.
+//! The shared state of both directions of a link: epoch, phase, numbering, pending spans.
 
 mod inference;
 mod sizes;
@@ -21,10 +21,10 @@ use inference::infer;
 
 /// PINGs remembered until they are answered.
 const MAX_PINGS: usize = 16;
-/// Spacings of PINGs that can be a leader's beat: half a tickTime of 40 ms to two minutes.
+/// Plausible PING intervals: half a tickTime of 40 ms to two minutes.
 const BEATS: std::ops::RangeInclusive<Span> = Span::from_millis(20)..=Span::from_millis(60_000);
 
-/// What the dissector lends to a link while a frame of it is read.
+/// What the dissector lends to a link while it processes a frame.
 pub(super) struct LinkContext<'a, O> {
     pub(super) observer: &'a mut O,
     pub(super) sizes: &'a mut Sizes,
@@ -32,22 +32,22 @@ pub(super) struct LinkContext<'a, O> {
     pub(super) slot: Slot,
 }
 
-/// A PING that the learner has not answered, as far as is seen.
+/// A PING without a visible answer.
 #[derive(Clone, Copy, Debug)]
 struct SentPing {
     at: Timestamp,
     zxid: Zxid,
-    /// A later PING was answered, so this one's answer must be hidden.
+    /// A later PING was answered, so the answer to this one must be hidden.
     is_skipped: bool,
 }
 
-/// Packets and spans that wait for a reading, in one direction.
+/// Spans of one direction that wait for interpretation, and the packets between them.
 #[derive(Clone, Debug, Default)]
 struct PendingSpans {
     numbering: Numbering,
     items: Vec<Item>,
     spans: usize,
-    /// What must be seen behind the last span before it can be read.
+    /// What must be seen after the last span before it can be interpreted.
     needs_main: bool,
     needs_commit: bool,
     needs_ping: bool,
@@ -58,11 +58,11 @@ struct PendingSpans {
 pub(super) struct LinkState {
     pub(super) leader: Endpoint,
     pub(super) learner: Endpoint,
-    /// A number that differs between leaders, mixed into what is shared between links.
+    /// A hash of the leader's endpoint, for tables that links share.
     leader_tag: u32,
     pub(super) protection: Protection,
     epoch: Option<u32>,
-    /// The epoch that the last heads named of which only the front was captured, and how many did.
+    /// The epoch in the last cut heads, and how many in a row named it.
     glimpsed: (u32, u8),
     is_observer: bool,
     is_follower: bool,
@@ -75,16 +75,16 @@ pub(super) struct LinkState {
     ping_spacing: Option<Span>,
     pings: Vec<SentPing>,
     revalidates_open: u32,
-    /// NEWLEADER may have gone by with the cut end of a snapshot.
+    /// NEWLEADER may have been in the cut end of a snapshot.
     newleader_maybe_passed: bool,
-    /// Lengths of authinfo seen behind REQUESTs.
+    /// Lengths of authinfo seen after REQUESTs.
     authinfo: [u16; 4],
-    /// Rests that were too long to be believed, and will be if they come again.
+    /// Implausibly long rests, which are accepted when they come again.
     long_rests: [u64; 4],
     pending: PerDirection<Option<Box<PendingSpans>>>,
-    /// What the last group of each direction was held in, empty.
+    /// The memory of the last group of each direction.
     spare: PerDirection<Option<Box<PendingSpans>>>,
-    /// Bytes of spans, once they are read or given up.
+    /// Bytes of spans that were interpreted or abandoned.
     pub(super) sums: PerDirection<ByteSums>,
 }
 
@@ -145,8 +145,8 @@ impl LinkState {
         out.observer.event(Event::Auth(&AuthSeen { src, dst, head: *head, cut, at, frame }));
     }
 
-    /// Whether a packet that begins where one must begin is taken for one. Types and lengths that no
-    /// release has are taken too, within reason; what contradicts itself is not.
+    /// Whether to accept a packet head where a packet must begin. Unknown types and lengths are accepted
+    /// within reason; contradictory ones are not.
     #[inline]
     pub(super) fn accepts(&self, head: &Head, direction: Direction) -> bool {
         if head.plausible(direction.is_to_leader(), jute::MAX_BUFFER_LIMIT) {
@@ -163,21 +163,21 @@ impl LinkState {
         }
     }
 
-    /// How many bytes behind a REQUEST's data are its authinfo, where the cut hides them: `rest` is
-    /// what the segment holds there. A learner flushes behind each REQUEST, so as a rule it is all of
-    /// it; not where what remains is too long for one identity and another REQUEST's authinfo fits. `None`
-    /// where it is too long for any, as when many flushes are sent again in one segment; unless one as long
-    /// was seen before, since a client's identities are the same each time.
+    /// The length of a REQUEST's authinfo, if it was cut: `rest` is the length of the segment after the data.
+    /// A learner flushes after each REQUEST, so usually it is all of `rest`, unless that is too long for one
+    /// identity and a known authinfo length fits. `None` if it is too long for any authinfo, as when many
+    /// flushes are retransmitted in one segment, unless the same length was seen before, since a client's
+    /// identities do not change.
     pub(super) fn request_rest(&mut self, data_len: i32, rest: u64) -> Option<u64> {
         const COUNT: u64 = 4;
-        /// Count, scheme `ip` and an IPv6 address in full.
+        /// Count, scheme `ip`, and the longest IPv6 address.
         const MAX_IDENTITY: u64 = COUNT + 4 + 2 + 4 + 45;
-        /// Several identities, such as a digest or a distinguished name beside the address.
+        /// Several identities, such as a digest or a distinguished name besides the address.
         const MAX_IDENTITIES: u64 = 256;
         const MAX_ACKS: u64 = 10 * 20;
-        /// No path within an ensemble carries less in a segment: IPv6's least MTU without its headers.
+        /// The smallest segment size of any path in an ensemble: the minimum MTU of IPv6 without headers.
         const FULL_SEGMENT: u64 = 1_200;
-        /// `createSession`'s data, which has no client connection behind it.
+        /// The data of `createSession`, which has no client connection.
         const CREATE_SESSION: i32 = 20;
         if rest <= COUNT {
             return Some(rest);
@@ -195,7 +195,7 @@ impl LinkState {
         if with_acks.is_some() || rest <= MAX_IDENTITIES {
             return with_acks.or(Some(rest));
         }
-        // Full segments are all of one length, whatever they hold.
+        // Full segments have the same length, whatever they contain.
         let size = Head::LEN as u64 + u64::from(data_len.max(0).unsigned_abs()) + rest;
         if size >= FULL_SEGMENT {
             return None;
@@ -239,7 +239,7 @@ impl LinkState {
         self.note(packet.kind, zxid, packet.at, direction);
     }
 
-    /// Notes the numbering behind a packet that was seen.
+    /// Updates the numbering after a packet that was seen.
     #[inline]
     fn note(&mut self, kind: PacketType, zxid: Zxid, at: Timestamp, direction: Direction) {
         match (direction, kind) {
@@ -295,7 +295,7 @@ impl LinkState {
                 self.numbering.awaits_newleader = true;
                 self.numbering.awaits_uptodate = true;
                 let base = match packet.kind {
-                    // History follows from where the learner stands, unless it stands in another epoch.
+                    // The history starts at the learner's last zxid, unless that is in another epoch.
                     PacketType::Diff => self.learner_zxid.filter(|last| last.epoch() == zxid.epoch()),
                     _ => Some(zxid),
                 };
@@ -340,8 +340,8 @@ impl LinkState {
         self.pings.push(SentPing { at, zxid, is_skipped: false });
     }
 
-    /// The beat is the shortest spacing that came twice in a row: a longer one has PINGs hidden or late
-    /// between, and a single shorter one is of PINGs that were held up and came in a burst.
+    /// The PING interval is the shortest spacing that came twice in a row: a longer one includes hidden or
+    /// late PINGs, and a single shorter one comes from delayed PINGs that arrived in a burst.
     fn learn_beat(&mut self, spacing: Span) {
         let last = self.ping_spacing.replace(spacing);
         let is_steady = last.is_some_and(|last| {
@@ -380,8 +380,8 @@ impl LinkState {
         }
     }
 
-    /// A learner that answers PINGs and forwards requests was told NEWLEADER and UPTODATE: where they
-    /// were not seen, they were hidden.
+    /// A learner that answers PINGs and forwards requests has received NEWLEADER and UPTODATE: if they were
+    /// not seen, they were hidden.
     #[cold]
     fn serves<O: Observer>(&mut self, packet: &PacketSeen<'_>, out: &mut LinkContext<'_, O>) {
         if self.pending.to_learner.is_some() {
@@ -400,7 +400,7 @@ impl LinkState {
         self.numbering.awaits_uptodate = false;
     }
 
-    /// A PING's answer echoes its zxid, and answers come in order.
+    /// The answer to a PING echoes its zxid, and answers come in order.
     fn ping_answer(&mut self, zxid: Zxid) {
         let Some(answered) = self.pings.iter().position(|ping| !ping.is_skipped && ping.zxid == zxid) else {
             return;
@@ -414,7 +414,8 @@ impl LinkState {
         }
     }
 
-    /// The thread is lost in a direction: what waits has its last chance, the numbering starts anew.
+    /// Framing was lost in a direction: interprets the pending spans as far as possible, and resets the
+    /// numbering.
     pub(super) fn lost<O: Observer>(&mut self, direction: Direction, out: &mut LinkContext<'_, O>) {
         self.read(direction, true, out);
         match direction {
@@ -427,13 +428,13 @@ impl LinkState {
         }
     }
 
-    /// A snapshot has ended; where its end was cut, NEWLEADER may have gone by behind it.
+    /// A snapshot has ended; if its end was cut, the cut may include NEWLEADER.
     pub(super) const fn snapshot_ended(&mut self, is_blind: bool) {
         self.newleader_maybe_passed = is_blind;
         self.numbering.awaits_newleader = !is_blind;
     }
 
-    /// The link is over: what waits has its last chance.
+    /// The link is over: interprets the pending spans as far as possible.
     pub(super) fn finish<O: Observer>(&mut self, out: &mut LinkContext<'_, O>) {
         self.read(Direction::ToLearner, true, out);
         self.read(Direction::ToLeader, true, out);

@@ -1,16 +1,16 @@
-//! Sizes of PROPOSALs, which links of one leader learn from each other.
+//! Sizes of PROPOSALs, shared between the links of a leader.
 
 use crate::proto::Zxid;
 
-/// Sizes of PROPOSALs by leader and zxid, as any link showed them: every follower of a leader is sent
-/// the same bytes. A fixed table in which the newer entry wins.
+/// Sizes of PROPOSALs by leader and zxid, from any link: a leader sends every follower the same bytes. A
+/// direct-mapped table in which the newer entry wins.
 #[derive(Clone, Debug)]
 pub(in crate::dissect) struct Sizes {
     entries: Box<[SizeEntry]>,
     pub(super) newleader: Option<(u32, u64)>,
-    /// Usual sizes of the leaders that were asked for last.
+    /// Common sizes of the most recently used leaders.
     common_sizes: Vec<(u32, Box<[u32]>)>,
-    /// Entries made since usual sizes were counted.
+    /// Entries added since the common sizes were counted.
     fresh: u32,
 }
 
@@ -22,15 +22,15 @@ struct SizeEntry {
 }
 
 impl Sizes {
-    /// Entries: enough for a second of the busiest ensemble, small enough for the cache.
+    /// Entries: enough for a second of a busy ensemble, few enough for the CPU's cache.
     const ENTRIES: usize = 8192;
-    /// How often a size must be among them to be a usual one.
+    /// How often a size must occur to be a common one.
     const USUAL_COUNT: u32 = 4;
-    /// How many usual sizes there can be: with more, any length is a sum of some.
+    /// The most common sizes: with more, almost any length is a sum of some.
     const MAX_COMMON_SIZES: usize = 12;
-    /// Entries after which the usual sizes are counted anew.
+    /// Entries after which the common sizes are counted again.
     const USUAL_EVERY: u32 = 512;
-    /// Leaders whose usual sizes are remembered.
+    /// Leaders whose common sizes are remembered.
     const COMMON_SIZES_LEADERS: usize = 16;
 
     pub(in crate::dissect) fn new() -> Self {
@@ -55,7 +55,7 @@ impl Sizes {
         (entry.zxid == zxid && entry.leader == leader && entry.size > 0).then_some(entry.size)
     }
 
-    /// Counts the sizes that a leader's PROPOSALs usually have, now and then.
+    /// Counts the common sizes of a leader's PROPOSALs from time to time.
     pub(super) fn count_usual(&mut self, leader: u32) {
         if self.fresh >= Self::USUAL_EVERY {
             self.fresh = 0;
@@ -75,7 +75,7 @@ impl Sizes {
         self.common_sizes.insert(0, (leader, sizes));
     }
 
-    /// The sizes that a leader's PROPOSALs usually have, as counted last; empty where they have too many.
+    /// The common sizes of a leader's PROPOSALs, as last counted; empty if there are too many.
     pub(super) fn common_sizes(&self, leader: u32) -> &[u32] {
         self.common_sizes.iter().find(|(of, _)| *of == leader).map_or(&[], |(_, sizes)| sizes)
     }

@@ -1,4 +1,4 @@
-//! What surely begins a packet, where nothing says that one begins there.
+//! Recognizes a certain packet start at an unknown offset.
 
 use super::LinkState;
 use crate::dissect::event::Direction;
@@ -7,20 +7,19 @@ use crate::proto::{PacketType, Zxid, jute};
 use crate::time::Timestamp;
 use std::ops::Range;
 
-/// How far a zxid's counter may lie from the last known one to count as its neighbour.
+/// How far a zxid's counter may be from the last known one to be plausible.
 const MAX_COUNTER_DISTANCE: u32 = 1 << 20;
-/// Epochs that a history may reach back.
+/// How many epochs a history may reach back.
 const EPOCHS_BACK: u32 = 64;
-/// Epochs that are believed where none is known yet.
+/// The largest plausible epoch while none is known.
 const SOME_EPOCH: Range<u32> = 1..1 << 24;
-/// Fronts of heads in a row that prove an epoch.
+/// Consecutive cut heads that prove an epoch.
 const GLIMPSES: u8 = 4;
-/// The largest PROPOSAL that is believed where the epoch is not known yet: ZooKeeper's own limit.
+/// The largest plausible PROPOSAL while the epoch is unknown: ZooKeeper's own limit.
 const MAX_BELIEVED: u32 = jute::DEFAULT_MAX_BUFFER;
 
 impl LinkState {
-    /// Whether these captured bytes surely begin a packet, without knowing where packets begin.
-    /// `is_all` says that nothing was cut off behind them.
+    /// Whether a packet certainly starts with these captured bytes. `is_all` means that no cut bytes follow.
     pub(in crate::dissect) fn is_strong_start(
         &self,
         bytes: &[u8],
@@ -42,8 +41,8 @@ impl LinkState {
         }
     }
 
-    /// Learns the epoch from the front of a segment, where the cut leaves no whole head anywhere: several in a
-    /// row must look like heads and name the same one.
+    /// Learns the epoch from the start of a segment, if the snaplen cuts every head: several in a row must
+    /// look like heads and name the same epoch.
     pub(in crate::dissect) fn glimpse(&mut self, bytes: &[u8], direction: Direction) {
         let Some(epoch) = word(bytes, 4).filter(|epoch| SOME_EPOCH.contains(epoch)) else { return };
         let is_head = Glimpse::decode(bytes).is_some_and(|glimpse| {
@@ -66,8 +65,8 @@ impl LinkState {
         }
     }
 
-    /// Whether this is the middle of a TxnHeader: a small cxid, the zxid and the upper half of the
-    /// leader's clock in milliseconds look like a type, a zxid and a length.
+    /// Whether this is the middle of a TxnHeader: there a small cxid, the zxid and the upper half of the
+    /// leader's clock look like a type, a zxid and a length.
     fn is_txn_header(&self, head: &Head, at: Timestamp) -> bool {
         let is_transaction = match head.kind {
             PacketType::Proposal => self.is_observer && !self.numbering.awaits_uptodate,
@@ -78,7 +77,7 @@ impl LinkState {
         is_transaction || (i64::from(head.data_len) - clock).abs() <= 1
     }
 
-    /// Whether a type's zxid lies where this link's are.
+    /// Whether a zxid is plausible for its type on this link.
     fn is_near(&self, kind: PacketType, zxid: Zxid, epoch: u32) -> bool {
         match kind {
             PacketType::Request | PacketType::Revalidate | PacketType::UpToDate | PacketType::Sync => true,
@@ -99,7 +98,7 @@ impl LinkState {
         }
     }
 
-    /// The same for a head that is cut behind the upper part of its zxid.
+    /// The same for a head cut after the upper part of its zxid.
     fn is_near_glimpse(&self, bytes: &[u8], direction: Direction, epoch: u32) -> bool {
         let Some(glimpse) = Glimpse::decode(bytes) else { return false };
         let Some(top) = bytes.get(4..10).and_then(|top| top.first_chunk::<6>()) else { return false };
@@ -129,13 +128,13 @@ impl LinkState {
     }
 }
 
-/// Whether a head with what follows it is beyond doubt though the epoch is not known.
+/// Whether a head, with the bytes after it, is certain although the epoch is unknown.
 fn stands_alone(head: &Head, bytes: &[u8]) -> bool {
     let is_of_some_epoch = SOME_EPOCH.contains(&head.zxid.epoch());
     if !is_of_some_epoch && head.zxid != Zxid::NONE && head.kind != PacketType::Sync {
         return false;
     }
-    // A sid, or its time: other protocols have small numbers there.
+    // A session id or a time: other protocols have small numbers there.
     let is_session = |at: usize| word(bytes, at).is_none_or(|top| top >= 1 << 16);
     let is_said = match head.kind {
         PacketType::Proposal | PacketType::Inform => {
@@ -156,8 +155,8 @@ fn stands_alone(head: &Head, bytes: &[u8]) -> bool {
     is_said && (head.kind == PacketType::Request || has_tail(head, bytes))
 }
 
-/// Whether what was captured of a packet that opens a stream is what such a packet holds: the protocol's
-/// version, or the text of a configuration.
+/// Whether the captured part of a packet that opens a stream has the expected content: the protocol version,
+/// or the text of a configuration.
 pub(in crate::dissect) fn opens(head: &Head, bytes: &[u8]) -> bool {
     let is_protocol = |at: usize| word(bytes, at).is_none_or(|version| version == 0x0001_0000);
     let is_said = match head.kind {
@@ -173,7 +172,7 @@ pub(in crate::dissect) fn opens(head: &Head, bytes: &[u8]) -> bool {
     is_said && has_tail(head, bytes)
 }
 
-/// Whether a null authinfo ends the packet, as far as was captured.
+/// Whether a null authinfo ends the packet, as far as captured.
 fn has_tail(head: &Head, bytes: &[u8]) -> bool {
     let end =
         16 + usize::try_from(head.body_len()).unwrap_or(usize::MAX).min(jute::MAX_BUFFER_LIMIT as usize);
