@@ -1,6 +1,6 @@
-//! The capture commands of `docs/capturing.md`, run as they stand there but for their size, against a local port.
+//! Runs the capture commands of `docs/capturing.md` against a local port, with smaller sizes.
 //!
-//! They want root and tcpdump; without, they are skipped, loudly.
+//! They need root and tcpdump; without, the tests are skipped with a message.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -11,11 +11,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Nobody listens there: each attempt is a SYN and a RST.
+/// A closed port: each attempt is a SYN and a RST.
 const PORT: u16 = 2888;
 /// A file of a ring by size, in tcpdump's unit of a million bytes.
 const FILE_BYTES: u64 = 1_000_000;
-/// Long enough for every file to be filled, however busy the machine is.
+/// Long enough to fill every file, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 fn can_capture() -> bool {
@@ -38,7 +38,8 @@ fn can_capture() -> bool {
     runs
 }
 
-/// The command of the page that has these words, for `lo` and a folder, with what `scale` makes of its numbers.
+/// The command of the page that contains these words, for `lo` and a directory, with its numbers scaled by
+/// `scale`.
 fn command(words: &str, folder: &Path, scale: &[(&str, &str)]) -> String {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/capturing.md")).unwrap();
     let line = page.lines().find(|line| line.starts_with("tcpdump ") && line.contains(words)).unwrap();
@@ -90,7 +91,7 @@ fn files(folder: &Path) -> Vec<(String, u64)> {
     files
 }
 
-/// Makes frames until `is_done`.
+/// Produces frames until `is_done`.
 fn knock_until(is_done: &dyn Fn() -> bool) {
     let begun = Instant::now();
     let target = SocketAddr::from(([127, 0, 0, 1], PORT));
@@ -116,7 +117,7 @@ fn the_ring_by_size_keeps_its_files_and_goes_on() {
     let (_scratch, folder) = scratch();
     let line = command("-C 500 -W 10 -w", &folder, &[("-C 500", "-C 1"), ("-W 10", "-W 2")]);
     let mut capture = Running::start(&line, None);
-    // The first file is written anew when the second is full: its beginning changes.
+    // The first file is overwritten when the second is full: its start changes.
     let first = folder.join("zk.pcap0");
     knock_until(&|| files(&folder).len() == 2);
     let begun = fs::read(&first).unwrap().get(24..40).unwrap().to_vec();

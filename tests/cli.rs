@@ -1,4 +1,4 @@
-//! The real binary over real captures, whole and broken.
+//! The binary end to end over captures, intact and damaged.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -12,12 +12,12 @@ fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name)
 }
 
-/// A follower of five servers on which nothing happened, cut at 96 bytes.
+/// A follower of five servers without a fault, cut at 96 bytes.
 fn healthy() -> PathBuf {
     data("healthy/zk1.pcap.gz")
 }
 
-/// Another, frozen for 15 s; four files of a rotation, the last of them not packed.
+/// Another one, frozen for 15 s; four files of a rotation, the last one not compressed.
 fn frozen() -> PathBuf {
     data("freeze-follower")
 }
@@ -92,7 +92,7 @@ fn a_rotation_is_one_capture_in_any_order() {
     files.reverse();
     let paths: Vec<_> = files.iter().map(PathBuf::as_path).collect();
     let mut one_by_one = report(&[], &paths);
-    // What else lies in the folder is told only where the folder was given.
+    // Other files of the directory are reported only if the directory was given.
     one_by_one["input"]["skipped"] = whole["input"]["skipped"].clone();
     assert_eq!(one_by_one, whole);
 }

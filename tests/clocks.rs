@@ -1,5 +1,5 @@
-//! Captures of several hosts, of which one's clock is minutes off and drifts: the same stalls. Captures whose
-//! clock is set on the way: the same stalls, and none for it.
+//! Captures of several hosts, one with a clock that is minutes off and drifts: the same stalls. Captures
+//! whose clock is set in between: the same stalls, and none because of that.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use quorumscope::pcapfile::ByteOrder;
 use quorumscope::time::Span;
 use serde_json::Value;
 
-/// Folders, the host whose clock is moved, and the others.
+/// Directories, the host whose clock is changed, and the others.
 const FOLDERS: [(&str, &str, &[&str]); 8] = [
     ("cut-in", "zk1.pcap.gz", &["zk3.pcap.zst"]),
     ("cut-out", "zk3.pcap.zst", &["zk1.pcap.gz"]),
@@ -26,7 +26,7 @@ const FOLDERS: [(&str, &str, &[&str]); 8] = [
     ("loss-follower", "zk1.pcap.gz", &["zk2.pcap.zst", "zk3.pcap.zst"]),
 ];
 
-/// The report of a folder, with one host's clock set wrong by that much.
+/// The report of a directory, with one host's clock off by `wrong`.
 fn report(folder: &str, moved: &str, others: &[&str], wrong: Option<ClockCorrection>) -> Value {
     let folder = testdata().join(folder);
     let mut files: Vec<_> = others
@@ -42,7 +42,7 @@ fn report(folder: &str, moved: &str, others: &[&str], wrong: Option<ClockCorrect
     read(&folder.join("zoo.cfg"), &files)
 }
 
-/// What a stall is but for its times; and how long before its end it began, which no offset changes.
+/// A stall without its times, and its length, which no offset changes.
 fn told(report: &Value) -> Vec<(String, Option<f64>)> {
     let seconds = |time: &Value| {
         let time: Option<jiff::Timestamp> = time.as_str().map(|time| time.parse().unwrap());
@@ -118,7 +118,7 @@ fn both_ends_tell_what_was_lost_on_the_way() {
     assert_eq!(lost("delay", "zk1.pcap.gz", &["zk3.pcap.zst"]), [0, 0]);
 }
 
-/// Frames of which those from `first` on are so much later, or earlier.
+/// Frames, with those from `first` on moved in time.
 fn set(frames: &[Captured], first: usize, by: Span) -> Vec<Captured> {
     let shift = |(index, frame): (usize, &Captured)| {
         let at = if index < first { frame.at } else { frame.at.plus(by) };

@@ -1,4 +1,4 @@
-//! Replays the fuzzing corpus and every crash ever found, through the functions that fuzzing calls.
+//! Runs the fuzzing corpus and all past crashes through the fuzzing functions.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use quorumscope::fuzzing::{TARGETS, Target};
 
-/// The inputs of a target, in order of their names.
+/// The inputs of a target, sorted by name.
 fn inputs(folder: &str, target: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(folder).join(target);
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
@@ -17,7 +17,7 @@ fn inputs(folder: &str, target: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// Those of the inputs that do not hold.
+/// The inputs that violate a property.
 fn replay(folder: &str) -> (usize, Vec<String>) {
     let mut count = 0;
     let mut failed = Vec::new();

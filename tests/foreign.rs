@@ -1,4 +1,4 @@
-//! Other protocols on the quorum's and the election's port: nothing comes of them, and they are counted.
+//! Other protocols on the quorum and election ports: they produce no findings, and are counted.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -41,7 +41,7 @@ fn nothing_comes_of_another_protocol() {
         let strangers = count(&report, "/input/strangers/connections");
         let bytes = count(&report, "/input/strangers/bytes");
         if path.to_str().unwrap().contains("tls") {
-            // What TLS protects may be a quorum.
+            // TLS may protect a quorum link.
             assert_eq!(strangers, 0);
             for link in list(&report, "links") {
                 assert_eq!(link["protection"], "tls");
@@ -52,7 +52,7 @@ fn nothing_comes_of_another_protocol() {
             assert!(list(&report, "servers").is_empty(), "{}", path.display());
             assert!(strangers >= 4, "{strangers} in {}", path.display());
             assert!(bytes > 0);
-            // Both ports' are among them: those of the election port are in its sums too.
+            // Includes both ports; those of the election port are in its sums too.
             let election = count(&report, "/input/election_bytes/stream");
             assert_eq!(count(&report, "/input/election_bytes/decoded"), 0, "{}", path.display());
             assert!((1..bytes).contains(&election), "{election} of {bytes} in {}", path.display());

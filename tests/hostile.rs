@@ -1,4 +1,4 @@
-//! What anyone can send, in masses and forged: it is counted, nothing is made of it, and memory stays where it is.
+//! Floods and forged packets: they are counted, produce no findings, and memory stays bounded.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 
 const SYN: u8 = 0x02;
 const ACK: u8 = 0x10;
-/// The server that all send to.
+/// The target server.
 const HERE: (u32, u16) = (0x0ac8_0001, 2888);
 
-/// Gives a capture to `qscope replay` through a pipe; answers the report and the most memory it took, in MiB.
+/// Pipes a capture into `qscope replay`; returns the report and the peak memory in MiB.
 fn replay(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> (Value, u64) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_qscope"))
         .args(["replay", "--format", "json", "-"])
@@ -24,7 +24,7 @@ fn replay(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> (Value, u64) 
     let mut stdin = io::BufWriter::new(child.stdin.take().unwrap());
     write(&mut stdin).unwrap();
     stdin.flush().unwrap();
-    // Only what fits into the pipe is not read yet, and the process waits for more.
+    // At most a pipe's worth is unread, and the process waits for more.
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
@@ -93,7 +93,7 @@ fn syns_of_half_a_million_ports() {
 
 #[test]
 fn records_that_never_end() {
-    // 300 MB in notifications and PROPOSALs whose last byte never comes, each within the limit of its stream.
+    // 300 MB of notifications and PROPOSALs that never end, each within the limit of its stream.
     let mut vote = 1_000_000_u32.to_be_bytes().to_vec();
     vote.resize(60_000, 0);
     let ping = [&5_u32.to_be_bytes()[..], &0x1_0000_0001_u64.to_be_bytes(), &[0xff; 8]].concat();
@@ -142,7 +142,7 @@ fn a_packed_file_that_unpacks_to_any_size() {
     assert!(peak < 48, "{peak} MiB");
 }
 
-/// A link with a PING and its answer twice a second for 100 s; `forge` adds frames behind some of them.
+/// A link with a PING and its answer twice a second for 100 s; `forge` adds frames after some of them.
 fn link_with(forge: impl Fn(&mut dyn Write, u32, u32) -> io::Result<()>) -> Value {
     let there = (0x0a00_0001, 40_000);
     let ping = [&5_u32.to_be_bytes()[..], &0x1_0000_0001_u64.to_be_bytes(), &[0xff; 8]].concat();
@@ -165,7 +165,7 @@ fn link_with(forge: impl Fn(&mut dyn Write, u32, u32) -> io::Result<()>) -> Valu
 #[test]
 fn a_beginning_that_one_side_forged_begins_nothing() {
     let there = (0x0a00_0001, 40_000);
-    // Before, within and beyond the window of what goes on.
+    // Before, within and beyond the current window.
     for seq in [0x0100_0000, 0x3000_0000, 0x6000_0000, 0x9000_0000, 0xf000_0000_u32] {
         let report = link_with(|out, number, at| match number {
             20 | 60 => {
@@ -214,7 +214,7 @@ fn years_between_two_frames_are_no_silence() {
             one[34..36].copy_from_slice(&number.to_be_bytes()[2..]);
             out.write_all(&one)?;
             if number == 0 {
-                // And another link, of which nothing follows.
+                // And another link without further frames.
                 let other = (0x0a00_0002, 40_000);
                 frame(out, 1, (HERE, other), (1, 1, ACK), &ping)?;
                 frame(out, 2, (other, HERE), (1, 21, ACK), &ping)?;

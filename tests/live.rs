@@ -1,7 +1,7 @@
-//! `qscope live` end to end: captures of `testdata` sent over a wire that the tests make, and watched.
+//! `qscope live` end to end: captures of `testdata` are sent over a virtual link and watched.
 //!
-//! Each test has a network namespace of its own with a pair of virtual interfaces. Where none may be made
-//! the tests are skipped, and say so.
+//! Each test has its own network namespace with a veth pair. Where that is not permitted, the tests are
+//! skipped with a message.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -22,23 +22,23 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The interface that is sent on, and the one that is watched.
+/// The sending interface, and the watched one.
 const ENDS: [&str; 2] = ["qs-sent", "qs-seen"];
-/// How much faster than it was the capture is sent.
+/// How much faster than recorded the capture is sent.
 const SPEED: i64 = 5;
-/// How late a stall may be told, in seconds. What is promised is a quarter of one; the rest is for machines
-/// that do much else.
+/// How late a stall may be reported, in seconds. The promise is a quarter of a second; the rest is for busy
+/// machines.
 const LATE: f64 = 1.0;
 /// tickTime of the capture, at that speed.
 const TICK_MS: &str = "400";
 
-/// A network namespace with two ends of a wire, gone when the test is.
+/// A network namespace with a veth pair, removed on drop.
 struct Wire {
     namespace: String,
 }
 
 impl Wire {
-    /// Makes one; `None`, loudly, where that is not permitted.
+    /// Creates one; `None`, with a message, if that is not permitted.
     fn new(name: &str) -> Option<Self> {
         let wire = Self { namespace: format!("qscope-{name}-{}", std::process::id()) };
         let made = ip(&["netns", "add", &wire.namespace])
@@ -47,7 +47,7 @@ impl Wire {
         if made {
             return Some(wire);
         }
-        // Past the test harness, which keeps what tests print to itself.
+        // Bypasses the test harness, which captures output.
         let _ = writeln!(
             std::io::stderr(),
             "\n!!! SKIPPED: {name}: no network namespace can be made here: run as root, with iproute2"
@@ -66,7 +66,7 @@ impl Wire {
         command
     }
 
-    /// Sends captures of a folder from one end, `SPEED` times as fast; what was sent stands in `copy`.
+    /// Sends the captures of a directory from one end, `SPEED` times as fast; `copy` records what was sent.
     fn send(&self, folder: &str, copy: &Path) -> Child {
         let sender = Path::new(env!("CARGO_BIN_EXE_qscope")).with_file_name("examples").join("send");
         assert!(sender.exists(), "cargo build --example send makes {}", sender.display());
@@ -90,7 +90,7 @@ impl Wire {
 }
 
 impl Watched {
-    /// Runs it, and waits until it watches.
+    /// Starts it, and waits until it is capturing.
     fn of(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
@@ -128,7 +128,7 @@ fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
 }
 
-/// A `qscope live` that runs.
+/// A running `qscope live`.
 struct Watched {
     child: Child,
     is_ending: bool,
@@ -136,7 +136,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// The next line of a kind, and when it came.
+    /// The next line of a kind, and its time of arrival.
     fn next(&self, event: &str, patience: Duration) -> (Duration, Value) {
         let until = Instant::now() + patience;
         loop {
@@ -155,7 +155,7 @@ impl Watched {
         }
     }
 
-    /// Ends it as Ctrl-C does; more is told before its report.
+    /// Ends it like Ctrl-C; returns the lines before the report.
     fn interrupt(&mut self) {
         self.is_ending = true;
         self.signal("-INT");
@@ -166,7 +166,7 @@ impl Watched {
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
-    /// Ends it as Ctrl-C does; its report.
+    /// Ends it like Ctrl-C; returns the report.
     fn end(mut self) -> Value {
         // A second one would end it at once.
         if !std::mem::replace(&mut self.is_ending, true) {
@@ -196,7 +196,7 @@ fn wait_until(began: Instant, after: Span) {
     thread::sleep(due.saturating_duration_since(Instant::now()));
 }
 
-/// What of a link does not depend on the clock it was seen by.
+/// The part of a link that does not depend on the capturing clock.
 const OF_LINK: [&str; 14] = [
     "id",
     "leader",
@@ -217,7 +217,7 @@ const OF_LINK: [&str; 14] = [
 /// The same of a stall.
 const OF_STALL: [&str; 7] = ["links", "subject", "deadlines", "limit_ms", "outcome", "cause", "suspect"];
 
-/// Two reports hold the same, as far as these keys say it.
+/// Asserts that two reports agree on these keys.
 fn same(live: &Value, file: &Value, key: &str, parts: &[&str]) {
     let (live, file) = (list(live, key), list(file, key));
     assert_eq!(live.len(), file.len(), "{key}");
@@ -257,7 +257,7 @@ fn the_wire_gives_the_report_of_the_file() {
     assert!(sender.wait().unwrap().success());
     thread::sleep(Duration::from_millis(300));
     watched.interrupt();
-    // What was recorded is all that came, and is written now.
+    // The recording is complete, and is written now.
     let (_, recording) = watched.next("recording", Duration::from_secs(10));
     let live = watched.end();
     let seen = check_recording(&recording, &recordings);
@@ -301,7 +301,7 @@ fn replay(path: &Path) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A recording holds the stall, its verdict, and its evidence's sentences.
+/// A recording contains the stall, its verdict, and the sentences of its evidence.
 fn check_recording(told: &Value, folder: &Path) -> PathBuf {
     let path = PathBuf::from(told["path"].as_str().unwrap());
     assert_eq!(path.parent(), Some(folder));
@@ -367,8 +367,8 @@ fn a_stall_is_told_though_nothing_comes_any_more() {
     assert_eq!(report["stalls"][0]["outcome"], "open");
 }
 
-/// Writes a capture of `testdata` as a rotation that grows: files of some seconds, packed once they are
-/// over; and all of it to `copy`.
+/// Writes a capture of `testdata` as a growing rotation: files of a few seconds, compressed once they are
+/// complete; and everything to `copy`.
 fn rotate(capture: &str, folder: &Path, copy: &Path) {
     let encoder = pcapng::Encoder { order: ByteOrder::Little };
     let mut head = Vec::new();
@@ -406,7 +406,7 @@ fn rotate(capture: &str, folder: &Path, copy: &Path) {
     }
 }
 
-/// What is answered to a request.
+/// The response to a request.
 fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let accept = "application/openmetrics-text;version=1.0.0,*/*;q=0.1";
@@ -439,7 +439,7 @@ fn check_metrics(address: SocketAddr) {
     assert!(ask(address, "POST /metrics").starts_with("HTTP/1.1 405"));
 }
 
-/// What links showed up to their ends is counted, those that were gone between two looks too.
+/// Links are counted up to their ends, including those that came and went between two polls.
 fn check_records(counted: &str, report: &Value) {
     for kind in ["PING", "PROPOSAL", "ACK", "FOLLOWERINFO"] {
         let mut shown = 0;
@@ -484,7 +484,7 @@ fn a_rotation_is_followed_as_it_grows() {
     let counted = ask(metrics, "GET /metrics");
     let mut live = watched.end();
     check_records(&counted, &live);
-    // That the files end is a silence too.
+    // The end of the files is a silence too.
     live["stalls"].as_array_mut().unwrap().retain(|stall| stall["outcome"] != "open");
     let file = replay(&copy);
     assert_eq!(list(&live["input"], "files").len(), 3, "{}", live["input"]["files"]);

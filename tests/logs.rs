@@ -1,4 +1,4 @@
-//! The servers' own logs beside a capture: what is tied to the stall, and in which zone it is found.
+//! The servers' own logs beside a capture: the events assigned to the stall, and the detected time zone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A follower frozen for 15 s, which then blames its disk.
+/// A follower frozen for 15 s, whose log then blames the disk.
 fn frozen() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/freeze-follower")
 }
@@ -104,7 +104,7 @@ fn local_time_is_found_from_what_the_wire_shows_too() {
 fn a_clock_that_is_off_is_moved_and_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("zookeeper.out");
-    // 20 s ahead, where that stays within the minute.
+    // 20 s ahead, if that stays within the minute.
     let moved = |line: &str| match line.get(17..19).and_then(|seconds| seconds.parse::<u32>().ok()) {
         Some(seconds) if line.starts_with("2026-") && seconds < 40 => {
             format!("{}{:02}{}\n", &line[..17], seconds + 20, &line[19..])
@@ -118,7 +118,7 @@ fn a_clock_that_is_off_is_moved_and_that_is_said() {
     fs::write(&path, text).unwrap();
     let report = report(&["--log", &format!("10.255.0.101={}", path.display())]);
     let log = &report["input"]["logs"][0];
-    // Nothing in this log names its connection, so so large a difference is not believed.
+    // No line of this log names its connection, so such a large difference is not accepted.
     assert_eq!((&log["server"], &log["moved"]), (&"10.255.0.101".into(), &false.into()));
     assert_eq!((&log["zone_from"], &log["difference_ms"]), (&"default".into(), &Value::Null));
 }

@@ -1,4 +1,4 @@
-//! The same traffic in every form: cut at several lengths, split, repacked, disordered, repeated.
+//! The same traffic in every form: cut at several lengths, split, converted, reordered, duplicated.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -17,13 +17,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// What captures are cut at; the last is nothing.
+/// The snap lengths; the last one is unlimited.
 const CUTS: [(&str, usize); 4] = [("96", 96), ("128", 128), ("200", 200), ("whole", usize::MAX)];
 
 /// Nanoseconds within which the network may change the order of segments.
 const SWAPPED_WITHIN: i64 = 1_000_000;
 
-/// Addresses and ports, where it carries payload: Ethernet and IPv4 without options, as in the lab.
+/// Addresses and ports of a frame with payload: Ethernet and IPv4 without options.
 fn way(frame: &Captured) -> Option<[u8; 12]> {
     let header = usize::from(*frame.data.get(46)? >> 4) * 4;
     let length = usize::from(u16::from_be_bytes([frame.data[16], frame.data[17]]));
@@ -57,7 +57,7 @@ fn plain(config: &Path, frames: &[Captured]) -> Value {
     read(config, &[("a.pcap", as_pcap(ByteOrder::Little, false, frames))])
 }
 
-/// A whole capture, and what is said of it at each cut.
+/// A complete capture, and its report at each snap length.
 struct Source {
     name: String,
     config: PathBuf,
@@ -66,7 +66,7 @@ struct Source {
     reports: Vec<Value>,
 }
 
-/// Every whole capture there is.
+/// All complete captures.
 static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
     let mut paths = Vec::new();
     let folders = fs::read_dir(testdata()).unwrap().map(|entry| entry.unwrap().path());
@@ -91,16 +91,16 @@ static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
     })
 });
 
-/// What the stalls are: all but their evidence.
+/// The stalls without their evidence.
 fn stalls(report: &Value) -> Vec<String> {
     let keys = ["subject", "deadlines", "start", "end", "outcome", "cause", "suspect"];
     list(report, "stalls").iter().map(|stall| keys.map(|key| stall[key].to_string()).join(" ")).collect()
 }
 
-/// A link and a direction and a type, and how many records of it.
+/// Records by link, direction and type.
 type Counts = BTreeMap<(String, String, String), u64>;
 
-/// The records whose header was seen, and with those that the cut hid.
+/// The records with a visible head, and the same with the inferred ones.
 fn counts(report: &Value) -> (Counts, Counts) {
     let (mut seen, mut all) = (Counts::new(), Counts::new());
     for link in list(report, "links") {
@@ -128,7 +128,7 @@ fn by_type(counts: &Counts) -> BTreeMap<String, u64> {
     sums
 }
 
-/// Segments sent again: they are long, and the cut hides most of what they hold.
+/// Retransmissions are long segments, and the cut hides most of their records.
 fn sent_again(report: &Value) -> u64 {
     let links = list(report, "links").iter().map(|link| &link["tcp"]["retransmits"]);
     links.flat_map(|counts| ["to_leader", "to_learner"].map(|way| counts[way].as_u64().unwrap_or(0))).sum()
@@ -185,7 +185,7 @@ fn round_trips_are_the_same() {
             };
             for kind in ["ping", "ack", "commit"] {
                 let (count, truth) = (sum(list(report, "links"), kind), sum(whole, kind));
-                // Where several readings remain, a hidden packet has a type and no time.
+                // If several hypotheses remain, an inferred packet has a type but no exact time.
                 let most_missing = (truth * 2).max(100) + 200 * sent_again(report);
                 if count > truth || (truth - count) * 100 > most_missing {
                     wrong.push(format!("{name} at {cut}: {count} of {truth} {kind}"));
@@ -218,7 +218,7 @@ fn round_trips_are_the_same() {
 /// The length of a time with nine digits after the point.
 const NANOS_LEN: usize = "2026-11-21T08:00:00.123456789Z".len();
 
-/// A report without what depends on the form of the input: files, and frames' numbers in them.
+/// A report without what depends on the form of the input: files and frame numbers.
 fn formless(mut report: Value) -> Value {
     fn strip(value: &mut Value) {
         match value {
@@ -228,7 +228,7 @@ fn formless(mut report: Value) -> Value {
                 map.values_mut().for_each(strip);
             }
             Value::Array(values) => values.iter_mut().for_each(strip),
-            // A capture in nanoseconds has three digits more to tell.
+            // A capture in nanoseconds shows three more digits.
             Value::String(text) if text.len() == NANOS_LEN && text.ends_with("000Z") => {
                 text.replace_range(NANOS_LEN - 4.., "Z");
             }
@@ -240,7 +240,7 @@ fn formless(mut report: Value) -> Value {
     report
 }
 
-/// The first keys whose values differ, for a message that can be read.
+/// The first keys whose values differ, for a readable message.
 fn differences(path: &str, left: &Value, right: &Value, found: &mut Vec<String>) {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => {
@@ -266,8 +266,8 @@ fn same(what: &str, left: &Value, right: &Value, wrong: &mut Vec<String>) {
     wrong.extend(found.into_iter().take(5).map(|difference| format!("{what}: {difference}")));
 }
 
-/// Those that the forms are tried on: a frozen leader, a slow disk, a cut, SASL, a SNAP; cut at 96 but
-/// for the second.
+/// The captures for this test: a frozen leader, a slow disk, a network cut, SASL, a SNAP; all but the second
+/// cut at 96 bytes.
 fn some() -> Vec<(&'static Source, Vec<Captured>)> {
     let names = ["freeze-leader/zk1", "slow-disk-follower/zk1", "cut-3.4.6/zk1", "sasl/zk1", "snap-sync/zk1"];
     let sources: Vec<_> = SOURCES.iter().filter(|source| names.contains(&source.name.as_str())).collect();
@@ -296,7 +296,7 @@ fn every_packing_gives_the_same_report() {
             ("pcapng, nanoseconds, gzip", as_gzip(&as_pcapng(ByteOrder::Little, 9, &frames))),
         ];
         for (form, bytes) in forms {
-            // No name says what a file is.
+            // File names carry no meaning.
             let report = formless(read(&source.config, &[("capture.txt", bytes)]));
             same(&format!("{}, {form}", source.name), &expected, &report, &mut wrong);
         }
@@ -337,7 +337,7 @@ fn frames_seen_twice_change_nothing_but_their_count() {
     let mut wrong = Vec::new();
     for (source, frames) in some() {
         let expected = uncounted(plain(&source.config, &frames));
-        // Every frame twice in a row, as from a bridge and its port; and the capture beside its copy.
+        // Every frame twice in a row, as from a bridge and its port; and a capture together with its copy.
         let twice: Vec<_> = frames.iter().flat_map(|frame| [frame.clone(), frame.clone()]).collect();
         let report = plain(&source.config, &twice);
         let links = list(&report, "links");
@@ -350,7 +350,7 @@ fn frames_seen_twice_change_nothing_but_their_count() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Frames of which every third pair of neighbouring segments of a connection changed places.
+/// Frames in which every third pair of neighbouring segments of a connection is swapped.
 fn disordered(frames: &[Captured]) -> (Vec<Captured>, usize) {
     let mut frames = frames.to_vec();
     let (mut pairs, mut swapped, mut at) = (0, 0, 0);
@@ -421,11 +421,11 @@ fn share(count: u64, of: u64) -> String {
 struct Recovered {
     /// In the whole capture.
     whole: u64,
-    /// Whose head the cut left.
+    /// Those with a visible head.
     seen: u64,
-    /// Seen or proved, and there.
+    /// Reported and correct.
     known: u64,
-    /// Told, and not there.
+    /// Reported and wrong.
     refuted: u64,
 }
 
@@ -438,7 +438,7 @@ impl Recovered {
     }
 }
 
-/// By type, what a report of a cut capture tells of the whole one.
+/// Compares the report of a cut capture with that of the whole one, by type.
 fn recovered(cut: &Value, whole: &Value) -> BTreeMap<String, Recovered> {
     let ((seen, all), (_, truth)) = (counts(cut), counts(whole));
     let mut sums: BTreeMap<_, Recovered> = BTreeMap::new();
@@ -520,7 +520,7 @@ fn less_than_a_head_still_tells_who_went_quiet() {
             let report = plain(config, &frames.iter().map(|frame| frame.cut(snaplen)).collect::<Vec<_>>());
             let stalls = list(&report, "stalls");
             for stall in stalls {
-                // Less of a wait for an ACK may be certain, so times may differ; RFC 3339 sorts as text.
+                // ACK waits may be less certain, so times may differ; RFC 3339 times sort as text.
                 let time = |stall: &Value, key: &str| stall[key].as_str().unwrap_or("9").to_owned();
                 let is_it = |whole: &&Value| {
                     stall["subject"] == whole["subject"]
@@ -557,7 +557,7 @@ fn less_than_a_head_still_tells_who_went_quiet() {
     assert!(found >= 10, "{found} stalls");
 }
 
-/// The frames that one side of the links sent, or was sent.
+/// The frames of one direction of the links.
 fn of_one_direction(frames: &[Captured], is_from_leader: bool) -> Vec<Captured> {
     let is_kept = |frame: &&Captured| {
         let Ok(segment) = quorumscope::packet::segment(&frame.frame()) else { return false };
@@ -566,8 +566,8 @@ fn of_one_direction(frames: &[Captured], is_from_leader: bool) -> Vec<Captured> 
     frames.iter().filter(is_kept).cloned().collect()
 }
 
-/// A mirror of one direction, or a filter that takes one: what the other side sent is missing and counted, and
-/// nothing is made of it.
+/// A mirror of one direction, or a filter that passes only one: the other direction is missing, is counted,
+/// and leads to no findings.
 #[test]
 fn one_direction_alone_makes_no_stall() {
     let mut compared = 0;
@@ -592,7 +592,7 @@ fn one_direction_alone_makes_no_stall() {
     assert!(compared >= 10, "{compared}");
 }
 
-/// Who went quiet is seen from what it sent: acknowledgments of the kernel, and no more.
+/// The silent server's own direction shows it: only ACKs from its kernel.
 #[test]
 fn one_direction_alone_shows_who_went_quiet_and_blames_nobody() {
     let config = testdata().join("freeze-follower-hosts/zoo.cfg");
@@ -601,6 +601,6 @@ fn one_direction_alone_shows_who_went_quiet_and_blames_nobody() {
     let [stall] = list(&report, "stalls") else { panic!("{}", report["stalls"]) };
     assert_eq!((&stall["subject"], &stall["cause"]), (&"10.255.0.101".into(), &"unknown".into()));
     let duration = stall["duration_ms"].as_u64().unwrap();
-    // The leader's close after 10 s is not to be seen, but the learner's, when it goes on.
+    // The leader's close after 10 s is not visible, but the learner's is, once it resumes.
     assert!((15_000..15_100).contains(&duration), "{duration}");
 }

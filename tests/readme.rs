@@ -1,4 +1,4 @@
-//! The documents show what the tool prints and name what the tool takes.
+//! Checks that the documents show the tool's real output and options.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

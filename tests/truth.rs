@@ -1,4 +1,4 @@
-//! Every folder of `testdata` against its `truth.json`: what was done to whom, and what the report says.
+//! Compares the report of every directory of `testdata` with the injected faults in its `truth.json`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -15,21 +15,20 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 
-/// Where nothing stalled, whatever was done: the deadlines were kept, or a process ended and its
-/// connections with it.
+/// Faults without a stall: deadlines were kept, or a process and its connections ended.
 const QUIET: [&str; 7] =
     ["delay", "healthy", "kill-restart", "loss-mild", "observer-3.6.2", "slow-disk-leader", "snap-sync"];
 
-/// What was done, from `truth.json`.
+/// A fault from `truth.json`.
 #[derive(Debug)]
 struct Fault {
     kind: String,
-    /// To whom; the follower, where the path between a leader and a follower was cut.
+    /// The affected host; the follower, if the path between a leader and a follower was cut.
     subject: String,
     host: String,
-    /// Whether it led.
+    /// Whether it was the leader.
     leader: bool,
-    /// Whether it was down at the start, so that all of it befell its return.
+    /// Whether it was down at the start, so that the fault affects its return.
     down: bool,
     start: f64,
     end: f64,
@@ -45,17 +44,17 @@ struct Folder {
     tick: f64,
     /// Names by address.
     hosts: BTreeMap<String, String>,
-    /// Who led before the first fault.
+    /// The leader before the first fault.
     leader: String,
 }
 
-/// A capture or several of a folder, and the report of them.
+/// One or more captures of a directory, and their report.
 #[derive(Debug)]
 struct Run {
     folder: usize,
-    /// The host that captured; `None` where all did.
+    /// The capturing host; `None` for all hosts.
     host: Option<String>,
-    /// `cut`, `whole`, `rotated` or `all`, which is every file of the folder.
+    /// `cut`, `whole`, `rotated` or `all` (every file of the directory).
     form: &'static str,
     report: Value,
 }
@@ -140,7 +139,7 @@ impl Folder {
         self.hosts.get(address).cloned().unwrap_or_else(|| address.to_owned())
     }
 
-    /// What times are told from: the first fault's start, or that of the run.
+    /// The reference for times: the start of the first fault, or of the run.
     fn zero(&self) -> f64 {
         self.faults.first().map_or(self.start, |fault| fault.start)
     }
@@ -176,30 +175,30 @@ fn seconds(time: &Value) -> f64 {
     time.as_duration().as_secs_f64()
 }
 
-/// Whether a host's capture must show a fault.
+/// Whether a host's capture has to show a fault.
 fn shows(folder: &Folder, fault: &Fault, host: Option<&String>) -> bool {
     let Some(host) = host else { return true };
     let address = folder.hosts.iter().find(|(_, name)| *name == host).unwrap().0;
     fault.leader || *address == folder.leader || *address == fault.subject
 }
 
-/// What a fault must be called.
+/// The causes that a fault may be reported as.
 fn causes(fault: &Fault) -> &'static [&'static str] {
     match fault.kind.as_str() {
         _ if fault.down => &["sync_slow", "network_loss"],
         "freeze" | "busy" => &["process_stalled"],
         "cut" | "cut_in" | "cut_out" | "cut_pair" | "crash" => &["network_cut"],
         "slow_disk" => &["disk_slow"],
-        // Of a learner that loses all for a while, its own capture shows no more.
+        // The capture of a learner that loses everything for a while shows no more than this.
         "loss" if fault.leader => &["network_loss", "network_cut"],
         "loss" => &["network_loss"],
-        // From one end a path that holds everything back for seconds looks like none.
+        // Seen from one end, a path that delays everything for seconds looks like a cut.
         "delay" => &["network_slow", "network_cut", "unknown"],
         other => panic!("what is {other}?"),
     }
 }
 
-/// The deadlines of which one must have been passed.
+/// The deadlines, one of which must have been exceeded.
 fn deadlines(fault: &Fault) -> &'static [&'static str] {
     match fault.kind.as_str() {
         _ if fault.down => &["init"],
@@ -223,7 +222,7 @@ fn starts(folder: &Folder, fault: &Fault) -> (f64, f64) {
     }
 }
 
-/// Whether a stall is told of who was hurt; of a leader that loses packets, each learner is late by itself.
+/// Whether the stall names the affected host; if a leader loses packets, each learner is late separately.
 fn is_of(fault: &Fault, stall: &Value) -> bool {
     stall["subject"] == fault.subject.as_str() || fault.leader && fault.kind == "loss"
 }
@@ -253,7 +252,7 @@ fn suspects(fault: &Fault, stall: &Value) -> bool {
     }
 }
 
-/// What is wrong with a report.
+/// The errors of a report.
 fn judge(folder: &Folder, run: &Run) -> Vec<String> {
     let mut wrong = Vec::new();
     let stalls = list(&run.report, "stalls");
@@ -301,11 +300,11 @@ fn judge(folder: &Folder, run: &Run) -> Vec<String> {
             wrong.push(format!("{what}: {} ms are no stall", stall["duration_ms"]));
         }
         let limit = stall["limit_ms"].as_f64().unwrap() / 1e3;
-        // Who waits for a frozen process hangs up when its own clock says so.
+        // The peer of a frozen process closes when its own timeout expires.
         if fault.kind == "freeze" && (seconds(&stall["end"]) - from - limit).abs() > folder.tick / 2.0 {
             wrong.push(format!("{what}: ends at {}", stall["end"]));
         }
-        // A leader that goes quiet is one incident with every link that it had.
+        // A leader that goes silent is one incident with all of its links.
         let others = folder.hosts.len() - 1;
         if fault.leader && fault.kind != "loss" && run.host.is_none() && list(stall, "links").len() != others
         {
@@ -509,7 +508,7 @@ fn the_table_of_verdicts_is_checked_in() {
     common::checked_in("VERDICTS.md", &table(folders, runs));
 }
 
-/// Without a configuration, syncLimit is assumed; where the ensemble shows a shorter one, it is named.
+/// Without a configuration, syncLimit is assumed; if the ensemble shows a shorter one, the report names it.
 #[test]
 fn an_assumed_limit_is_doubted_only_in_favour_of_the_true_one() {
     const ASKED: &str = "Is the limit right?";
