@@ -3,20 +3,22 @@
 //!
 //! # Shape
 //!
-//! There is one way through, for every command and every capture format. Each layer uses only those above
-//! it in this table:
+//! There is one way through, for every command and every capture format. A layer uses only those above it in
+//! this table:
 //!
 //! | layer | modules | in | out |
 //! | --- | --- | --- | --- |
-//! | terms | [`time`], [`address`], [`frame`] | | |
-//! | sources | [`pcapfile`], [`capture`], [`clocks`], [`live`] | files, directories, an interface | frames in order of time |
+//! | terms | [`time`], [`address`], [`frame`], [`common_host`] | | |
+//! | files | [`pcapfile`], [`capture`] | files, directories, pipes | frames in order of time |
 //! | segments | [`packet`] | frames | TCP segments, or why a frame is ignored |
+//! | clocks | [`clocks`] | captures of several hosts | what aligns their clocks |
 //! | streams | [`stream`] | segments | the bytes of each direction, with gaps |
 //! | records | [`proto`] | bytes | packets and election notifications |
 //! | events | [`dissect`] | segments | what happened on each link |
-//! | facts | [`track`] | events | waits, round trips, roles, elections |
-//! | findings | [`diagnose`], [`findings`], [`logs`] | facts, the servers' logs | stalls, with cause, suspect and evidence |
+//! | facts | [`track`], in the types of [`findings`] | events | waits, round trips, roles, elections |
+//! | findings | [`diagnose`], [`logs`] | facts, the servers' logs | stalls, with cause, suspect and evidence |
 //! | report | [`report`] | findings | text, JSON |
+//! | watching | [`live`] | an interface, a growing rotation | stalls as they happen, recordings, metrics |
 //!
 //! # Contract
 //!

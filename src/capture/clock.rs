@@ -1,7 +1,7 @@
 //! Clock correction between captures: an offset and a drift.
 //!
 //! Each captured host has its own clock. Times are corrected where frames are read, so that everything after
-//! that sees one clock. [`crate::clocks`] estimates the numbers; here they are only applied.
+//! that sees one clock. The module `clocks` estimates the numbers; here they are only applied.
 
 use crate::time::{Span, Timestamp};
 
