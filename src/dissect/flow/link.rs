@@ -99,7 +99,7 @@ impl Link {
         Disposition::Taken
     }
 
-    /// See [`Flow::cross`].
+    /// See [`super::Flow::cross`].
     pub(super) fn cross<O: Observer>(
         &mut self,
         connection: &mut Connection,

@@ -31,7 +31,7 @@ pub(super) struct Flow {
     pub(super) connection: Connection,
     kind: Kind,
     first: FrameRef,
-    /// Its share of [`Dissector::held_bytes`].
+    /// Its share of [`super::Dissector::held_bytes`].
     pub(super) held_bytes: usize,
 }
 
