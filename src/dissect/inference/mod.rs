@@ -121,7 +121,7 @@ pub(super) struct Scratch {
     over: Vec<usize>,
     /// The hypotheses for one span.
     hypotheses: Vec<Hypothesis>,
-    /// Cached results of [`candidates::sums_of`], by count and most: many states need the same one.
+    /// Cached results of `sums_of`, by count and most: many states need the same one.
     sums: Vec<Sums>,
     /// The memory of an earlier [`Solved`].
     spare: Vec<SpanSolved>,
