@@ -18,6 +18,7 @@
 //! | facts | [`track`], in the types of [`findings`] | events | waits, round trips, roles, elections |
 //! | findings | [`diagnose`], [`logs`] | facts, the servers' logs | stalls, with cause, suspect and evidence |
 //! | report | [`report`] | findings | text, JSON |
+//! | output files | `output` | bytes | files that appear complete or not at all |
 //! | watching | [`live`] | an interface, a growing rotation | stalls as they happen, recordings, metrics |
 //!
 //! # Contract

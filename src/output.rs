@@ -1,9 +1,9 @@
-//! Files that we write: whole or not at all, and never over something else.
+//! Writes output files: completely or not at all, and never over anything else.
 //!
-//! A file is written under a random name in its folder, with `O_EXCL` and `O_NOFOLLOW` and mode 0640, and renamed when
-//! all of it is on disk. Until then whatever had the name keeps it; a failure leaves nothing behind. Everything happens
-//! relative to the folder as it was opened, so a folder that is swapped for a link changes nothing. What is read is
-//! known by device and inode, and never replaced, under whatever name it appears.
+//! A file is written under a random name in its directory, with `O_EXCL`, `O_NOFOLLOW` and mode 0640, and
+//! renamed once all of it is on disk. Until then an existing file keeps its name, and a failure leaves
+//! nothing behind. All operations are relative to the open directory, so replacing the directory with a link
+//! has no effect. Input files are identified by device and inode, and never replaced, under any name.
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
@@ -20,14 +20,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The mode of files, less what the umask takes.
+/// The mode of files, before the umask.
 const FILE_MODE: Mode = Mode::from_bits_truncate(0o640);
-/// The mode of folders.
+/// The mode of directories.
 const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o750);
-/// Random names that are tried.
+/// How many random names to try.
 const MAX_NAMES: usize = 8;
 
-/// A file, whatever it is called.
+/// The identity of a file, independent of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId {
     device: u64,
@@ -35,7 +35,7 @@ pub struct FileId {
 }
 
 impl FileId {
-    /// The file that a path leads to, through links too; `None` where there is none.
+    /// The file at a path, following links; `None` if there is none.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
         nix::sys::stat::stat(path).ok().map(|about| Self::from(&about))
@@ -55,27 +55,27 @@ impl From<&fs::Metadata> for FileId {
     }
 }
 
-/// Why a file is not written.
+/// Why a file was not written.
 #[derive(Debug)]
 pub enum Error {
-    /// There is a file of that name, and it was not asked to be replaced.
+    /// The file exists, and replacing it was not requested.
     Exists(PathBuf),
-    /// It is one of those that are read.
+    /// It is one of the input files.
     IsInput(PathBuf),
-    /// There is something of that name that is no file.
+    /// The name is taken by something that is not a regular file.
     NoFile(PathBuf),
-    /// Root would write into somebody else's folder.
+    /// Root would write into another user's directory.
     ForeignFolder {
-        /// The folder.
+        /// The directory.
         folder: PathBuf,
         /// The user id of its owner.
         owner: u32,
     },
-    /// The system refuses.
+    /// An error of the system.
     Io {
-        /// What was to be written.
+        /// The path.
         path: PathBuf,
-        /// Its reason.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -106,12 +106,12 @@ impl error::Error for Error {
 }
 
 impl Error {
-    /// Makes an error of the system's one of a path.
+    /// Adds the path to a system error.
     pub fn io(path: &Path, source: impl Into<io::Error>) -> Self {
         Self::Io { path: path.to_owned(), source: source.into() }
     }
 
-    /// One sentence, with the system's reason.
+    /// Writes one sentence, with the system's reason.
     #[must_use]
     pub fn sentence(&self) -> String {
         match self {
@@ -121,7 +121,7 @@ impl Error {
     }
 }
 
-/// A folder that files are written to, held open.
+/// An open directory to write files to.
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -129,10 +129,10 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens a folder.
+    /// Opens a directory.
     ///
     /// # Errors
-    /// There is none, or we are root and it belongs to somebody else.
+    /// If it does not exist, or if root would write into another user's directory.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
@@ -142,10 +142,10 @@ impl Folder {
         Ok(Self { path: path.to_owned(), fd: Arc::new(fd) })
     }
 
-    /// Opens a folder, made before where there is none; one that is made belongs to `owner`, if that is named.
+    /// Opens a directory and creates it if necessary; a new one belongs to `owner`, if given.
     ///
     /// # Errors
-    /// See [`Self::open`]; its parent folder must exist.
+    /// See [`Self::open`]; the parent directory must exist.
     pub fn open_or_make(path: &Path, owner: Option<(Uid, Gid)>) -> Result<Self, Error> {
         if path.is_dir() {
             return Self::open(path);
@@ -162,16 +162,16 @@ impl Folder {
         Ok(Self { path: path.to_owned(), fd: Arc::new(fd) })
     }
 
-    /// Its path, as it was opened.
+    /// Its path, as opened.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Begins a file of that name.
+    /// Starts a file with this name.
     ///
     /// # Errors
-    /// What stands in the way: see [`Error`].
+    /// See [`Error`].
     pub fn begin(&self, name: &OsStr, replace: Replace<'_>) -> Result<NewFile, Error> {
         self.check(name, replace)?;
         let path = self.path.join(name);
@@ -197,10 +197,10 @@ impl Folder {
         Err(Error::io(&path, Errno::EEXIST))
     }
 
-    /// Whether a file of that name may be written.
+    /// Checks whether a file with this name may be written.
     ///
     /// # Errors
-    /// What stands in the way.
+    /// See [`Error`].
     pub fn check(&self, name: &OsStr, replace: Replace<'_>) -> Result<(), Error> {
         let path = || self.path.join(name);
         let own = match fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
@@ -221,10 +221,10 @@ impl Folder {
         if replace.force { Ok(()) } else { Err(Error::Exists(path())) }
     }
 
-    /// Removes a file of that name if it still is that file.
+    /// Removes the file with this name, if it is still the same file.
     ///
     /// # Errors
-    /// It is another one by now, or the system refuses.
+    /// If it is another file now, or if the system refuses.
     pub fn remove(&self, name: &OsStr, id: FileId) -> io::Result<()> {
         let about = fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
         if FileId::from(&about) != id {
@@ -234,16 +234,16 @@ impl Folder {
     }
 }
 
-/// What a file may replace.
+/// What a new file may replace.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Replace<'a> {
-    /// Whether a file of its name is replaced.
+    /// Whether it may replace an existing file.
     pub force: bool,
-    /// Files that are read, and never replaced.
+    /// The input files, which are never replaced.
     pub inputs: &'a [FileId],
 }
 
-/// A file that is being written. Dropped before [`Self::finish`] it leaves nothing behind.
+/// A file being written. If it is dropped before [`Self::finish`], nothing remains.
 #[derive(Debug)]
 pub struct NewFile {
     out: BufWriter<File>,
@@ -254,7 +254,7 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// Begins a file at a path.
+    /// Starts a file at a path.
     ///
     /// # Errors
     /// What stands in the way: see [`Error`].
@@ -263,7 +263,7 @@ impl NewFile {
         folder.begin(name, replace)
     }
 
-    /// Whether a file could be begun at a path: better known before the work than after it.
+    /// Checks whether a file could be started at a path, before the work is done.
     ///
     /// # Errors
     /// What stands in the way.
@@ -272,10 +272,10 @@ impl NewFile {
         folder.check(name, replace)
     }
 
-    /// Puts the file in its place, all of it on disk before.
+    /// Flushes the file to disk and renames it to its final name.
     ///
     /// # Errors
-    /// What the system refuses, or what has come to stand in the way meanwhile; then nothing is left.
+    /// A system error, or a file that appeared meanwhile; then nothing remains.
     pub fn finish(mut self, replace: Replace<'_>) -> Result<FileId, Error> {
         let id = self.put_down().map_err(|error| Error::io(&self.path, error))?;
         self.folder.check(&self.name, replace)?;
@@ -287,7 +287,7 @@ impl NewFile {
             error => Error::io(path, error),
         })?;
         self.temporary = None;
-        // The name is on disk too, where the system can say so.
+        // Flush the name too, where the system supports that.
         let _ = nix::unistd::fsync(&self.folder.fd);
         Ok(id)
     }
@@ -313,19 +313,19 @@ impl Write for NewFile {
 impl Drop for NewFile {
     fn drop(&mut self) {
         if let Some(temporary) = self.temporary.take() {
-            // Whoever has removed it already has saved us the work.
+            // It is already gone, which is fine.
             let _ = unlinkat(&self.folder.fd, temporary.as_os_str(), UnlinkatFlags::NoRemoveDir);
         }
     }
 }
 
-/// The folder of a path, and the name in it.
+/// The directory and the file name of a path.
 fn place(path: &Path) -> Result<(Folder, &OsStr), Error> {
     let name = path.file_name().ok_or_else(|| Error::NoFile(path.to_owned()))?;
     Ok((Folder::open(path.parent().unwrap_or_else(|| Path::new(".")))?, name))
 }
 
-/// Whoever owns a folder can put links into it, and take files away: root does not rely on others.
+/// The owner of a directory can plant links and remove files, so root must not rely on other users.
 fn refuse_foreign(folder: &Path, owner: u32, we: Uid) -> Result<(), Error> {
     if we.is_root() && owner != 0 {
         return Err(Error::ForeignFolder { folder: folder.to_owned(), owner });
@@ -333,7 +333,7 @@ fn refuse_foreign(folder: &Path, owner: u32, we: Uid) -> Result<(), Error> {
     Ok(())
 }
 
-/// Nobody can guess it, and so nobody can put something in its place.
+/// A random name, so that nobody can prepare a file under it.
 fn temporary_name() -> OsString {
     let random = || RandomState::new().hash_one(std::process::id());
     format!(".qscope-{:016x}{:016x}.part", random(), random()).into()
@@ -344,7 +344,7 @@ fn rename(folder: &Folder, from: &OsStr, to: &OsStr, force: bool) -> Result<(), 
     use nix::fcntl::{RenameFlags, renameat2};
     let flags = if force { RenameFlags::empty() } else { RenameFlags::RENAME_NOREPLACE };
     match renameat2(&folder.fd, from, &folder.fd, to, flags) {
-        // The file system knows no such flag; that nothing has the name was seen a moment ago.
+        // The file system does not support the flag; the name was free a moment ago.
         Err(Errno::EINVAL | Errno::ENOSYS) => renameat(&folder.fd, from, &folder.fd, to),
         renamed => renamed,
     }
@@ -402,7 +402,7 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"old");
         write(&path, "new", ANY).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
-        // One that comes up while it is written.
+        // A file that appears during the write.
         let file = NewFile::begin(&folder.path().join("b"), NEW).unwrap();
         fs::write(folder.path().join("b"), "other").unwrap();
         assert!(matches!(file.finish(NEW), Err(Error::Exists(_))));

@@ -34,7 +34,7 @@ struct Fault {
     end: f64,
 }
 
-/// A folder of `testdata`.
+/// A directory of `testdata`.
 #[derive(Debug)]
 struct Folder {
     name: String,
@@ -125,7 +125,7 @@ impl Folder {
             .collect();
         let mut runs: Vec<_> =
             by_host.into_iter().map(|((host, form), files)| (Some(host), form, files)).collect();
-        // The folder as it lies there: hosts that captured twice, cut and whole, in one run.
+        // The whole directory in one run, with hosts that captured twice, cut and whole.
         if runs.iter().any(|(_, form, _)| *form == "whole") {
             runs.push((None, "all", vec![self.path.clone()]));
         }
@@ -211,8 +211,8 @@ fn deadlines(fault: &Fault) -> &'static [&'static str] {
     }
 }
 
-/// How far from the fault's start the stall's may lie. What shows of a fault is the last sign of life
-/// before it; pings come every half tick, and of a slow disk the first PROPOSAL after its start shows.
+/// How far the stall's start may be from the fault's. The stall starts with the last sign of life before the
+/// fault: PINGs come every half tick, and a slow disk shows with the first PROPOSAL after its start.
 fn starts(folder: &Folder, fault: &Fault) -> (f64, f64) {
     match fault.kind.as_str() {
         _ if fault.down => (fault.start, fault.end),

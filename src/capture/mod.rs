@@ -76,11 +76,12 @@ pub struct FileInfo {
     pub problem: Option<String>,
 }
 
-/// The bytes inside a file, unpacked where it is packed, and how it is. Those of a plain file that grows go on when it
-/// has grown; packed data that end early are an [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof).
+/// A reader of a file's decompressed bytes, and the file's compression. For a plain file that grows, reading
+/// continues once it has grown; truncated compressed data is an
+/// [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof).
 ///
 /// # Errors
-/// What the system says when its start is read.
+/// If the start of the file cannot be read.
 #[cfg(feature = "live")]
 pub(crate) fn unpacked(file: std::fs::File) -> std::io::Result<(Box<dyn std::io::Read + Send>, Compression)> {
     let unpacker = unpack::Unpacker::new(Box::new(file), std::sync::Arc::default())?;

@@ -95,7 +95,7 @@ impl Reader {
                 return Ok(());
             }
             if batch.is_empty() {
-                // The used bytes held no frame; make room.
+                // The used bytes held no frame; make space.
                 batch.bytes.copy_within(*used..batch.filled, 0);
                 batch.filled -= *used;
                 *used = 0;

@@ -1,4 +1,4 @@
-//! What a watch that runs takes from others: requests for its metrics, and the folder that it follows.
+//! The inputs of a running watch: requests for its metrics, and the directory that it follows.
 
 use super::Input;
 use crate::capture::Batch;
@@ -15,7 +15,7 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Bytes that come in portions, with pauses between them.
+/// Bytes that arrive in portions, with pauses between them.
 struct Portions<'a> {
     rest: &'a [u8],
     portion: usize,
@@ -36,7 +36,7 @@ impl Read for Portions<'_> {
     }
 }
 
-/// What is asked for, or how it is refused.
+/// The requested page, or the refusal.
 #[derive(Debug, PartialEq, Eq)]
 enum Asked {
     For(String, String),
@@ -63,16 +63,16 @@ fn asked(bytes: &[u8], portion: usize) -> (Asked, usize) {
     (asked, head.len())
 }
 
-/// A request for the metrics, as anybody may send it.
+/// A request for the metrics, from any client.
 ///
-/// Holds: what is asked for does not depend on how it comes in portions, no more than a head is held, and a body
+/// Properties: the result does not depend on the portions, no more than a head is buffered, and a body
 /// changes nothing.
 pub fn http(data: &[u8]) {
     let (whole, _) = asked(data, usize::MAX);
     for portion in [1, 2, 3, 7, 100, 2_048] {
         let (again, held) = asked(data, portion);
         assert!(held <= MAX_HEAD + 2_048, "{held} bytes held");
-        // A head that is too long may be refused before its end is seen.
+        // A head that is too long may be refused before its end arrives.
         if data.len() <= MAX_HEAD {
             assert_eq!(again, whole, "in portions of {portion}");
         }
@@ -83,12 +83,12 @@ pub fn http(data: &[u8]) {
     }
 }
 
-/// Folders of this process so far.
+/// Directories created by this process so far.
 static FOLDERS: AtomicU32 = AtomicU32::new(0);
 const NAMES: [&str; 4] = ["a", "b", "c.gz", "c"];
 const ENCODER: pcapng::Encoder = pcapng::Encoder { order: ByteOrder::Little };
 
-/// A folder that is followed while things happen in it.
+/// A directory that is followed while its files change.
 struct Followed {
     folder: PathBuf,
     follower: Follower,
@@ -96,13 +96,13 @@ struct Followed {
     now: Timestamp,
     /// The next frame's number.
     next: u32,
-    /// What each frame was written to, by its number.
+    /// The file of each frame, by frame number.
     written: BTreeMap<u32, usize>,
     seen: Vec<u32>,
-    /// What was begun and not ended yet, by name.
+    /// Unfinished files, by name.
     halves: BTreeMap<usize, Vec<u8>>,
     losses: usize,
-    /// Whether something was done after which frames may be missing.
+    /// Whether an operation may have made frames unreadable.
     is_harmed: bool,
 }
 
@@ -150,7 +150,7 @@ impl Followed {
         bytes
     }
 
-    /// Lets time pass until there is nothing more to read.
+    /// Advances the time until there is nothing more to read.
     fn pass(&mut self, millis: i64) {
         for _ in 0..1_000 {
             let mut batch = Batch::new();
@@ -175,7 +175,7 @@ impl Followed {
         let mut bytes = self.halves.remove(&name).unwrap_or_default();
         bytes.extend(if is_file { self.frames(name, count) } else { self.whole(name, count) });
         if path.extension().is_some() {
-            // A member of its own, as of a packer that goes on.
+            // Another gzip member, as from a compressor that appends.
             let mut out = GzEncoder::new(Vec::new(), Compression::fast());
             out.write_all(&bytes).unwrap();
             bytes = out.finish().unwrap();
@@ -228,14 +228,14 @@ impl Followed {
     }
 }
 
-/// Things that happen to the files of a folder that is followed.
+/// Operations on the files of a followed directory.
 ///
-/// Holds: no frame is read twice, none that was not written; where nothing was taken away, and packed files did not
-/// stand for plain ones, all that was written since the first file was seen is read, in its order.
+/// Properties: no frame is read twice, and none that was not written; if no file was removed or replaced by a
+/// compressed one, everything written since the first file was seen is read in order.
 pub fn follower(data: &[u8]) {
     let Some(mut followed) = Followed::new() else { return };
     let mut input = Input(data);
-    // It begins with the first file, and not in the middle of several.
+    // Following starts with the first file, not in the middle of several.
     let first = input.byte().unwrap_or(0);
     followed.append(usize::from(first & 1), first >> 2, false);
     followed.pass(20);

@@ -1,11 +1,11 @@
-//! Texts that people hand over: servers' logs and configurations.
+//! Text inputs: servers' logs and configurations.
 
 use crate::logs;
 use std::io::BufReader;
 
 /// A server's log.
 ///
-/// Holds: what is read does not depend on how much is read at once, and every line is counted.
+/// Properties: the result does not depend on the read size, and every line is counted.
 pub fn log(data: &[u8]) {
     let whole = logs::read(data);
     for capacity in [1, 7, 64] {
@@ -18,8 +18,8 @@ pub fn log(data: &[u8]) {
 
 /// A `zoo.cfg`.
 ///
-/// Holds: what is taken from it lies in the ranges that options have too, so that no limit is beyond what spans hold,
-/// and a line's end is a line's end on every system.
+/// Properties: values lie in the ranges of the command-line options, so that no limit overflows a span, and
+/// all line endings are accepted.
 #[cfg(feature = "cli")]
 pub fn zoo_cfg(data: &[u8]) {
     let text = String::from_utf8_lossy(data);

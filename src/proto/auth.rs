@@ -26,7 +26,7 @@ wire_enum! {
     pub enum Status {
         /// 0: tokens still go back and forth. A learner never sends anything else.
         InProgress = 0, "IN_PROGRESS";
-        /// 1: the server accepts the learner; the stream goes on in clear text.
+        /// 1: the server accepts the learner; the stream continues in clear text.
         Success = 1, "SUCCESS";
         /// −1: the server rejects the learner.
         Error = -1, "ERROR";

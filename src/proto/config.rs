@@ -218,7 +218,7 @@ impl<'a> ClientAddress<'a> {
     }
 }
 
-/// A host, perhaps in brackets, and what follows the colon behind it.
+/// A host, perhaps in brackets, and the text after the colon that follows it.
 fn split_host(text: &str) -> Option<(&str, Option<&str>)> {
     let (host, rest) = match text.strip_prefix('[') {
         Some(bracketed) => {

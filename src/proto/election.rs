@@ -164,7 +164,7 @@ fn length(input: &[u8]) -> Parsed<'_, usize> {
 /// | 40 | 4 | n (version 2) | 3.5.0 |
 /// | 44 | n | config text | |
 ///
-/// Offsets count from behind the 4-byte length.
+/// Offsets count from the end of the 4-byte length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notification<'a> {
     /// The sender's state.

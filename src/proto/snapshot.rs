@@ -119,7 +119,7 @@ mod tests {
 
     use crate::proto::examples::{SNAPSHOT, hex};
 
-    /// The example, and a PING behind it.
+    /// The example, followed by a PING.
     fn stream() -> (Vec<u8>, usize) {
         let mut bytes = hex(SNAPSHOT);
         let end = bytes.len();

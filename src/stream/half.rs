@@ -130,7 +130,7 @@ impl StreamHalf {
         self.acked
     }
 
-    /// Whether a segment brings bytes not seen before.
+    /// Whether a segment contains bytes not seen before.
     #[must_use]
     pub fn lacks(&self, segment: &Segment<'_>) -> bool {
         !self.started || segment.seq.wrapping_add(segment.len).wrapping_sub(self.next_seq).cast_signed() > 0
@@ -290,7 +290,7 @@ impl StreamHalf {
         Fate::Empty
     }
 
-    /// A segment that does not start at the expected byte, or behind which others are held.
+    /// A segment that does not start at the expected byte, or that arrives while others are held.
     #[cold]
     fn push_aside(
         &mut self,

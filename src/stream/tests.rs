@@ -68,7 +68,7 @@ impl Wire {
         }
     }
 
-    /// Opened by A: both streams begin behind these sequence numbers.
+    /// Opened by A: both streams start after these sequence numbers.
     fn open(seq_a: u32, seq_b: u32) -> Self {
         let mut wire = Self::new();
         wire.send(Side::A, seq_a, b"", |s| s.header.flags = Flags(Flags::SYN));
@@ -239,7 +239,7 @@ fn an_opening_says_who_dialed() {
     let mut wire = Wire::new();
     wire.flags(Side::B, 5, Flags::SYN | Flags::ACK);
     assert_eq!((wire.connection.opened_by, wire.connection.accepted), (Some(Side::A), true));
-    // The SYN behind its answer, as merged captures may have it.
+    // The SYN after the SYN-ACK, as in merged captures.
     assert_eq!(wire.flags(Side::A, 9, Flags::SYN), Membership::Part(Fate::Empty));
     assert_eq!(wire.data(Side::A, 10, b"a"), Fate::InOrder);
     assert_eq!(wire.data(Side::B, 6, b"b"), Fate::InOrder);
@@ -513,7 +513,7 @@ fn within_the_grace_bytes_may_still_turn_up() {
     assert_eq!(wire.data(Side::A, 1, b"abc"), Fate::InOrder);
     wire.wait(40);
     wire.ack(Side::B, 1, 4);
-    // A later gap has a grace of its own.
+    // A later gap has its own grace time.
     wire.ack(Side::B, 1, 6);
     wire.wait(40);
     wire.ack(Side::B, 1, 6);

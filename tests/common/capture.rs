@@ -1,4 +1,4 @@
-//! Captures taken apart and put together again.
+//! Reads captures into frames and writes them again.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]

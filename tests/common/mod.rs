@@ -1,4 +1,4 @@
-//! What the tests over `testdata` share.
+//! Shared by the tests over `testdata`.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The folder of captures.
+/// The directory of captures.
 pub(crate) fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
 }
@@ -25,12 +25,12 @@ pub(crate) fn report(config: &Path, captures: &[PathBuf]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// What stands under a key, which is an array.
+/// The array under a key.
 pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value[key].as_array().unwrap_or_else(|| panic!("no array {key} in {value}"))
 }
 
-/// A text made by a test, against the one that is checked in; `QSCOPE_BLESS=1` checks it in.
+/// Compares a test's text with the expected file; `QSCOPE_BLESS=1` writes the file.
 pub(crate) fn checked_in(name: &str, made: &str) {
     let path = testdata().join(name);
     if std::env::var_os("QSCOPE_BLESS").is_some() {

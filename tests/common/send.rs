@@ -1,5 +1,5 @@
-//! Sends captures over an interface with their own timing, some times as fast, for `tests/live.rs`:
-//! `send INTERFACE CAPTURES SPEED COPY`. What was sent stands in `COPY`, with the times at which it was to be.
+//! Sends captures over an interface with their own timing, `SPEED` times as fast, for `tests/live.rs`: `send
+//! INTERFACE CAPTURES SPEED COPY`. `COPY` records what was sent, with the scheduled times.
 
 #![allow(clippy::unwrap_used, reason = "what runs it sees that it failed")]
 
@@ -36,7 +36,7 @@ fn main() {
             out.clear();
             let due = began + Duration::from_micros(after.micros());
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            // What was cut away comes as zeros, and is cut away again.
+            // Cut bytes are sent as zeros, and are cut again.
             let mut whole = frame.data.to_vec();
             whole.resize(frame.orig_len as usize, 0);
             wire.sendpacket(whole).unwrap();

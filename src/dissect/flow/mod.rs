@@ -57,7 +57,7 @@ impl Kind {
 }
 
 impl Flow {
-    /// A new connection's state: its first segment tells what it is, or its ports do.
+    /// The state of a new connection, whose protocol its ports or its first segment may show.
     pub(super) fn new(key: &FlowKey, side: Side, segment: &Segment<'_>, settings: &DissectOptions) -> Self {
         let is_leader = |port| settings.quorum_ports.contains(&port);
         let is_election = |port| settings.election_ports.contains(&port);

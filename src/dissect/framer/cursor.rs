@@ -1,4 +1,4 @@
-//! Where framing is in a run of bytes.
+//! The position of framing in a chunk.
 
 use crate::frame::FrameRef;
 use crate::stream::Chunk;

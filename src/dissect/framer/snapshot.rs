@@ -1,4 +1,4 @@
-//! The raw snapshot behind a SNAP packet: nothing but its own last bytes tells where it ends.
+//! Framing of the snapshot after a SNAP packet, which has no length: its last bytes mark its end.
 
 use super::blind::find_start;
 use super::{Cursor, Framer, Mode};
@@ -19,7 +19,7 @@ pub(super) struct Snapshot {
 }
 
 impl Framer {
-    /// Behind a SNAP packet.
+    /// Starts after a SNAP packet.
     pub(super) fn begin_snapshot(&mut self, from: Timestamp) {
         self.mode = Mode::Snapshot(Box::new(Snapshot {
             start: self.sums.stream(),

@@ -1,4 +1,4 @@
-//! What comes before the first packet: SASL packets, or TLS instead of any.
+//! Framing of what precedes the first packet: SASL packets, or TLS instead of packets.
 
 use super::{Cursor, Framer, Mode};
 use crate::dissect::event::Observer;

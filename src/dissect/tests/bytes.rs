@@ -1,4 +1,4 @@
-//! The bytes of packets, as servers write them.
+//! Encoded packets, as servers write them.
 
 use crate::proto::quorum::{Authinfo, Body, Head, Packet, encode};
 use crate::proto::{LearnerInfo, PacketType, Sid, Zxid};
@@ -42,7 +42,7 @@ pub(super) fn small(kind: PacketType, zxid: Zxid) -> Vec<u8> {
     packet(kind, zxid, None)
 }
 
-/// A transaction of so many bytes on the wire, at least 52: a TxnHeader and filler.
+/// A transaction with this size on the wire (at least 52): a TxnHeader and filler.
 pub(super) fn transaction(kind: PacketType, zxid: Zxid, size: usize) -> Vec<u8> {
     let mut data = Vec::new();
     data.extend(0x0100_0b54_a300_0000_u64.to_be_bytes());
@@ -70,7 +70,7 @@ pub(super) fn ping(zxid: Zxid) -> Vec<u8> {
     small(PacketType::Ping, zxid)
 }
 
-/// A learner's answer, which lists so many sessions.
+/// A learner's answer to a PING, with this many sessions.
 pub(super) fn pong(zxid: Zxid, sessions: usize) -> Vec<u8> {
     let mut data = Vec::new();
     for session in 0..sessions as u64 {
@@ -80,7 +80,7 @@ pub(super) fn pong(zxid: Zxid, sessions: usize) -> Vec<u8> {
     packet(PacketType::Ping, zxid, Some(&data))
 }
 
-/// A client's write of so many bytes of path and data, from an address or from nobody.
+/// A client's write with this many bytes of path and data, from an address or without authinfo.
 pub(super) fn request(cxid: u32, len: usize, from: Option<&str>) -> Vec<u8> {
     let mut data = Vec::new();
     data.extend(0x0100_0b54_a300_0000_u64.to_be_bytes());
@@ -113,7 +113,7 @@ pub(super) fn revalidate(to_leader: bool) -> Vec<u8> {
     packet(PacketType::Revalidate, Zxid::NONE, Some(&[1; 12][..if to_leader { 12 } else { 9 }]))
 }
 
-/// NEWLEADER with a configuration of so many bytes.
+/// NEWLEADER with a configuration of this many bytes.
 pub(super) fn newleader(len: usize) -> Vec<u8> {
     packet(PacketType::NewLeader, zxid(0), Some(&vec![b's'; len]))
 }
@@ -122,7 +122,7 @@ pub(super) fn uptodate() -> Vec<u8> {
     small(PacketType::UpToDate, Zxid::NONE)
 }
 
-/// A snapshot of one node with so many bytes of data.
+/// A snapshot of one node with this many bytes of data.
 pub(super) fn snapshot(len: usize) -> Vec<u8> {
     let mut out = vec![0; 8];
     out.extend([0; 4]);

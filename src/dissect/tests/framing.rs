@@ -4,7 +4,7 @@ use super::bytes::*;
 use super::*;
 use crate::proto::auth;
 
-/// What a follower and its leader say until it serves, and a little more: each with its direction.
+/// The packets of a follower and its leader until it serves, and a few more, each with its direction.
 fn conversation() -> Vec<(Direction, PacketType, Vec<u8>)> {
     use PacketType as T;
     let last = Zxid::new(EPOCH - 1, 40);
@@ -146,7 +146,7 @@ fn a_flushed_buffer_may_leave_the_end_of_a_packet_to_the_next_segment() {
     assert_eq!(heard.kinds(ToLearner), [LeaderInfo, Proposal, Commit, Ping]);
     assert_eq!(heard.records[1].seen, big);
 
-    // The same where the capture begins behind its front, or lost its middle.
+    // The same if the capture begins after its start, or lacks its middle.
     for is_picked_up in [true, false] {
         let mut wire = if is_picked_up { Wire::picked_up() } else { Wire::open() };
         if is_picked_up {
@@ -184,7 +184,7 @@ fn large_packets_are_framed_though_not_kept() {
 
 #[test]
 fn a_capture_may_begin_inside() {
-    // The first bytes are the end of something, then whole packets come.
+    // The first bytes are the end of a packet, then whole packets follow.
     let tail = [&[0x2f; 13][..], &[0xff; 4]].concat();
     let mut wire = Wire::picked_up();
     wire.send(ToLearner, &tail);
@@ -213,7 +213,7 @@ fn unknown_ports_are_decided_by_what_is_said() {
     assert_eq!(heard.kinds(ToLearner), [PacketType::LeaderInfo]);
     assert_eq!(heard.kinds(ToLeader), [PacketType::FollowerInfo]);
 
-    // Inside: an ACK and a COMMIT have one direction each.
+    // In mid-connection: an ACK and a COMMIT have one direction each.
     for (direction, bytes) in [(ToLeader, ack(zxid(3))), (ToLearner, commit(zxid(3)))] {
         let mut wire = Wire::between(endpoint(2, 40_000), endpoint(1, 5555));
         wire.send(direction, &bytes);
@@ -222,7 +222,7 @@ fn unknown_ports_are_decided_by_what_is_said() {
         assert_eq!(heard.records.len(), 1);
     }
 
-    // Nothing of the kind.
+    // Another protocol.
     let mut wire = Wire::between(endpoint(1, 40_000), endpoint(2, 5555));
     for _ in 0..20 {
         wire.send(ToLeader, b"GET /metrics HTTP/1.1\r\n\r\n");
@@ -431,7 +431,7 @@ fn what_a_cut_hides_is_counted_to_the_byte() {
                     wire.send(direction, &packets.iter().copied().flatten().copied().collect::<Vec<u8>>());
                 }
             }
-            // Everything adds up, which `finish` checks; what was seen is in the right order.
+            // `finish` checks that everything adds up; the seen packets are in the right order.
             let heard = wire.finish();
             for direction in [ToLeader, ToLearner] {
                 let mut expected = kinds_of(&said, direction).into_iter();
@@ -478,10 +478,10 @@ fn fronts_that_do_not_agree_are_no_heads() {
         let mut wire = Wire::open();
         wire.keeps = keeps;
         for number in 1..=40 {
-            // Whatever speaks so counts on in what would be the epoch.
+            // Another protocol counts up in the bytes of the epoch.
             wire.send(ToLearner, &commit(Zxid::new(number, 5)));
             wire.send(ToLeader, &ack(Zxid::new(number + 7, 5)));
-            // And what says two things is neither.
+            // Contradictory heads prove neither epoch.
             wire.send(ToLearner, b"\0\0\0\x04\0\0\0\x09 some text that goes on for a while");
             wire.send(ToLearner, b"\0\0\x08\x04\0\0\0\x09 some text that goes on for a while");
         }
@@ -534,7 +534,7 @@ fn a_request_that_ends_among_cut_bytes_takes_no_others_with_it() {
         wire.send(direction, &bytes);
     }
     wire.keeps = 30;
-    // Sent again all at once: what was many segments is one, and many packets lie behind the first.
+    // A retransmission merges many segments into one, so many packets follow the first.
     let mut all = request(1, 40, Some("10.0.0.7"));
     for number in 10..30 {
         all.extend(ack(zxid(number)));

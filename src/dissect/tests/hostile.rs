@@ -1,10 +1,10 @@
-//! What anybody may write to these ports: none of it becomes a record, all of it is counted.
+//! Foreign and forged data on these ports: none of it becomes a record, all of it is counted.
 
 use super::bytes::*;
 use super::*;
 use crate::testkit::random::Random;
 
-/// Both directions of something else, in segments.
+/// Both directions of another protocol, in segments.
 fn overhear(segments: &[(Direction, Vec<u8>)], is_from_start: bool, keeps: usize) -> Recorder {
     let mut wire = if is_from_start { Wire::open() } else { Wire::picked_up() };
     wire.keeps = keeps;
@@ -85,7 +85,7 @@ fn random_bytes_are_none_of_ours() {
 
 #[test]
 fn a_stream_begins_as_streams_of_its_direction_do() {
-    // What a later stream may hold proves nothing at the start of one.
+    // Packets of a running link prove nothing at the start of a stream.
     for (direction, bytes) in [
         (ToLeader, packet(PacketType::Unknown(44), Zxid(0), Some(&[]))),
         (ToLearner, packet(PacketType::Unknown(44), Zxid(0), Some(&[]))),
@@ -135,7 +135,7 @@ fn a_length_that_was_never_one_does_not_hide_a_link_for_long() {
 
 #[test]
 fn packets_that_are_data_stay_data() {
-    // A client wrote what looks like packets into a znode; the segments cut it where they will.
+    // A client wrote packet-like data into a znode; segment boundaries fall anywhere in it.
     let fake = [ping(zxid(900)), commit(zxid(901))].concat().repeat(400);
     let mut bytes = proposal(zxid(1), 52 + fake.len());
     bytes[48..48 + fake.len()].copy_from_slice(&fake);
@@ -211,7 +211,7 @@ fn whatever_becomes_of_a_stream_its_bytes_add_up() {
             if piece.is_empty() {
                 continue;
             }
-            // Nothing is lost at the very start, where nothing tells how much.
+            // Nothing is dropped at the very start, where its length would be unknown.
             if wire.sent[side] > 0 && random.chance(5) {
                 wire.skip(direction, piece.len());
             } else {
@@ -231,7 +231,7 @@ fn whatever_becomes_of_a_stream_its_bytes_add_up() {
 }
 
 impl Wire {
-    /// As [`Wire::finish`], where the last byte of a stream may be taken for the number of a FIN.
+    /// Like [`Wire::finish`], if the last byte of a stream may be taken for the sequence number of a FIN.
     fn finish_but_for_a_byte(mut self) {
         self.segment(ToLeader, 0, b"", Flags::FIN | Flags::ACK);
         self.segment(ToLearner, 0, b"", Flags::FIN | Flags::ACK);

@@ -1,14 +1,14 @@
-//! Each limit of what a dissector holds is made to bite, and says so.
+//! Each memory limit of the dissector takes effect and is counted.
 
 use super::*;
 use crate::stream::Limits;
 
-/// A dissector with these limits, which has seen nothing.
+/// A new dissector with these limits.
 fn within(limits: Limits) -> Dissector {
     Dissector::new(DissectOptions { limits, ..DissectOptions::default() })
 }
 
-/// `number` segments from as many learners, each of which lies beyond a gap.
+/// `number` segments from as many learners, each beyond a gap.
 fn gaps(dissector: &mut Dissector, recorder: &mut Recorder, learners: u16, payload: &[u8]) {
     for learner in 0..learners {
         let from = endpoint(1, 30_000 + learner);
@@ -57,7 +57,7 @@ fn records_that_are_not_whole_share_it_and_are_read_to_their_ends() {
     let votes = Endpoint { port: 3888, ..LEADER };
     for learner in 0..20 {
         let from = endpoint(10 + learner, 40_000);
-        // A PING shows what it is; then a PROPOSAL and a notification lack their last bytes.
+        // A PING identifies the protocol; then a PROPOSAL and a notification lack their last bytes.
         send(LEADER, from, 1, &[head(5, u32::MAX), vec![0xff; 4]].concat());
         send(LEADER, from, 21, &[head(2, SIZE), vec![0; SIZE as usize]].concat());
         send(from, votes, 1, &[&SIZE.to_be_bytes()[..], &vec![0; SIZE as usize - 1]].concat());

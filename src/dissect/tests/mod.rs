@@ -1,4 +1,4 @@
-//! Whole connections, built from encoded packets, and what the dissector makes of them.
+//! The dissector on whole connections that are built from encoded packets.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -41,7 +41,7 @@ struct Record {
     timed: bool,
 }
 
-/// An election message as it was reported: who sent it, what it was, its size, its cut bytes, its frame.
+/// An election message as it was reported: sender, content, size, cut bytes, frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Vote {
     src: Endpoint,
@@ -58,7 +58,7 @@ enum What {
     Unread,
 }
 
-/// Keeps everything that an observer is told.
+/// Records all events.
 #[derive(Debug, Default)]
 struct Recorder {
     opened: Vec<LinkOpened>,
@@ -128,14 +128,14 @@ impl Recorder {
         self.records.iter().filter(|r| r.direction == direction).map(|r| r.kind).collect()
     }
 
-    /// How many packets of a type there were, seen or inferred.
+    /// The number of packets of a type, seen or inferred.
     fn count(&self, direction: Direction, kind: PacketType) -> usize {
         self.records.iter().filter(|r| r.direction == direction && r.kind == kind).count()
     }
 }
 
-/// One connection through a dissector: sends segments, counts what it sends, and holds the byte sums
-/// against that in the end.
+/// One connection through a dissector: sends segments, counts their bytes, and compares the byte sums at the
+/// end.
 struct Wire {
     dissector: Dissector,
     recorder: Recorder,
@@ -144,24 +144,24 @@ struct Wire {
     seq: [u32; 2],
     /// Stream bytes of each side from the first that was captured on.
     sent: [u64; 2],
-    /// Payload bytes that the capture keeps of each frame.
+    /// Captured payload bytes per frame.
     keeps: usize,
     now: Timestamp,
     number: u32,
 }
 
-/// The time of a test's first frame: some day in 2026.
+/// The time of a test's first frame, in 2026.
 const START: Timestamp = Timestamp::from_parts(1_795_248_000, 0);
 
 impl Wire {
-    /// A connection to a leader that the capture saw from its SYN on.
+    /// A connection to a leader, captured from its SYN on.
     fn open() -> Self {
         let mut wire = Self::picked_up();
         wire.handshake();
         wire
     }
 
-    /// A connection to a leader inside of which the capture began.
+    /// A connection to a leader, captured from its middle on.
     fn picked_up() -> Self {
         Self::between(LEARNER, LEADER)
     }
@@ -204,7 +204,7 @@ impl Wire {
         self.skip(direction, bytes.len());
     }
 
-    /// Sends the bytes in a segment that the capture lacks.
+    /// Sends the bytes in a segment that is not captured.
     fn skip(&mut self, direction: Direction, len: usize) {
         let side = usize::from(!direction.is_to_leader());
         self.seq[side] = self.seq[side].wrapping_add(len as u32);
@@ -216,7 +216,7 @@ impl Wire {
         bytes.chunks(size).for_each(|piece| self.send(direction, piece));
     }
 
-    /// An ACK that carries nothing.
+    /// A pure ACK.
     fn ack(&mut self, direction: Direction) {
         self.segment(direction, 0, b"", Flags::ACK);
     }
