@@ -8,17 +8,17 @@ mod input;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use quorumscope::capture::Batch;
+use quorumscope::diagnose::Analyzer;
 use quorumscope::dissect::{DissectOptions, Dissector, Events, Replayer};
-use quorumscope::track::Tracker;
 
-/// All events, in pieces, as the tracker receives them from another thread.
+/// All events, in pieces, as the analyzer receives them from another thread.
 struct Pieces {
-    now: Events<Tracker>,
-    full: Vec<Events<Tracker>>,
+    now: Events<Analyzer>,
+    full: Vec<Events<Analyzer>>,
 }
 
 impl Pieces {
-    fn of(batches: &[Batch]) -> Vec<Events<Tracker>> {
+    fn of(batches: &[Batch]) -> Vec<Events<Analyzer>> {
         let mut pieces = Self { now: Events::default(), full: Vec::new() };
         let mut dissector = Dissector::new(DissectOptions::default());
         for batch in batches {
@@ -40,8 +40,8 @@ fn tracking(criterion: &mut Criterion) {
         let pieces = Pieces::of(&input.batches);
         group.bench_function("events", |bench| {
             bench.iter_batched_ref(
-                || (input::tracker(), Replayer::default()),
-                |(tracker, replayer)| pieces.iter().for_each(|piece| replayer.tell(piece, tracker)),
+                || (input::analyzer(), Replayer::default()),
+                |(analyzer, replayer)| pieces.iter().for_each(|piece| replayer.tell(piece, analyzer)),
                 BatchSize::PerIteration,
             );
         });

@@ -16,17 +16,17 @@ fn whole(criterion: &mut Criterion) {
         let mut batch = Batch::new();
         group.bench_function("plain", |bench| {
             bench.iter(|| {
-                let mut tracker = input::tracker();
+                let mut analyzer = input::analyzer();
                 let mut dissector = Dissector::new(DissectOptions::default());
                 if let Ok(mut replay) = Replay::open(&paths, &input::on_one_thread()) {
                     while replay.fill(&mut batch) {
                         input::for_each_segment(&batch, |segment| {
-                            dissector.segment(segment, &mut tracker);
+                            dissector.segment(segment, &mut analyzer);
                         });
                     }
                 }
-                dissector.finish(&mut tracker);
-                tracker.finish(&[])
+                dissector.finish(&mut analyzer);
+                analyzer.finish(&[])
             });
         });
     });

@@ -9,9 +9,10 @@ mod large;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use quorumscope::capture::{Batch, Replay, ReplayOptions};
+use quorumscope::diagnose::Analyzer;
 use quorumscope::dissect::{DissectOptions, Dissector, Event, Observer};
 use quorumscope::packet::{Segment, segment};
-use quorumscope::track::{self, Tracker};
+use quorumscope::track;
 use std::error::Error;
 use std::hint::black_box;
 use std::io::{BufWriter, Write};
@@ -95,9 +96,9 @@ pub(crate) fn dissect<O: Observer>(batches: &[Batch], observer: &mut O) -> Disse
     dissector
 }
 
-/// A new tracker.
-pub(crate) fn tracker() -> Tracker {
-    Tracker::new(track::TrackerOptions::default())
+/// A new analyzer.
+pub(crate) fn analyzer() -> Analyzer {
+    Analyzer::new(track::TrackerOptions::default())
 }
 
 /// Ignores everything.

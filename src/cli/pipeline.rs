@@ -1,14 +1,14 @@
 //! Who does what: one thread, or several that hand on to each other.
 //!
-//! One reads, one dissects, and this one tracks. Batches of frames and pieces of events go round through
+//! One reads, one dissects, and this one analyses. Batches of frames and pieces of events go round through
 //! bounded channels, so memory is that of a few of each, and nothing is allocated for a frame. What is
-//! tracked is the same to the letter however many threads there are: they do the same work in the same
+//! found is the same to the letter however many threads there are: they do the same work in the same
 //! order, and each has a part of it.
 
 use super::reader::{FrameCounts, ReaderThread};
 use crate::capture::{Batch, Replay};
+use crate::diagnose::Analyzer;
 use crate::dissect::{DissectOptions, Dissector, Event, Events, Observer, Replayer};
-use crate::track::Tracker;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -34,18 +34,18 @@ pub(super) fn threads(asked: Option<NonZero<usize>>) -> usize {
     asked.map_or(1, NonZero::get)
 }
 
-/// Reads everything into `tracker`; `update` is called now and then. `None` if a thread broke off.
+/// Reads everything into `analyzer`; `update` is called now and then. `None` if a thread broke off.
 pub(super) fn run(
     replay: Replay,
     settings: DissectOptions,
     passed: FrameCounts,
-    tracker: &mut Tracker,
+    analyzer: &mut Analyzer,
     threads: usize,
     update: impl FnMut(),
 ) -> Option<Dissected> {
     match threads {
-        0 | 1 => Some(alone(replay, settings, passed, tracker, update)),
-        _ => together(replay, settings, passed, tracker, update),
+        0 | 1 => Some(alone(replay, settings, passed, analyzer, update)),
+        _ => together(replay, settings, passed, analyzer, update),
     }
 }
 
@@ -54,16 +54,16 @@ fn alone(
     mut replay: Replay,
     settings: DissectOptions,
     mut passed: FrameCounts,
-    tracker: &mut Tracker,
+    analyzer: &mut Analyzer,
     mut update: impl FnMut(),
 ) -> Dissected {
     let mut dissector = Dissector::new(settings);
     let mut batch = Batch::new();
     while !passed.is_over && replay.fill(&mut batch) {
-        passed.batch(&batch, &mut dissector, tracker);
+        passed.batch(&batch, &mut dissector, analyzer);
         update();
     }
-    dissector.finish(tracker);
+    dissector.finish(analyzer);
     Dissected { replay, passed, limits_hit: dissector.limits_hit() }
 }
 
@@ -72,11 +72,11 @@ fn together(
     replay: Replay,
     settings: DissectOptions,
     passed: FrameCounts,
-    tracker: &mut Tracker,
+    analyzer: &mut Analyzer,
     mut update: impl FnMut(),
 ) -> Option<Dissected> {
     let (full_in, full) = bounded(AHEAD);
-    let (empty, empty_out) = bounded::<Events<Tracker>>(AHEAD + 2);
+    let (empty, empty_out) = bounded::<Events<Analyzer>>(AHEAD + 2);
     for _ in 0..=AHEAD {
         // The channel has room for all of them.
         let _ = empty.send(Events::default());
@@ -85,7 +85,7 @@ fn together(
     let thread = thread::spawn(move || dissect(replay, settings, passed, out));
     let mut replayer = Replayer::default();
     for mut events in &full {
-        replayer.tell(&events, tracker);
+        replayer.tell(&events, analyzer);
         events.clear();
         // At the end nobody wants it.
         let _ = empty.send(events);
@@ -115,11 +115,11 @@ fn dissect(
     reading.finish().map(|replay| Dissected { replay, passed, limits_hit })
 }
 
-/// Events on their way to the thread that tracks.
+/// Events on their way to the thread that analyses.
 struct Outgoing {
-    events: Events<Tracker>,
-    full: Sender<Events<Tracker>>,
-    empty: Receiver<Events<Tracker>>,
+    events: Events<Analyzer>,
+    full: Sender<Events<Analyzer>>,
+    empty: Receiver<Events<Analyzer>>,
 }
 
 impl Outgoing {

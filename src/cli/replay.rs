@@ -11,6 +11,7 @@ use crate::address::Address;
 use crate::capture::{Replay, ReplayOptions};
 use crate::clocks::estimate::Estimate;
 use crate::clocks::{self, Group, Survey};
+use crate::diagnose::Analyzer;
 use crate::dissect::{DissectOptions, Dissector, Hosts};
 use crate::findings::{
     HostClock, Report,
@@ -20,7 +21,7 @@ use crate::logs;
 use crate::report::clock::{Digits, WallClock};
 use crate::report::{json, text};
 use crate::stream::Limits;
-use crate::track::{self, Tracker};
+use crate::track;
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -98,8 +99,8 @@ impl Request {
         settings
     }
 
-    fn tracker(&self, args: &ReplayArgs, hosts: Vec<Option<Address>>) -> Tracker {
-        Tracker::new(track::TrackerOptions { hosts, ..options(&args.limits, args.warn_at, &self.config) })
+    fn analyzer(&self, args: &ReplayArgs, hosts: Vec<Option<Address>>) -> Analyzer {
+        Analyzer::new(track::TrackerOptions { hosts, ..options(&args.limits, args.warn_at, &self.config) })
     }
 }
 
@@ -155,16 +156,16 @@ fn read(args: &ReplayArgs, asked: &Request) -> Result<Report, Failure> {
     let mut replay = open_with(&args.input, &ReplayOptions { threads, ..ReplayOptions::default() })?;
     let (survey, hosts) = set_clocks(&mut replay);
     let settings = asked.settings(&args.input, hosts);
-    let mut tracker = asked.tracker(args, survey.hosts(replay.files().len()));
+    let mut analyzer = asked.analyzer(args, survey.hosts(replay.files().len()));
     let passed = FrameCounts::new(asked.selection.to);
     let mut progress = Progress::new(replay.total_bytes(), replay.bytes_read_counter(), true);
-    let outcome = pipeline::run(replay, settings, passed, &mut tracker, threads, || progress.update());
+    let outcome = pipeline::run(replay, settings, passed, &mut analyzer, threads, || progress.update());
     drop(progress);
     let pipeline::Dissected { replay, passed, limits_hit } =
         outcome.ok_or_else(|| Failure::wrong("reading broke off"))?;
     // Where --to ends the reading, it ends the files too.
     let ends: Vec<_> = replay.files().iter().map(|file| file.last.min(passed.last)).collect();
-    let mut report = tracker.finish(&ends);
+    let mut report = analyzer.finish(&ends);
     report.clocks = survey.groups.iter().map(clock_of).collect();
     report.input = passed.input(replay.files(), replay.skipped());
     report.limits_hit.extend(limits_hit);

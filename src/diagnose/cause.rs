@@ -1,24 +1,40 @@
 //! Why a stall came about, and which frames show it.
 //!
 //! Each rule is a small function over the same measured facts; the first that holds gives the verdict.
-//! Where none does the verdict is `unknown`, with what would have decided it. No rule has a threshold
-//! of its own making: what counts as late follows from the link's own usual round trips, what counts
-//! as long from ZooKeeper's limits.
+//! Where none does the verdict is `unknown`, with what would have decided it.
+//!
+//! What counts as late follows from the link's own round trips ([`crate::track`] has the baseline), what
+//! counts as long from ZooKeeper's limits. All other thresholds are the constants below, each with its source;
+//! where no standard names one, the reason for it stands there.
 
+use super::facts::{Finding, KERNEL_ANSWERS, StallFacts, shown};
+use super::link_stall::LinkStall;
 use super::one_way;
-use super::stall::LinkStall;
 use crate::address::Address;
-use crate::dissect::Direction;
-use crate::findings::{Cause, Deadline, Evidence, Note, Settings, Shows, Suspect};
+use crate::findings::{Cause, Deadline, Evidence, Note, Settings, Suspect};
 use crate::time::{Span, Timestamp};
 use crate::track::activity::Sum;
-use crate::track::wait::{Ended, Mark, Silence, Wait};
+use crate::track::wait::{Ended, Mark, Silence};
 
 /// Frames of evidence per stall.
 const MAX_EVIDENCE: usize = 10;
-/// A kernel answers within its delayed-ACK time, 40 ms on Linux and at most 500 ms (RFC 1122,
-/// section 4.2.3.2).
-const KERNEL_ANSWERS: Span = Span::from_millis(500);
+/// Retransmissions of the same bytes after which a path is suspected (RFC 1122, section 4.2.3.5: R1, at least 3;
+/// Linux: `net.ipv4.tcp_retries1`).
+const MIN_REPEATS: u32 = 3;
+/// FINs repeated though the other side had answered one: a single one may have crossed that answer.
+const MIN_ANSWERED_CLOSES: u32 = 2;
+/// The shortest retransmission timer of Linux (`TCP_RTO_MIN`).
+const MIN_RTO: Span = Span::from_millis(200);
+/// Retransmissions that are loss, at least: fewer may be one burst that a full queue dropped.
+const MIN_RETRANSMISSIONS: u32 = 5;
+/// One segment in so many is retransmitted on a path that loses. No standard names a share; at one in ten TCP's
+/// window is down to four segments (RFC 5348, section 3.1), and PINGs wait for retransmission timers.
+const LOSS_ONE_IN: u32 = 10;
+/// Of the PINGs that a wait had time for, so many quarters were answered where the process was alive; the rest
+/// leaves room for the edges of the wait. Chosen.
+const ANSWERED_QUARTERS: i64 = 3;
+/// And at most one answer in so many was late. Chosen.
+const LATE_ONE_IN: i64 = 4;
 
 /// The outcome of judging.
 #[derive(Clone, Debug, Default)]
@@ -29,25 +45,8 @@ pub(super) struct Verdict {
     pub(super) notes: Vec<Note>,
 }
 
-/// The facts that all rules look at.
-pub(super) struct Facts<'a> {
-    group: &'a [LinkStall<'a>],
-    pub(super) first: &'a LinkStall<'a>,
-    /// The wait that decides: the longest one for the subject, else the longest.
-    pub(super) wait: &'a Wait,
-    silence: Option<&'a Silence>,
-    subject: Address,
-    other: Address,
-    is_subject_leader: bool,
-    vantage: Option<Address>,
-    settings: &'a Settings,
-}
-
-/// What a rule finds: a cause, whom it blames, and what that rests on.
-pub(super) type Finding = (Cause, Option<Suspect>, Note);
-
 /// A rule: what it finds where it holds.
-type Rule = fn(&Facts<'_>) -> Option<Finding>;
+type Rule = fn(&StallFacts<'_>) -> Option<Finding>;
 
 /// The rules, in the order in which they are asked. Those of the network are left out where everything that
 /// was sent is seen to arrive.
@@ -75,18 +74,18 @@ enum About {
     Any,
 }
 
-/// Finds the cause of an incident.
+/// Finds the cause of an stall.
 pub(super) fn judge(
     group: &[LinkStall<'_>],
     subject: Address,
     vantage: Option<Address>,
     settings: &Settings,
 ) -> Verdict {
-    let Some(facts) = Facts::of(group, subject, vantage, settings) else { return Verdict::default() };
+    let Some(facts) = StallFacts::of(group, subject, vantage, settings) else { return Verdict::default() };
     let mut verdict = Verdict { evidence: facts.ends(), ..Verdict::default() };
     let is_sound = one_way::is_sound(&facts);
     let asked = RULES.iter().filter(|(_, about)| !is_sound || *about == About::Any);
-    let is_one_sided = group.iter().all(|incident| incident.link.is_one_sided());
+    let is_one_sided = group.iter().all(|stall| stall.link.is_one_sided());
     match asked.into_iter().find_map(|(rule, _)| rule(&facts)) {
         _ if is_one_sided => verdict.notes.push(Note::OneDirection),
         Some((cause, suspect, why)) => {
@@ -105,93 +104,6 @@ pub(super) fn judge(
     verdict
 }
 
-impl<'a> Facts<'a> {
-    fn of(
-        group: &'a [LinkStall<'a>],
-        subject: Address,
-        vantage: Option<Address>,
-        settings: &'a Settings,
-    ) -> Option<Self> {
-        let first = group.first()?;
-        let leader = first.link.opened.leader.address;
-        let is_subject_leader = subject == leader;
-        let all = || group.iter().flat_map(|incident| incident.waits.iter().copied());
-        let reads = |wait: &&Wait| wait.silence.is_some() && wait.for_leader == is_subject_leader;
-        let wait = all()
-            .filter(reads)
-            .max_by_key(|wait| wait.len())
-            .or_else(|| {
-                all().filter(|wait| wait.for_leader == is_subject_leader).max_by_key(|wait| wait.len())
-            })
-            .or_else(|| all().max_by_key(|wait| wait.len()))?;
-        let other = if is_subject_leader { first.link.opened.learner.address } else { leader };
-        Some(Self {
-            group,
-            first,
-            wait,
-            silence: wait.silence.as_ref(),
-            subject,
-            other,
-            is_subject_leader,
-            vantage,
-            settings,
-        })
-    }
-
-    fn all_waits(&self) -> impl Iterator<Item = &Wait> {
-        self.group.iter().flat_map(|incident| incident.waits.iter().copied())
-    }
-
-    /// Whether frames of any kind came by in a direction well into the wait.
-    pub(super) fn hears(&self, direction: Direction) -> bool {
-        self.first.waits.iter().filter(|wait| wait.for_leader != direction.is_to_leader()).any(|wait| {
-            let last = wait.silence.as_ref().and_then(|silence| silence.last_frame);
-            last.is_some_and(|mark| mark.at.since(wait.start) > KERNEL_ANSWERS)
-        })
-    }
-
-    /// The network between the two; of a leader cut off from all its learners, the first of these paths.
-    pub(super) const fn path(&self) -> Suspect {
-        Suspect::Path(self.subject, self.other)
-    }
-
-    /// The frames at the ends of the waits.
-    fn ends(&self) -> Vec<Evidence> {
-        let mut evidence = Vec::new();
-        for incident in self.group.iter().take(3) {
-            let Some(longest) = incident.waits.iter().max_by_key(|wait| wait.len()) else { continue };
-            let learner = incident.link.opened.learner;
-            let shows = match (longest.deadline, longest.for_leader) {
-                (Deadline::Ack, _) => Shows::ProposalUnacked { learner },
-                (_, true) => Shows::LastFromLeader { learner },
-                (_, false) => Shows::LastFromLearner { learner },
-            };
-            evidence.push(Evidence { frame: longest.from, at: longest.start, shows });
-            if let Some(to) = longest.to {
-                let is_end = incident.link.closed.is_some_and(|closed| closed.at == longest.end);
-                let after = longest.len();
-                let shows = match (longest.ended, longest.deadline) {
-                    (Ended::Closed, _) if !is_end => Shows::LastFin,
-                    (Ended::Closed, _) => Shows::LinkClosed { after },
-                    (_, Deadline::Ack) => Shows::Ack { after },
-                    _ => Shows::NextBytes { after },
-                };
-                evidence.push(Evidence { frame: to, at: longest.end, shows });
-            }
-        }
-        evidence
-    }
-
-    fn what_would_decide(&self) -> Note {
-        match self.vantage {
-            Some(taken_at) if taken_at == self.subject => {
-                Note::CaptureAtReceiver { taken_at, other: self.other }
-            }
-            _ => Note::CaptureAtSubject { subject: self.subject },
-        }
-    }
-}
-
 /// Whether a side's kernel showed itself well into a wait, and not only in its first moments, when
 /// answers to what was sent before are still under way.
 fn kernel_shows(silence: &Silence, start: Timestamp, end: Timestamp) -> bool {
@@ -201,11 +113,11 @@ fn kernel_shows(silence: &Silence, start: Timestamp, end: Timestamp) -> bool {
 
 /// *The network is cut*: the same bytes are sent again and again, with growing pauses, and nothing
 /// acknowledges them. What still comes through, and from whom, tells which way.
-fn path_is_cut(facts: &Facts<'_>) -> Option<Finding> {
+fn path_is_cut(facts: &StallFacts<'_>) -> Option<Finding> {
     let unanswered = |for_leader: bool| {
         facts.all_waits().filter(|wait| wait.for_leader == for_leader).find_map(|wait| {
             let silence = wait.silence.as_ref()?;
-            let is_repeated = silence.other_repeats >= 3;
+            let is_repeated = silence.other_repeats >= MIN_REPEATS;
             let last_repeat = silence.last_repeat_at?;
             let first_repeat = silence.first_repeat?;
             // An acknowledgment after the repeating began would have ended it.
@@ -230,7 +142,7 @@ fn path_is_cut(facts: &Facts<'_>) -> Option<Finding> {
         if closed.by_leader { link.opened.leader.address } else { link.opened.learner.address }
     });
     let is_heard = silence.frames_between_retransmissions > 0
-        || link.close_repeats_answered >= 2 && closer == Some(target);
+        || link.close_repeats_answered >= MIN_ANSWERED_CLOSES && closer == Some(target);
     let is_both = to_subject.is_some() && from_subject.is_some();
     // Taken at one end, the capture shows of the other only what arrives: with that, one way is open.
     let from_other = facts.vantage.and_then(|at| {
@@ -257,28 +169,25 @@ fn path_is_cut(facts: &Facts<'_>) -> Option<Finding> {
 /// Whether repetitions follow each other with growing pauses, as a retransmission timer's do
 /// (RFC 6298, section 5.5): n of them span more than n times the shortest timer.
 fn is_backing_off(first: Mark, last: Mark, repeats: u32) -> bool {
-    /// The least timer of Linux.
-    const MIN_RTO: Span = Span::from_millis(200);
     last.at.since(first.at) >= MIN_RTO.times(i64::from(repeats.saturating_sub(1)))
 }
 
 /// *The network loses*: much was being sent again when the wait began, and there was progress between.
-fn path_was_losing(facts: &Facts<'_>) -> Option<Finding> {
+fn path_was_losing(facts: &StallFacts<'_>) -> Option<Finding> {
     loss(facts, facts.all_waits().map(|wait| wait.before))
 }
 
 /// The same while something was waited for that others overtook.
-fn path_loses(facts: &Facts<'_>) -> Option<Finding> {
+fn path_loses(facts: &StallFacts<'_>) -> Option<Finding> {
     loss(facts, facts.all_waits().map(|wait| wait.activity))
 }
 
-fn loss(facts: &Facts<'_>, sums: impl Iterator<Item = Sum>) -> Option<Finding> {
+fn loss(facts: &StallFacts<'_>, sums: impl Iterator<Item = Sum>) -> Option<Finding> {
     let (again, fresh) = sums
         // Progress: both sides brought something new.
         .filter(|sum| sum.fresh.iter().all(|count| *count > 0))
         .map(|sum| (sum.again.iter().sum::<u32>(), sum.fresh.iter().sum::<u32>()))
-        // One in ten sent again: more than a healthy path ever shows.
-        .filter(|(again, fresh)| *again >= 5 && again * 10 >= fresh + again)
+        .filter(|(again, fresh)| *again >= MIN_RETRANSMISSIONS && again * LOSS_ONE_IN >= fresh + again)
         .max()?;
     let why = Note::Retransmissions { count: again, of: fresh + again };
     Some((Cause::NetworkLoss, Some(facts.path()), why))
@@ -286,22 +195,22 @@ fn loss(facts: &Facts<'_>, sums: impl Iterator<Item = Sum>) -> Option<Finding> {
 
 /// *The network is cut* where nothing was under way: the FIN that ends the link is sent again and
 /// again, and nobody answers.
-fn close_is_unanswered(facts: &Facts<'_>) -> Option<Finding> {
-    let incident = facts.group.iter().find(|incident| {
-        let link = incident.link;
-        link.close_repeats >= 3
-            && incident.waits.iter().any(|wait| {
+fn close_is_unanswered(facts: &StallFacts<'_>) -> Option<Finding> {
+    let stall = facts.group.iter().find(|stall| {
+        let link = stall.link;
+        link.close_repeats >= MIN_REPEATS
+            && stall.waits.iter().any(|wait| {
                 link.closed.is_some_and(|closed| wait.end == closed.at)
                     || link.last_close_repeat.is_some_and(|last| wait.end == last.at)
             })
     })?;
-    let why = Note::FinUnanswered { times: incident.link.close_repeats + 1 };
+    let why = Note::FinUnanswered { times: stall.link.close_repeats + 1 };
     Some((Cause::NetworkCut, Some(facts.path()), why))
 }
 
 /// *The network is cut* as the learner sees it: the leader kept its quorum, so it lived and sent its
 /// PINGs, and not a frame of it arrived.
-fn leader_is_unheard(facts: &Facts<'_>) -> Option<Finding> {
+fn leader_is_unheard(facts: &StallFacts<'_>) -> Option<Finding> {
     if facts.is_subject_leader {
         return None;
     }
@@ -316,7 +225,7 @@ fn leader_is_unheard(facts: &Facts<'_>) -> Option<Finding> {
 
 /// *The process stands still, the host lives*: the kernel goes on acknowledging, and nothing above
 /// TCP answers.
-fn kernel_answers(facts: &Facts<'_>) -> Option<Finding> {
+fn kernel_answers(facts: &StallFacts<'_>) -> Option<Finding> {
     if facts.wait.deadline == Deadline::Init {
         return None;
     }
@@ -334,16 +243,16 @@ fn kernel_answers(facts: &Facts<'_>) -> Option<Finding> {
 }
 
 /// The same where there was nothing to acknowledge: the kernel answers the FIN that ends the link.
-fn close_is_answered(facts: &Facts<'_>) -> Option<Finding> {
-    if facts.wait.deadline == Deadline::Init || facts.silence.is_none_or(|silence| silence.other_repeats >= 3)
+fn close_is_answered(facts: &StallFacts<'_>) -> Option<Finding> {
+    if facts.wait.deadline == Deadline::Init
+        || facts.silence.is_none_or(|silence| silence.other_repeats >= MIN_REPEATS)
     {
         return None;
     }
-    let answered = facts.group.iter().find(|incident| {
-        let Some(closed) = incident.link.closed else { return false };
+    let answered = facts.group.iter().find(|stall| {
+        let Some(closed) = stall.link.closed else { return false };
         let is_by_other = closed.by_leader != facts.is_subject_leader;
-        is_by_other
-            && incident.link.after_close.is_some_and(|mark| mark.at.since(closed.at) <= KERNEL_ANSWERS)
+        is_by_other && stall.link.after_close.is_some_and(|mark| mark.at.since(closed.at) <= KERNEL_ANSWERS)
     })?;
     let closed = answered.link.closed?;
     let within = answered.link.after_close?.at.since(closed.at);
@@ -352,7 +261,7 @@ fn close_is_answered(facts: &Facts<'_>) -> Option<Finding> {
 }
 
 /// *The disk is slow*: PINGs are answered as ever, ACKs of PROPOSALs are late.
-fn disk_is_late(facts: &Facts<'_>) -> Option<Finding> {
+fn disk_is_late(facts: &StallFacts<'_>) -> Option<Finding> {
     if facts.is_subject_leader || facts.all_waits().any(|wait| wait.deadline != Deadline::Ack) {
         return None;
     }
@@ -360,7 +269,8 @@ fn disk_is_late(facts: &Facts<'_>) -> Option<Finding> {
     let beats =
         wait.len().nanos() / Span::from_millis(i64::from(facts.settings.tick_ms)).over(2).nanos().max(1);
     let pongs = i64::from(wait.activity.pongs);
-    let is_prompt = pongs * 4 >= beats * 3 && i64::from(wait.activity.late_pongs) * 4 <= pongs;
+    let is_prompt =
+        pongs * 4 >= beats * ANSWERED_QUARTERS && i64::from(wait.activity.late_pongs) * LATE_ONE_IN <= pongs;
     (is_prompt && pongs > 0).then(|| {
         let why = Note::PingsAnswered { count: wait.activity.pongs, waited: wait.len() };
         (Cause::DiskSlow, Some(Suspect::Host(facts.subject)), why)
@@ -369,7 +279,7 @@ fn disk_is_late(facts: &Facts<'_>) -> Option<Finding> {
 
 /// The half case of a process that stands still: answers come, all of them late, while the kernel's
 /// ACKs do not; where those are late too, the network is slow.
-fn answers_are_late(facts: &Facts<'_>) -> Option<Finding> {
+fn answers_are_late(facts: &StallFacts<'_>) -> Option<Finding> {
     if facts.is_subject_leader {
         return None;
     }
@@ -388,7 +298,7 @@ fn answers_are_late(facts: &Facts<'_>) -> Option<Finding> {
 }
 
 /// *Synchronisation takes too long*.
-fn synchronisation(facts: &Facts<'_>) -> Option<Finding> {
+fn synchronisation(facts: &StallFacts<'_>) -> Option<Finding> {
     if facts.wait.deadline != Deadline::Init {
         return None;
     }
@@ -397,29 +307,4 @@ fn synchronisation(facts: &Facts<'_>) -> Option<Finding> {
     let why =
         bytes.map_or(Note::SilentWhileSynchronising { is_leader }, |bytes| Note::SnapshotUnderWay { bytes });
     Some((Cause::SyncSlow, Some(Suspect::Host(facts.subject)), why))
-}
-
-/// The frames of a silence that show a cause.
-fn shown(silence: &Silence, cause: Cause) -> Vec<Evidence> {
-    let mut evidence = Vec::new();
-    let mut add = |mark: Option<Mark>, shows: Shows| {
-        if let Some(mark) = mark {
-            evidence.push(Evidence { frame: mark.frame, at: mark.at, shows });
-        }
-    };
-    match cause {
-        Cause::ProcessStalled => {
-            add(silence.first_frame, Shows::KernelAnswers);
-            add(silence.last_frame, Shows::KernelAnswersLast);
-        }
-        Cause::NetworkCut | Cause::NetworkLoss => {
-            add(silence.first_repeat, Shows::FirstRetransmission);
-            add(silence.last_repeat_at, Shows::LastRetransmission);
-        }
-        _ => {
-            add(silence.last_frame, Shows::LastFrameOfQuietSide);
-            add(silence.other_last, Shows::LastBytesOfOtherSide);
-        }
-    }
-    evidence
 }

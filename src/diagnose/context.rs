@@ -1,27 +1,27 @@
 //! The state of the ensemble around a stall: not why it came about, but what else a reader would ask.
 
 use super::link_index::LinkIndex;
+use super::surroundings::Surroundings;
 use crate::address::Address;
-use crate::findings::{Context, Election, LearnerLoad, Stall};
+use crate::findings::{Context, LearnerLoad};
 use crate::time::{Span, Timestamp};
 use crate::track::link::LinkTrack;
-use crate::track::timeline::Timeline;
 
 /// How long before a stall is looked at.
 const BEFORE: Span = Span::from_millis(10_000);
 /// Learners and links listed.
 const MAX_LISTED: usize = 64;
 
-/// What went on around a stall, which lasted up to `end`.
+/// What went on around a stall of `links` that lasted from `start` to `end`.
 pub(super) fn of(
-    stall: &Stall,
+    links: &[u32],
+    subject: Address,
+    (start, end): (Timestamp, Timestamp),
     index: &LinkIndex<'_>,
-    timeline: &Timeline,
-    elections: &[Election],
-    end: Timestamp,
+    around: &Surroundings<'_>,
 ) -> Context {
-    let (start, end) = (stall.start, stall.end.unwrap_or(end));
-    let own = || stall.links.iter().filter_map(|id| index.link(*id));
+    let (timeline, elections) = (around.timeline, around.elections);
+    let own = || links.iter().filter_map(|id| index.link(*id));
     let leader = own().next().map(|link| link.opened.leader.address);
     let before = timeline.writes(start.minus(BEFORE), start);
     let during = timeline.writes(start, end);
@@ -51,7 +51,12 @@ pub(super) fn of(
         is_election: elections
             .iter()
             .any(|election| election.start <= end && election.end.is_none_or(|ended| ended >= start)),
-        resent_elsewhere: elsewhere(stall, index, leader, timeline, end),
+        resent_elsewhere: timeline
+            .resent_between(start, end)
+            .into_iter()
+            .filter(|(id, _)| !links.contains(id) && is_near(*id, subject, leader, index))
+            .take(MAX_LISTED)
+            .collect(),
     }
 }
 
@@ -72,24 +77,10 @@ fn sends_snapshot(link: &LinkTrack, start: Timestamp, end: Timestamp) -> bool {
         && link.phases.broadcast.or(closed).is_none_or(|over| over >= start)
 }
 
-/// Segments sent again on other links of the two hosts of a stall.
-fn elsewhere(
-    stall: &Stall,
-    index: &LinkIndex<'_>,
-    leader: Option<Address>,
-    timeline: &Timeline,
-    end: Timestamp,
-) -> Vec<(u32, u64)> {
-    let is_near = |id: u32| {
-        index.link(id).is_some_and(|link| {
-            let ends = [link.opened.leader.address, link.opened.learner.address];
-            ends.contains(&stall.subject) || leader.is_some_and(|leader| ends.contains(&leader))
-        })
-    };
-    timeline
-        .resent_between(stall.start, end)
-        .into_iter()
-        .filter(|(id, _)| !stall.links.contains(id) && is_near(*id))
-        .take(MAX_LISTED)
-        .collect()
+/// Whether a link ends at one of the two hosts of a stall.
+fn is_near(id: u32, subject: Address, leader: Option<Address>, index: &LinkIndex<'_>) -> bool {
+    index.link(id).is_some_and(|link| {
+        let ends = [link.opened.leader.address, link.opened.learner.address];
+        ends.contains(&subject) || leader.is_some_and(|leader| ends.contains(&leader))
+    })
 }

@@ -1,9 +1,19 @@
-//! Waits to incidents: what stalled, for how long, and why most likely.
+//! Facts to findings: what stalled, for how long, and why most likely.
+//!
+//! The [`Analyzer`] owns the trackers and judges what they know.
 
+mod analyzer;
 mod cause;
 mod context;
+mod facts;
 mod link_index;
+mod link_stall;
 mod one_way;
+mod past;
 mod stall;
+mod surroundings;
+#[cfg(test)]
+mod tests;
 
-pub use stall::{election_after, limit, near_misses, stalls};
+pub use analyzer::Analyzer;
+pub use link_stall::limit;

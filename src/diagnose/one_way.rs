@@ -4,7 +4,7 @@
 //! whether the network is to blame, and in which direction; the rules that infer it from one end are then
 //! not asked.
 
-use super::cause::{Facts, Finding};
+use super::facts::{Finding, StallFacts};
 use crate::address::Address;
 use crate::dissect::{Direction, PerDirection};
 use crate::findings::{Arrivals, Cause, Evidence, Note, Shows, Suspect};
@@ -21,14 +21,14 @@ const FIRST_MOMENT: Span = Span::from_millis(500);
 const MIN_LOST_SEGMENTS: u32 = 5;
 
 /// What became of the segments of the wait that decides.
-pub(super) fn delivery(facts: &Facts<'_>) -> Option<PerDirection<Delivery>> {
+pub(super) fn delivery(facts: &StallFacts<'_>) -> Option<PerDirection<Delivery>> {
     facts.first.link.one_way.as_ref()?;
     let delivery = facts.wait.delivery;
     (delivery.to_leader.sent() + delivery.to_learner.sent() > 0).then_some(delivery)
 }
 
 /// Whether everything that was sent arrived: then the network is not to blame.
-pub(super) fn is_sound(facts: &Facts<'_>) -> bool {
+pub(super) fn is_sound(facts: &StallFacts<'_>) -> bool {
     delivery(facts).is_some_and(|delivery| {
         let is_whole = |way: &Delivery| way.lost < MIN_CUT_SEGMENTS && way.lost * 10 < way.sent().max(1);
         is_whole(&delivery.to_leader) && is_whole(&delivery.to_learner)
@@ -36,7 +36,7 @@ pub(super) fn is_sound(facts: &Facts<'_>) -> bool {
 }
 
 /// *The network is cut*, or loses: what was sent at one end did not arrive at the other.
-pub(super) fn is_seen_to_vanish(facts: &Facts<'_>) -> Option<Finding> {
+pub(super) fn is_seen_to_vanish(facts: &StallFacts<'_>) -> Option<Finding> {
     let delivery = delivery(facts)?;
     let link = facts.first.link;
     let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
@@ -81,7 +81,7 @@ pub(super) fn is_seen_to_vanish(facts: &Facts<'_>) -> Option<Finding> {
 }
 
 /// *The network is slow*: what was sent arrived, most of it late.
-pub(super) fn is_seen_late(facts: &Facts<'_>) -> Option<Finding> {
+pub(super) fn is_seen_late(facts: &StallFacts<'_>) -> Option<Finding> {
     let delivery = delivery(facts)?;
     let link = facts.first.link;
     let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
@@ -96,13 +96,13 @@ pub(super) fn is_seen_late(facts: &Facts<'_>) -> Option<Finding> {
     Some((Cause::NetworkSlow, Some(suspect), why))
 }
 
-const fn loss(facts: &Facts<'_>, why: Note) -> Finding {
+const fn loss(facts: &StallFacts<'_>, why: Note) -> Finding {
     (Cause::NetworkLoss, Some(facts.path()), why)
 }
 
 /// One direction is cut. The other is known to be open where something came through.
 fn one_way(
-    facts: &Facts<'_>,
+    facts: &StallFacts<'_>,
     delivery: &PerDirection<Delivery>,
     cut: Direction,
     (from, to): (Address, Address),
@@ -114,7 +114,7 @@ fn one_way(
 }
 
 /// The first segment of each direction that is lost.
-pub(super) fn evidence(facts: &Facts<'_>) -> Vec<Evidence> {
+pub(super) fn evidence(facts: &StallFacts<'_>) -> Vec<Evidence> {
     let Some(delivery) = delivery(facts) else { return Vec::new() };
     let link = facts.first.link;
     let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);

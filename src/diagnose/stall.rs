@@ -1,219 +1,119 @@
-//! Which waits are stalls, and which of them are one event of the world.
+//! Which waits are stalls, and what is said of each.
 //!
-//! A stall is a wait longer than a deadline that ZooKeeper keeps. Waits on one link that overlap, or
-//! follow each other within a limit, are one incident; a leader that goes quiet towards all its
-//! learners is one incident with all links named.
+//! A stall is a wait longer than a deadline that ZooKeeper keeps, with all waits that are the same event.
 
-use super::link_index::{LinkIndex, LinkLife};
+use super::link_index::LinkIndex;
+use super::link_stall::{LinkStall, gather, limit, of_link};
+use super::surroundings::Surroundings;
 use super::{cause, context};
 use crate::address::Address;
-use crate::findings::{Context, Deadline, Election, NearMiss, Outcome, Settings, Stall};
+use crate::findings::{Deadline, Election, NearMiss, Outcome, Settings, Stall};
 use crate::time::{Span, Timestamp};
 use crate::track::link::LinkTrack;
-use crate::track::timeline::Timeline;
 use crate::track::wait::{Ended, Wait};
-use std::collections::BTreeSet;
 
 /// Near misses that are listed.
 const MAX_NEAR_MISSES: usize = 100;
+/// Stalls of single links that are looked at; beyond, the oldest are left out: each is held against every link.
+const MAX_LINK_STALLS: usize = 1_024;
 
-/// The limit of a deadline.
-#[must_use]
-pub const fn limit(deadline: Deadline, settings: &Settings) -> Span {
-    let ms = match deadline {
-        Deadline::Init => settings.init_limit_ms(),
-        _ => settings.stall_limit_ms(),
-    };
-    Span::from_millis(ms.cast_signed())
-}
-
-/// Incidents looked at; beyond, the oldest are left out: each is held against every link.
-const MAX_INCIDENTS: usize = 1_024;
-
-/// Waits of one link that belong together.
-#[derive(Clone, Debug)]
-pub(super) struct LinkStall<'a> {
-    pub(super) link: &'a LinkTrack,
-    pub(super) waits: Vec<&'a Wait>,
-    pub(super) start: Timestamp,
-    pub(super) end: Timestamp,
-}
-
-impl LinkStall<'_> {
-    fn overlaps(&self, other: &Self) -> bool {
-        self.start < other.end && other.start < self.end
-    }
-
-    /// Whether the leader was waited for.
-    pub(super) fn is_for_leader(&self) -> bool {
-        self.waits.iter().any(|wait| wait.for_leader)
-    }
-
-    /// Whether the learner was waited for.
-    pub(super) fn is_for_learner(&self) -> bool {
-        self.waits.iter().any(|wait| !wait.for_leader)
-    }
-}
-
-/// The stalls of the links that are asked for, in order of their starts, and how many older incidents were
-/// too many to be looked at. `links` are all there are.
-#[must_use]
-pub fn stalls(
-    links: &[LinkTrack],
+/// The stalls of the links that are asked for, in order of their starts, and how many older ones were too
+/// many to be looked at.
+pub(super) fn stalls(
+    around: &Surroundings<'_>,
     is_asked_for: &dyn Fn(&LinkTrack) -> bool,
-    settings: &Settings,
-    elections: &[Election],
-    timeline: &Timeline,
-    vantage: Option<Address>,
-    capture_end: Timestamp,
 ) -> (Vec<Stall>, u64) {
-    let mut incidents: Vec<LinkStall<'_>> = links
-        .iter()
-        .filter(|link| is_asked_for(link))
-        .flat_map(|link| incidents_of(link, settings))
-        .collect();
-    incidents.sort_by_key(|incident| (incident.start, incident.link.id));
-    let excess = incidents.len().saturating_sub(MAX_INCIDENTS);
-    incidents.drain(..excess);
+    let asked_for = around.links.iter().filter(|link| is_asked_for(link));
+    let mut waiting: Vec<LinkStall<'_>> = asked_for.flat_map(|link| of_link(link, around.settings)).collect();
+    waiting.sort_by_key(|stall| (stall.start, stall.link.id));
+    let excess = waiting.len().saturating_sub(MAX_LINK_STALLS);
+    waiting.drain(..excess);
+    let index = LinkIndex::new(if waiting.is_empty() { &[] } else { around.links });
     let mut stalls = Vec::new();
-    let index = LinkIndex::new(if incidents.is_empty() { &[] } else { links });
-    while !incidents.is_empty() {
-        let first = incidents.remove(0);
-        let group = gather(first, &mut incidents, &index);
-        let mut stall = stall(&group, &index, settings, elections, capture_end);
-        let verdict = cause::judge(&group, stall.subject, vantage, settings);
-        (stall.cause, stall.suspect) = (verdict.cause, verdict.suspect);
-        (stall.evidence, stall.notes) = (verdict.evidence, verdict.notes);
-        stall.context = context::of(&stall, &index, timeline, elections, capture_end);
-        stalls.push(stall);
+    while !waiting.is_empty() {
+        let first = waiting.remove(0);
+        let group = gather(first, &mut waiting, &index);
+        stalls.push(stall(&group, &index, around));
     }
-    stalls.sort_by_key(|stall| stall.start);
-    for (id, stall) in (1..).zip(&mut stalls) {
-        stall.id = id;
-    }
+    number(&mut stalls);
     (stalls, excess as u64)
 }
 
-/// The waits of a link beyond their deadlines, put together.
-fn incidents_of<'a>(link: &'a LinkTrack, settings: &Settings) -> Vec<LinkStall<'a>> {
-    let mut over: Vec<&Wait> =
-        link.waits.iter().filter(|wait| wait.len() > limit(wait.deadline, settings)).collect();
-    // Who waits is at the other end of the capture, and nothing here shows what it does then.
-    if over.iter().all(|wait| wait.ended != Ended::Closed) {
-        over.extend(
-            link.unanswered_close.as_deref().filter(|wait| wait.len() > limit(wait.deadline, settings)),
-        );
+/// Puts stalls in order of their starts, and numbers them.
+pub(super) fn number(stalls: &mut [Stall]) {
+    stalls.sort_by_key(|stall| stall.start);
+    for (id, stall) in (1..).zip(stalls) {
+        stall.id = id;
     }
-    over.sort_by_key(|wait| (wait.start, wait.end));
-    let together = limit(Deadline::LeaderRead, settings);
-    let mut incidents: Vec<LinkStall<'a>> = Vec::new();
-    for wait in over {
-        match incidents.last_mut() {
-            Some(last) if wait.start.since(last.end) < together => {
-                last.end = last.end.max(wait.end);
-                last.waits.push(wait);
-            }
-            _ => incidents.push(LinkStall { link, waits: vec![wait], start: wait.start, end: wait.end }),
-        }
-    }
-    incidents
 }
 
-/// Adds to an incident those of the same leader's other links that are the same event: the leader
-/// went quiet towards all of them.
-fn gather<'a>(
-    first: LinkStall<'a>,
-    others: &mut Vec<LinkStall<'a>>,
-    index: &LinkIndex<'_>,
-) -> Vec<LinkStall<'a>> {
-    if !first.is_for_leader() {
-        return vec![first];
-    }
-    let leader = first.link.opened.leader.address;
-    let is_same = |other: &LinkStall<'_>| {
-        other.link.opened.leader.address == leader && other.is_for_leader() && other.overlaps(&first)
-    };
-    // Learners, not links: one that comes back in the middle of it has two.
-    let waiting: BTreeSet<Address> = std::iter::once(&first)
-        .chain(others.iter().filter(|other| is_same(other)))
-        .map(|incident| incident.link.opened.learner.address)
-        .collect();
-    if waiting.len() < 2 {
-        return vec![first];
-    }
-    let is_open = |life: &&LinkLife<'_>| life.opened < first.start && life.closed > first.start;
-    let mut open = BTreeSet::new();
-    for life in index.of(leader).iter().filter(is_open) {
-        if open.insert(life.learner) && open.len() > waiting.len() {
-            return vec![first];
-        }
-    }
-    let (same, rest): (Vec<_>, Vec<_>) = std::mem::take(others).into_iter().partition(is_same);
-    *others = rest;
-    std::iter::once(first).chain(same).collect()
-}
-
-fn stall(
-    group: &[LinkStall<'_>],
-    index: &LinkIndex<'_>,
-    settings: &Settings,
-    elections: &[Election],
-    capture_end: Timestamp,
-) -> Stall {
-    let start = group.iter().map(|incident| incident.start).min().unwrap_or_default();
-    let last = group.iter().map(|incident| incident.end).max().unwrap_or_default();
-    let mut deadlines: Vec<Deadline> =
-        group.iter().flat_map(|incident| incident.waits.iter().map(|wait| wait.deadline)).collect();
-    deadlines.sort_unstable();
-    deadlines.dedup();
+/// One stall, judged. Its number comes with its place among the others.
+fn stall(group: &[LinkStall<'_>], index: &LinkIndex<'_>, around: &Surroundings<'_>) -> Stall {
+    let start = group.iter().map(|stall| stall.start).min().unwrap_or_default();
+    let last = group.iter().map(|stall| stall.end).max().unwrap_or_default();
     let outcome = outcome(group);
     let end = (outcome != Outcome::Open).then_some(last);
     // Where times run backwards, the last frame's is not the latest.
-    let is_one_sided = group.iter().all(|incident| incident.link.is_one_sided());
-    let open_to = if is_one_sided { last } else { capture_end.max(last) };
-    let limit_ms = group
-        .iter()
-        .flat_map(|incident| &incident.waits)
-        .min_by_key(|wait| wait.start.plus(limit(wait.deadline, settings)))
-        .map_or(0, |wait| limit(wait.deadline, settings).millis());
-    let mut ids: Vec<u32> = group.iter().map(|incident| incident.link.id).collect();
-    ids.sort_unstable();
+    let is_one_sided = group.iter().all(|stall| stall.link.is_one_sided());
+    let open_to = if is_one_sided { last } else { around.capture_end.max(last) };
+    let limit_ms = first_limit_ms(group, around.settings);
+    let mut links: Vec<u32> = group.iter().map(|stall| stall.link.id).collect();
+    links.sort_unstable();
+    let subject = subject(group, index);
+    let verdict = cause::judge(group, subject, around.vantage, around.settings);
+    let span = (start, end.unwrap_or(around.capture_end));
     Stall {
         id: 0,
-        links: ids,
-        subject: subject(group, index),
-        deadlines,
+        subject,
+        deadlines: deadlines(group),
         start,
         end,
         duration_ms: end.unwrap_or(open_to).since(start).millis(),
         limit_ms,
         outcome,
-        election: election_after(elections, start, last, limit_ms),
-        cause: crate::findings::Cause::Unknown,
-        suspect: None,
-        evidence: Vec::new(),
-        notes: Vec::new(),
-        context: Context::default(),
+        election: election_after(around.elections, start, last, limit_ms),
+        cause: verdict.cause,
+        suspect: verdict.suspect,
+        evidence: verdict.evidence,
+        notes: verdict.notes,
+        context: context::of(&links, subject, span, index, around),
+        links,
         log: Vec::new(),
         log_says: Vec::new(),
     }
 }
 
-/// What ended the incident: the link's own end if any of its waits ran into it, or all but did: what
+/// The deadlines that were passed, each once.
+fn deadlines(group: &[LinkStall<'_>]) -> Vec<Deadline> {
+    let waits = group.iter().flat_map(|stall| &stall.waits);
+    let mut deadlines: Vec<_> = waits.map(|wait| wait.deadline).collect();
+    deadlines.sort_unstable();
+    deadlines.dedup();
+    deadlines
+}
+
+/// The deadline that was passed first.
+fn first_limit_ms(group: &[LinkStall<'_>], settings: &Settings) -> u64 {
+    let waits = group.iter().flat_map(|stall| &stall.waits);
+    let first = waits.min_by_key(|wait| wait.start.plus(limit(wait.deadline, settings)));
+    first.map_or(0, |wait| limit(wait.deadline, settings).millis())
+}
+
+/// What ended the stall: the link's own end if any of its waits ran into it, or all but did: what
 /// comes in the very moment of the closing comes too late.
 fn outcome(group: &[LinkStall<'_>]) -> Outcome {
     const MOMENT: Span = Span::from_millis(100);
-    let too_late = group.iter().filter_map(|incident| incident.link.closed.map(|closed| (incident, closed)));
+    let too_late = group.iter().filter_map(|stall| stall.link.closed.map(|closed| (stall, closed)));
     if let Some((_, closed)) = too_late
         .into_iter()
-        .find(|(incident, closed)| closed.at >= incident.end && closed.at.since(incident.end) <= MOMENT)
+        .find(|(stall, closed)| closed.at >= stall.end && closed.at.since(stall.end) <= MOMENT)
     {
         return if closed.by_leader { Outcome::ClosedByLeader } else { Outcome::ClosedByLearner };
     }
-    let waits = group.iter().flat_map(|incident| incident.waits.iter().map(move |wait| (incident, wait)));
+    let waits = group.iter().flat_map(|stall| stall.waits.iter().map(move |wait| (stall, wait)));
     match waits.max_by_key(|(_, wait)| (wait.ended == Ended::Closed, wait.end)) {
-        Some((incident, wait)) if wait.ended == Ended::Closed => {
-            if incident.link.closed.is_some_and(|closed| closed.by_leader) {
+        Some((stall, wait)) if wait.ended == Ended::Closed => {
+            if stall.link.closed.is_some_and(|closed| closed.by_leader) {
                 Outcome::ClosedByLeader
             } else {
                 Outcome::ClosedByLearner
@@ -260,8 +160,7 @@ fn subject(group: &[LinkStall<'_>], index: &LinkIndex<'_>) -> Address {
 }
 
 /// The election that a stall led to: the first that began while it lasted or soon after.
-#[must_use]
-pub fn election_after(
+pub(super) fn election_after(
     elections: &[Election],
     start: Timestamp,
     end: Timestamp,
@@ -272,8 +171,7 @@ pub fn election_after(
 }
 
 /// Waits from `percent` of their deadline up to it, largest share first.
-#[must_use]
-pub fn near_misses(links: &[LinkTrack], settings: &Settings, percent: u32) -> Vec<NearMiss> {
+pub(super) fn near_misses(links: &[LinkTrack], settings: &Settings, percent: u32) -> Vec<NearMiss> {
     let mut near: Vec<NearMiss> = Vec::new();
     for link in links {
         let over: Vec<&Wait> =

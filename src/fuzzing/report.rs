@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Dice;
 use crate::address::Address;
 use crate::capture::read_bytes;
+use crate::diagnose::Analyzer;
 use crate::dissect::{DissectOptions, Dissector, Hosts};
 use crate::findings::{Input, Origin, Report, selection::Selection};
 use crate::frame::{Frame, FrameRef};
@@ -13,7 +14,7 @@ use crate::pcapfile::Head;
 use crate::report::clock::{Digits, WallClock};
 use crate::report::{json, text};
 use crate::stream::Limits;
-use crate::track::{Tracker, TrackerOptions};
+use crate::track::TrackerOptions;
 use jiff::tz::TimeZone;
 
 /// A capture file, compressed or not, through every layer to the report in both formats.
@@ -46,17 +47,17 @@ fn made_of(data: &[u8], portion: usize) -> Report {
     let options =
         TrackerOptions { warn_at_percent: 50, tick_ms, sync_limit, hosts, ..TrackerOptions::default() };
     let both_ends_captured = !options.hosts.is_empty();
-    let mut tracker = Tracker::new(options);
+    let mut analyzer = Analyzer::new(options);
     for (head, bytes) in &file.frames {
         let index = if both_ends_captured { dice.below(2) as u32 } else { 0 };
         let id = FrameRef { file: index, number: head.number };
         let frame = Frame { at: head.at, link: head.link, orig_len: head.orig_len, data: bytes, id };
         if let Ok(segment) = packet::segment(&frame) {
-            dissector.segment(&segment, &mut tracker);
+            dissector.segment(&segment, &mut analyzer);
         }
     }
-    dissector.finish(&mut tracker);
-    let mut report = tracker.finish(&[file.info.last, file.info.last]);
+    dissector.finish(&mut analyzer);
+    let mut report = analyzer.finish(&[file.info.last, file.info.last]);
     let files = if both_ends_captured { vec![file.info.clone(), file.info] } else { vec![file.info] };
     report.input = Input { files, ..Input::default() };
     report

@@ -5,7 +5,7 @@
 //! that nothing is told twice; memory is bounded by the links that the trackers hold.
 
 use crate::address::Address;
-use crate::diagnose;
+use crate::diagnose::{self, Analyzer};
 use crate::findings::{Deadline, Outcome, Settings, Stall};
 use crate::report::live::{Event, Named, NearWait, StallNews, What};
 use crate::time::{Span, Timestamp};
@@ -99,7 +99,8 @@ impl Watch {
 
     /// Looks at the trackers as of `now`, and says what is new.
     #[must_use]
-    pub fn look(&mut self, tracker: &mut Tracker, now: Timestamp) -> Vec<Event> {
+    pub fn look(&mut self, analyzer: &mut Analyzer, now: Timestamp) -> Vec<Event> {
+        let tracker = analyzer.tracker();
         let settings = tracker.settings();
         let has_room = self.open_stalls().count() < MAX_TOLD;
         self.is_full &= !has_room;
@@ -114,27 +115,27 @@ impl Watch {
             found.tell(now, What::Notice(what));
         }
         if found.is_news && has_room || self.told.iter().any(|told| told.is_due(now)) {
-            let stalls = tracker.stalls_at(now, self.since(&settings, now));
-            self.compare(stalls, tracker, &settings, now, &mut found.events);
+            let stalls = analyzer.stalls_at(now, self.since(&settings, now));
+            self.compare(stalls, analyzer.tracker(), &settings, now, &mut found.events);
         }
-        self.elections(tracker, now, &mut found.events);
-        self.forget(tracker, &settings, now);
+        self.elections(analyzer.tracker(), now, &mut found.events);
+        self.forget(analyzer.tracker(), &settings, now);
         self.looked_at = now;
         found.events
     }
 
     /// Ends the watching: stalls that settle are told now.
     #[must_use]
-    pub fn finish(&mut self, tracker: &mut Tracker, now: Timestamp) -> Vec<Event> {
-        let mut events = self.look(tracker, now);
-        let settings = tracker.settings();
+    pub fn finish(&mut self, analyzer: &mut Analyzer, now: Timestamp) -> Vec<Event> {
+        let mut events = self.look(analyzer, now);
+        let settings = analyzer.tracker().settings();
         for told in &mut self.told {
             if told.quiet_since.is_some() {
                 told.quiet_since = Some(Timestamp::MIN);
             }
         }
-        let stalls = tracker.stalls_at(now, self.since(&settings, now));
-        self.compare(stalls, tracker, &settings, now, &mut events);
+        let stalls = analyzer.stalls_at(now, self.since(&settings, now));
+        self.compare(stalls, analyzer.tracker(), &settings, now, &mut events);
         events
     }
 
@@ -431,8 +432,8 @@ mod tests {
     }
 
     /// Trackers of links, each of a leader of its own, that fall silent at once.
-    fn silent(links: u32) -> Tracker {
-        let mut tracker = Tracker::new(TrackerOptions {
+    fn silent(links: u32) -> Analyzer {
+        let mut analyzer = Analyzer::new(TrackerOptions {
             tick_ms: Some((2_000, Origin::Option)),
             ..TrackerOptions::default()
         });
@@ -441,7 +442,7 @@ mod tests {
             let (leader, learner) = (endpoint(2 * number, 2888), endpoint(2 * number + 1, 40_000));
             let frame = FrameRef::default();
             let opened = LinkOpened { leader, learner, at: at(0), frame, picked_up: true };
-            tracker.event(dissect::Event::LinkOpened(slot, &opened));
+            analyzer.event(dissect::Event::LinkOpened(slot, &opened));
             let packet = PacketSeen {
                 direction: Direction::ToLearner,
                 kind: PacketType::Ping,
@@ -456,9 +457,9 @@ mod tests {
                 inferred: false,
                 timed: true,
             };
-            tracker.event(dissect::Event::Packet(slot, &packet));
+            analyzer.event(dissect::Event::Packet(slot, &packet));
         }
-        tracker
+        analyzer
     }
 
     fn count(events: &[Event], is: fn(&What) -> bool) -> usize {
@@ -467,9 +468,9 @@ mod tests {
 
     #[test]
     fn a_silence_without_end_is_over_some_time() {
-        let mut tracker = silent(1);
+        let mut analyzer = silent(1);
         let mut watch = Watch::new(100);
-        let events: Vec<_> = (0..2_000).flat_map(|second| watch.look(&mut tracker, at(second))).collect();
+        let events: Vec<_> = (0..2_000).flat_map(|second| watch.look(&mut analyzer, at(second))).collect();
         assert_eq!(count(&events, |what| matches!(what, What::Stall(_))), 1);
         let over = events.iter().find(|event| matches!(event.what, What::StallOver(_))).unwrap();
         assert!((at(300)..at(310)).contains(&over.at), "{}", over.at.nanos());
@@ -478,9 +479,9 @@ mod tests {
 
     #[test]
     fn stalls_beyond_those_that_are_remembered_are_not_told_again_and_again() {
-        let mut tracker = silent(300);
+        let mut analyzer = silent(300);
         let mut watch = Watch::new(100);
-        let events: Vec<_> = (0..60).flat_map(|second| watch.look(&mut tracker, at(second))).collect();
+        let events: Vec<_> = (0..60).flat_map(|second| watch.look(&mut analyzer, at(second))).collect();
         assert_eq!(count(&events, |what| matches!(what, What::Stall(_))), MAX_TOLD);
         assert_eq!(count(&events, |what| matches!(what, What::Notice(_))), 1);
         assert_eq!(watch.open_stalls().count(), MAX_TOLD);

@@ -6,6 +6,7 @@ pub mod activity;
 mod baseline;
 pub mod counts;
 mod election;
+pub mod facts;
 pub mod flight;
 pub mod link;
 mod link_vantage;
@@ -23,18 +24,18 @@ mod weight;
 
 use crate::address::Address;
 use crate::common_host::CommonHost;
-use crate::diagnose;
 use crate::dissect::{
     ByteSums, Direction, ElectionMessage, ElectionSeen, Event, LinkOpened, LinkTotals, Observer, PacketSeen,
     PerDirection, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
 use crate::findings::{
-    Closed, Deadline, Headroom, Link, Origin, Report, Role, RoundTrips, Settings, Strangers, TcpCounts,
+    Closed, Deadline, Headroom, Link, Origin, Role, RoundTrips, Settings, Strangers, TcpCounts, Violation,
 };
 use crate::proto::{PacketType, ServerState, Sid, config, quorum::Head};
 use crate::stream::{Closing, Fate, Slot, StreamHalfCounts};
 use crate::time::{Span, Timestamp};
 use election::Elections;
+use facts::CaptureFacts;
 use link::LinkTrack;
 use samples::Samples;
 use server::Servers;
@@ -47,11 +48,10 @@ use violation::{EMBEDDED_END, MAX_TOLD};
 
 /// Links held at once; beyond, a new one is not looked at.
 const MAX_LINKS: usize = 65_536;
-/// Links that are over and kept for the report; beyond, the oldest of them go, and only their stalls, near
-/// misses and violations stay.
-const MAX_CLOSED_LINKS: usize = 8_192;
+/// Links that are over and kept for the report; beyond, the oldest of them are to go.
+pub(crate) const MAX_CLOSED_LINKS: usize = 8_192;
 /// How many go at once: each time all are looked at.
-const CLOSED_AT_ONCE: usize = MAX_CLOSED_LINKS / 4;
+pub(crate) const CLOSED_AT_ONCE: usize = MAX_CLOSED_LINKS / 4;
 /// PINGs after which it is asked anew how long a wait must be to matter.
 const PINGS_BETWEEN: u32 = 256;
 
@@ -110,7 +110,6 @@ pub struct Tracker {
     /// Links of `links` that are over.
     over: usize,
     missing_bytes: u64,
-    past: running::Past,
     vantage: CommonHost,
     vantages: Vantages,
     timeline: Timeline,
@@ -145,11 +144,46 @@ impl Tracker {
         Settings { tick_ms, tick_from, sync_limit, sync_limit_from, init_limit, init_limit_from }
     }
 
-    /// The report, but for its input; `ends` are the times of the files' last frames.
+    /// All that is known, the capture being over; `ends` are the times of the files' last frames.
     #[must_use]
-    pub fn finish(mut self, ends: &[Option<Timestamp>]) -> Report {
+    pub fn finish(mut self, ends: &[Option<Timestamp>]) -> CaptureFacts {
         let end = ends.iter().copied().flatten().max().or(self.last_at).unwrap_or_default();
         self.part_from_strangers();
+        self.end_links(ends, end);
+        let violations = self.violations();
+        let settings = self.settings();
+        let mut limits_hit = self.limits_hit();
+        if violations.len() > MAX_TOLD {
+            *limits_hit.entry("violations").or_default() += (violations.len() - MAX_TOLD) as u64;
+        }
+        let elections = self.elections();
+        let mut summaries: Vec<_> = self.links.iter().map(|link| self.shown(link, &settings)).collect();
+        let named = &self.options.servers;
+        let servers = self.servers.finish(|address, sid| name_of(named, address, sid));
+        for link in &mut summaries {
+            let server = servers.iter().find(|server| server.address == link.learner.address);
+            link.learner_sid = link.learner_sid.or_else(|| server.and_then(|server| server.sid));
+        }
+        CaptureFacts {
+            settings,
+            warn_at_percent: self.options.warn_at_percent,
+            summaries,
+            servers,
+            elections,
+            host: self.vantage.host(),
+            end,
+            violations: violations.into_iter().take(MAX_TOLD).collect(),
+            clock_steps: link::clock_step::all(self.links.iter()),
+            election_bytes: self.election_bytes,
+            strangers: self.strangers,
+            limits_hit,
+            timeline: self.timeline,
+            links: self.links,
+        }
+    }
+
+    /// Ends the waits of all links, each when the captures that could have shown it end.
+    fn end_links(&mut self, ends: &[Option<Timestamp>], end: Timestamp) {
         for link in &mut self.links {
             let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
             link.finish(self.vantages.end_for(leader, learner, ends, &self.options.hosts).unwrap_or(end));
@@ -162,51 +196,13 @@ impl Tracker {
         for link in self.links.iter_mut().filter(|link| !link.is_recognised) {
             link.forget_waits();
         }
+    }
+
+    /// The violations of all links, in order of time.
+    fn violations(&mut self) -> Vec<Violation> {
         let mut violations: Vec<_> = self.links.iter_mut().flat_map(LinkTrack::violations).collect();
         violations.sort_by_key(|violation| violation.at);
-        let untold = violations.len().saturating_sub(MAX_TOLD) as u64;
-        violations.truncate(MAX_TOLD);
-        let settings = self.settings();
-        let servers = &self.servers;
-        let limits_hit = self.limits_hit();
-        let elections = std::mem::take(&mut self.elections).finish(|address| servers.sid(address));
-        let (found, stalls_forgotten) = diagnose::stalls(
-            &self.links,
-            &|_| true,
-            &settings,
-            &elections,
-            &self.timeline,
-            self.vantage.host(),
-            end,
-        );
-        let near_misses = diagnose::near_misses(&self.links, &settings, self.options.warn_at_percent);
-        let mut report = Report {
-            settings,
-            links: self.links.iter().map(|link| self.shown(link, &settings)).collect(),
-            stalls: found,
-            near_misses,
-            elections,
-            violations,
-            election_bytes: self.election_bytes,
-            strangers: self.strangers,
-            clock_steps: link::clock_step::all(self.links.iter()),
-            ..Report::default()
-        };
-        report.limits_hit = limits_hit;
-        let named = &self.options.servers;
-        if untold > 0 {
-            *report.limits_hit.entry("violations").or_default() += untold;
-        }
-        if stalls_forgotten > 0 {
-            report.limits_hit.insert("stalls", stalls_forgotten);
-        }
-        self.past.add_to(&mut report);
-        report.servers = self.servers.finish(|address, sid| name_of(named, address, sid));
-        for link in &mut report.links {
-            let server = report.servers.iter().find(|server| server.address == link.learner.address);
-            link.learner_sid = link.learner_sid.or_else(|| server.and_then(|server| server.sid));
-        }
-        report
+        violations
     }
 
     /// The shortest wait that a report may list.
@@ -470,10 +466,6 @@ impl Observer for Tracker {
 impl Tracker {
     fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
         let id = self.links_seen.saturating_add(1);
-        if self.over >= MAX_CLOSED_LINKS {
-            let held = self.links.len().saturating_sub(self.free.len());
-            self.evict(held.saturating_sub(CLOSED_AT_ONCE), opened.at);
-        }
         let index = match self.free.pop() {
             Some(free) => free as usize,
             None if self.links.len() < MAX_LINKS => self.links.len(),

@@ -1,73 +1,15 @@
 //! A capture that goes on: what its trackers can be asked at any time, and what they let go of.
 //!
-//! A finished capture is asked once, by [`Tracker::finish`]. One that runs for months is asked which waits
-//! are under way, which stalls there are by now, and for a report of everything so far; and it gives up
-//! its links that are over, of which the stalls stay.
+//! A finished capture is asked once, by [`Tracker::finish`]. One that runs for months is asked what there is by
+//! now, and gives up its links that are over.
 
 use super::link::{AsOf, LinkTrack, OpenWait};
-use super::{Tracker, shown_name};
+use super::timeline::Timeline;
+use super::{MAX_CLOSED_LINKS, Tracker, shown_name};
 use crate::address::Address;
-use crate::diagnose;
-use crate::findings::{Election, NearMiss, Outcome, Report, Stall, Violation};
+use crate::findings::{Election, Violation};
 use crate::proto::Sid;
-use crate::time::{Span, Timestamp};
 use std::collections::HashSet;
-
-/// Stalls kept of links that were let go; beyond, the oldest are let go too.
-const MAX_STALLS: usize = 1_024;
-/// Violations and near misses kept of links that were let go.
-const MAX_OTHERS: usize = 256;
-
-/// What is left of links that were let go.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Past {
-    stalls: Vec<Stall>,
-    violations: Vec<Violation>,
-    near_misses: Vec<NearMiss>,
-    /// Links let go.
-    links: u64,
-    /// Stalls, violations and near misses let go with them.
-    forgotten: u64,
-}
-
-impl Past {
-    /// Adds what is left to a report of what is still held.
-    pub(super) fn add_to(self, report: &mut Report) {
-        if self.links == 0 {
-            return;
-        }
-        let limit_ms = report.settings.stall_limit_ms();
-        for mut stall in self.stalls {
-            let last = stall.end.unwrap_or(stall.start);
-            stall.election = diagnose::election_after(&report.elections, stall.start, last, limit_ms);
-            report.stalls.push(stall);
-        }
-        report.stalls.sort_by_key(|stall| stall.start);
-        for (id, stall) in (1..).zip(&mut report.stalls) {
-            stall.id = id;
-        }
-        report.violations.extend(self.violations);
-        report.violations.sort_by_key(|violation| violation.at);
-        report.near_misses.extend(self.near_misses);
-        report.near_misses.sort_by_key(|miss| std::cmp::Reverse(miss.wait_ms * 1000 / miss.limit_ms.max(1)));
-        report.limits_hit.insert("links_let_go", self.links);
-        if self.forgotten > 0 {
-            report.limits_hit.insert("stalls_let_go", self.forgotten);
-        }
-    }
-
-    fn trim(&mut self) {
-        let mut over = self.stalls.len().saturating_sub(MAX_STALLS);
-        self.forgotten += over as u64;
-        self.stalls.drain(..over);
-        over = self.violations.len().saturating_sub(MAX_OTHERS);
-        self.forgotten += over as u64;
-        self.violations.drain(..over);
-        over = self.near_misses.len().saturating_sub(MAX_OTHERS);
-        self.forgotten += over as u64;
-        self.near_misses.drain(..over);
-    }
-}
 
 impl Tracker {
     /// The links held, in no order: connections on which a packet was recognised.
@@ -111,44 +53,36 @@ impl Tracker {
         self.elections.clone().finish(|address| self.servers.sid(address))
     }
 
-    /// The stalls that were not over before `since`, as they stand at `now`; what goes on has the outcome
-    /// [`Outcome::Open`].
-    ///
-    /// Links of a leader that falls silent pass their limits one after another, within half a tick. So
-    /// that they are one stall from the first on, all is judged as though every silence lasted one tick
-    /// longer; a stall is told only once one of its waits has passed its limit.
+    /// What was written and retransmitted when.
     #[must_use]
-    pub fn stalls_at(&mut self, now: Timestamp, since: Timestamp) -> Vec<Stall> {
-        let settings = self.settings();
-        let ahead = Span::from_millis(i64::from(settings.tick_ms));
-        let as_of = AsOf { now, later: now.plus(ahead), since };
-        let age = |wait: &OpenWait| now.since(wait.start);
-        let is_over = |wait: &OpenWait| age(wait) > diagnose::limit(wait.deadline, &settings);
-        let is_due = |wait: &OpenWait| {
-            age(wait).nanos() > diagnose::limit(wait.deadline, &settings).nanos() - ahead.nanos()
-        };
+    pub const fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// The host that every connection has in common.
+    #[must_use]
+    pub fn host(&self) -> Option<Address> {
+        self.vantage.host()
+    }
+
+    /// From which share of a deadline a wait is listed as a near miss, in percent.
+    #[must_use]
+    pub const fn warn_at_percent(&self) -> u32 {
+        self.options.warn_at_percent
+    }
+
+    /// The links that were not over before `as_of.since`, as a capture that ends now would show them, by their
+    /// numbers: [`LinkTrack::so_far`].
+    #[must_use]
+    pub fn so_far(&mut self, as_of: AsOf, is_due: impl Fn(&OpenWait) -> bool) -> Vec<LinkTrack> {
         let mut links: Vec<_> = self
             .links
             .iter_mut()
-            .filter(|link| link.is_recognised && link.closed.is_none_or(|closed| closed.at >= since))
-            .map(|link| link.so_far(as_of, is_due))
+            .filter(|link| link.is_recognised && link.closed.is_none_or(|closed| closed.at >= as_of.since))
+            .map(|link| link.so_far(as_of, &is_due))
             .collect();
         links.sort_by_key(|link| link.id);
-        let elections = self.elections();
-        let (mut stalls, _) = diagnose::stalls(
-            &links,
-            &|_| true,
-            &settings,
-            &elections,
-            &self.timeline,
-            self.vantage.host(),
-            now,
-        );
-        stalls.retain(|stall| {
-            let mut links = stall.links.iter().filter_map(|id| self.link_by_id(*id));
-            stall.outcome != Outcome::Open || links.any(|link| link.pending().any(|wait| is_over(&wait)))
-        });
-        stalls
+        links
     }
 
     /// Lets go of what no report shows of links that are over: see [`TrackerOptions::keeps_values`].
@@ -161,59 +95,64 @@ impl Tracker {
         }
     }
 
-    /// Lets the oldest links that are over go, until `most` are held; their stalls stay. Answers how many
-    /// went. `now` is the present.
-    pub fn evict(&mut self, most: usize, now: Timestamp) -> usize {
+    /// All links held, in no order, those too on which nothing was recognised.
+    #[must_use]
+    pub fn held_links(&self) -> &[LinkTrack] {
+        &self.links
+    }
+
+    /// How many links must go before another is held, so that no more than [`MAX_CLOSED_LINKS`] are over.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.over >= MAX_CLOSED_LINKS
+    }
+
+    /// How many links are held.
+    #[must_use]
+    pub fn links_held(&self) -> usize {
+        self.links.len().saturating_sub(self.free.len())
+    }
+
+    /// The numbers of the oldest links that are over, in order, as many as must go until `most` are held;
+    /// `None` where none must.
+    #[must_use]
+    pub fn surplus(&mut self, most: usize) -> Option<Vec<u32>> {
         self.prune_timeline();
-        let held = self.links.len().saturating_sub(self.free.len());
-        let Some(excess) = held.checked_sub(most).filter(|excess| *excess > 0) else { return 0 };
-        let mut is_going = vec![false; self.links.len()];
-        for index in std::mem::take(&mut self.free) {
-            // What strangers left behind goes too.
-            if let Some(is_going) = is_going.get_mut(index as usize) {
-                *is_going = true;
-            }
-        }
-        let is_over = |(index, link): &(usize, &LinkTrack)| {
-            link.totals.is_some() && is_going.get(*index) == Some(&false)
-        };
-        let mut over: Vec<_> =
-            self.links.iter().enumerate().filter(is_over).map(|(index, link)| (link.id, index)).collect();
+        let excess = self.links_held().checked_sub(most).filter(|excess| *excess > 0)?;
+        let is_free: HashSet<usize> = self.free.iter().map(|index| *index as usize).collect();
+        let is_over = |(index, link): &(usize, &LinkTrack)| link.totals.is_some() && !is_free.contains(index);
+        let mut over: Vec<u32> =
+            self.links.iter().enumerate().filter(is_over).map(|(_, link)| link.id).collect();
         over.sort_unstable();
         over.truncate(excess);
-        let ids: Vec<u32> = over.iter().map(|(id, _)| *id).collect();
-        self.keep_stalls(&ids, now);
-        for (_, index) in &over {
-            if let Some(is_going) = is_going.get_mut(*index) {
+        Some(over)
+    }
+
+    /// Ends links that are to go, `ids` in order: what is left of them is their waits, and these violations.
+    #[must_use]
+    pub fn part_from(&mut self, ids: &[u32]) -> Vec<Violation> {
+        let is_going = |link: &LinkTrack| ids.binary_search(&link.id).is_ok();
+        let mut violations = Vec::new();
+        for link in self.links.iter_mut().filter(|link| is_going(link)) {
+            if !link.is_recognised {
+                link.forget_waits();
+            }
+            violations.extend(link.violations());
+        }
+        violations
+    }
+
+    /// Lets links go, `ids` in order, and what strangers left behind.
+    pub fn let_go(&mut self, ids: &[u32]) {
+        let mut is_going: Vec<bool> =
+            self.links.iter().map(|link| ids.binary_search(&link.id).is_ok()).collect();
+        for index in std::mem::take(&mut self.free) {
+            if let Some(is_going) = is_going.get_mut(index as usize) {
                 *is_going = true;
             }
         }
         self.remove(&is_going);
         self.over = self.over.saturating_sub(ids.len());
-        self.past.links += ids.len() as u64;
-        ids.len()
-    }
-
-    /// Notes what the links that go have to tell.
-    fn keep_stalls(&mut self, going: &[u32], now: Timestamp) {
-        let settings = self.settings();
-        let is_gone = |id: &u32| going.binary_search(id).is_ok();
-        for link in self.links.iter_mut().filter(|link| !link.is_recognised && is_gone(&link.id)) {
-            link.forget_waits();
-        }
-        let elections = self.elections();
-        let is_going = |link: &LinkTrack| is_gone(&link.id);
-        let host = self.vantage.host();
-        let (stalls, forgotten) =
-            diagnose::stalls(&self.links, &is_going, &settings, &elections, &self.timeline, host, now);
-        self.past.stalls.extend(stalls);
-        self.past.forgotten += forgotten;
-        let near = diagnose::near_misses(&self.links, &settings, self.options.warn_at_percent);
-        self.past.near_misses.extend(near.into_iter().filter(|miss| is_gone(&miss.link)));
-        for link in self.links.iter_mut().filter(|link| is_gone(&link.id)) {
-            self.past.violations.extend(link.violations());
-        }
-        self.past.trim();
     }
 
     /// Removes links, and numbers the slots of the others anew.

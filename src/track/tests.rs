@@ -2,79 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test fails by panicking")]
 
 use super::*;
-use crate::address::Endpoint;
-use crate::dissect::{ByteSums, Protection};
 use crate::frame::FrameRef;
 use crate::proto::Zxid;
 use crate::proto::election::Notification;
+use crate::testkit::event::{LEADER, at, close, open, packet};
 use crate::testkit::segment::{endpoint, segment};
-
-const LEADER: Endpoint = endpoint(200, 2888);
-const START: Timestamp = Timestamp::from_parts(1_795_248_000, 0);
-
-fn at(millis: u32) -> Timestamp {
-    START.plus(Span::from_millis(i64::from(millis)))
-}
-
-/// A link of host `learner`, in the slot of that number.
-fn open(tracker: &mut Tracker, learner: u32, millis: u32) -> Slot {
-    let slot = Slot(learner);
-    let opened = LinkOpened {
-        leader: LEADER,
-        learner: endpoint(learner, 40_000),
-        at: at(millis),
-        frame: FrameRef::default(),
-        picked_up: true,
-    };
-    tracker.link_opened(slot, &opened);
-    slot
-}
-
-fn close(tracker: &mut Tracker, slot: Slot) {
-    let totals = LinkTotals {
-        epoch: None,
-        bytes: PerDirection::<ByteSums>::default(),
-        tcp: PerDirection::default(),
-        protection: Protection::None,
-        losses: PerDirection::default(),
-    };
-    tracker.link_over(slot, &totals);
-}
-
-fn packet(tracker: &mut Tracker, slot: Slot, direction: Direction, kind: PacketType, zxid: u64, millis: u32) {
-    let packet = PacketSeen {
-        direction,
-        kind,
-        zxid: Some(Zxid(0x1_0000_0000 + zxid)),
-        data_len: Some(-1),
-        size: Some(20),
-        at: at(millis),
-        last_at: at(millis),
-        frame: FrameRef::default(),
-        seen: &[],
-        cut: 0,
-        inferred: false,
-        timed: true,
-    };
-    tracker.packet(slot, &packet);
-}
 
 fn limits_hit(tracker: Tracker) -> BTreeMap<&'static str, u64> {
     tracker.finish(&[]).limits_hit
-}
-
-#[test]
-fn links_and_servers_are_limited() {
-    let mut tracker = Tracker::new(TrackerOptions::default());
-    for number in 0..70_000 {
-        let slot = open(&mut tracker, 1_000 + number, number);
-        close(&mut tracker, slot);
-    }
-    let hit = limits_hit(tracker);
-    let kept = 70_000 - hit["links_let_go"] as usize;
-    assert!((MAX_CLOSED_LINKS - CLOSED_AT_ONCE..=MAX_CLOSED_LINKS).contains(&kept), "{hit:?}");
-    assert!(!hit.contains_key("links"), "{hit:?}");
-    assert!(hit["servers"] > 15_000, "{hit:?}");
 }
 
 #[test]
@@ -116,20 +51,6 @@ fn of_many_waits_the_longest_stay() {
     assert_eq!(link.waits.iter().filter(|wait| wait.len() == Span::from_millis(30_000)).count(), 20);
     // What went is far below anything that a report lists.
     assert!(!limits_hit(tracker).contains_key("waits"));
-}
-
-#[test]
-fn what_is_not_watched_any_more_ends_then() {
-    let mut tracker = Tracker::new(TrackerOptions::default());
-    let silent = open(&mut tracker, 1, 0);
-    packet(&mut tracker, silent, Direction::ToLearner, PacketType::Ping, 1, 0);
-    tracker.link_unwatched(silent, at(5_000));
-    close(&mut tracker, silent);
-    let other = open(&mut tracker, 2, 5_000);
-    packet(&mut tracker, other, Direction::ToLearner, PacketType::Ping, 1, 600_000);
-    let report = tracker.finish(&[Some(at(600_000))]);
-    let links: Vec<_> = report.stalls.iter().flat_map(|stall| stall.links.clone()).collect();
-    assert!(!links.contains(&1), "{:?}", report.stalls);
 }
 
 #[test]
@@ -181,7 +102,7 @@ fn what_all_links_remember_is_limited_together() {
     let report = tracker.finish(&[]);
     assert!(report.limits_hit["proposals_in_flight"] > 10 * 1_500, "{:?}", report.limits_hit);
     assert!(report.limits_hit["samples"] > 5_000, "{:?}", report.limits_hit);
-    let told = report.links.iter().find(|link| link.ack.count == 1_000).unwrap();
+    let told = report.summaries.iter().find(|link| link.ack.count == 1_000).unwrap();
     assert!(told.ack.quantiles.is_none_or(|ack| ack.max == 1_000_000), "{:?}", told.ack);
 }
 
@@ -278,60 +199,6 @@ fn those_who_look_are_limited() {
     let report = tracker.finish(&[]);
     assert_eq!((report.elections.len(), report.elections[0].by.len()), (1, 64));
     assert_eq!(report.limits_hit["looking"], 100 - 64);
-}
-
-/// A link on which the leader hears nothing for 30 s, that begins so late.
-fn stall(tracker: &mut Tracker, learner: u32, millis: u32) {
-    let slot = open(tracker, learner, millis);
-    for (number, millis) in [(0, millis), (1, millis + 30_000)] {
-        let from = endpoint(learner, 40_000);
-        let mut segment = segment(from, LEADER, number, number * 20, &[0; 20]);
-        segment.header.at = at(millis);
-        let seen = SegmentSeen {
-            direction: Direction::ToLeader,
-            segment: &segment,
-            fate: Fate::InOrder,
-            new_bytes: 20,
-            acked_more: false,
-            both_ends_captured: false,
-        };
-        tracker.segment(slot, &seen);
-        packet(tracker, slot, Direction::ToLeader, PacketType::Ping, 1, millis);
-    }
-    let closing = Closing {
-        by: crate::stream::Side::A,
-        reset: false,
-        at: at(millis + 30_001),
-        frame: FrameRef::default(),
-    };
-    tracker.link_closed(slot, Direction::ToLearner, &closing);
-    close(tracker, slot);
-}
-
-#[test]
-fn stalls_are_limited_and_the_oldest_go_first() {
-    let mut tracker = Tracker::new(TrackerOptions { warn_at_percent: 50, ..TrackerOptions::default() });
-    for number in 0..1_100 {
-        stall(&mut tracker, number, number * 60_000);
-    }
-    let report = tracker.finish(&[Some(at(1_100 * 60_000))]);
-    assert_eq!(report.stalls.len(), 1_024);
-    assert_eq!(report.limits_hit["stalls"], 1_100 - 1_024);
-    assert_eq!(report.stalls[0].start, at(76 * 60_000));
-}
-
-#[test]
-fn stalls_of_links_let_go_are_limited_too() {
-    let mut tracker = Tracker::new(TrackerOptions { warn_at_percent: 50, ..TrackerOptions::default() });
-    for number in 0..1_100 {
-        stall(&mut tracker, number, number * 60_000);
-        tracker.evict(0, at(number * 60_000 + 31_000));
-    }
-    let report = tracker.finish(&[Some(at(1_100 * 60_000))]);
-    assert_eq!((report.links.len(), report.stalls.len()), (0, 1_024));
-    assert_eq!(report.stalls[0].start, at(76 * 60_000));
-    assert_eq!(report.limits_hit["links_let_go"], 1_100);
-    assert_eq!(report.limits_hit["stalls_let_go"], 1_100 - 1_024);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::output::Output;
 use crate::capture::{Batch, Compression, FileInfo};
 use crate::cli::exit::Failure;
 use crate::cli::reader::FrameCounts;
+use crate::diagnose::Analyzer;
 use crate::dissect::{DissectOptions, Dissector};
 use crate::findings::{LiveInput, Received, Report};
 use crate::frame::LinkType;
@@ -21,7 +22,7 @@ use crate::pcapfile::Description;
 use crate::report::clock;
 use crate::report::live::{Event, What};
 use crate::time::{Span, Timestamp};
-use crate::track::{self, Tracker};
+use crate::track;
 use std::time::Instant;
 
 /// How often links that are over are looked for, to be let go.
@@ -42,7 +43,7 @@ pub(super) struct Kept {
 /// A watch under way.
 pub(super) struct Session {
     dissector: Dissector,
-    tracker: Tracker,
+    analyzer: Analyzer,
     watch: Watch,
     passed: FrameCounts,
     files: Vec<FileInfo>,
@@ -70,7 +71,7 @@ impl Session {
         let watch = Watch::new(options.warn_at_percent);
         Self {
             dissector: Dissector::new(settings),
-            tracker: Tracker::new(options),
+            analyzer: Analyzer::new(options),
             watch,
             passed: FrameCounts::new(None),
             files: Vec::new(),
@@ -169,7 +170,7 @@ impl Session {
         if let Some(first) = batch.frame(0) {
             self.gaps.close(first.at);
         }
-        self.passed.batch(batch, &mut self.dissector, &mut self.tracker);
+        self.passed.batch(batch, &mut self.dissector, &mut self.analyzer);
         for frame in batch.frames() {
             if let Some(recorder) = &mut self.recorder {
                 recorder.frame(&frame);
@@ -205,8 +206,8 @@ impl Session {
     /// Looks at what time has decided, and tells it.
     pub(super) fn look(&mut self) -> Result<(), Failure> {
         self.looked_at = self.now;
-        self.dissector.tick(self.now, &mut self.tracker);
-        let events = self.watch.look(&mut self.tracker, self.now);
+        self.dissector.tick(self.now, &mut self.analyzer);
+        let events = self.watch.look(&mut self.analyzer, self.now);
         self.announce(&events)?;
         if let Some(what) = self.recorder.as_mut().and_then(|recorder| recorder.time(self.now)) {
             self.tell(what)?;
@@ -214,19 +215,19 @@ impl Session {
         if self.now.since(self.let_go_at) >= EVICT_EVERY {
             self.let_go_at = self.now;
             if let Some((_, numbers)) = &mut self.metrics {
-                numbers.gather_last(&self.tracker);
+                numbers.gather_last(self.analyzer.tracker());
             }
-            self.tracker.compact();
-            self.tracker.evict(self.kept.links, self.now);
+            self.analyzer.compact();
+            self.analyzer.evict(self.kept.links, self.now);
         }
         if self.now.since(self.window_from) >= self.kept.window {
             self.window_from = self.now;
             if let Some((_, numbers)) = &mut self.metrics {
-                numbers.gather(&self.tracker, self.now);
+                numbers.gather(self.analyzer.tracker(), self.now);
             }
-            self.tracker.rotate();
+            self.analyzer.rotate();
             if let Some((_, numbers)) = &mut self.metrics {
-                numbers.begin_anew(&self.tracker);
+                numbers.begin_anew(self.analyzer.tracker());
             }
         }
         Ok(())
@@ -277,7 +278,7 @@ impl Session {
     /// Gathers the numbers of now, and sees to it that they are served.
     pub(super) fn publish(&mut self) -> Result<(), Failure> {
         let Some((metrics, numbers)) = &mut self.metrics else { return Ok(()) };
-        numbers.gather(&self.tracker, self.now);
+        numbers.gather(self.analyzer.tracker(), self.now);
         numbers.stalls_open = self.watch.open_stalls().count() as u64;
         numbers.frames = self.files.iter().map(|file| file.frames).sum();
         numbers.received = self.live.received.unwrap_or_default();
@@ -297,31 +298,31 @@ impl Session {
     /// Writes the report so far; the watching goes on.
     pub(super) fn report(&mut self) -> Result<(), Failure> {
         let mut dissector = self.dissector.clone();
-        let mut tracker = self.tracker.clone();
-        dissector.finish(&mut tracker);
-        let report = self.whole(tracker, &dissector);
+        let mut analyzer = self.analyzer.clone();
+        dissector.finish(&mut analyzer);
+        let report = self.whole(analyzer, &dissector);
         Ok(self.output.report(self.now, &report)?)
     }
 
     /// Ends the watching: what is left to tell, and the report.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
-        self.dissector.tick(self.now, &mut self.tracker);
-        let events = self.watch.finish(&mut self.tracker, self.now);
+        self.dissector.tick(self.now, &mut self.analyzer);
+        let events = self.watch.finish(&mut self.analyzer, self.now);
         self.announce(&events)?;
         for what in self.recorder.as_mut().map(Recorder::finish).unwrap_or_default() {
             self.tell(what)?;
         }
         self.tell_drops()?;
-        self.dissector.finish(&mut self.tracker);
-        let tracker = std::mem::take(&mut self.tracker);
-        let report = self.whole(tracker, &self.dissector);
+        self.dissector.finish(&mut self.analyzer);
+        let analyzer = std::mem::take(&mut self.analyzer);
+        let report = self.whole(analyzer, &self.dissector);
         self.output.report(self.now, &report)?;
         Ok(self.output.finish()?)
     }
 
-    /// The report of trackers whose dissector has ended.
-    fn whole(&self, tracker: Tracker, dissector: &Dissector) -> Report {
-        let mut report = tracker.finish(&[Some(self.now)]);
+    /// The report of an analyzer whose dissector has ended.
+    fn whole(&self, analyzer: Analyzer, dissector: &Dissector) -> Report {
+        let mut report = analyzer.finish(&[Some(self.now)]);
         report.input = self.passed.input(&self.files, &[]);
         report.input.live = Some(self.live.clone());
         report.limits_hit.extend(dissector.limits_hit());

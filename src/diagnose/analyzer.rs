@@ -1,0 +1,168 @@
+//! From events to a report: the trackers keep the facts, and here they are judged.
+//!
+//! The same rules judge a finished capture and one that runs: [`Analyzer::finish`] and [`Analyzer::stalls_at`].
+
+use super::link_stall::limit;
+use super::past::Past;
+use super::stall;
+use super::surroundings::Surroundings;
+use crate::dissect::{Event, Observer};
+use crate::findings::{Outcome, Report, Stall};
+use crate::proto::PacketType;
+use crate::time::{Span, Timestamp};
+use crate::track::facts::CaptureFacts;
+use crate::track::link::{AsOf, OpenWait};
+use crate::track::{CLOSED_AT_ONCE, Tracker, TrackerOptions};
+
+/// Takes the events of a capture and judges what they show.
+#[derive(Clone, Debug, Default)]
+pub struct Analyzer {
+    tracker: Tracker,
+    past: Past,
+}
+
+impl Analyzer {
+    /// An analyzer that has seen nothing yet.
+    #[must_use]
+    pub fn new(options: TrackerOptions) -> Self {
+        Self { tracker: Tracker::new(options), past: Past::default() }
+    }
+
+    /// The facts by now.
+    #[must_use]
+    pub const fn tracker(&self) -> &Tracker {
+        &self.tracker
+    }
+
+    /// The report, but for its input; `ends` are the times of the files' last frames.
+    #[must_use]
+    pub fn finish(self, ends: &[Option<Timestamp>]) -> Report {
+        let mut report = judged(self.tracker.finish(ends));
+        self.past.add_to(&mut report);
+        report
+    }
+
+    /// The stalls that were not over before `since`, as they stand at `now`; what goes on has the outcome
+    /// [`Outcome::Open`].
+    ///
+    /// Links of a leader that falls silent pass their limits one after another, within half a tick. So
+    /// that they are one stall from the first on, all is judged as though every silence lasted one tick
+    /// longer; a stall is told only once one of its waits has passed its limit.
+    #[must_use]
+    pub fn stalls_at(&mut self, now: Timestamp, since: Timestamp) -> Vec<Stall> {
+        let settings = self.tracker.settings();
+        let ahead = Span::from_millis(i64::from(settings.tick_ms));
+        let age = |wait: &OpenWait| now.since(wait.start);
+        let is_due =
+            |wait: &OpenWait| age(wait).nanos() > limit(wait.deadline, &settings).less(ahead).nanos();
+        let links = self.tracker.so_far(AsOf { now, later: now.plus(ahead), since }, is_due);
+        let around = Surroundings {
+            links: &links,
+            settings: &settings,
+            elections: &self.tracker.elections(),
+            timeline: self.tracker.timeline(),
+            vantage: self.tracker.host(),
+            capture_end: now,
+        };
+        let (mut stalls, _) = stall::stalls(&around, &|_| true);
+        let is_over = |wait: OpenWait| age(&wait) > limit(wait.deadline, &settings);
+        stalls.retain(|stall| {
+            let mut links = stall.links.iter().filter_map(|id| self.tracker.link_by_id(*id));
+            stall.outcome != Outcome::Open || links.any(|link| link.pending().any(is_over))
+        });
+        stalls
+    }
+
+    /// Lets the oldest links that are over go, until `most` are held; what was found of them stays. Answers how
+    /// many went. `now` is the present.
+    pub fn evict(&mut self, most: usize, now: Timestamp) -> usize {
+        let Some(ids) = self.tracker.surplus(most) else { return 0 };
+        self.judge_going(&ids, now);
+        self.tracker.let_go(&ids);
+        ids.len()
+    }
+
+    /// Keeps what the links that go have to tell.
+    fn judge_going(&mut self, ids: &[u32], now: Timestamp) {
+        let violations = self.tracker.part_from(ids);
+        let is_going = |id: u32| ids.binary_search(&id).is_ok();
+        let settings = self.tracker.settings();
+        let links = self.tracker.held_links();
+        let around = Surroundings {
+            links,
+            settings: &settings,
+            elections: &self.tracker.elections(),
+            timeline: self.tracker.timeline(),
+            vantage: self.tracker.host(),
+            capture_end: now,
+        };
+        let (stalls, excess) = stall::stalls(&around, &|link| is_going(link.id));
+        let near_misses = stall::near_misses(links, &settings, self.tracker.warn_at_percent());
+        self.past.stalls.extend(stalls);
+        self.past.near_misses.extend(near_misses.into_iter().filter(|miss| is_going(miss.link)));
+        self.past.violations.extend(violations);
+        self.past.links += ids.len() as u64;
+        self.past.dropped += excess;
+        self.past.trim();
+    }
+
+    /// Lets go of what no report shows of links that are over: see [`TrackerOptions::keeps_values`].
+    pub fn compact(&mut self) {
+        self.tracker.compact();
+    }
+
+    /// Begins a new window of the links' figures: [`Tracker::rotate`].
+    pub fn rotate(&mut self) {
+        self.tracker.rotate();
+    }
+}
+
+/// Judges the facts of a finished capture. What else is found of them is added here.
+fn judged(facts: CaptureFacts) -> Report {
+    let around = Surroundings {
+        links: &facts.links,
+        settings: &facts.settings,
+        elections: &facts.elections,
+        timeline: &facts.timeline,
+        vantage: facts.host,
+        capture_end: facts.end,
+    };
+    let (stalls, excess) = stall::stalls(&around, &|_| true);
+    let near_misses = stall::near_misses(&facts.links, &facts.settings, facts.warn_at_percent);
+    let mut limits_hit = facts.limits_hit;
+    if excess > 0 {
+        limits_hit.insert("stalls", excess);
+    }
+    Report {
+        settings: facts.settings,
+        servers: facts.servers,
+        links: facts.summaries,
+        stalls,
+        near_misses,
+        elections: facts.elections,
+        violations: facts.violations,
+        election_bytes: facts.election_bytes,
+        strangers: facts.strangers,
+        clock_steps: facts.clock_steps,
+        limits_hit,
+        ..Report::default()
+    }
+}
+
+/// Events go to the trackers; before a link is opened that they have no room for, others are judged and let go.
+impl Observer for Analyzer {
+    #[inline]
+    fn looks_at(kind: PacketType) -> usize {
+        Tracker::looks_at(kind)
+    }
+
+    #[inline(always)]
+    fn event(&mut self, event: Event<'_>) {
+        if let Event::LinkOpened(_, opened) = event
+            && self.tracker.is_crowded()
+        {
+            self.evict(self.tracker.links_held().saturating_sub(CLOSED_AT_ONCE), opened.at);
+        }
+        self.tracker.event(event);
+    }
+}

@@ -1,0 +1,106 @@
+//! Which waits are one event of the world.
+//!
+//! Waits on one link that overlap, or follow each other within a limit, belong together; so do those of all
+//! links of a leader that goes quiet towards all its learners.
+
+use super::link_index::{LinkIndex, LinkLife};
+use crate::address::Address;
+use crate::findings::{Deadline, Settings};
+use crate::time::{Span, Timestamp};
+use crate::track::link::LinkTrack;
+use crate::track::wait::{Ended, Wait};
+use std::collections::BTreeSet;
+
+/// The limit of a deadline.
+#[must_use]
+pub const fn limit(deadline: Deadline, settings: &Settings) -> Span {
+    let ms = match deadline {
+        Deadline::Init => settings.init_limit_ms(),
+        _ => settings.stall_limit_ms(),
+    };
+    Span::from_millis(ms.cast_signed())
+}
+
+/// Waits of one link that belong together.
+#[derive(Clone, Debug)]
+pub(super) struct LinkStall<'a> {
+    pub(super) link: &'a LinkTrack,
+    pub(super) waits: Vec<&'a Wait>,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+}
+
+impl LinkStall<'_> {
+    fn overlaps(&self, other: &Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+
+    /// Whether the leader was waited for.
+    pub(super) fn is_for_leader(&self) -> bool {
+        self.waits.iter().any(|wait| wait.for_leader)
+    }
+
+    /// Whether the learner was waited for.
+    pub(super) fn is_for_learner(&self) -> bool {
+        self.waits.iter().any(|wait| !wait.for_leader)
+    }
+}
+
+/// The waits of a link beyond their deadlines, put together.
+pub(super) fn of_link<'a>(link: &'a LinkTrack, settings: &Settings) -> Vec<LinkStall<'a>> {
+    let mut over: Vec<&Wait> =
+        link.waits.iter().filter(|wait| wait.len() > limit(wait.deadline, settings)).collect();
+    // Who waits is at the other end of the capture, and nothing here shows what it does then.
+    if over.iter().all(|wait| wait.ended != Ended::Closed) {
+        over.extend(
+            link.unanswered_close.as_deref().filter(|wait| wait.len() > limit(wait.deadline, settings)),
+        );
+    }
+    over.sort_by_key(|wait| (wait.start, wait.end));
+    let together = limit(Deadline::LeaderRead, settings);
+    let mut stalls: Vec<LinkStall<'a>> = Vec::new();
+    for wait in over {
+        match stalls.last_mut() {
+            Some(last) if wait.start.since(last.end) < together => {
+                last.end = last.end.max(wait.end);
+                last.waits.push(wait);
+            }
+            _ => stalls.push(LinkStall { link, waits: vec![wait], start: wait.start, end: wait.end }),
+        }
+    }
+    stalls
+}
+
+/// Adds to a link's stall those of the same leader's other links that are the same event: the leader
+/// went quiet towards all of them.
+pub(super) fn gather<'a>(
+    first: LinkStall<'a>,
+    others: &mut Vec<LinkStall<'a>>,
+    index: &LinkIndex<'_>,
+) -> Vec<LinkStall<'a>> {
+    if !first.is_for_leader() {
+        return vec![first];
+    }
+    let leader = first.link.opened.leader.address;
+    let is_same = |other: &LinkStall<'_>| {
+        other.link.opened.leader.address == leader && other.is_for_leader() && other.overlaps(&first)
+    };
+    // Learners, not links: one that comes back in the middle of it has two.
+    let waiting: BTreeSet<Address> = std::iter::once(&first)
+        .chain(others.iter().filter(|other| is_same(other)))
+        .map(|stall| stall.link.opened.learner.address)
+        .collect();
+    if waiting.len() < 2 {
+        return vec![first];
+    }
+    let is_open = |life: &&LinkLife<'_>| life.opened < first.start && life.closed > first.start;
+    let mut open = BTreeSet::new();
+    for life in index.of(leader).iter().filter(is_open) {
+        if open.insert(life.learner) && open.len() > waiting.len() {
+            return vec![first];
+        }
+    }
+    let (same, rest): (Vec<_>, Vec<_>) = std::mem::take(others).into_iter().partition(is_same);
+    *others = rest;
+    std::iter::once(first).chain(same).collect()
+}

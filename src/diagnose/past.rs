@@ -1,0 +1,59 @@
+//! What stays of links that were let go: a capture may run for months.
+
+use super::stall;
+use crate::findings::{NearMiss, Report, Stall, Violation};
+
+/// Stalls kept of links that were let go; beyond, the oldest are dropped.
+const MAX_STALLS: usize = 1_024;
+/// Violations kept of links that were let go, and near misses.
+const MAX_OTHERS: usize = 256;
+
+/// What is left of links that were let go.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Past {
+    pub(super) stalls: Vec<Stall>,
+    pub(super) violations: Vec<Violation>,
+    pub(super) near_misses: Vec<NearMiss>,
+    /// Links let go.
+    pub(super) links: u64,
+    /// Stalls, violations and near misses dropped for want of room.
+    pub(super) dropped: u64,
+}
+
+impl Past {
+    /// Adds what is left to a report of what is still held.
+    pub(super) fn add_to(self, report: &mut Report) {
+        if self.links == 0 {
+            return;
+        }
+        let limit_ms = report.settings.stall_limit_ms();
+        for mut stall in self.stalls {
+            let last = stall.end.unwrap_or(stall.start);
+            stall.election = stall::election_after(&report.elections, stall.start, last, limit_ms);
+            report.stalls.push(stall);
+        }
+        stall::number(&mut report.stalls);
+        report.violations.extend(self.violations);
+        report.violations.sort_by_key(|violation| violation.at);
+        report.near_misses.extend(self.near_misses);
+        report.near_misses.sort_by_key(|miss| std::cmp::Reverse(miss.wait_ms * 1000 / miss.limit_ms.max(1)));
+        report.limits_hit.insert("links_let_go", self.links);
+        if self.dropped > 0 {
+            report.limits_hit.insert("stalls_let_go", self.dropped);
+        }
+    }
+
+    /// Drops the oldest of what is too much.
+    pub(super) fn trim(&mut self) {
+        self.dropped += drop_oldest(&mut self.stalls, MAX_STALLS);
+        self.dropped += drop_oldest(&mut self.violations, MAX_OTHERS);
+        self.dropped += drop_oldest(&mut self.near_misses, MAX_OTHERS);
+    }
+}
+
+/// Drops the first items until `most` are left; answers how many.
+fn drop_oldest<T>(items: &mut Vec<T>, most: usize) -> u64 {
+    let excess = items.len().saturating_sub(most);
+    items.drain(..excess);
+    excess as u64
+}

@@ -1,0 +1,42 @@
+//! What the trackers know once a capture is over: facts, none of them judged.
+
+use super::link::LinkTrack;
+use super::timeline::Timeline;
+use crate::address::Address;
+use crate::dissect::ByteSums;
+use crate::findings::{ClockStep, Election, Link, Server, Settings, Strangers, Violation};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+
+/// All that the trackers know of a finished capture.
+#[derive(Clone, Debug)]
+pub struct CaptureFacts {
+    /// ZooKeeper's limits, as reckoned with.
+    pub settings: Settings,
+    /// From which share of a deadline a wait is listed as a near miss, in percent.
+    pub warn_at_percent: u32,
+    /// All links, in order of their first frames.
+    pub links: Vec<LinkTrack>,
+    /// The same links, as a report shows them.
+    pub summaries: Vec<Link>,
+    /// All servers, by address.
+    pub servers: Vec<Server>,
+    /// All elections, in order of their starts.
+    pub elections: Vec<Election>,
+    /// What was written and retransmitted when.
+    pub timeline: Timeline,
+    /// The host that every connection has in common.
+    pub host: Option<Address>,
+    /// When the capture ends.
+    pub end: Timestamp,
+    /// What a healthy ensemble never sends, in order of time.
+    pub violations: Vec<Violation>,
+    /// When the capture's clock was set forward.
+    pub clock_steps: Vec<ClockStep>,
+    /// Where the bytes of the election connections went.
+    pub election_bytes: ByteSums,
+    /// What else spoke to the ports.
+    pub strangers: Strangers,
+    /// Counters of limits that were reached, by name; only those above 0.
+    pub limits_hit: BTreeMap<&'static str, u64>,
+}
