@@ -1,6 +1,6 @@
 //! The arguments, and the help that teaches them.
 
-use super::config::{MAX_BUFFER_LIMIT, MAX_TICK_MS};
+use super::config::{MAX_LIMIT_TICKS, MAX_TICK_MS};
 use super::logs::{self, LogArg};
 use super::zone;
 use crate::findings::selection::ServerChoice;
@@ -103,11 +103,11 @@ pub(super) struct LimitArgs {
     pub(super) tick_time: Option<u32>,
 
     /// syncLimit in ticks.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_BUFFER_LIMIT)))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LIMIT_TICKS)))]
     pub(super) sync_limit: Option<u32>,
 
     /// initLimit in ticks.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_BUFFER_LIMIT)))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LIMIT_TICKS)))]
     pub(super) init_limit: Option<u32>,
 }
 

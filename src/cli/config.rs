@@ -21,7 +21,7 @@ const MAX_BYTES: u64 = 4 << 20;
 /// The longest tickTime, in milliseconds: an hour.
 pub(super) const MAX_TICK_MS: u32 = 3_600_000;
 /// The most ticks of a limit.
-pub(super) const MAX_BUFFER_LIMIT: u32 = 1_000_000;
+pub(super) const MAX_LIMIT_TICKS: u32 = 1_000_000;
 
 /// What a configuration says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -69,10 +69,10 @@ impl Config {
                     match key {
                         "tickTime" => self.tick_ms = Some(number(key, value, line_number, MAX_TICK_MS)?),
                         "syncLimit" => {
-                            self.sync_limit = Some(number(key, value, line_number, MAX_BUFFER_LIMIT)?)
+                            self.sync_limit = Some(number(key, value, line_number, MAX_LIMIT_TICKS)?)
                         }
                         "initLimit" => {
-                            self.init_limit = Some(number(key, value, line_number, MAX_BUFFER_LIMIT)?)
+                            self.init_limit = Some(number(key, value, line_number, MAX_LIMIT_TICKS)?)
                         }
                         "dynamicConfigFile" => dynamic = Some(value.to_owned()),
                         _ if key.starts_with("server.") => {

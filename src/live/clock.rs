@@ -1,9 +1,10 @@
-//! The present on a clock that nobody sets, and what the system's clock makes of it.
+//! The present time on the monotonic clock, and its relation to the system clock.
 //!
-//! Deadlines run on the monotonic clock. Frames carry the system's time, which is set now and then, by hand or after a
-//! sleep; on Linux both clocks follow NTP's rate alike, so the distance between them changes by steps alone. Times here
-//! lie on a timeline: the system's time when watching began, going on steadily. A frame's stamp is put on it by the
-//! distance that was in force, and a time of it is shown by the system's clock of its moment.
+//! Deadlines use the monotonic clock. Frames carry the system time, which may be set at any time, by hand or
+//! after a suspend. On Linux NTP adjusts the rate of both clocks equally, so their difference changes only in
+//! steps. Times here are on a timeline that starts with the system time and advances steadily. A frame's
+//! timestamp is converted to the timeline with the difference of its moment, and times are displayed in the
+//! system time of their moment.
 
 use crate::time::{Span, Timestamp};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -1,9 +1,9 @@
-//! Why watching cannot begin, or cannot go on.
+//! Errors of live watching.
 
 use std::error;
 use std::fmt;
 
-/// What failed, why, and what helps.
+/// What failed, the cause, and a hint.
 ///
 /// [`Display`](fmt::Display) names what failed; the cause is its [`source`](error::Error::source). [`Error::sentence`]
 /// joins both with the hint, for people.

@@ -1,4 +1,4 @@
-//! The text forms in which metrics are exposed, and which of them a reader wants.
+//! The text formats of metrics, and content negotiation between them.
 //!
 //! Sources: the OpenMetrics specification 1.0.0; Prometheus's text-based format 0.0.4; `Accept` as of RFC 9110,
 //! section 12.5.1.

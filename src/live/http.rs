@@ -1,10 +1,11 @@
-//! An HTTP server for a few readers, with a bound on everything.
+//! A minimal HTTP server for a few clients, with every resource bounded.
 //!
-//! It answers GET, one request a connection, HTTP/1.0 or 1.1 (RFC 9112). One thread serves all connections without
-//! blocking. A head has [`MAX_HEAD`] bytes at most, a body is never read, and a connection that takes longer than
-//! [`PATIENCE`] to send its head or to take its answer is closed. When [`MAX_CONNECTIONS`] are open and another
-//! comes, the oldest is closed: a reader whose request is there is answered before that, so idle connections cannot
-//! keep it out. An accept that fails, for want of descriptors say, is counted and tried again.
+//! It answers GET, one request per connection, HTTP/1.0 or 1.1 (RFC 9112). One thread serves all connections
+//! without blocking. A head has at most [`MAX_HEAD`] bytes, a body is never read, and a connection that takes
+//! longer than [`PATIENCE`] to send its head or to receive its response is closed. If [`MAX_CONNECTIONS`] are
+//! open and another one arrives, the oldest is closed. Requests that have arrived are answered before that,
+//! so idle connections cannot lock clients out. A failed accept, for example for lack of file descriptors, is
+//! counted and retried.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, Read, Write};

@@ -1,9 +1,10 @@
-//! Frames off an interface, on a thread of its own: by libpcap where the build found it, else by Linux's own ring.
+//! Captures frames from an interface on a separate thread: with libpcap if the build found it, else with
+//! Linux's packet ring.
 //!
-//! Batches go round through bounded channels, as they do when files are read. When those who take them
-//! are behind, frames wait in the kernel's buffer for a moment, and then are let go on purpose and counted:
-//! what is told late helps nobody. The thread also says up to when nothing more was waiting, so that
-//! silence can be told from being behind.
+//! Batches are recycled through bounded channels, as when files are read. If the consumer falls behind,
+//! frames wait in the kernel's buffer for a moment and are then dropped and counted, since late announcements
+//! are useless. The thread also reports up to which time no frame was waiting, which distinguishes silence
+//! from lag.
 
 use super::clock::{ClockSet, Distance, Timeline};
 use super::error::Error;

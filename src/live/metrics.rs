@@ -1,8 +1,8 @@
-//! The numbers over HTTP, in the text forms of OpenMetrics and of Prometheus.
+//! Metrics over HTTP, in the text formats of OpenMetrics and Prometheus.
 //!
-//! `GET /metrics` and `GET /healthz`, and nothing else. A thread of its own answers, from numbers that the watching
-//! leaves for it; it never holds up the watching for longer than a copy takes. A thread that fails is reported and
-//! started again: see [`Metrics::check`].
+//! `GET /metrics` and `GET /healthz`, and nothing else. A separate thread answers from a copy of the numbers,
+//! so watching is delayed at most for the time of a copy. A thread that fails is reported and restarted: see
+//! [`Metrics::check`].
 
 use super::error::Error;
 use super::exposition::{Form, classic};

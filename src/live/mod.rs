@@ -1,8 +1,8 @@
-//! Watching as it happens: what a running capture gives cause to tell, and where its frames come from.
+//! Live watching: announcements from a running capture, and the sources of its frames.
 //!
-//! [`Watch`] looks at the trackers whenever it is told to, and says what is new: a wait that nears its
-//! deadline, a stall, its end. It asks no clock; whoever drives it passes the present. What drives it
-//! lies behind the feature `live`: an interface, signals, rights, and the clock.
+//! [`Watch`] compares the trackers with what it has announced, and reports what is new: a wait near its
+//! deadline, a stall, its end. It reads no clock; the caller passes the present time. The drivers need the
+//! feature `live`: an interface, signals, privileges, and the clock.
 
 #[cfg(feature = "live")]
 pub mod clock;

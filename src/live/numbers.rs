@@ -1,8 +1,7 @@
-//! Counts and round trips for Prometheus, gathered from the trackers now and then.
+//! Counters and round trips for Prometheus, collected from the trackers at intervals.
 //!
-//! Counters only grow: what a link shows is compared with what it showed when it was looked at last, and
-//! the difference is added to the pair of servers that it joins. So labels are bounded by the servers, and
-//! links may come and go. It asks no clock.
+//! Counters only grow: the increase of each link since the last collection is added to its pair of servers.
+//! So the number of servers bounds the labels, and links may come and go. No clock is read here.
 
 use crate::address::Address;
 use crate::diagnose;

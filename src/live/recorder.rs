@@ -1,8 +1,9 @@
-//! The flight recorder: the last seconds of raw frames, in memory, and on disk once something happened.
+//! The flight recorder: keeps the last seconds of raw frames in memory, and writes them to disk after a
+//! stall.
 //!
-//! Frames lie in a ring of batches, bounded by their age and by their bytes. When a stall is told, the
-//! ring is held, and some time after it is written by a thread of its own, with the verdict of that moment:
-//! a slow disk holds up nothing. It asks no clock.
+//! Frames are kept in a ring of batches, bounded by age and by bytes. When a stall is announced, the ring is
+//! kept, and some time later a separate thread writes it with the verdict of that moment, so a slow disk
+//! delays nothing. No clock is read here.
 
 use super::error::Error;
 use super::recordings::Recordings;

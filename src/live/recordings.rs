@@ -1,8 +1,8 @@
-//! The recordings of a folder: how they are called, and which of them stay.
+//! The recordings in a directory: their names, and which of them are kept.
 //!
-//! Only regular files count whose names have our exact pattern and that belong to our user. What other processes that
-//! still run have written is theirs. Of the rest, this process's own are the newest, in the order in which it wrote
-//! them, whatever the clock says; older ones go by their names. The newest never goes.
+//! Only regular files of the current user whose names match the exact pattern count, and not those of other
+//! running processes. This process's own recordings are the newest, in the order in which it wrote them,
+//! whatever the clock says; older ones are ordered by name. The newest is never deleted.
 
 use crate::output::{FileId, Folder, NewFile, Replace};
 use crate::time::Timestamp;

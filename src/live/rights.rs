@@ -1,6 +1,6 @@
-//! Rights given up once the interface is open: what reads bytes off a wire needs none.
+//! Drops privileges once the interface is open: parsing captured bytes needs none.
 //!
-//! All of it happens before the first thread is started, since each thread has rights of its own.
+//! This happens before the first thread is started, since privileges are per thread.
 
 use super::error::Error;
 use crate::output::Folder;

@@ -1,8 +1,8 @@
-//! From trackers, looked at again and again, to announcements.
+//! Turns the state of the trackers, polled regularly, into announcements.
 //!
-//! A stall is told when its limit passes, judged by what is known then, and again when it is over. Both
-//! verdicts are those of [`diagnose`](crate::diagnose), as in a report. What was told is remembered, so
-//! that nothing is told twice; memory is bounded by the links that the trackers hold.
+//! A stall is announced when its limit passes, with the verdict of that moment, and again when it is over.
+//! Both verdicts come from [`crate::diagnose`], as in a report. Announcements are remembered, so none is made
+//! twice; the number of tracked links bounds the memory.
 
 use crate::address::Address;
 use crate::diagnose::{self, Analyzer};

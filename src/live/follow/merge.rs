@@ -1,7 +1,7 @@
-//! Frames of files that grow side by side, in order of their times.
+//! Merges the frames of growing files in order of time.
 //!
-//! Whoever writes a file keeps frames back for a moment, so a frame may be passed on only when no other file can still
-//! bring an earlier one. A file that has not grown for [`PATIENCE`] holds nobody up.
+//! Writers buffer frames for a moment, so a frame is passed on only when no other file can still deliver an
+//! earlier one. A file that has not grown for [`PATIENCE`] delays nothing.
 
 use super::Active;
 use crate::capture::Batch;

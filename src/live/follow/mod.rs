@@ -1,10 +1,10 @@
-//! A rotation followed as it grows: new files, the files that are being written, files that vanish.
+//! Follows a growing rotation: new files, growing files, files that disappear.
 //!
-//! All files that grow are read side by side, and their frames passed on in order. What was there before the newest
-//! file when following began is left alone, and so are packed files whose plain self was read. A file that was left is
-//! known again by its inode and its first bytes: it is read on where it has grown, and anew where other content has
-//! taken its place, as in a ring of files. What may have been lost is told: see [`Loss`]. No clock is asked for times:
-//! the present is told, and how far the files are behind it is learned from how they grow.
+//! All growing files are read at the same time, and their frames passed on in order. Files older than the
+//! newest one at the start are ignored, and so are compressed copies of files that were read. A closed file
+//! is recognized by its inode and its first bytes: if it has grown, reading continues, and if its content was
+//! replaced, as in a ring of files, it is read from the start. What may have been lost is reported: see
+//! [`Loss`]. The caller passes the present time; the lag of the files is learned from how they grow.
 
 mod merge;
 mod names;
@@ -17,7 +17,7 @@ use crate::pcapfile::Description;
 use crate::time::{Span, Timestamp};
 use merge::Waiting;
 use names::{Listed, Names};
-use source::{Mark, Outcome, Source};
+use source::{Mark, ReadOutcome, Source};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::fs;
@@ -409,22 +409,22 @@ impl Follower {
             file.is_described = true;
             step.described.push((file.source.file(), about, file.source.compression));
         }
-        file.is_at_end = outcome != Outcome::More;
+        file.is_at_end = outcome != ReadOutcome::More;
         let path = folder.join(&file.source.name);
         match outcome {
-            Outcome::More => {
+            ReadOutcome::More => {
                 // It was closed, and is written on.
                 file.is_closed &= !file.is_whole;
                 file.is_whole = false;
             }
-            Outcome::End => file.is_whole = was_closed,
-            Outcome::Unfinished(_) => file.unfinished = Some((now, false)),
-            Outcome::Broken(problem) => {
+            ReadOutcome::End => file.is_whole = was_closed,
+            ReadOutcome::Unfinished(_) => file.unfinished = Some((now, false)),
+            ReadOutcome::Broken(problem) => {
                 (file.is_broken, file.is_hopeless) = (true, true);
                 step.notices.push(format!("{}: {problem}: the rest of it is passed over", path.display()));
                 step.problems.push((file.source.file(), problem));
             }
-            Outcome::Rewritten => self.begin_anew(index, now, step),
+            ReadOutcome::Rewritten => self.begin_anew(index, now, step),
         }
     }
 

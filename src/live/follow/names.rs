@@ -1,7 +1,7 @@
-//! Which files of a folder have changed: told by inotify, and by listing it now and then.
+//! Finds changed files of a directory with inotify, and by listing it at intervals.
 //!
-//! Where inotify works a listing only checks it: network file systems tell nothing of what other hosts write. A
-//! listing that takes long is made seldom, so that a folder of a million names costs no more than one of ten.
+//! Listing also covers network file systems, where inotify does not see the writes of other hosts. A slow
+//! listing is made rarely, so that a directory with a million names costs no more than one with ten.
 
 #[cfg(target_os = "linux")]
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};

@@ -1,4 +1,4 @@
-//! One file that grows: opened without following links or waiting, and read as far as it is written.
+//! A growing file: opened without following links or blocking, and read as far as it is written.
 
 use crate::capture::{self, Batch, Compression};
 use crate::frame::{Frame, FrameRef};
@@ -30,9 +30,9 @@ pub(super) struct Mark {
     pub(super) is_hopeless: bool,
 }
 
-/// What became of an attempt to read on.
+/// The result of reading on.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum ReadOutcome {
     /// There may be more at once.
     More,
     /// All that is written was read.
@@ -161,26 +161,26 @@ impl Source {
         buffer: &mut [u8],
         place: &dyn Fn(Timestamp) -> Timestamp,
         batch: &mut Batch,
-    ) -> Outcome {
+    ) -> ReadOutcome {
         if self.compression != Compression::None {
             // Before the reading: what comes meanwhile counts as unread.
             self.position = self.raw.metadata().map_or(self.position, |about| about.len());
         }
         let read = match self.bytes.read(buffer) {
             Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Outcome::More,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return ReadOutcome::More,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return if self.is_rewritten(0) {
-                    Outcome::Rewritten
+                    ReadOutcome::Rewritten
                 } else {
-                    Outcome::Unfinished(error.to_string())
+                    ReadOutcome::Unfinished(error.to_string())
                 };
             }
-            Err(error) => return Outcome::Broken(error.to_string()),
+            Err(error) => return ReadOutcome::Broken(error.to_string()),
         };
         // After the reading: what was read belongs to the content that is there before and after it.
         if self.is_rewritten(read) {
-            return Outcome::Rewritten;
+            return ReadOutcome::Rewritten;
         }
         let bytes = buffer.get(..read).unwrap_or_default();
         if self.compression == Compression::None {
@@ -190,9 +190,9 @@ impl Source {
         }
         self.rest.extend_from_slice(bytes);
         match self.decode(place, batch) {
-            Err(problem) => Outcome::Broken(problem),
-            Ok(()) if read > 0 => Outcome::More,
-            Ok(()) => Outcome::End,
+            Err(problem) => ReadOutcome::Broken(problem),
+            Ok(()) if read > 0 => ReadOutcome::More,
+            Ok(()) => ReadOutcome::End,
         }
     }
 

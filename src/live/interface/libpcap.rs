@@ -1,4 +1,4 @@
-//! An interface read through libpcap.
+//! Captures with libpcap.
 
 use super::{Interface, InterfaceRequest, explain};
 use crate::findings::Received;

@@ -1,8 +1,8 @@
-//! An interface read through the kernel's own ring, where libpcap is not to be had: `AF_PACKET` with `TPACKET_V3`
+//! Captures with the kernel's packet ring, if the build has no libpcap: `AF_PACKET` with `TPACKET_V3`
 //! (packet(7); Documentation/networking/packet_mmap.rst of Linux).
 //!
-//! The kernel's times, lengths and counts of drops are those that libpcap shows. What libpcap does beyond that is
-//! missing: the pseudo interface `any`, and its language of filters.
+//! Timestamps, lengths and drop counts come from the kernel, as with libpcap. Other features of libpcap are
+//! missing: the pseudo interface `any`, and filter expressions.
 
 use super::port_filter::{self, Layout};
 use super::{Interface, InterfaceRequest, explain};

@@ -1,11 +1,11 @@
-//! A filter for TCP ports in the kernel's own language: classic BPF, as `SO_ATTACH_FILTER` takes it (McCanne and
-//! Jacobson, "The BSD Packet Filter", 1993; `linux/filter.h`).
+//! Compiles a filter for TCP ports to classic BPF, for `SO_ATTACH_FILTER` (McCanne and Jacobson, "The BSD
+//! Packet Filter", 1993; `linux/filter.h`).
 //!
-//! It lets through what may be wanted and cannot be told so early: fragments, VLAN tags, IPv6 extension headers.
+//! It accepts what it cannot decide: fragments, VLAN tags, IPv6 extension headers.
 
 /// One instruction: `struct sock_filter` of Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct Instruction {
     pub(super) code: u16,
     pub(super) jt: u8,
     pub(super) jf: u8,
@@ -77,7 +77,7 @@ impl Assembly {
         self.steps.push((RETURN, Target::Next, Target::Next, 0));
     }
 
-    fn finish(self, snaplen: u32) -> Vec<Step> {
+    fn finish(self, snaplen: u32) -> Vec<Instruction> {
         let reject = self.steps.len();
         let accept = reject + 1;
         let place = |at: usize, target| {
@@ -91,23 +91,23 @@ impl Assembly {
         };
         let jumps = self.steps.iter().enumerate();
         let mut steps: Vec<_> = jumps
-            .map(|(at, (code, then, otherwise, k))| Step {
+            .map(|(at, (code, then, otherwise, k))| Instruction {
                 code: *code,
                 jt: place(at, *then),
                 jf: place(at, *otherwise),
                 k: *k,
             })
             .collect();
-        steps.push(Step { code: RETURN, jt: 0, jf: 0, k: 0 });
-        steps.push(Step { code: RETURN, jt: 0, jf: 0, k: snaplen });
+        steps.push(Instruction { code: RETURN, jt: 0, jf: 0, k: 0 });
+        steps.push(Instruction { code: RETURN, jt: 0, jf: 0, k: snaplen });
         steps
     }
 }
 
 /// The program that keeps `snaplen` bytes of each frame from or to one of these TCP ports.
-pub(super) fn program(layout: Layout, ports: &[u16], snaplen: u32) -> Vec<Step> {
+pub(super) fn program(layout: Layout, ports: &[u16], snaplen: u32) -> Vec<Instruction> {
     if ports.is_empty() || ports.len() > MAX_PORTS {
-        return vec![Step { code: RETURN, jt: 0, jf: 0, k: snaplen }];
+        return vec![Instruction { code: RETURN, jt: 0, jf: 0, k: snaplen }];
     }
     let mut assembly = Assembly::default();
     let ip = match layout {
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     /// What the program answers for a frame; a load behind its end rejects, as the kernel does.
-    fn run(program: &[Step], frame: &[u8]) -> u32 {
+    fn run(program: &[Instruction], frame: &[u8]) -> u32 {
         let byte = |at: u32| frame.get(at as usize).map(|byte| u32::from(*byte));
         let half = |at: u32| Some(byte(at)? << 8 | byte(at + 1)?);
         let (mut a, mut x, mut at) = (0, 0, 0);
