@@ -1,7 +1,10 @@
 //! One link: its phases, its round trips, its waits.
 
+mod acks;
 mod at_learner;
 pub(in crate::track) mod clock_step;
+mod handshake;
+mod kernel_rtt;
 mod ping;
 mod running;
 mod teardown;
@@ -16,28 +19,26 @@ pub use running::{AsOf, OpenWait};
 use super::activity::{Activity, Sum};
 use super::baseline::Baseline;
 use super::counts::TypeCounts;
-use super::flight::{Answered, InFlight};
+use super::flight::InFlight;
 use super::one_way::OneWay;
 use super::samples::Samples;
 use super::violation::Checks;
 use super::wait::{Ended, Mark, REMEMBERED, Silence, Wait};
 use crate::dissect::{
-    Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen,
-    Unread,
+    Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, Protection, SegmentSeen, Unread,
 };
 use crate::findings::ClockStep;
 use crate::findings::{Closed, Deadline, Phases, Role, Sync, Violation};
 use crate::frame::FrameRef;
 use crate::packet::Flags;
 use crate::proto::quorum::{Body, Head};
-use crate::proto::{LearnerInfo, PacketType, Sid, Zxid};
+use crate::proto::{PacketType, Sid, Zxid};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
 use clock_step::SenderClock;
+use kernel_rtt::KernelRtt;
 use std::collections::VecDeque;
 
-/// Bytes of an ACK.
-const ACK_LEN: u64 = 20;
 /// PINGs without an answer that are remembered.
 const MAX_PINGS: usize = 64;
 /// Files remembered per link.
@@ -47,9 +48,6 @@ const MAX_FILES: usize = 64;
 const EDGE: Span = Span::from_millis(500);
 /// How far before a wait it is looked for what had gone on.
 const BEFORE: Span = Span::from_millis(5_000);
-/// How long after a close the other side may go on without having heard of it.
-const UNHEARD: Span = Span::from_millis(1_000);
-
 /// How often a limit made a link forget something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
@@ -75,14 +73,6 @@ struct ReaderState {
     clock: SenderClock,
     /// The last silence, if its sender's clock knows nothing of it.
     unconfirmed_step: Option<ClockStep>,
-}
-
-/// The time from bytes to the kernel's ACK of them, one sample at a time (RFC 6298, section 4).
-#[derive(Clone, Debug, Default)]
-struct KernelRtt {
-    timed: Option<(u32, Timestamp)>,
-    samples: Samples,
-    baseline: Baseline,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -386,80 +376,6 @@ impl LinkTrack {
         }
     }
 
-    /// A frame behind the close.
-    fn behind_close(&mut self, closed: &Closed, seen: &SegmentSeen<'_>, mark: Mark) {
-        let is_by_closer = closed.by_leader != seen.direction.is_to_leader();
-        if is_by_closer {
-            if seen.segment.flags.contains(Flags::FIN) {
-                self.close_repeats = self.close_repeats.saturating_add(1);
-                self.close_repeats_answered += u32::from(self.is_close_heard);
-                if self.after_close.is_none() {
-                    self.last_close_repeat = Some(mark);
-                }
-            }
-            return;
-        }
-        self.is_close_heard |= match self.fin_end {
-            Some(end) => {
-                seen.segment.flags.contains(Flags::ACK)
-                    && seen.segment.ack.wrapping_sub(end).cast_signed() >= 0
-            }
-            None => seen.acked_more,
-        };
-        self.after_close.get_or_insert(mark);
-        let is_late = mark.at.since(closed.at) >= UNHEARD;
-        if !self.is_close_heard && is_late && seen.segment.flags.intersects(Flags::FIN | Flags::RST) {
-            // It gave up by itself, without having heard.
-            let by_leader = !seen.direction.is_to_leader();
-            let reset = seen.segment.flags.contains(Flags::RST);
-            self.reopen();
-            return self.close(Closed { at: mark.at, by_leader, reset, frame: mark.frame });
-        }
-        let goes_on = seen.new_bytes > 0 || seen.fate == Fate::Retransmission;
-        if !self.is_close_heard && goes_on && is_late {
-            self.reopen();
-        }
-    }
-
-    /// The other side has not heard of the close: seen from there the link goes on. (A capture from both
-    /// ends shows the last words of a host that nobody hears any more.)
-    fn reopen(&mut self) {
-        // What the learner waited for its own capture knows.
-        let both_ends_captured = self.one_way.is_some();
-        self.waits.retain(|wait| wait.ended != Ended::Closed || wait.for_leader && both_ends_captured);
-        self.closed = None;
-        self.after_close = None;
-        self.is_reopened = true;
-        self.reader.to_leader.is_over = false;
-        self.reader.to_learner.is_over &= both_ends_captured;
-    }
-
-    #[inline(always)]
-    fn time_kernel(&mut self, seen: &SegmentSeen<'_>, is_fresh: bool, is_again: bool) {
-        let segment = seen.segment;
-        let sent = self.rtt.of_mut(seen.direction);
-        if is_again {
-            // An ACK of bytes sent twice tells nothing (Karn's rule).
-            sent.timed = None;
-        } else if is_fresh && sent.timed.is_none() {
-            sent.timed = Some((segment.seq.wrapping_add(segment.len), segment.at));
-        }
-        let acked = self.rtt.of_mut(seen.direction.other());
-        if let Some((end, at)) = acked.timed
-            && segment.flags.contains(Flags::ACK)
-            && segment.ack.wrapping_sub(end).cast_signed() >= 0
-        {
-            acked.timed = None;
-            let us = segment.at.since(at).micros();
-            acked.samples.record(us);
-            let is_late = acked.baseline.is_late(us);
-            if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at)) {
-                counts.timed_acks = counts.timed_acks.saturating_add(1);
-                counts.late_acks = counts.late_acks.saturating_add(u8::from(is_late));
-            }
-        }
-    }
-
     /// New bytes of a direction: its wait is over, the next begins.
     #[inline(always)]
     fn heard(&mut self, direction: Direction, mark: Mark, clock: Option<u32>) {
@@ -538,141 +454,6 @@ impl LinkTrack {
         self.is_up_to_date
     }
 
-    /// Only a learner that was told UPTODATE answers PINGs and forwards requests.
-    fn serves(&mut self, at: Timestamp) {
-        self.is_up_to_date = true;
-        self.armed_at.get_or_insert(at);
-    }
-
-    fn set_epoch(&mut self, packet: &PacketSeen<'_>) {
-        if self.epoch.is_none()
-            && self.is_up_to_date
-            && let Some(zxid) = packet.zxid.filter(|zxid| zxid.0 != 0 && *zxid != Zxid::NONE)
-        {
-            self.epoch = Some(zxid.epoch());
-        }
-    }
-
-    fn proposal(&mut self, packet: &PacketSeen<'_>) {
-        self.set_epoch(packet);
-        if self.is_up_to_date {
-            self.role = self.role.or(Some(Role::Follower));
-        }
-        let Some(zxid) = packet.zxid else { return };
-        self.last_proposed = self.last_proposed.max(Some(zxid));
-        let counts = packet.timed && self.armed_at.is_some_and(|armed_at| packet.at >= armed_at);
-        let mut early: [Option<Answered>; 2] = [None; 2];
-        self.flight.proposal(zxid, packet.at, packet.frame, counts, |answered| {
-            if let Some(free) = early.iter_mut().find(|free| free.is_none()) {
-                *free = Some(answered);
-            }
-        });
-        for answered in early.into_iter().flatten() {
-            self.answered(&answered);
-        }
-    }
-
-    fn acked(&mut self, packet: &PacketSeen<'_>) {
-        let Some(zxid) = packet.zxid else { return };
-        if zxid.counter() == 0 {
-            // The ACK of NEWLEADER, from which on the leader keeps the shorter limit.
-            self.armed_at.get_or_insert(packet.at);
-            return;
-        }
-        self.last_acked = self.last_acked.max(Some(zxid));
-        self.answer(packet, true);
-    }
-
-    #[inline]
-    fn answer(&mut self, packet: &PacketSeen<'_>, is_ack: bool) {
-        self.set_epoch(packet);
-        let Some(zxid) = packet.zxid else { return };
-        if let Some(answered) = self.flight.answer(zxid, packet.at, packet.frame, is_ack, packet.timed) {
-            self.answered(&answered);
-        }
-    }
-
-    #[inline]
-    fn answered(&mut self, answered: &Answered) {
-        if !answered.counts {
-            return;
-        }
-        let len = self.without_steps(answered.sent_at, answered.at).since(answered.sent_at);
-        if !answered.is_ack {
-            self.commit.record(len.micros());
-            return;
-        }
-        self.ack.record(len.micros());
-        self.ack_wait(answered.sent_at, answered.sent_frame, answered.at, Ended::Heard, Some(answered.frame));
-    }
-
-    #[inline]
-    fn ack_wait(
-        &mut self,
-        start: Timestamp,
-        from: FrameRef,
-        end: Timestamp,
-        ended: Ended,
-        to: Option<FrameRef>,
-    ) {
-        let end = self.without_steps(start, end);
-        let len = end.since(start);
-        if ended == Ended::CaptureEnd && len >= clock_step::NEVER {
-            return;
-        }
-        self.note_worst(Deadline::Ack, len, start);
-        if ended == Ended::Heard && self.worst_answered.is_none_or(|(longest, _)| len > longest) {
-            self.worst_answered = Some((len, start));
-        }
-        if len >= self.remembers {
-            self.remember_ack(start, from, end, ended, to);
-        }
-    }
-
-    fn handshake(&mut self, packet: &PacketSeen<'_>) {
-        match packet.kind {
-            PacketType::FollowerInfo | PacketType::ObserverInfo => {
-                let is_follower = packet.kind == PacketType::FollowerInfo;
-                self.role = Some(if is_follower { Role::Follower } else { Role::Observer });
-                self.phases.discovery.get_or_insert(packet.at);
-                self.begin_sync();
-                let info = LearnerInfo::decode(packet.seen.get(Head::LEN..).unwrap_or_default());
-                if packet.data_len.is_some_and(|len| len >= 8) {
-                    self.learner_sid = info.sid.or(self.learner_sid);
-                }
-            }
-            PacketType::LeaderInfo => self.epoch = packet.zxid.map(Zxid::epoch).or(self.epoch),
-            PacketType::Diff | PacketType::Snap | PacketType::Trunc => {
-                self.sync = Some(match packet.kind {
-                    PacketType::Diff => Sync::Diff,
-                    PacketType::Snap => Sync::Snap,
-                    _ => Sync::Trunc,
-                });
-                self.phases.synchronization.get_or_insert(packet.at);
-                self.begin_sync();
-            }
-            PacketType::NewLeader => self.epoch = packet.zxid.map(Zxid::epoch).or(self.epoch),
-            PacketType::UpToDate => {
-                self.phases.broadcast.get_or_insert(packet.at);
-                if packet.timed {
-                    self.pings.retain(|ping| ping.at >= packet.at);
-                }
-                self.serves(packet.at);
-            }
-            _ => {}
-        }
-    }
-
-    const fn begin_sync(&mut self) {
-        self.is_up_to_date = false;
-        self.armed_at = None;
-    }
-
-    /// A snapshot of the synchronisation has ended.
-    pub const fn snapshot(&mut self, snapshot: &SnapshotSeen) {
-        self.phases.sync_bytes = Some(snapshot.bytes);
-    }
-
     /// A packet was recognised on it. What goes on is noted from here on: of strangers nobody asks.
     pub fn recognise(&mut self) {
         self.is_recognised = true;
@@ -730,69 +511,6 @@ impl LinkTrack {
         reader.last.at = reader.last.at.max(at);
         reader.deadline = deadline;
         reader.silence = Silence::default();
-    }
-
-    /// Among these bytes ACKs may have gone by unseen: a PROPOSAL without its own may have waited no longer than
-    /// up to them.
-    pub fn unread(&mut self, direction: Direction, unread: &Unread) {
-        let Unread { from, to, len } = *unread;
-        if !direction.is_to_leader() || len < ACK_LEN {
-            return;
-        }
-        let oldest = self.flight.oldest_unacked();
-        if !self.flight.doubt(to, len / ACK_LEN) {
-            return;
-        }
-        // It comes late: what was said meanwhile is taken back.
-        let is_ack = |wait: &Wait| wait.deadline == Deadline::Ack && wait.ended != Ended::Heard;
-        for wait in self.waits.iter_mut().filter(|wait| is_ack(wait) && wait.start < to && wait.end > from) {
-            (wait.end, wait.ended, wait.to) = (from.max(wait.start), Ended::Heard, None);
-        }
-        let least = self.remembers;
-        self.waits.retain(|wait| wait.deadline != Deadline::Ack || wait.len() >= least);
-        if let Some(worst) = self.worst.get_mut(Deadline::Ack as usize)
-            && worst.is_some_and(|(_, start)| start < to)
-        {
-            let waits = self.waits.iter().filter(|wait| wait.deadline == Deadline::Ack);
-            let waited = waits.map(|wait| (wait.len(), wait.start));
-            *worst = waited.chain(self.worst_answered).max_by_key(|(len, _)| *len);
-        }
-        match (oldest, self.closed) {
-            (Some(oldest), None) if oldest.at < from => {
-                self.ack_wait(oldest.at, oldest.frame, from, Ended::Heard, None);
-            }
-            (Some(_), Some(closed)) => {
-                let is_told = |start: Timestamp| {
-                    self.waits.iter().any(|wait| is_ack(wait) && (wait.start, wait.end) == (start, closed.at))
-                };
-                let oldest = self.flight.oldest_unacked().filter(|oldest| oldest.at < closed.at);
-                if let Some(oldest) = oldest.filter(|oldest| !is_told(oldest.at)) {
-                    self.ack_wait(oldest.at, oldest.frame, closed.at, Ended::Closed, Some(closed.frame));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The first FIN or RST.
-    pub fn close(&mut self, closed: Closed) {
-        self.end_waits(closed.at, Ended::Closed, Some(closed.frame));
-        self.closed = Some(closed);
-    }
-
-    fn end_waits(&mut self, at: Timestamp, ended: Ended, to: Option<FrameRef>) {
-        for direction in [Direction::ToLeader, Direction::ToLearner] {
-            // The learner may not have heard of it yet.
-            if !direction.is_to_leader() && self.one_way.is_some() && ended == Ended::Closed && to.is_some() {
-                continue;
-            }
-            if !std::mem::replace(&mut self.reader.of_mut(direction).is_over, true) {
-                self.end_wait(direction, at, ended, to);
-            }
-        }
-        if let Some(oldest) = self.flight.oldest_unacked() {
-            self.ack_wait(oldest.at, oldest.frame, at, ended, to);
-        }
     }
 
     /// When the leader last sent a PING on it.

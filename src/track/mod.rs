@@ -15,6 +15,7 @@ mod running;
 pub mod samples;
 mod server;
 mod session;
+mod summary;
 mod tick;
 pub mod timeline;
 mod vantage;
@@ -26,21 +27,19 @@ use crate::address::Address;
 use crate::common_host::CommonHost;
 use crate::dissect::{
     ByteSums, Direction, ElectionMessage, ElectionSeen, Event, LinkOpened, LinkTotals, Observer, PacketSeen,
-    PerDirection, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
+    SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
-use crate::findings::{
-    Closed, Deadline, Headroom, Link, Origin, Role, RoundTrips, Settings, Strangers, TcpCounts, Violation,
-};
+use crate::findings::{Closed, Link, Origin, Role, Settings, Strangers, Violation};
 use crate::proto::{PacketType, ServerState, Sid, config, quorum::Head};
-use crate::stream::{Closing, Fate, Slot, StreamHalfCounts};
+use crate::stream::{Closing, Fate, Slot};
 use crate::time::{Span, Timestamp};
 use election::Elections;
 use facts::CaptureFacts;
 use link::LinkTrack;
-use samples::Samples;
 use server::Servers;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use summary::{name_of, shown, shown_name};
 use tick::TickEstimator;
 use timeline::Timeline;
 use vantage::Vantages;
@@ -320,106 +319,6 @@ impl Tracker {
                 }
             }
         }
-    }
-}
-
-/// What a configuration calls a server.
-fn name_of(named: &[NamedServer], address: Address, sid: Option<Sid>) -> (Option<Sid>, Option<String>) {
-    let by_address = named.iter().find(|server| server.address.map(Address::from) == Some(address));
-    let found = by_address.or_else(|| named.iter().find(|server| Some(server.sid) == sid));
-    (found.map(|server| server.sid), found.map(|server| server.name.clone()))
-}
-
-/// What a server is called where there is one line for it.
-fn shown_name(named: &[NamedServer], address: Address, sid: Option<Sid>) -> String {
-    let (found, name) = name_of(named, address, sid);
-    let by_sid = || sid.or(found).map(|sid| format!("server.{sid}"));
-    name.or_else(by_sid).unwrap_or_else(|| address.to_string())
-}
-
-/// A link as the report shows it.
-fn shown(
-    link: &LinkTrack,
-    settings: &Settings,
-    (vantage, seen_from): (crate::findings::Vantage, Vec<Address>),
-) -> Link {
-    let round_trips = |samples: &Samples, unanswered| RoundTrips {
-        count: samples.count(),
-        unanswered,
-        quantiles: samples.quantiles(),
-    };
-    let headroom = Deadline::ALL.map(|deadline| {
-        let worst = link.worst.get(deadline as usize).copied().flatten();
-        let limit_ms = match deadline {
-            Deadline::Init => settings.init_limit_ms(),
-            _ => settings.stall_limit_ms(),
-        };
-        Headroom { limit_ms, worst_ms: worst.map(|(len, _)| len.millis()), at: worst.map(|(_, at)| at) }
-    });
-    let both_ends = |value: fn(&one_way::OneWay, Direction) -> RoundTrips| PerDirection {
-        to_leader: link.one_way.as_ref().map(|one_way| value(one_way, Direction::ToLeader)),
-        to_learner: link.one_way.as_ref().map(|one_way| value(one_way, Direction::ToLearner)),
-    };
-    let totals = link.totals;
-    let tcp = |counts: StreamHalfCounts| TcpCounts {
-        retransmits: counts.retransmits,
-        out_of_order: counts.out_of_order,
-        duplicates: counts.duplicates,
-        zero_windows: counts.zero_windows,
-    };
-    let kernel = |direction| link.kernel_rtt(direction).quantiles();
-    let rtt =
-        PerDirection { to_leader: kernel(Direction::ToLeader), to_learner: kernel(Direction::ToLearner) };
-    Link {
-        id: link.id,
-        leader: link.opened.leader,
-        learner: link.opened.learner,
-        learner_sid: link.learner_sid,
-        role: link.role,
-        opened: link.opened.at,
-        closed: link.closed,
-        picked_up: link.opened.picked_up,
-        epoch: link.epoch,
-        sync: link.sync,
-        protection: totals.map(|totals| totals.protection).unwrap_or_default(),
-        phases: link.phases,
-        records: PerDirection {
-            to_leader: link.records.to_leader.map(),
-            to_learner: link.records.to_learner.map(),
-        },
-        inferred: PerDirection {
-            to_leader: link.inferred.to_leader.map(),
-            to_learner: link.inferred.to_learner.map(),
-        },
-        ping: round_trips(&link.ping, link.pings_unanswered),
-        ack: round_trips(&link.ack, link.flight.unacked),
-        commit: round_trips(&link.commit, link.flight.uncommitted),
-        headroom,
-        tcp: totals
-            .map(|t| PerDirection { to_leader: tcp(t.tcp.to_leader), to_learner: tcp(t.tcp.to_learner) })
-            .unwrap_or_default(),
-        rtt_p50_us: PerDirection {
-            to_leader: rtt.to_leader.map(|q| q.p50),
-            to_learner: rtt.to_learner.map(|q| q.p50),
-        },
-        rtt_max_us: PerDirection {
-            to_leader: rtt.to_leader.map(|q| q.max),
-            to_learner: rtt.to_learner.map(|q| q.max),
-        },
-        bytes: totals.map(|totals| totals.bytes).unwrap_or_default(),
-        losses: totals.map(|totals| totals.losses).unwrap_or_default(),
-        tick_ms: None,
-        sessions: link.sessions,
-        vantage,
-        seen_from,
-        one_way: both_ends(|one_way, direction| {
-            let samples = one_way.delay.of(direction);
-            RoundTrips { count: samples.count(), unanswered: 0, quantiles: samples.quantiles() }
-        }),
-        lost_on_the_way: PerDirection {
-            to_leader: link.one_way.as_ref().map(|one_way| one_way.lost.to_leader),
-            to_learner: link.one_way.as_ref().map(|one_way| one_way.lost.to_learner),
-        },
     }
 }
 

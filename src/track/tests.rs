@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test fails by panicking")]
 
 use super::*;
+use crate::findings::Deadline;
 use crate::frame::FrameRef;
 use crate::proto::Zxid;
 use crate::proto::election::Notification;
