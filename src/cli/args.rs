@@ -14,11 +14,13 @@ Capture on every server, or at least on the leader (a ring of ten files of 500 M
   tcpdump -i eth0 -s 96 -C 500 -W 10 -w /var/tmp/zk.pcap -Z root 'tcp port 2888 or tcp port 3888'
 
 Then:
-  qscope replay .                      # which server stalled, when, for how long, how it ended
-  qscope replay --tz local --zoo-cfg /etc/zookeeper/conf/zoo.cfg .
+  qscope .                             # what happened, to whom, when, and what to look at next
+  qscope -v --tz local --zoo-cfg /etc/zookeeper/conf/zoo.cfg .
   qscope dump --type proposal --type ack . | head
 
-Exit codes: 0 the input was read, 1 stalls were found (only with --fail-on-stall),
+qscope PATH... is short for qscope replay PATH...
+
+Exit codes: 0 the input was read, 1 there were incidents (only with --fail-on-stall),
 2 nothing could be read or the arguments make no sense.";
 
 const REPLAY_HELP: &str = "\
@@ -33,7 +35,7 @@ Examples:
       From another host; the report comes when the capture ends.
   qscope replay --log zk1=zk1.log.gz --log 5=zookeeper.out --log-tz Europe/Berlin DIR
       With the servers' own logs: what they say to each stall, and where the wire knows better.
-  qscope replay --format json --fail-on-stall DIR > report.json || alert
+  qscope replay --json --fail-on-stall DIR > report.json || alert
       For programs.";
 
 const DUMP_HELP: &str = "\
@@ -62,7 +64,7 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Report every stall, and how near the others came, from capture files.
+    /// Report what happened, who is to blame and what to look at next, from capture files.
     #[command(after_help = REPLAY_HELP)]
     Replay(ReplayArgs),
     /// Print every record as it passes, in the manner of tcpdump.
@@ -157,12 +159,24 @@ pub(super) struct ReplayArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
 
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    pub(super) json: bool,
+
+    /// Tell everything: each stall, near misses, elections, links with their waits and round trips, files.
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+
+    /// Write text to the terminal as it is, rather than through $PAGER (less where that is not set).
+    #[arg(long)]
+    pub(super) no_pager: bool,
+
     /// Threads to work with: 1 does all in one, more share reading, dissecting and tracking. The report
     /// is the same. As a rule as many as there are processors.
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<NonZero<usize>>,
 
-    /// Exit with 1 if there is a stall.
+    /// Exit with 1 if there is an incident.
     #[arg(long)]
     pub(super) fail_on_stall: bool,
 
@@ -200,6 +214,13 @@ pub(super) struct ReplayArgs {
     pub(super) color: Color,
 }
 
+impl ReplayArgs {
+    /// The form that was asked for.
+    pub(super) const fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
 #[derive(Args, Debug)]
 pub(super) struct DumpArgs {
     #[command(flatten)]
@@ -208,6 +229,10 @@ pub(super) struct DumpArgs {
     /// Text, a line per record, or JSON lines.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
+
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    pub(super) json: bool,
 
     /// Only records of this type; may be repeated.
     ///
@@ -219,6 +244,13 @@ pub(super) struct DumpArgs {
     /// Show what is in the records: paths, sessions, votes, configurations, and the frame.
     #[arg(short, long)]
     pub(super) verbose: bool,
+}
+
+impl DumpArgs {
+    /// The form that was asked for.
+    pub(super) const fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -275,6 +307,8 @@ mod tests {
         assert_eq!(args.input.tz, TimeZone::UTC);
         assert_eq!((args.warn_at, args.format, args.color), (50, Format::Text, Color::Auto));
         assert_eq!((args.limits.tick_time, args.input.max_connections), (None, 16_384));
+        assert!(!args.verbose && !args.no_pager);
+        assert_eq!(replay("qscope replay a --json").format(), Format::Json);
         assert!(args.input.ensemble.quorum_port.is_empty(), "the dissector knows the customary ports");
     }
 
@@ -310,6 +344,7 @@ mod tests {
             "qscope replay x --tick-time -1",
             "qscope replay x --tz Mars/Olympus",
             "qscope replay x --format xml",
+            "qscope replay x --format text --json",
             "qscope replay x --max-connections 0",
             "qscope watch",
         ] {

@@ -23,7 +23,7 @@ pub(super) fn run(args: &DumpArgs) -> Result<ExitStatus, Failure> {
     let (_, hosts) = set_clocks(&mut replay);
     let files: Vec<_> = replay.files().iter().map(|file| file.path.clone()).collect();
     let options = DumpOptions {
-        is_json: args.format == Format::Json,
+        is_json: args.format() == Format::Json,
         is_verbose: args.verbose,
         types,
         servers,

@@ -15,10 +15,12 @@ mod live;
 #[path = "without_live.rs"]
 mod live;
 mod logs;
+mod pager;
 mod pipeline;
 mod progress;
 mod reader;
 mod replay;
+mod shorthand;
 mod version;
 mod zone;
 
@@ -33,6 +35,7 @@ use std::ffi::OsString;
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
+    let cli = match Cli::try_parse_from(shorthand::expanded(args)) {
         Ok(cli) => cli,
         Err(error) => {
             let error = safe_to_show(error, &args);

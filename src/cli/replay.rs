@@ -3,10 +3,10 @@
 use super::args::{Color, Format, InputArgs, LimitArgs, ReplayArgs};
 use super::config::{Config, setting_of};
 use super::exit::{ExitStatus, Failure, complain};
-use super::pipeline;
 use super::progress::Progress;
 use super::reader::FrameCounts;
 use super::zone::{self, Fold};
+use super::{pager, pipeline};
 use crate::address::Address;
 use crate::capture::{Replay, ReplayOptions};
 use crate::clocks::estimate::Estimate;
@@ -44,7 +44,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitStatus, Failure> {
         super::annotate::write(&report, args, path)?;
     }
     write(&report, args, &asked)?;
-    let is_bad = args.fail_on_stall && !report.stalls.is_empty();
+    let is_bad = args.fail_on_stall && !(report.stalls.is_empty() && report.incidents.is_empty());
     Ok(if is_bad { ExitStatus::StallsFound } else { ExitStatus::Done })
 }
 
@@ -206,22 +206,23 @@ fn check_choice(choice: &ServerChoice, config: &Config, report: &Report) -> Resu
 }
 
 fn write(report: &Report, args: &ReplayArgs, asked: &Request) -> Result<(), Failure> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    match args.format {
-        Format::Json => json::write(report, &mut out)?,
-        Format::Text => {
-            let digits = Digits::of(report.input.files.iter().any(|file| file.nanos));
-            let style = text::Style {
-                clock: WallClock { zone: args.input.tz.clone(), digits },
-                is_coloured: is_coloured(args.color),
-                warn_at_percent: args.warn_at,
-                selection: asked.selection.clone(),
-            };
-            text::write(report, &style, &mut out)?;
-        }
+    if args.format() == Format::Json {
+        let mut out = BufWriter::new(io::stdout().lock());
+        json::write(report, &mut out)?;
+        out.flush()?;
+        return Ok(());
     }
-    out.flush()?;
-    Ok(())
+    let digits = Digits::of(report.input.files.iter().any(|file| file.nanos));
+    let style = text::Style {
+        clock: WallClock { zone: args.input.tz.clone(), digits },
+        is_coloured: is_coloured(args.color),
+        warn_at_percent: args.warn_at,
+        is_verbose: args.verbose,
+        selection: asked.selection.clone(),
+    };
+    let mut page = Vec::new();
+    text::write(report, &style, &mut page)?;
+    Ok(pager::write(&page, !args.no_pager)?)
 }
 
 /// Whether to write colours: on a terminal that can, unless asked otherwise (<https://no-color.org>).

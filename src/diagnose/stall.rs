@@ -170,17 +170,12 @@ pub(super) fn election_after(
     elections.iter().position(|election| election.start >= start && election.start <= until)
 }
 
-/// Waits from `percent` of their deadline up to it, largest share first.
+/// Waits from `percent` of their deadline up to it, largest share first; those in the time of a stall too
+/// ([`Report::stall_of`](crate::findings::Report::stall_of)).
 pub(super) fn near_misses(links: &[LinkTrack], settings: &Settings, percent: u32) -> Vec<NearMiss> {
     let mut near: Vec<NearMiss> = Vec::new();
     for link in links {
-        let over: Vec<&Wait> =
-            link.waits.iter().filter(|wait| wait.len() > limit(wait.deadline, settings)).collect();
         for wait in &link.waits {
-            // What belongs to a stall is told with it.
-            if over.iter().any(|stall| wait.start < stall.end && stall.start < wait.end) {
-                continue;
-            }
             let limit = limit(wait.deadline, settings);
             let share = wait.len().nanos().saturating_mul(100);
             if share >= limit.nanos().saturating_mul(i64::from(percent)) && wait.len() <= limit {

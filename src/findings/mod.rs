@@ -25,7 +25,7 @@ pub use violation::{Breach, Violation};
 
 use crate::address::Address;
 use crate::proto::{Sid, Zxid};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use incident::{Coverage, Incident, Outage, Sessions};
 use log::{LogLine, LogVerdict};
 use std::collections::BTreeMap;
@@ -67,6 +67,19 @@ pub struct Report {
     pub clock_steps: Vec<ClockStep>,
     /// Counters of limits that were reached, by name; only those above 0.
     pub limits_hit: BTreeMap<&'static str, u64>,
+}
+
+impl Report {
+    /// The stall of the same link in whose time a near miss lies: another deadline of the same silence.
+    #[must_use]
+    pub fn stall_of(&self, miss: &NearMiss) -> Option<u32> {
+        let end = miss.at.plus(Span::from_millis(i64::try_from(miss.wait_ms).unwrap_or(i64::MAX)));
+        let is_its = |stall: &&Stall| {
+            let is_over_before = stall.end.is_some_and(|over| over < miss.at);
+            stall.links.contains(&miss.link) && stall.start <= end && !is_over_before
+        };
+        self.stalls.iter().find(is_its).map(|stall| stall.id)
+    }
 }
 
 /// Where a setting came from.
@@ -275,6 +288,20 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::ProcessStalled,
+        Self::DiskSlow,
+        Self::NetworkCut,
+        Self::NetworkLoss,
+        Self::NetworkSlow,
+        Self::SyncSlow,
+        Self::NetworkMtu,
+        Self::ProcessEnded,
+        Self::LinkReset,
+        Self::Unknown,
+    ];
+
     /// Its name in the report.
     #[must_use]
     pub const fn name(self) -> &'static str {

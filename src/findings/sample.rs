@@ -3,6 +3,10 @@
 use crate::address::{Address, Endpoint};
 use crate::capture::{Compression, FileInfo};
 use crate::dissect::{ByteSums, FramingLoss, FramingLosses, PerDirection, Protection};
+use crate::findings::incident::{
+    ClosedBy, Confidence, Coverage, Incident, Outage, OutageKind, Session, SessionServer, Sessions,
+    StallCoverage,
+};
 use crate::findings::{
     Breach, Cause, Closed, Context, Deadline, Election, End, Evidence, Headroom, Input, KnownBy, LearnerLoad,
     Link, NearMiss, Note, Origin, Outcome, Phases, Quantiles, Report, Role, RoleSpan, RoundTrips, Server,
@@ -42,10 +46,18 @@ pub(crate) fn report() -> Report {
     observer.protection = Protection::Tls;
     observer.ping = RoundTrips::default();
     Report {
-        incidents: Vec::new(),
-        outages: Vec::new(),
-        coverage: super::incident::Coverage::default(),
-        sessions: super::incident::Sessions::default(),
+        incidents: vec![incident()],
+        outages: vec![Outage {
+            id: 1,
+            kind: OutageKind::NoLeader,
+            start: at(32_500),
+            end: Some(at(44_100)),
+            duration_ms: 11_600,
+            incident: Some(1),
+            is_certain: true,
+        }],
+        coverage: coverage(),
+        sessions: Sessions { seen: 30, list: vec![session()] },
         input: input(),
         settings: Settings {
             tick_ms: 2_000,
@@ -237,6 +249,56 @@ fn stall() -> Stall {
         },
         log: Vec::new(),
         log_says: Vec::new(),
+    }
+}
+
+/// zk1 stood still.
+pub(crate) fn incident() -> Incident {
+    Incident {
+        id: 1,
+        root: Cause::ProcessStalled,
+        suspect: Some(Suspect::Host(address(1))),
+        confidence: Confidence::Proven,
+        start: at(32_512),
+        end: Some(at(47_560)),
+        duration_ms: 15_048,
+        stalls: vec![1],
+        links: vec![1],
+        elections: vec![0],
+        outages: vec![1],
+        why: Vec::new(),
+        evidence: stall().evidence,
+        count: 1,
+    }
+}
+
+fn coverage() -> Coverage {
+    Coverage {
+        stalls: StallCoverage::Full,
+        hosts: vec![address(3)],
+        hosts_expected: Some(4),
+        links_seen: 3,
+        links_expected: Some(3),
+        from: Some(at(0)),
+        to: Some(at(74_743)),
+        gaps: Vec::new(),
+        blind: Vec::new(),
+    }
+}
+
+fn session() -> Session {
+    Session {
+        id: 0x1000_02a0_0000_0001,
+        timeout_ms: Some(12_000),
+        servers: vec![
+            SessionServer { address: address(1), from: at(2_000), to: at(32_000) },
+            SessionServer { address: address(2), from: at(45_000), to: at(74_000) },
+        ],
+        created: Some(at(1_900)),
+        closed: Some(at(74_500)),
+        closed_by: Some(ClosedBy::Expiry),
+        expired_after_ms: Some(42_500),
+        incident: Some(1),
     }
 }
 

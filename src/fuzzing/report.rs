@@ -84,6 +84,7 @@ fn as_text(report: &Report) -> String {
         clock: WallClock { zone: TimeZone::UTC, digits: Digits::Six },
         is_coloured: false,
         warn_at_percent: 50,
+        is_verbose: true,
         selection: Selection::default(),
     };
     let mut out = Vec::new();

@@ -1,8 +1,8 @@
 //! The report and the forms in which it is written.
 //!
-//! [`json`] and [`text`] write what was found ([`crate::findings`]) in the sentences of [`wording`], [`dump`] writes records as they pass, [`live`]
-//! is what is told while a capture runs, [`annotated`] writes the frames themselves. Everything that comes off the
-//! wire or from a file's name reaches a terminal through [`escape`] only.
+//! [`json`] and [`text`] write what was found ([`crate::findings`]), [`dump`] writes records as they pass, [`live`]
+//! is what is told while a capture runs, [`annotated`] writes the frames themselves. Their sentences are those of
+//! [`wording`]. Everything that comes off the wire or from a file's name reaches a terminal through [`escape`] only.
 
 pub mod annotated;
 pub mod clock;

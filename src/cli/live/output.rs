@@ -40,6 +40,7 @@ impl Output {
                     clock,
                     is_coloured: is_coloured(args.color),
                     warn_at_percent: args.warn_at,
+                    is_verbose: true,
                     selection: Selection::default(),
                 },
             },

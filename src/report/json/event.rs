@@ -170,16 +170,19 @@ pub(super) struct NearMissView {
     at: String,
     wait_ms: u64,
     limit_ms: u64,
+    /// The stall in whose time it lies.
+    stall: Option<u32>,
 }
 
 impl NearMissView {
-    pub(super) fn of(miss: &NearMiss, ctx: &ViewContext<'_>) -> Self {
+    pub(super) fn of(miss: &NearMiss, stall: Option<u32>, ctx: &ViewContext<'_>) -> Self {
         Self {
             link: miss.link,
             deadline: miss.deadline.name(),
             at: ctx.time(miss.at),
             wait_ms: miss.wait_ms,
             limit_ms: miss.limit_ms,
+            stall,
         }
     }
 }

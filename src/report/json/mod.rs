@@ -14,7 +14,7 @@ use super::clock::{Digits, rfc3339};
 use super::escape;
 use super::wording::Names;
 use crate::dissect::PerDirection;
-use crate::findings::{Election, Link, NearMiss, Report, Stall, Violation};
+use crate::findings::{Election, Link, Report, Stall, Violation};
 use crate::time::Timestamp;
 use event::{ElectionView, NearMissView, StallView, ViolationView};
 use input::{InputView, ServerView, SettingsView};
@@ -107,7 +107,7 @@ struct ReportView<'a> {
     servers: Vec<ServerView<'a>>,
     links: Each<'a, Link, LinkView>,
     stalls: Each<'a, Stall, StallView<'a>>,
-    near_misses: Each<'a, NearMiss, NearMissView>,
+    near_misses: Vec<NearMissView>,
     elections: Each<'a, Election, ElectionView>,
     violations: Each<'a, Violation, ViolationView<'a>>,
     limits_hit: &'a BTreeMap<&'static str, u64>,
@@ -122,7 +122,11 @@ impl<'a> ReportView<'a> {
             servers: report.servers.iter().map(|server| ServerView::of(server, ctx)).collect(),
             links: Each { items: &report.links, ctx, view: LinkView::of },
             stalls: Each { items: &report.stalls, ctx, view: StallView::of },
-            near_misses: Each { items: &report.near_misses, ctx, view: NearMissView::of },
+            near_misses: report
+                .near_misses
+                .iter()
+                .map(|miss| NearMissView::of(miss, report.stall_of(miss), ctx))
+                .collect(),
             elections: Each { items: &report.elections, ctx, view: ElectionView::of },
             violations: Each { items: &report.violations, ctx, view: ViolationView::of },
             limits_hit: &report.limits_hit,

@@ -5,7 +5,7 @@ use super::stall;
 use crate::findings::{NearMiss, Report};
 use crate::report::clock;
 use crate::report::{escape, wording};
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 use std::fmt::Write;
 
 /// Near misses shown, the worst first.
@@ -28,10 +28,9 @@ pub(super) fn near_misses(page: &mut Page<'_>) {
     for Group { worst, number, first, last } in groups.iter().take(NEAR_MISSES) {
         let Some(link) = page.link(worst.link) else { continue };
         let share = format!("{:>3} %", percent(worst.wait_ms, worst.limit_ms));
+        let (waited, limit) = clock::against(worst.wait_ms, worst.limit_ms);
         let mut line = format!(
-            "{} of {}, {} with {}, {}: {}",
-            clock::millis(worst.wait_ms),
-            clock::millis(worst.limit_ms),
+            "{waited} of {limit}, {} with {}, {}: {}",
             page.name(link.learner.address),
             page.name(link.leader.address),
             page.clock().full(worst.at),
@@ -47,6 +46,11 @@ pub(super) fn near_misses(page: &mut Page<'_>) {
     more(page, groups.len(), NEAR_MISSES);
 }
 
+/// How many near misses are told.
+pub(super) fn near_miss_count(report: &Report) -> usize {
+    groups(report).len()
+}
+
 /// Near misses of one link against one deadline.
 struct Group<'a> {
     worst: &'a NearMiss,
@@ -58,7 +62,7 @@ struct Group<'a> {
 /// Near misses by link and deadline, the worst first; those inside a stall of the same link belong to it.
 fn groups(report: &Report) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for miss in report.near_misses.iter().filter(|miss| !is_in_stall(report, miss)) {
+    for miss in report.near_misses.iter().filter(|miss| report.stall_of(miss).is_none()) {
         let is_same =
             |group: &&mut Group<'_>| (group.worst.link, group.worst.deadline) == (miss.link, miss.deadline);
         match groups.iter_mut().find(is_same) {
@@ -72,14 +76,6 @@ fn groups(report: &Report) -> Vec<Group<'_>> {
         }
     }
     groups
-}
-
-fn is_in_stall(report: &Report, miss: &NearMiss) -> bool {
-    let end = miss.at.plus(Span::from_millis(i64::try_from(miss.wait_ms).unwrap_or(i64::MAX)));
-    report.stalls.iter().any(|stall| {
-        let is_over_before = stall.end.is_some_and(|over| over < miss.at);
-        stall.links.contains(&miss.link) && stall.start <= end && !is_over_before
-    })
 }
 
 pub(super) fn elections(page: &mut Page<'_>) {

@@ -42,15 +42,16 @@ impl Lines {
             What::Start { source, filter } if filter.is_empty() => format!("watching {source}"),
             What::Start { source, filter } => format!("watching {source}: {filter}"),
             What::Warning(wait) => warning(wait),
-            What::WarningOver(wait) => format!(
-                "{} was heard by {} again after {} ({}, {} % of {})",
-                wait.subject.name,
-                wait.waiter.name,
-                clock::millis(wait.wait_ms),
-                wait.deadline.name(),
-                percent(wait.wait_ms, wait.limit_ms),
-                clock::millis(wait.limit_ms)
-            ),
+            What::WarningOver(wait) => {
+                let (waited, limit) = clock::against(wait.wait_ms, wait.limit_ms);
+                format!(
+                    "{} was heard by {} again after {waited} ({}, {} % of {limit})",
+                    wait.subject.name,
+                    wait.waiter.name,
+                    wait.deadline.name(),
+                    percent(wait.wait_ms, wait.limit_ms),
+                )
+            }
             What::Stall(news) => self.stall(news),
             What::StallOver(news) => self.stall_over(news),
             What::Election { by } => format!("{} looks for a leader", names(by)),
@@ -89,13 +90,12 @@ impl Lines {
         let end = stall.end.map_or_else(String::new, |end| format!(" to {}", self.time(end, stall.start)));
         let so =
             if stall.outcome == Outcome::Open { "lost from sight" } else { wording::outcome(stall.outcome) };
+        let (lasted, limit) = clock::against(stall.duration_ms, stall.limit_ms);
         format!(
-            "#{} {} from {}{end}, {} (limit {}); {so}. {}",
+            "#{} {} from {}{end}, {lasted} (limit {limit}); {so}. {}",
             stall.id,
             who(news),
             self.clock.time(stall.start),
-            clock::millis(stall.duration_ms),
-            clock::millis(stall.limit_ms),
             verdict(news),
         )
     }
@@ -123,13 +123,12 @@ const fn word(what: &What) -> (&'static str, u8) {
 }
 
 fn warning(wait: &NearWait) -> String {
+    let (waited, limit) = clock::against(wait.wait_ms, wait.limit_ms);
     format!(
-        "{} hears nothing from {} for {} ({} % of {}): {}: {}",
+        "{} hears nothing from {} for {waited} ({} % of {limit}): {}: {}",
         wait.waiter.name,
         wait.subject.name,
-        clock::millis(wait.wait_ms),
         percent(wait.wait_ms, wait.limit_ms),
-        clock::millis(wait.limit_ms),
         wait.deadline.name(),
         wording::deadline(wait.deadline)
     )

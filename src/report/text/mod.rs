@@ -1,9 +1,11 @@
 //! The report as text, for a terminal 100 columns wide.
 //!
-//! First what happened, then how near the others came, then what was read and what could not be: a
-//! reader who was just woken stops after the first lines and knows. Long lists are cut, and say how
-//! long they are. Nothing that came off the wire is written but through [`escape`](super::escape).
+//! The first screen is the answer: what happened, what followed, what to look at next, and what the captures can tell.
+//! A reader who was just woken stops there and knows. The rest comes with [`Style::is_verbose`], in order of need.
+//! Long lists are cut, and say how long they are. Nothing that came off the wire is written but through
+//! [`escape`](super::escape).
 
+mod answer;
 mod clock;
 mod context;
 mod event;
@@ -13,6 +15,7 @@ mod link;
 pub mod live;
 mod log;
 mod page;
+mod session;
 mod stall;
 
 use super::clock::WallClock;
@@ -32,6 +35,8 @@ pub struct Style {
     pub is_coloured: bool,
     /// From which share of a deadline on a wait is a near miss.
     pub warn_at_percent: u32,
+    /// Whether everything is told, rather than the first screen.
+    pub is_verbose: bool,
     /// What was left out of the report.
     pub selection: Selection,
 }
@@ -42,14 +47,17 @@ pub struct Style {
 /// What the writer says.
 pub fn write(report: &Report, style: &Style, out: &mut impl Write) -> io::Result<()> {
     let mut page = Page::new(report, style);
-    stall::write(&mut page);
-    hint::write(&mut page);
-    event::near_misses(&mut page);
-    link::write(&mut page);
-    clock::on_the_way(&mut page);
-    event::elections(&mut page);
-    event::violations(&mut page);
-    input::write(&mut page);
+    answer::write(&mut page);
+    if style.is_verbose {
+        stall::write(&mut page);
+        event::near_misses(&mut page);
+        event::elections(&mut page);
+        event::violations(&mut page);
+        link::write(&mut page);
+        clock::on_the_way(&mut page);
+        session::write(&mut page);
+        input::write(&mut page);
+    }
     out.write_all(page.text.as_bytes())
 }
 

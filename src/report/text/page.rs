@@ -5,9 +5,11 @@ use crate::address::Address;
 use crate::findings::{Link, Report};
 use crate::frame::FrameRef;
 use crate::report::clock::WallClock;
+use crate::report::wording::Names;
 use crate::report::{escape, short_paths};
 use crate::time::Timestamp;
-use std::collections::BTreeMap;
+
+pub(super) use crate::report::wording::number::{bytes, count, grouped, percent};
 
 /// A colour, or a weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,22 +44,18 @@ pub(super) struct Page<'a> {
     pub(super) report: &'a Report,
     pub(super) style: &'a Style,
     pub(super) text: String,
-    names: BTreeMap<Address, String>,
+    pub(super) names: Names,
     files: Vec<String>,
 }
 
 impl<'a> Page<'a> {
     pub(super) fn new(report: &'a Report, style: &'a Style) -> Self {
-        let named = report.servers.iter().filter_map(|server| {
-            let name = server.name.as_deref()?;
-            Some((server.address, escape::text(name).into_owned()))
-        });
         let paths = report.input.files.iter().map(|file| file.path.as_str());
         Self {
             report,
             style,
             text: String::new(),
-            names: named.collect(),
+            names: Names::of(report),
             files: short_paths(paths).iter().map(|path| escape::text(path).into_owned()).collect(),
         }
     }
@@ -71,18 +69,18 @@ impl<'a> Page<'a> {
         if self.style.is_coloured { format!("\x1b[{}m{text}\x1b[0m", paint.code()) } else { text.to_owned() }
     }
 
-    /// A server's name, else its address.
+    /// What a server is called, safe to show.
     pub(super) fn name(&self, address: Address) -> String {
-        self.names.get(&address).cloned().unwrap_or_else(|| address.to_string())
+        escape::text(&self.names.name(address)).into_owned()
     }
 
     /// A server's name with all that identifies it: `zk1 (10.255.0.101, sid 1)`.
     pub(super) fn full_name(&self, address: Address) -> String {
         let server = self.report.servers.iter().find(|server| server.address == address);
         let sid = server.and_then(|server| server.sid).map(|sid| format!("sid {sid}"));
-        let beside = self.names.contains_key(&address).then(|| address.to_string());
-        let more: Vec<_> = beside.into_iter().chain(sid).collect();
         let name = self.name(address);
+        let beside = Some(address.to_string()).filter(|address| *address != name);
+        let more: Vec<_> = beside.into_iter().chain(sid).collect();
         if more.is_empty() { name } else { format!("{name} ({})", more.join(", ")) }
     }
 
@@ -154,6 +152,17 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// A text folded at words, whose further lines stand farther to the right than its first.
+    pub(super) fn hanging(&mut self, first: usize, rest: usize, text: &str) {
+        let mut indent = first;
+        for line in fold(text, COLUMNS.saturating_sub(rest.max(first))) {
+            self.text.push_str(&" ".repeat(indent));
+            self.text.push_str(&line);
+            self.text.push('\n');
+            indent = rest;
+        }
+    }
+
     /// A paragraph.
     pub(super) fn paragraph(&mut self, indent: usize, text: &str) {
         self.labelled(indent, "", 0, text);
@@ -183,7 +192,7 @@ fn fold(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Characters that are seen: without our own colours.
-fn visible_len(text: &str) -> usize {
+pub(super) fn visible_len(text: &str) -> usize {
     let mut len = 0;
     let mut in_colour = false;
     for c in text.chars() {
@@ -207,44 +216,6 @@ pub(super) fn fit(text: &str, width: usize) -> String {
     short
 }
 
-/// A number and what it counts: `1 stall`, `2 stalls`.
-pub(super) fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
-}
-
-/// A number with its digits in groups: `1,135,969`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Bytes as people say them: `512 B`, `1.1 MB`.
-pub(super) fn bytes(number: u64) -> String {
-    const UNITS: [(u64, &str); 4] =
-        [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
-    for (size, unit) in UNITS {
-        if number >= size {
-            return format!("{}.{} {unit}", number / size, number % size / (size / 10));
-        }
-    }
-    format!("{number} B")
-}
-
-/// A share in whole percent, rounded down, so that 100 means all.
-pub(super) const fn percent(part: u64, whole: u64) -> u64 {
-    match part.saturating_mul(100).checked_div(whole) {
-        Some(share) => share,
-        None => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,10 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_readable() {
-        assert_eq!([grouped(0), grouped(999), grouped(1_135_969)], ["0", "999", "1,135,969"]);
-        assert_eq!([bytes(999), bytes(1_135_969), bytes(42_000_000_000)], ["999 B", "1.1 MB", "42.0 GB"]);
-        assert_eq!([percent(9_999, 10_000), percent(1, 0)], [99, 0]);
+    fn long_names_lose_their_ends() {
         assert_eq!([fit("zk1", 5), fit("zookeeper-1", 5)], ["zk1  ", "zook~"]);
     }
 }

@@ -1,8 +1,8 @@
-//! What happened: the stalls, newest first, or that there was none.
+//! The stalls one by one, newest first: every wait that passed a deadline, whatever its root.
 
 use super::page::{Page, Paint, count, percent};
 use crate::address::Address;
-use crate::findings::{Deadline, Election, Headroom, Link, Stall, Suspect};
+use crate::findings::{Deadline, Election, Stall, Suspect};
 use crate::report::clock;
 use crate::report::{escape, wording};
 
@@ -17,11 +17,8 @@ const LABEL: usize = 10;
 
 pub(super) fn write(page: &mut Page<'_>) {
     let report = page.report;
-    if report.links.is_empty() {
-        return nothing(page);
-    }
     if report.stalls.is_empty() {
-        return none(page);
+        return;
     }
     let number = report.stalls.len();
     let heading = count(number as u64, "STALL", "STALLS");
@@ -40,56 +37,6 @@ pub(super) fn write(page: &mut Page<'_>) {
     if let Some(more) = number.checked_sub(FULL + BRIEF).filter(|more| *more > 0) {
         page.paragraph(2, &format!("and {more} earlier ones; --to, --server or --format json show them"));
     }
-}
-
-/// There was nobody to stall.
-fn nothing(page: &mut Page<'_>) {
-    let ports = "Learners dial their leader's quorum port, 2888 by custom: --quorum-port names another, \
-                 --zoo-cfg takes it from the configuration.";
-    let is_chosen = page.style.selection.server.is_some();
-    let who = if is_chosen { " of that server" } else { "" };
-    let line =
-        page.paint(Paint::Yellow, &format!("No connection between a leader and a learner{who} was seen."));
-    page.line(&line);
-    if !is_chosen {
-        page.paragraph(0, ports);
-    }
-}
-
-/// The one line for a quiet night.
-fn none(page: &mut Page<'_>) {
-    let report = page.report;
-    let good = page.paint(Paint::Green, "No stall.");
-    let mut line = good;
-    if let Some((link, deadline, headroom, worst)) = nearest(page) {
-        let used = percent(worst, headroom.limit_ms);
-        let at = headroom.at.map_or_else(String::new, |at| format!(", from {}", page.clock().full(at)));
-        line.push_str(&format!(
-            " Nearest to a deadline: {} with {}, {} of {} ({used} %, so {} % headroom){at}: {}.",
-            page.name(link.learner.address),
-            page.name(link.leader.address),
-            clock::millis(worst),
-            clock::millis(headroom.limit_ms),
-            100_u64.saturating_sub(used),
-            wording::deadline(deadline),
-        ));
-    }
-    if let Some((first, last)) = report.input.first.zip(report.input.last) {
-        let times = format!(" Seen: {} to {}", page.clock().full(first), page.clock().beside(last, first));
-        line.push_str(&format!("{times} {}.", page.clock().zone_name(Some(first))));
-    }
-    page.paragraph(0, &line);
-}
-
-/// The wait that came nearest to its deadline.
-fn nearest<'a>(page: &Page<'a>) -> Option<(&'a Link, Deadline, &'a Headroom, u64)> {
-    let waits = page.report.links.iter().flat_map(|link| {
-        let each = Deadline::ALL.into_iter().zip(&link.headroom);
-        each.filter_map(move |(deadline, headroom)| Some((link, deadline, headroom, headroom.worst_ms?)))
-    });
-    // In thousandths, since whole percents tie; the first of equals.
-    let share = |worst: u64, limit: u64| worst.saturating_mul(1_000) / limit.max(1);
-    waits.min_by_key(|(_, _, headroom, worst)| std::cmp::Reverse(share(*worst, headroom.limit_ms)))
 }
 
 fn full(page: &mut Page<'_>, stall: &Stall) {
@@ -172,10 +119,10 @@ fn when(page: &Page<'_>, stall: &Stall) -> String {
         Some(end) => format!("to {}", clock.beside(end, stall.start)),
         None => "and on to the end of the capture".to_owned(),
     };
-    let length = page.paint(Paint::Bold, &clock::millis(stall.duration_ms));
-    let limit = clock::millis(stall.limit_ms);
+    let (length, limit) = clock::against(stall.duration_ms, stall.limit_ms);
+    let length = page.paint(Paint::Bold, &length);
     let share = percent(stall.duration_ms, stall.limit_ms);
-    format!("{start} {to}: {length}, limit {limit} ({share} %)")
+    format!("{start} {to}: {length}, {share} % of its limit of {limit}")
 }
 
 fn evidence(page: &mut Page<'_>, stall: &Stall) {

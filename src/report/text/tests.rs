@@ -1,11 +1,13 @@
 use super::*;
 use crate::address::Address;
+use crate::findings::incident::{Blind, Confidence, Incident, Reason, StallCoverage};
 use crate::findings::{
-    Deadline, NearMiss, Origin, Stall,
+    Cause, Deadline, NearMiss, Origin, Stall, Suspect,
     log::{LogSays, LogVerdict},
     sample::{self, address, at},
 };
 use crate::report::clock::Digits;
+use crate::report::wording::IncidentWords;
 use crate::time::Timestamp;
 use jiff::tz::TimeZone;
 use std::fs;
@@ -18,8 +20,27 @@ fn style() -> Style {
         clock: WallClock { zone: TimeZone::UTC, digits: Digits::Six },
         is_coloured: false,
         warn_at_percent: 50,
+        is_verbose: true,
         selection: Selection::default(),
     }
+}
+
+fn first_screen() -> Style {
+    Style { is_verbose: false, ..style() }
+}
+
+/// A report of a quiet night.
+fn quiet() -> Report {
+    let mut report = sample::report();
+    report.incidents.clear();
+    report.outages.clear();
+    report.stalls.clear();
+    report.near_misses.clear();
+    report.violations.clear();
+    report.elections.clear();
+    report.limits_hit.clear();
+    report.links.remove(0);
+    report
 }
 
 fn written(report: &Report, style: &Style) -> String {
@@ -41,22 +62,103 @@ fn longest_line(text: &str) -> usize {
 }
 
 #[test]
-fn a_stall_is_told_first_and_all_fits_the_terminal() {
+fn the_first_screen_is_the_answer() {
+    let text = written(&sample::report(), &first_screen());
+    is_golden("first_screen.txt", &text);
+    assert!(text.starts_with("FOLLOWER zk1 STOOD STILL "), "{text}");
+    assert!(text.lines().count() <= 24 && longest_line(&text) <= COLUMNS);
+}
+
+#[test]
+fn the_rest_comes_with_verbose_and_all_fits_the_terminal() {
     let text = written(&sample::report(), &style());
-    is_golden("stall.txt", &text);
+    is_golden("verbose.txt", &text);
     assert!(longest_line(&text) <= COLUMNS);
+    let of = |heading: &str| text.find(heading).unwrap();
+    let headings = [
+        "\n1 STALL",
+        "\n1 NEAR MISS",
+        "\n1 ELECTION",
+        "\n1 VIOLATION",
+        "\nLINKS",
+        "\nROUND TRIPS",
+        "\n30 CLIENT",
+        "\nREAD",
+    ];
+    assert!(headings.windows(2).all(|two| of(two[0]) < of(two[1])), "{text}");
+}
+
+#[test]
+fn several_incidents_are_numbered_newest_last_and_the_worst_is_named_first() {
+    let mut report = sample::report();
+    let mut late = sample::incident();
+    (late.id, late.start, late.end) = (2, at(60_000), Some(at(62_040)));
+    (late.root, late.suspect) =
+        (Cause::NetworkLoss, Some(Suspect::Path(sample::address(2), sample::address(3))));
+    (late.duration_ms, late.outages, late.stalls, late.elections) =
+        (2_040, Vec::new(), Vec::new(), Vec::new());
+    late.confidence = Confidence::Likely;
+    late.why = vec![Reason::RunnerUp {
+        cause: Cause::ProcessStalled,
+        suspect: Some(Suspect::Host(sample::address(2))),
+    }];
+    report.incidents.push(late);
+    let text = written(&report, &first_screen());
+    is_golden("incidents.txt", &text);
+    assert!(longest_line(&text) <= COLUMNS);
+    report.incidents = (1..=300).map(|id| Incident { id, ..sample::incident() }).collect();
+    let text = written(&report, &first_screen());
+    assert!(text.lines().count() < 120, "{}", text.lines().count());
+    assert!(text.contains("\n252 earlier ones: "), "{text}");
+    assert!(text.find("#299 ").unwrap() < text.rfind("#300 ").unwrap());
+}
+
+#[test]
+fn no_stall_is_said_only_where_one_would_have_shown() {
+    let mut report = quiet();
+    report.coverage.stalls = StallCoverage::Partial;
+    report.coverage.blind = vec![Blind::Bystander { unseen: 3 }, Blind::Tls { links: 1 }];
+    let text = written(&report, &first_screen());
+    is_golden("partly_seen.txt", &text);
+    report.coverage.stalls = StallCoverage::None;
+    report.coverage.blind = vec![Blind::SnaplenTooShort { snaplen: 64 }];
+    let text = written(&report, &first_screen());
+    is_golden("not_seen.txt", &text);
+    assert!(!text.contains("No stall"), "{text}");
+}
+
+#[test]
+fn each_root_has_its_own_words() {
+    let mut report = sample::report();
+    let (a, b) = (sample::address(1), sample::address(3));
+    let suspects = [
+        Some(Suspect::Host(a)),
+        Some(Suspect::Host(b)),
+        Some(Suspect::HostNetwork(b)),
+        Some(Suspect::Path(a, b)),
+        Some(Suspect::OneWay(b, a)),
+        None,
+    ];
+    let mut all = String::new();
+    for root in Cause::ALL {
+        for suspect in suspects {
+            report.incidents = vec![Incident { root, suspect, ..sample::incident() }];
+            let words = IncidentWords::new(&report, style().clock);
+            let incident = &report.incidents[0];
+            let lines = [words.summary(incident), words.followed(incident).join("; ")];
+            for line in lines.into_iter().chain(words.checks(incident)) {
+                all.push_str(&line);
+                all.push('\n');
+            }
+            all.push('\n');
+        }
+    }
+    is_golden("roots.txt", &all);
 }
 
 #[test]
 fn no_stall_is_one_line_with_the_least_headroom() {
-    let mut report = sample::report();
-    report.stalls.clear();
-    report.near_misses.clear();
-    report.violations.clear();
-    report.elections.clear();
-    report.limits_hit.clear();
-    report.links.remove(0);
-    let text = written(&report, &style());
+    let text = written(&quiet(), &first_screen());
     is_golden("no_stall.txt", &text);
     assert!(longest_line(&text) <= COLUMNS);
 }
@@ -99,7 +201,7 @@ fn hundreds_of_links_do_not_flood() {
         report.links.push(link);
     }
     let text = written(&report, &style());
-    assert!(text.lines().count() < 120, "{}", text.lines().count());
+    assert!(text.lines().count() < 140, "{}", text.lines().count());
     assert!(text.contains("and 375 links more, none of which used more than 10 % of a deadline"), "{text}");
     assert!(text.contains("100 %"), "the link of the stall is among those shown");
 }
@@ -110,7 +212,7 @@ fn many_stalls_are_cut_and_counted_newest_first() {
     let first = report.stalls[0].clone();
     report.stalls = (1..=300_u32).map(|id| Stall { id, start: at(i64::from(id)), ..first.clone() }).collect();
     let text = written(&report, &style());
-    assert!(text.starts_with("300 STALLS"), "{text}");
+    assert!(text.contains("\n300 STALLS"), "{text}");
     assert!(text.find("#300 ").unwrap() < text.find("#299 ").unwrap());
     assert!(text.contains("and 88 earlier ones"), "{text}");
 }
