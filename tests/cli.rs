@@ -105,7 +105,7 @@ fn one_thread_and_many_give_the_same_report() {
     {
         for format in ["json", "text"] {
             let with =
-                |threads| run(&["replay", "--threads", threads, "--format", format], &[&folder]).stdout;
+                |threads| run(&["replay", "-v", "--threads", threads, "--format", format], &[&folder]).stdout;
             let one = with("1");
             assert!(one.len() > 500, "{}", folder.display());
             assert!(one == with("2") && one == with("8"), "{} as {format}", folder.display());
@@ -245,6 +245,43 @@ fn colour_is_for_terminals_and_for_those_who_ask() {
     assert!(!plain.contains('\x1b'));
     assert!(plain.lines().all(|line| line.chars().count() <= 100), "{plain}");
     assert!(stdout(&run(&["replay", "--color", "always"], &[&healthy()])).contains('\x1b'));
+}
+
+#[test]
+fn a_path_alone_is_replayed_and_json_is_short_for_its_format() {
+    let whole = run(&["replay", "--format", "json"], &[&healthy()]);
+    for args in [&["--json"][..], &["--format", "json"], &["replay", "--json"]] {
+        let short = run(args, &[&healthy()]);
+        assert!(short.stdout == whole.stdout && code(&short) == 0, "{args:?}");
+    }
+    let text = stdout(&run(&["replay"], &[&frozen()]));
+    assert_eq!(stdout(&run(&[], &[&frozen()])), text);
+    let slip = run(&["repaly"], &[&frozen()]);
+    assert_eq!(code(&slip), 2);
+    assert!(stderr(&slip).contains("'replay'"), "{}", stderr(&slip));
+    let lines = stdout(&run(&["dump", "--json", "--type", "uptodate"], &[&healthy()]));
+    assert!(lines.starts_with('{'), "{lines}");
+}
+
+#[test]
+fn the_rest_comes_with_verbose() {
+    let cfg = frozen().join("zoo.cfg");
+    let args = ["--zoo-cfg", cfg.to_str().unwrap()];
+    let (first, all) = (run(&args, &[&frozen()]), run(&[&["-v"], &args[..]].concat(), &[&frozen()]));
+    let (first, all) = (stdout(&first), stdout(&all));
+    assert!(first.lines().count() <= 24, "{first}");
+    assert!(first.contains("server.1"), "{first}");
+    for heading in ["\nLINKS  ", "\nROUND TRIPS  ", "\nREAD\n", "\nRECKONED WITH\n"] {
+        assert!(all.contains(heading) && !first.contains(heading), "{heading}");
+    }
+    assert!(first.contains("with -v: ") && !all.contains("with -v: "));
+}
+
+#[test]
+fn a_pipe_gets_no_pager() {
+    let plain = run(&[], &[&frozen()]);
+    let paged = qscope(&[], &[&frozen()]).env("PAGER", "false").output().unwrap();
+    assert!(paged.stdout == plain.stdout && code(&paged) == 0);
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn what_cannot_be_used_is_said() {
     let (code, _, err) = run(&["--log", &format!("zk77={path}")]);
     assert_eq!(code, 2);
     assert!(err.contains("no server of that name"), "{err}");
-    let (code, out, err) = run(&["--log", &path]);
+    let (code, out, err) = run(&["-v", "--log", &path]);
     assert_eq!(code, 0);
     assert!(err.contains("no line with a time"), "{err}");
     assert!(out.contains("of no server known"), "{out}");
@@ -145,7 +145,7 @@ fn a_log_cannot_touch_the_terminal() {
     let evil = log("zk5.log.gz").replace("Read timed out", "Read timed out\x1b]0;owned\x07\u{202e}");
     fs::write(&path, evil).unwrap();
     let path = path.display().to_string();
-    let (_, text, _) = run(&["--log", &path]);
+    let (_, text, _) = run(&["-v", "--log", &path]);
     assert!(text.contains("\\u{1b}]0;owned\\u{7}\\u{202e}"), "{text}");
     assert!(!text.contains(['\x1b', '\x07', '\u{202e}']));
     let (_, json, _) = run(&["--format", "json", "--log", &path]);

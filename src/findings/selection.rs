@@ -61,12 +61,14 @@ impl Selection {
     /// Leaves out of `report` what was not asked for.
     pub fn apply(&self, report: &mut Report) {
         let kept = self.links(report);
+        let of_server = Self { from: None, to: None, server: self.server.clone() }.links(report);
         report.links.retain(|link| kept.contains(&link.id));
         let last = report.input.last;
         report.stalls.retain_mut(|stall| {
             stall.links.retain(|id| kept.contains(id));
             !stall.links.is_empty() && self.overlaps(stall.start, stall.end.or(last))
         });
+        self.choose_incidents(report, &of_server);
         report.near_misses.retain(|miss| {
             let wait = Span::from_millis(i64::try_from(miss.wait_ms).unwrap_or(i64::MAX));
             kept.contains(&miss.link) && self.overlaps(miss.at, Some(miss.at.plus(wait)))
@@ -77,9 +79,32 @@ impl Selection {
         self.choose_elections(report);
     }
 
-    /// Elections of the window, and those that followed a stall of it.
+    /// Incidents of the window, each with what is left of what it explains, and outages.
+    fn choose_incidents(&self, report: &mut Report, of_server: &BTreeSet<u32>) {
+        let last = report.input.last;
+        report.outages.retain(|outage| self.overlaps(outage.start, outage.end.or(last)));
+        let stalls: BTreeSet<u32> = report.stalls.iter().map(|stall| stall.id).collect();
+        let outages: BTreeSet<u32> = report.outages.iter().map(|outage| outage.id).collect();
+        report.incidents.retain_mut(|incident| {
+            let has_no_links = incident.links.is_empty();
+            incident.links.retain(|id| of_server.contains(id));
+            incident.stalls.retain(|id| stalls.contains(id));
+            incident.outages.retain(|id| outages.contains(id));
+            let is_chosen = has_no_links || !incident.links.is_empty();
+            let is_in_window = self.overlaps(incident.start, incident.end.or(last));
+            !incident.stalls.is_empty() || is_chosen && is_in_window
+        });
+        let incidents: BTreeSet<u32> = report.incidents.iter().map(|incident| incident.id).collect();
+        for outage in &mut report.outages {
+            outage.incident = outage.incident.filter(|id| incidents.contains(id));
+        }
+    }
+
+    /// Elections of the window, and those that followed a stall or an incident of it.
     fn choose_elections(&self, report: &mut Report) {
-        let after_stall: BTreeSet<usize> = report.stalls.iter().filter_map(|stall| stall.election).collect();
+        let of_incidents = report.incidents.iter().flat_map(|incident| incident.elections.iter().copied());
+        let after_stall: BTreeSet<usize> =
+            report.stalls.iter().filter_map(|stall| stall.election).chain(of_incidents).collect();
         let last = report.input.last;
         let mut moved = Vec::new();
         let mut kept = Vec::new();
@@ -94,6 +119,10 @@ impl Selection {
         report.elections = kept;
         for stall in &mut report.stalls {
             stall.election = stall.election.and_then(|index| moved.get(index).copied().flatten());
+        }
+        for incident in &mut report.incidents {
+            let now = incident.elections.iter().filter_map(|index| moved.get(*index).copied().flatten());
+            incident.elections = now.collect();
         }
     }
 
@@ -172,6 +201,25 @@ mod tests {
         assert_eq!(report.elections.len(), 1);
         assert_eq!(report.stalls[0].election, Some(0));
         assert_eq!(report.elections[0].start, at(43_000));
+    }
+
+    #[test]
+    fn incidents_keep_what_is_left_of_what_they_explain() {
+        let of = |from, to| chosen(&Selection { from: Some(at(from)), to: Some(at(to)), server: None });
+        let late = of(45_000, 60_000);
+        assert_eq!((late.incidents.len(), late.stalls.len(), late.outages.len()), (1, 0, 0));
+        let incident = &late.incidents[0];
+        assert_eq!((incident.stalls.len(), incident.outages.len()), (0, 0));
+        assert_eq!(
+            (incident.elections.as_slice(), late.elections.len()),
+            (&[0][..], 1),
+            "what it led to stays"
+        );
+        assert!(of(50_000, 60_000).incidents.is_empty());
+        let server = Some(ServerChoice::read("zk2"));
+        let other = chosen(&Selection { server, ..Selection::default() });
+        assert!(other.incidents.is_empty(), "another server's");
+        assert_eq!(other.outages[0].incident, None);
     }
 
     #[test]

@@ -158,18 +158,19 @@ fn quiet(page: &mut Page<'_>) {
         return nothing(page);
     }
     let coverage = &report.coverage;
-    let paint = match coverage.stalls {
+    // Nothing was read, so nothing is known of what could be.
+    let reach = if coverage.from.is_some() { coverage.stalls } else { StallCoverage::Full };
+    let paint = match reach {
         StallCoverage::Full => Paint::Green,
         StallCoverage::Partial | StallCoverage::None => Paint::Yellow,
     };
-    let words: Vec<_> =
-        wording::no_stall(coverage.stalls).split(' ').map(|word| page.paint(paint, word)).collect();
+    let words: Vec<_> = wording::no_stall(reach).split(' ').map(|word| page.paint(paint, word)).collect();
     let mut line = words.join(" ");
-    if coverage.stalls != StallCoverage::Full {
+    if reach != StallCoverage::Full {
         let not_seen = wording::not_seen(coverage, &page.names, page.clock());
         line.push_str(&format!(" {}.", escape::text(&not_seen.join("; "))));
     }
-    if coverage.stalls != StallCoverage::None {
+    if reach != StallCoverage::None {
         line.push_str(&nearest_sentence(page));
     }
     page.paragraph(0, &line);

@@ -93,15 +93,12 @@ fn several_incidents_are_numbered_newest_last_and_the_worst_is_named_first() {
     let mut report = sample::report();
     let mut late = sample::incident();
     (late.id, late.start, late.end) = (2, at(60_000), Some(at(62_040)));
-    (late.root, late.suspect) =
-        (Cause::NetworkLoss, Some(Suspect::Path(sample::address(2), sample::address(3))));
+    (late.root, late.suspect) = (Cause::NetworkLoss, Some(Suspect::Path(address(2), address(3))));
     (late.duration_ms, late.outages, late.stalls, late.elections) =
         (2_040, Vec::new(), Vec::new(), Vec::new());
     late.confidence = Confidence::Likely;
-    late.why = vec![Reason::RunnerUp {
-        cause: Cause::ProcessStalled,
-        suspect: Some(Suspect::Host(sample::address(2))),
-    }];
+    late.why =
+        vec![Reason::RunnerUp { cause: Cause::ProcessStalled, suspect: Some(Suspect::Host(address(2))) }];
     report.incidents.push(late);
     let text = written(&report, &first_screen());
     is_golden("incidents.txt", &text);
@@ -130,7 +127,7 @@ fn no_stall_is_said_only_where_one_would_have_shown() {
 #[test]
 fn each_root_has_its_own_words() {
     let mut report = sample::report();
-    let (a, b) = (sample::address(1), sample::address(3));
+    let (a, b) = (address(1), address(3));
     let suspects = [
         Some(Suspect::Host(a)),
         Some(Suspect::Host(b)),
