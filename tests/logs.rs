@@ -96,7 +96,7 @@ fn local_time_is_found_from_what_the_wire_shows_too() {
     let told = report(&[&args[..], &["--log-tz", "Asia/Kolkata"]].concat());
     assert_eq!(told["stalls"], found["stalls"]);
     assert_eq!(told["input"]["logs"][0]["zone_from"], "option");
-    let (_, text, _) = run(&args);
+    let (_, text, _) = run(&[&["-v"], &args[..]].concat());
     assert!(text.contains("UTC+05:30"), "{text}");
 }
 

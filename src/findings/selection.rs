@@ -196,7 +196,7 @@ mod tests {
         let mut early = report.elections[0].clone();
         (early.start, early.end) = (at(0), Some(at(1)));
         report.elections.insert(0, early);
-        report.stalls[0].election = Some(1);
+        (report.stalls[0].election, report.incidents[0].elections) = (Some(1), vec![1]);
         Selection { from: Some(at(40_000)), to: Some(at(42_900)), server: None }.apply(&mut report);
         assert_eq!(report.elections.len(), 1);
         assert_eq!(report.stalls[0].election, Some(0));

@@ -49,7 +49,10 @@ pub fn write(report: &Report, style: &Style, out: &mut impl Write) -> io::Result
     let mut page = Page::new(report, style);
     answer::write(&mut page);
     if style.is_verbose {
-        stall::write(&mut page);
+        // Where no incident explains them, the first screen tells them.
+        if !report.incidents.is_empty() {
+            stall::write(&mut page);
+        }
         event::near_misses(&mut page);
         event::elections(&mut page);
         event::violations(&mut page);
