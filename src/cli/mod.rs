@@ -33,9 +33,8 @@ use std::ffi::OsString;
 
 /// Does what the arguments say, the program's own name first.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
-    let args: Vec<OsString> = args.into_iter().collect();
+    let args = shorthand::expanded(args);
     let cli = match Cli::try_parse_from(&args) {
-    let cli = match Cli::try_parse_from(shorthand::expanded(args)) {
         Ok(cli) => cli,
         Err(error) => {
             let error = safe_to_show(error, &args);
