@@ -10,7 +10,7 @@ use std::path::Path;
 /// command nor a path stays too, so that the parser names the command that was meant.
 pub(super) fn expanded(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.into_iter().collect();
-    if args.get(1).is_some_and(|first| is_for_replay(first)) {
+    if args.get(1).is_some_and(is_for_replay) {
         args.insert(1, "replay".into());
     }
     args

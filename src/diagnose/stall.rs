@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::findings::{Deadline, Election, NearMiss, Outcome, Settings, Stall};
 use crate::time::{Span, Timestamp};
 use crate::track::link::LinkTrack;
-use crate::track::wait::{Ended, Wait};
+use crate::track::wait::Ended;
 
 /// Near misses that are listed.
 const MAX_NEAR_MISSES: usize = 100;
