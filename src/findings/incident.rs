@@ -79,6 +79,51 @@ pub enum Reason {
         /// The host.
         host: Address,
     },
+    /// Its kernel answered while its process said nothing.
+    KernelAnswered {
+        /// The host.
+        host: Address,
+        /// Answers seen.
+        answers: u32,
+        /// Hosts that it was silent to, of those that the captures show.
+        silent_to: usize,
+    },
+    /// What was sent did not arrive.
+    NothingArrived {
+        /// The leader.
+        leader: Address,
+        /// The learner.
+        learner: Address,
+        /// Whether that is known of what the leader sent.
+        to_learner: bool,
+        /// Whether that is known of what the learner sent.
+        to_leader: bool,
+    },
+    /// Segments got through, but only when they had been retransmitted, again and again.
+    GotThroughAfterRetransmission {
+        /// How often something got through after a retransmission.
+        recoveries: usize,
+        /// Retransmissions.
+        again: u32,
+    },
+    /// Long segments were retransmitted in vain while short ones arrived.
+    LongSegmentsVanish,
+    /// A host closed all its connections in one moment.
+    ClosedAllAtOnce {
+        /// The host.
+        host: Address,
+        /// How many.
+        connections: usize,
+    },
+    /// A link was reset, and both processes went on.
+    BothWentOn {
+        /// Whose address the RST bore.
+        by: Address,
+        /// Who got it.
+        to: Address,
+        /// Whether the sender's own capture shows that it never sent it.
+        is_forged: bool,
+    },
 }
 
 /// A stretch of time in which the ensemble served no writes.

@@ -10,8 +10,9 @@ use super::{Names, number};
 use crate::address::Address;
 use crate::findings::incident::Incident;
 use crate::findings::{Cause, Deadline, Link, Report, Role, Stall, Suspect};
-use crate::report::clock::{self, WallClock};
+use crate::report::clock::{self, Digits, WallClock};
 use crate::time::Timestamp;
+use jiff::tz::TimeZone;
 
 /// A report's incidents in words.
 #[derive(Debug)]
@@ -32,6 +33,12 @@ impl<'a> IncidentWords<'a> {
     #[must_use]
     pub fn new(report: &'a Report, clock: WallClock) -> Self {
         Self { report, names: Names::of(report), clock }
+    }
+
+    /// Words with times in UTC, as programs get them.
+    #[must_use]
+    pub fn in_utc(report: &'a Report) -> Self {
+        Self::new(report, WallClock { zone: TimeZone::UTC, digits: Digits::Six })
     }
 
     /// Who did what, when, and what that means: one sentence.

@@ -3,6 +3,7 @@
 use super::IncidentWords;
 use crate::findings::incident::{Incident, Reason};
 use crate::findings::{Cause, Suspect};
+use crate::report::wording::number;
 
 impl IncidentWords<'_> {
     /// Why this root and not another, a clause each.
@@ -11,12 +12,52 @@ impl IncidentWords<'_> {
         incident.why.iter().map(|reason| self.reason(reason)).collect()
     }
 
-    fn reason(&self, reason: &Reason) -> String {
+    /// One reason in a clause.
+    #[must_use]
+    pub fn reason(&self, reason: &Reason) -> String {
         match reason {
             Reason::RunnerUp { cause, suspect } => {
                 format!("these captures do not rule out {}{}", noun(*cause), self.of_whom(*suspect))
             }
             Reason::CaptureWouldDecide { host } => format!("a capture on {} would decide", self.name(*host)),
+            Reason::KernelAnswered { host, answers, silent_to } => format!(
+                "the kernel of {} answered {}, while its process sent nothing new to {}",
+                self.name(*host),
+                number::count(u64::from(*answers), "time", "times"),
+                match silent_to {
+                    1 => "the one host that these captures show it talk to".to_owned(),
+                    hosts => format!("any of {hosts} hosts"),
+                }
+            ),
+            Reason::NothingArrived { leader, learner, to_learner, to_leader } => {
+                let (leader, learner) = (self.name(*leader), self.name(*learner));
+                match (to_learner, to_leader) {
+                    (true, true) => format!("nothing that {leader} and {learner} sent each other arrived"),
+                    (true, false) => format!("nothing that {leader} sent arrived at {learner}"),
+                    (false, true) => format!("nothing that {learner} sent arrived at {leader}"),
+                    (false, false) => format!(
+                        "between {leader} and {learner} retransmissions were never answered; a dead host looks the same"
+                    ),
+                }
+            }
+            Reason::GotThroughAfterRetransmission { recoveries, again } => format!(
+                "segments were retransmitted {}, and {} one got through after that",
+                number::count(u64::from(*again), "time", "times"),
+                number::count(*recoveries as u64, "time", "times")
+            ),
+            Reason::LongSegmentsVanish => {
+                "long segments were retransmitted in vain while short ones arrived".to_owned()
+            }
+            Reason::ClosedAllAtOnce { host, connections } => format!(
+                "the kernel of {} closed {} at one moment",
+                self.name(*host),
+                number::count(*connections as u64, "connection", "connections")
+            ),
+            Reason::BothWentOn { by, to, is_forged } => {
+                let (by, to) = (self.name(*by), self.name(*to));
+                let forged = if *is_forged { format!("; {by} never sent it") } else { String::new() };
+                format!("a RST in the name of {by} reached {to}, and both went on{forged}")
+            }
         }
     }
 
