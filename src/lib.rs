@@ -1,25 +1,27 @@
 //! Finds out from packet captures alone why a ZooKeeper ensemble stumbled: who went quiet, when, for how
 //! long, and who or what is to blame.
 //!
-//! # Shape
+//! # Layers
 //!
-//! There is one way through, for every command and every capture format. A layer uses only those above it in
-//! this table:
+//! There is one way through, for every command and every capture format. A module imports only from those
+//! with a lower number; `tests/layers.rs` reads this list and refuses anything else.
 //!
-//! | layer | modules | in | out |
-//! | --- | --- | --- | --- |
-//! | terms | [`time`], [`address`], [`frame`], [`common_host`] | | |
-//! | files | [`pcapfile`], [`capture`] | files, directories, pipes | frames in order of time |
-//! | segments | [`packet`] | frames | TCP segments, or why a frame is ignored |
-//! | clocks | [`clocks`] | captures of several hosts | what aligns their clocks |
-//! | streams | [`stream`] | segments | the bytes of each direction, with gaps |
-//! | records | [`proto`] | bytes | packets and election notifications |
-//! | events | [`dissect`] | segments | what happened on each link |
-//! | facts | [`track`], in the types of [`findings`] | events | waits, round trips, roles, elections |
-//! | findings | [`diagnose`], [`logs`] | facts, the servers' logs | stalls, with cause, suspect and evidence |
-//! | report | [`report`] | findings | text, JSON |
-//! | output files | `output` | bytes | files that appear complete or not at all |
-//! | watching | [`live`] | an interface, a growing rotation | stalls as they happen, recordings, metrics |
+//! 1. [`address`], [`time`], `hash`, `ring`: names and order of everything; batches that threads pass on.
+//! 2. [`frame`]: a captured frame.
+//! 3. [`pcapfile`], [`common_host`]: the bytes of a capture file to frames; who captured them.
+//! 4. [`capture`]: files of all kinds, in order of time.
+//! 5. [`packet`]: frames to TCP segments.
+//! 6. [`stream`]: segments to the streams of a connection.
+//! 7. [`proto`]: bytes to ZooKeeper's records; knows nothing of connections.
+//! 8. [`dissect`]: streams to events.
+//! 9. [`findings`]: the report as data, which those above fill in.
+//! 10. [`clocks`], [`logs`]: what sets captures and servers' logs right.
+//! 11. [`track`]: events to facts.
+//! 12. [`diagnose`]: facts to findings.
+//! 13. [`report`]: findings to text, JSON and annotated captures.
+//! 14. [`live`]: frames off an interface or a growing file, and what is told of them at once. Here are clocks.
+//! 15. `cli`: the command line.
+//! 16. `fuzzing`: what fuzz targets call.
 //!
 //! # Contract
 //!
@@ -83,6 +85,7 @@ pub mod packet;
 pub mod pcapfile;
 pub mod proto;
 pub mod report;
+mod ring;
 pub mod stream;
 pub mod time;
 pub mod track;

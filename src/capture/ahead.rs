@@ -6,14 +6,15 @@
 //! come in the same order as without threads.
 
 use std::io;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::bounded;
 
 use super::FileInfo;
 use super::batch::Batch;
 use super::clock::ClockCorrection;
 use super::reader::Reader;
+use crate::ring::{Drainer, Filler, ring};
 
 /// The most files decompressed at once.
 pub(super) const MAX_FILES: usize = 8;
@@ -31,16 +32,12 @@ pub(super) enum Frames {
 /// A file read by another thread.
 pub(super) struct Ahead {
     file: u32,
-    full: Receiver<Message>,
-    empty: Sender<Batch>,
+    batches: Drainer<Batch>,
+    /// What the thread knows of the file at its end, and until then what was known at the start.
+    thread: Option<JoinHandle<Option<FileInfo>>>,
     info: FileInfo,
     /// A problem with the file as a whole, unless reading it finds another.
     problem: Option<String>,
-}
-
-enum Message {
-    Frames(Batch),
-    End(FileInfo),
 }
 
 impl Frames {
@@ -53,24 +50,15 @@ impl Frames {
     pub(super) fn run_ahead(self) -> Self {
         let Self::Here(reader) = self else { return self };
         let (give, take) = bounded::<Box<Reader>>(1);
-        let (full_in, full) = bounded(BATCHES);
-        let (empty, empty_out) = bounded(BATCHES + 2);
-        let run = move || {
-            if let Ok(reader) = take.recv() {
-                read(*reader, &full_in, &empty_out);
-            }
-        };
-        if thread::Builder::new().name("unpack".to_owned()).spawn(run).is_err() {
+        let (filler, batches) = ring(BATCHES, Batch::new);
+        let run = move || take.recv().ok().map(|reader| read(*reader, &filler));
+        let Ok(thread) = thread::Builder::new().name("unpack".to_owned()).spawn(run) else {
             return Self::Here(reader);
-        }
-        for _ in 0..BATCHES {
-            // The channel has room for all of them.
-            let _ = empty.send(Batch::new());
-        }
+        };
         let (file, info) = (reader.file, reader.info.clone());
         // The thread has just been started, and waits.
         let _ = give.send(reader);
-        Self::Ahead(Ahead { file, full, empty, info, problem: None })
+        Self::Ahead(Ahead { file, batches, thread: Some(thread), info, problem: None })
     }
 
     pub(super) const fn is_ahead(&self) -> bool {
@@ -122,38 +110,29 @@ impl Frames {
 
 impl Ahead {
     fn fill(&mut self, batch: &mut Batch) -> bool {
-        match self.full.recv() {
-            Ok(Message::Frames(frames)) => {
-                let mut done = std::mem::replace(batch, frames);
-                done.clear();
-                // Fails only at the end, when the batch is no longer needed.
-                let _ = self.empty.send(done);
-                true
-            }
-            Ok(Message::End(info)) => {
-                batch.clear();
-                self.info = info;
-                false
-            }
-            Err(_) => {
-                batch.clear();
-                false
-            }
+        if let Some(frames) = self.batches.next() {
+            let mut done = std::mem::replace(batch, frames);
+            done.clear();
+            self.batches.give_back(done);
+            return true;
         }
+        batch.clear();
+        // It has nothing more to send, and ends.
+        if let Some(info) = self.thread.take().and_then(|thread| thread.join().ok().flatten()) {
+            self.info = info;
+        }
+        false
     }
 }
 
-/// Reads a file to its end, or until the receiver is gone.
-fn read(mut reader: Reader, full: &Sender<Message>, empty: &Receiver<Batch>) {
-    while let Ok(mut batch) = empty.recv() {
-        if !reader.fill(&mut batch, BATCH_BYTES) {
-            let _ = full.send(Message::End(reader.info));
-            return;
-        }
-        if full.send(Message::Frames(batch)).is_err() {
-            return;
+/// Reads a file to its end, or until the receiver is gone. Returns what is known of it by then.
+fn read(mut reader: Reader, batches: &Filler<Batch>) -> FileInfo {
+    while let Some(mut batch) = batches.empty() {
+        if !reader.fill(&mut batch, BATCH_BYTES) || !batches.send(batch) {
+            break;
         }
     }
+    reader.info
 }
 
 /// How many files to read ahead with so many threads. With a single one there is nothing to gain.

@@ -1,7 +1,7 @@
 //! Who does what: one thread, or several that hand on to each other.
 //!
-//! One reads, one dissects, and this one analyses. Batches of frames and pieces of events go round through
-//! bounded channels, so memory is that of a few of each, and nothing is allocated for a frame. What is
+//! One reads, one dissects, and this one analyses. Batches of frames and of events go round in rings, so
+//! memory is that of a few of each, and nothing is allocated for a frame. What is
 //! found is the same to the letter however many threads there are: they do the same work in the same
 //! order, and each has a part of it.
 
@@ -9,13 +9,13 @@ use super::reader::{FrameCounts, ReaderThread};
 use crate::capture::{Batch, Replay};
 use crate::diagnose::Analyzer;
 use crate::dissect::{DissectOptions, Dissector, Event, Events, Observer, Replayer};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crate::ring::{Filler, ring};
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::thread;
 
-/// Pieces of events under way.
-const AHEAD: usize = 8;
+/// Batches of events under way: most of them full, one in hand at each end.
+const BATCHES: usize = 10;
 /// Connections ended at a time, once the capture is over.
 const ENDED_AT_ONCE: usize = 256;
 
@@ -75,20 +75,14 @@ fn together(
     analyzer: &mut Analyzer,
     mut update: impl FnMut(),
 ) -> Option<Dissected> {
-    let (full_in, full) = bounded(AHEAD);
-    let (empty, empty_out) = bounded::<Events<Analyzer>>(AHEAD + 2);
-    for _ in 0..=AHEAD {
-        // The channel has room for all of them.
-        let _ = empty.send(Events::default());
-    }
-    let out = Outgoing { events: Events::default(), full: full_in, empty: empty_out };
+    let (filler, batches) = ring(BATCHES, Events::<Analyzer>::default);
+    let out = Outgoing { events: filler.empty().unwrap_or_default(), filler };
     let thread = thread::spawn(move || dissect(replay, settings, passed, out));
     let mut replayer = Replayer::default();
-    for mut events in &full {
+    while let Some(mut events) = batches.next() {
         replayer.tell(&events, analyzer);
         events.clear();
-        // At the end nobody wants it.
-        let _ = empty.send(events);
+        batches.give_back(events);
         update();
     }
     thread.join().ok().flatten()
@@ -118,8 +112,7 @@ fn dissect(
 /// Events on their way to the thread that analyses.
 struct Outgoing {
     events: Events<Analyzer>,
-    full: Sender<Events<Analyzer>>,
-    empty: Receiver<Events<Analyzer>>,
+    filler: Filler<Events<Analyzer>>,
 }
 
 impl Outgoing {
@@ -132,9 +125,9 @@ impl Outgoing {
     /// Sends what there is, and waits for an empty one.
     #[cold]
     fn hand_on(&mut self) {
-        let next = self.empty.recv().unwrap_or_default();
-        // The receiver is there for as long as there is something to send.
-        let _ = self.full.send(std::mem::replace(&mut self.events, next));
+        let next = self.filler.empty().unwrap_or_default();
+        // The other thread is there for as long as there is something to send.
+        self.filler.send(std::mem::replace(&mut self.events, next));
     }
 }
 

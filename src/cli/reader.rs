@@ -1,68 +1,60 @@
 //! Reads ahead on a thread of its own, and hands frames to the dissector.
 //!
-//! Batches go round: full ones come through one bounded channel, empty ones go back through another, so
-//! memory is that of a few batches. What is read is the same whatever the threads do.
+//! What is read is the same whatever the threads do.
 
 use crate::capture::{Batch, FileInfo, Replay};
 use crate::dissect::{Dissector, Observer};
 use crate::findings::Input;
 use crate::frame::Frame;
 use crate::packet::{self, IgnoreReason};
+use crate::ring::{Drainer, ring};
 use crate::time::Timestamp;
-use crossbeam_channel::{Receiver, Sender, bounded};
 use std::thread::{self, JoinHandle};
 
-/// Batches read ahead.
-const AHEAD: usize = 4;
+/// Batches under way: most of them read ahead, one in hand at each end.
+const BATCHES: usize = 5;
 
 /// Frames on their way.
 #[derive(Debug)]
 pub(super) struct ReaderThread {
-    full: Receiver<Batch>,
-    empty: Sender<Batch>,
+    batches: Drainer<Batch>,
     thread: JoinHandle<Replay>,
 }
 
 impl ReaderThread {
     /// Begins to read.
     pub(super) fn start(mut replay: Replay) -> Self {
-        let (full_in, full) = bounded(AHEAD);
-        let (empty, empty_out) = bounded::<Batch>(AHEAD + 2);
-        for _ in 0..AHEAD + 1 {
-            // The channel has room for all of them.
-            let _ = empty.send(Batch::new());
-        }
+        let (filler, batches) = ring(BATCHES, Batch::new);
         let thread = thread::spawn(move || {
-            while let Ok(mut batch) = empty_out.recv() {
-                if !replay.fill(&mut batch) || full_in.send(batch).is_err() {
+            while let Some(mut batch) = filler.empty() {
+                if !replay.fill(&mut batch) || !filler.send(batch) {
                     break;
                 }
             }
             replay
         });
-        Self { full, empty, thread }
+        Self { batches, thread }
     }
 
     /// The next frames; `None` at the end.
     pub(super) fn next(&self) -> Option<Batch> {
-        self.full.recv().ok()
+        self.batches.next()
     }
 
     /// Whether more frames are there without waiting.
     pub(super) fn is_ahead(&self) -> bool {
-        !self.full.is_empty()
+        self.batches.is_ahead()
     }
 
     /// Gives a batch back, to be filled again.
     pub(super) fn done_with(&self, batch: Batch) {
-        // At the end nobody wants it.
-        let _ = self.empty.send(batch);
+        self.batches.give_back(batch);
     }
 
     /// Ends the reading: what became of each file.
     pub(super) fn finish(self) -> Option<Replay> {
-        let Self { full, empty, thread } = self;
-        drop((full, empty));
+        let Self { batches, thread } = self;
+        drop(batches);
         thread.join().ok()
     }
 }

@@ -1,7 +1,7 @@
 //! Captures frames from an interface on a separate thread: with libpcap if the build found it, else with
 //! Linux's packet ring.
 //!
-//! Batches are recycled through bounded channels, as when files are read. If the consumer falls behind,
+//! Batches go round in a ring, as when files are read. If the consumer falls behind,
 //! frames wait in the kernel's buffer for a moment and are then dropped and counted, since late announcements
 //! are useless. The thread also reports up to which time no frame was waiting, which distinguishes silence
 //! from lag.
@@ -11,8 +11,8 @@ use super::error::Error;
 use crate::capture::Batch;
 use crate::findings::Received;
 use crate::frame::{Frame, FrameRef, LinkType};
+use crate::ring::{Drainer, Ended, Filler, ring};
 use crate::time::{Span, Timestamp};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use pnet_datalink::NetworkInterface;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -153,8 +153,7 @@ struct Shared {
 /// Frames on their way from an interface.
 #[derive(Debug)]
 pub struct Capturing {
-    full: Receiver<Batch>,
-    empty: Sender<Batch>,
+    batches: Drainer<Batch>,
     shared: Arc<Shared>,
     thread: JoinHandle<Option<String>>,
 }
@@ -165,12 +164,7 @@ impl Capturing {
     /// # Errors
     /// The system gives no thread.
     pub fn start(opened: Opened, timeline: Timeline) -> Result<Self, Error> {
-        let (full_in, full) = bounded(BATCHES);
-        let (empty, empty_out) = bounded(BATCHES);
-        for _ in 0..BATCHES {
-            // The channel has room for all of them.
-            let _ = empty.send(Batch::new());
-        }
+        let (filler, batches) = ring(BATCHES, Batch::new);
         let shared = Arc::new(Shared::default());
         let state = Arc::clone(&shared);
         let thread = thread::Builder::new()
@@ -181,8 +175,7 @@ impl Capturing {
                     source,
                     link_type: about.link_type,
                     number: 0,
-                    full: full_in,
-                    empty: empty_out,
+                    batches: filler,
                     state,
                     spared: None,
                     timeline,
@@ -191,7 +184,7 @@ impl Capturing {
                 round.run()
             })
             .map_err(|error| Error::with("no thread to capture on", error))?;
-        Ok(Self { full, empty, shared, thread })
+        Ok(Self { batches, shared, thread })
     }
 
     /// Up to when nothing was waiting. Read it, then take all batches there are, then it is true.
@@ -205,18 +198,13 @@ impl Capturing {
     /// # Errors
     /// The capture is over: see [`Self::finish`].
     pub fn next(&self, patience: Duration) -> Result<Option<Batch>, Over> {
-        match self.full.recv_timeout(patience) {
-            Ok(batch) => Ok(Some(batch)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(Over),
-        }
+        self.batches.next_within(patience).map_err(|Ended| Over)
     }
 
     /// Gives a batch back, to be filled again.
     pub fn done_with(&self, mut batch: Batch) {
         batch.clear();
-        // At the end nobody wants it.
-        let _ = self.empty.send(batch);
+        self.batches.give_back(batch);
     }
 
     /// What the capture got by now.
@@ -241,7 +229,7 @@ impl Capturing {
     #[must_use]
     pub fn finish(self) -> Option<String> {
         self.stop();
-        drop((self.full, self.empty));
+        drop(self.batches);
         self.thread.join().unwrap_or_else(|_| Some("the capture broke off".to_owned()))
     }
 }
@@ -256,8 +244,7 @@ struct Round {
     link_type: LinkType,
     /// Frames so far, modulo 2^32.
     number: u32,
-    full: Sender<Batch>,
-    empty: Receiver<Batch>,
+    batches: Filler<Batch>,
     state: Arc<Shared>,
     /// A batch that nothing came into.
     spared: Option<Batch>,
@@ -304,8 +291,7 @@ impl Round {
         self.state.dropped_here.fetch_add(dropped, Ordering::Relaxed);
         let taken = taken?;
         let is_wanted = match batch {
-            // It has room: as many batches as it has places are under way.
-            Some(batch) if !batch.is_empty() => self.full.send(batch).is_ok(),
+            Some(batch) if !batch.is_empty() => self.batches.send(batch),
             Some(batch) => {
                 self.spared = Some(batch);
                 true
@@ -330,15 +316,11 @@ impl Round {
     }
 
     /// A batch to fill; none where all are under way, and stay so for a while.
-    fn empty_batch(&mut self) -> Result<Option<Batch>, Over> {
+    fn empty_batch(&mut self) -> Result<Option<Batch>, Ended> {
         if let Some(batch) = self.spared.take() {
             return Ok(Some(batch));
         }
-        match self.empty.recv_timeout(BEHIND) {
-            Ok(batch) => Ok(Some(batch)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(Over),
-        }
+        self.batches.empty_within(BEHIND)
     }
 
     /// Asks the kernel for its counts.
