@@ -107,6 +107,9 @@ pub struct TcpCounts {
     pub duplicates: u64,
     /// Announcements of a closed window.
     pub zero_windows: u64,
+    /// Segments outside any window, as of another stream on the same ports, and those held for bytes that never
+    /// came.
+    pub out_of_window: u64,
 }
 
 /// A connection between a leader and a learner.

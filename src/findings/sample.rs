@@ -192,7 +192,13 @@ fn link(id: u32, learner: u32) -> Link {
         commit: trips(9_800),
         headroom: headroom([Some(1_004), Some(1_003), Some(610), None]),
         tcp: PerDirection {
-            to_leader: TcpCounts { retransmits: 2, out_of_order: 1, duplicates: 3, zero_windows: 4 },
+            to_leader: TcpCounts {
+                retransmits: 2,
+                out_of_order: 1,
+                duplicates: 3,
+                zero_windows: 4,
+                out_of_window: 5,
+            },
             to_learner: TcpCounts { retransmits: 9, ..TcpCounts::default() },
         },
         rtt_p50_us: PerDirection { to_leader: Some(90), to_learner: Some(110) },

@@ -31,10 +31,6 @@ const RECENT: u8 = 32;
 /// Counts of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamHalfCounts {
-    /// Frames with payload, without keep-alives.
-    pub data_segments: u64,
-    /// Frames that carry nothing but an ACK.
-    pub pure_acks: u64,
     /// Segments that brought only bytes seen before.
     pub retransmits: u64,
     /// Segments that arrived before an earlier part of the stream.
@@ -43,13 +39,9 @@ pub struct StreamHalfCounts {
     pub duplicates: u64,
     /// Zero-window announcements.
     pub zero_windows: u64,
-    /// Keep-alive probes.
-    pub keep_alives: u64,
     /// Segments with a sequence number outside any window, or held for a gap that the stream turned out not
     /// to have.
     pub out_of_window: u64,
-    /// Segments that overlap bytes seen before.
-    pub overlaps: u64,
     /// Held segments released early because a limit was reached.
     pub pushed_out: u64,
 }
@@ -269,25 +261,14 @@ impl StreamHalf {
             self.fin = self.offset_of(seq.wrapping_add(segment.len));
         }
         if segment.len == 0 {
-            return self.without_payload(segment, ahead);
+            let is_probe = ahead == -1 && !segment.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST);
+            return if is_probe { Fate::KeepAlive } else { Fate::Empty };
         }
         if ahead == 0 && self.held.is_empty() {
-            self.counts.data_segments += 1;
             self.deliver(segment.payload, segment.len, segment.at, segment.frame, &mut out);
             return Fate::InOrder;
         }
         self.push_aside(segment, ahead, limits, &mut out)
-    }
-
-    fn without_payload(&mut self, segment: &Segment<'_>, ahead: i32) -> Fate {
-        if !segment.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST) {
-            if ahead == -1 {
-                self.counts.keep_alives += 1;
-                return Fate::KeepAlive;
-            }
-            self.counts.pure_acks += 1;
-        }
-        Fate::Empty
     }
 
     /// A segment that does not start at the expected byte, or that arrives while others are held.
@@ -300,26 +281,20 @@ impl StreamHalf {
         out: &mut impl FnMut(Piece<'_>),
     ) -> Fate {
         if ahead == -1 && segment.len == 1 {
-            self.counts.keep_alives += 1;
             return Fate::KeepAlive;
         }
         if ahead.unsigned_abs() >= MAX_WINDOW {
             self.counts.out_of_window += 1;
             return Fate::OutOfWindow;
         }
-        self.counts.data_segments += 1;
-        if ahead < 0 {
-            let known = ahead.unsigned_abs();
-            if known >= segment.len {
-                self.counts.retransmits += 1;
-                return Fate::Retransmission;
-            }
-            self.counts.overlaps += 1;
-        }
         if ahead > 0 {
             return self.hold(segment, self.next + u64::from(ahead.unsigned_abs()), limits, out);
         }
         let known = ahead.unsigned_abs();
+        if known >= segment.len {
+            self.counts.retransmits += 1;
+            return Fate::Retransmission;
+        }
         if self.held.is_empty() {
             let seen = segment.payload.get(known as usize..).unwrap_or_default();
             self.deliver(seen, segment.len - known, segment.at, segment.frame, out);
@@ -335,16 +310,13 @@ impl StreamHalf {
         let start = self.next;
         let end = start + u64::from(segment.len - known);
         let seen = segment.payload.get(known as usize..).unwrap_or_default();
-        let mut overlaps = false;
         while self.next < end {
             let to = self.held.first().map_or(end, |first| first.offset.min(end));
-            overlaps |= to < end;
             let (seen, len) = part(seen, self.next - start, to - start);
             self.deliver(seen, len, segment.at, segment.frame, out);
             self.drain(out);
         }
         self.drain(out);
-        self.counts.overlaps += u64::from(overlaps);
     }
 
     /// Holds the new bytes of a segment that lies ahead.
@@ -384,7 +356,6 @@ impl StreamHalf {
             return Fate::Retransmission;
         }
         self.counts.out_of_order += 1;
-        self.counts.overlaps += u64::from(kept < u64::from(segment.len));
         while self.held.len() > limits.held_segments {
             self.counts.pushed_out += 1;
             self.give_up(false, segment.at, out);

@@ -57,6 +57,7 @@ pub(super) fn shown(
         out_of_order: counts.out_of_order,
         duplicates: counts.duplicates,
         zero_windows: counts.zero_windows,
+        out_of_window: counts.out_of_window,
     };
     let kernel = |direction| link.kernel_rtt(direction).quantiles();
     let rtt =

@@ -240,6 +240,7 @@ struct TcpView {
     out_of_order: Both<u64>,
     duplicates: Both<u64>,
     zero_windows: Both<u64>,
+    out_of_window: Both<u64>,
     rtt_p50_us: Both<Option<u64>>,
     rtt_max_us: Both<Option<u64>>,
 }
@@ -252,6 +253,7 @@ impl TcpView {
             out_of_order: each(|tcp| tcp.out_of_order),
             duplicates: each(|tcp| tcp.duplicates),
             zero_windows: each(|tcp| tcp.zero_windows),
+            out_of_window: each(|tcp| tcp.out_of_window),
             rtt_p50_us: Both::of(&link.rtt_p50_us, |rtt| *rtt),
             rtt_max_us: Both::of(&link.rtt_max_us, |rtt| *rtt),
         }

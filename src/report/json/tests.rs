@@ -37,16 +37,16 @@ fn every_key_of_the_contract_is_there() {
         link,
         "id leader learner learner_sid role opened closed closed_by close picked_up epoch sync protection",
     );
-    has(link, "records inferred round_trips headroom tcp bytes");
+    has(link, "records inferred round_trips headroom tcp bytes losses losses_by_reason");
     has(&link["round_trips"], "ping ack commit");
     has(&link["round_trips"]["ack"], "count unanswered min_us p50_us p90_us p99_us p999_us max_us");
     has(&link["headroom"], "leader_read learner_read ack init");
     has(&link["headroom"]["init"], "limit_ms worst_ms at");
-    has(&link["tcp"], "retransmits out_of_order duplicates zero_windows rtt_p50_us rtt_max_us");
-    for key in ["retransmits", "out_of_order", "duplicates", "zero_windows"] {
+    has(&link["tcp"], "retransmits out_of_order duplicates zero_windows out_of_window rtt_p50_us rtt_max_us");
+    for key in ["retransmits", "out_of_order", "duplicates", "zero_windows", "out_of_window"] {
         has(&link["tcp"][key], "to_leader to_learner");
     }
-    for key in ["records", "inferred", "bytes"] {
+    for key in ["records", "inferred", "bytes", "losses", "losses_by_reason"] {
         has(&link[key], "to_leader to_learner");
     }
     has(&link["bytes"]["to_leader"], "stream decoded unframed cut missing cut_unframed");
