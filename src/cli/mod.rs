@@ -3,6 +3,8 @@
 //! Threads, signals, the terminal and the clock are known here and nowhere else. Results go to standard
 //! output, everything else to standard error.
 
+#![allow(clippy::disallowed_methods, reason = "what watches the present asks clocks what it is")]
+
 mod annotate;
 mod args;
 mod config;
