@@ -64,6 +64,9 @@
 //! assert!(resets("no such file").is_err());
 //! ```
 
+// Not in Cargo.toml: tests and benches, which are crates of their own, may fail and print as they like.
+#![warn(clippy::indexing_slicing, clippy::print_stdout)]
+
 pub mod address;
 pub mod capture;
 #[cfg(feature = "cli")]

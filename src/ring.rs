@@ -102,7 +102,7 @@ mod tests {
             }
             made
         });
-        let mut got = Vec::new();
+        let mut got: Vec<u32> = Vec::new();
         while let Some(piece) = drainer.next() {
             got.extend(&piece);
             drainer.give_back(piece);

@@ -26,7 +26,7 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// One file's frames, read on demand or ahead.
 pub(super) enum Frames {
     Here(Box<Reader>),
-    Ahead(Ahead),
+    Ahead(Box<Ahead>),
 }
 
 /// A file read by another thread.
@@ -58,7 +58,7 @@ impl Frames {
         let (file, info) = (reader.file, reader.info.clone());
         // The thread has just been started, and waits.
         let _ = give.send(reader);
-        Self::Ahead(Ahead { file, batches, thread: Some(thread), info, problem: None })
+        Self::Ahead(Box::new(Ahead { file, batches, thread: Some(thread), info, problem: None }))
     }
 
     pub(super) const fn is_ahead(&self) -> bool {
@@ -101,7 +101,8 @@ impl Frames {
     pub(super) fn into_info(self) -> FileInfo {
         match self {
             Self::Here(reader) => reader.info,
-            Self::Ahead(Ahead { info, problem, .. }) => {
+            Self::Ahead(ahead) => {
+                let Ahead { info, problem, .. } = *ahead;
                 FileInfo { problem: info.problem.clone().or(problem), ..info }
             }
         }

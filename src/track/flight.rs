@@ -82,6 +82,21 @@ pub struct Answered {
     pub counts: bool,
 }
 
+/// Where the next answer of each kind looks first.
+#[derive(Clone, Copy, Debug, Default)]
+struct Next {
+    ack: usize,
+    commit: usize,
+}
+
+impl Next {
+    /// The first entry is gone.
+    const fn shift(&mut self) {
+        self.ack = self.ack.saturating_sub(1);
+        self.commit = self.commit.saturating_sub(1);
+    }
+}
+
 /// The PROPOSALs of a link.
 #[derive(Clone, Debug, Default)]
 pub struct InFlight {
@@ -92,7 +107,7 @@ pub struct InFlight {
     /// Answered entries behind the first.
     answered_behind: usize,
     /// Where the next ACK and the next COMMIT look first; they come in order.
-    next: [usize; 2],
+    next: Next,
     loose: BTreeMap<Zxid, Loose>,
     /// The highest zxid that ever was loose: a PROPOSAL beyond it has no answer yet.
     loose_last: Option<Zxid>,
@@ -164,11 +179,12 @@ impl InFlight {
         if is_ack {
             self.last_ack_at = self.last_ack_at.max(Some(at));
         }
-        let Some(index) = self.find(zxid, self.next[usize::from(is_ack)]) else {
+        let from = if is_ack { self.next.ack } else { self.next.commit };
+        let Some(index) = self.find(zxid, from) else {
             self.wait(zxid, is_ack, Answer { at, frame, counts });
             return None;
         };
-        self.next[usize::from(is_ack)] = index + 1;
+        *(if is_ack { &mut self.next.ack } else { &mut self.next.commit }) = index + 1;
         let entry = self.entries.get_mut(index)?;
         let is_known = if is_ack { &mut entry.is_acked } else { &mut entry.is_committed };
         if std::mem::replace(is_known, true) {
@@ -279,7 +295,7 @@ impl InFlight {
             if first.is_acked && first.is_committed {
                 self.entries.pop_front();
                 self.answered_behind = self.answered_behind.saturating_sub(1);
-                self.next = self.next.map(|next| next.saturating_sub(1));
+                self.next.shift();
             } else if first.zxid.0 < behind {
                 self.evict();
             } else {
@@ -318,7 +334,7 @@ impl InFlight {
 
     fn evict(&mut self) {
         let Some(entry) = self.entries.pop_front() else { return };
-        self.next = self.next.map(|next| next.saturating_sub(1));
+        self.next.shift();
         if entry.counts {
             self.unacked += u64::from(!entry.is_acked && Some(entry.zxid) > self.last_ack);
             self.uncommitted += u64::from(!entry.is_committed && Some(entry.zxid) > self.last_commit);
