@@ -18,7 +18,7 @@
 //! 10. [`clocks`], [`logs`]: what sets captures and servers' logs right.
 //! 11. [`track`]: events to facts.
 //! 12. [`diagnose`]: facts to findings.
-//! 13. [`report`]: findings to text, JSON and annotated captures.
+//! 13. [`report`], `output`: findings to text, JSON and annotated captures; files that are whole or not there.
 //! 14. [`live`]: frames off an interface or a growing file, and what is told of them at once. Here are clocks.
 //! 15. `cli`: the command line.
 //! 16. `fuzzing`: what fuzz targets call.
