@@ -3,7 +3,6 @@
 //!
 //! For measuring `qscope live` on the other end of a veth pair. Cut bytes are sent as zeros.
 
-#![allow(clippy::disallowed_methods, reason = "it runs beside what it measures")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a tool for measuring")]
 
 use quorumscope::capture::{Batch, Replay, ReplayOptions};

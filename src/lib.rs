@@ -64,8 +64,8 @@
 //! assert!(resets("no such file").is_err());
 //! ```
 
-// Not in Cargo.toml: tests and benches, which are crates of their own, may fail and print as they like.
-#![warn(clippy::indexing_slicing, clippy::print_stdout)]
+// Not in Cargo.toml: tests and benches, which are crates of their own, may fail, print and measure as they like.
+#![warn(clippy::disallowed_methods, clippy::indexing_slicing, clippy::print_stdout)]
 
 pub mod address;
 pub mod capture;

@@ -3,7 +3,6 @@
 //! Each test has its own network namespace with a veth pair. Where that is not permitted, the tests are
 //! skipped with a message.
 
-#![allow(clippy::disallowed_methods, reason = "it runs beside what it measures")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;

@@ -1,7 +1,6 @@
 //! Sends captures over an interface with their own timing, `SPEED` times as fast, for `tests/live.rs`: `send
 //! INTERFACE CAPTURES SPEED COPY`. `COPY` records what was sent, with the scheduled times.
 
-#![allow(clippy::disallowed_methods, reason = "it runs beside what it measures")]
 #![allow(clippy::unwrap_used, reason = "what runs it sees that it failed")]
 
 use quorumscope::capture::{Batch, Replay, ReplayOptions};
