@@ -2,7 +2,8 @@
 //!
 //! A stall gets the lines of the servers at both ends, from one limit before the stall to two limits after
 //! it, or until the quiet server is back, except lines that name another connection. It also gets every
-//! server's lines about the election that followed.
+//! server's lines about the election that followed. A line that several stalls could claim belongs to the one that
+//! is nearest in time.
 
 use super::Placed;
 use crate::address::Address;
@@ -22,22 +23,37 @@ const AFTERMATH: Span = Span::from_millis(1_000);
 
 /// Assigns each stall its lines.
 pub(super) fn tie(report: &mut Report, placed: &[Placed<'_>]) {
-    let lines_of = |stall| {
-        let scope = Scope::of(stall, report);
-        let start = placed.partition_point(|line| line.at < scope.from);
-        let rest = placed.get(start..).unwrap_or_default();
-        let lines = rest.iter().take_while(|line| line.at <= scope.last());
-        most_telling(lines.filter(|line| scope.holds(line)).collect())
+    let scopes: Vec<Scope<'_>> = report.stalls.iter().map(|stall| Scope::of(stall, report)).collect();
+    let claimed: Vec<Vec<Claim>> = scopes.iter().map(|scope| scope.claims(placed)).collect();
+    let mut nearest: BTreeMap<usize, Span> = BTreeMap::new();
+    for claim in claimed.iter().flatten() {
+        let least = nearest.entry(claim.line).or_insert(claim.distance);
+        *least = claim.distance.min(*least);
+    }
+    let lines_of = |claims: &Vec<Claim>| {
+        let own = claims.iter().filter(|claim| nearest.get(&claim.line) == Some(&claim.distance));
+        most_telling(own.filter_map(|claim| placed.get(claim.line)).collect())
     };
-    let lines: Vec<_> = report.stalls.iter().map(lines_of).collect();
+    let lines: Vec<_> = claimed.iter().map(lines_of).collect();
     for (stall, lines) in report.stalls.iter_mut().zip(lines) {
         stall.log = lines;
     }
 }
 
+/// A line that may belong to a stall.
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    /// Its index among all lines.
+    line: usize,
+    /// How far in time it lies from the stall, or from the election that followed.
+    distance: Span,
+}
+
 /// The lines that belong to a stall.
 struct Scope<'a> {
     subject: Address,
+    start: Timestamp,
+    end: Timestamp,
     links: Vec<&'a Link>,
     others: Vec<&'a Link>,
     from: Timestamp,
@@ -60,6 +76,8 @@ impl<'a> Scope<'a> {
         let (links, others) = report.links.iter().partition(|link| stall.links.contains(&link.id));
         Self {
             subject: stall.subject,
+            start: stall.start,
+            end,
             links,
             others,
             from: stall.start.minus(limit),
@@ -67,6 +85,27 @@ impl<'a> Scope<'a> {
             subject_to: back.map(|link| link.opened.plus(AFTERMATH)).min().unwrap_or(to).max(to),
             election,
         }
+    }
+
+    /// The lines that may belong to the stall.
+    fn claims(&self, placed: &[Placed<'_>]) -> Vec<Claim> {
+        let start = placed.partition_point(|line| line.at < self.from);
+        let rest = placed.iter().enumerate().skip(start).take_while(|(_, line)| line.at <= self.last());
+        let held = rest.filter(|(_, line)| self.holds(line));
+        held.map(|(index, line)| Claim { line: index, distance: self.distance(line) }).collect()
+    }
+
+    fn distance(&self, line: &Placed<'_>) -> Span {
+        if self.is_in_election(line) {
+            return Span::ZERO;
+        }
+        self.start.since(line.at).max(line.at.since(self.end)).max(Span::ZERO)
+    }
+
+    /// Whether a line tells of the election that followed.
+    fn is_in_election(&self, line: &Placed<'_>) -> bool {
+        let is_then = self.election.is_some_and(|(from, to)| from <= line.at && line.at <= to);
+        is_then && line.event.kind.is_of_election()
     }
 
     fn last(&self) -> Timestamp {
@@ -81,8 +120,7 @@ impl<'a> Scope<'a> {
             }
             return self.links.iter().any(|link| link.learner.address == peer.address) && line.at <= self.to;
         }
-        let in_election = self.election.is_some_and(|(from, to)| from <= line.at && line.at <= to);
-        if in_election && line.event.kind.is_of_election() {
+        if self.is_in_election(line) {
             return true;
         }
         let Some(server) = line.server else { return false };
@@ -119,4 +157,42 @@ fn most_telling(lines: Vec<&Placed<'_>>) -> Vec<LogLine> {
         text: line.event.text.clone(),
     };
     ranked.into_iter().map(|(_, placed)| line(placed)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::log::Level;
+    use crate::findings::sample::{self, address, at};
+    use crate::logs::event::Event;
+    use crate::logs::line::Stamp;
+
+    #[test]
+    fn a_line_belongs_to_the_stall_that_is_nearest_in_time() {
+        let mut report = sample::report();
+        let first = Stall { election: None, ..report.stalls[0].clone() };
+        let later = Stall { id: 2, start: at(52_000), end: Some(at(62_010)), ..first.clone() };
+        report.stalls = vec![first, later];
+        let event = |ms| Event {
+            stamp: Stamp { wall: at(ms), offset_s: None },
+            level: Level::Warn,
+            kind: Kind::Goodbye,
+            peer: None,
+            peer_sid: None,
+            took_ms: None,
+            text: format!("at {ms}"),
+        };
+        // One limit before the first, inside it, nearer to its end, nearer to the second's start, inside that.
+        let events = [30_000, 40_000, 45_000, 51_000, 62_000].map(event);
+        let placed: Vec<_> = events
+            .iter()
+            .map(|event| Placed { server: Some(address(3)), at: event.stamp.wall, event })
+            .collect();
+        tie(&mut report, &placed);
+        let texts = |index: usize| -> Vec<String> {
+            report.stalls[index].log.iter().map(|line| line.text.clone()).collect()
+        };
+        assert_eq!(texts(0), ["at 30000", "at 40000", "at 45000"]);
+        assert_eq!(texts(1), ["at 51000", "at 62000"]);
+    }
 }

@@ -2,7 +2,8 @@
 
 use super::COLUMNS;
 use super::page::{Page, Paint, count, percent, visible_len};
-use crate::findings::incident::{Confidence, Incident, StallCoverage};
+use crate::dissect::Protection;
+use crate::findings::incident::{Blind, Confidence, Incident, StallCoverage};
 use crate::findings::{Deadline, Headroom, Link, Origin, Report};
 use crate::report::clock;
 use crate::report::escape;
@@ -158,8 +159,7 @@ fn quiet(page: &mut Page<'_>) {
         return nothing(page);
     }
     let coverage = &report.coverage;
-    // Nothing was read, so nothing is known of what could be.
-    let reach = if coverage.from.is_some() { coverage.stalls } else { StallCoverage::Full };
+    let (reach, tls) = if coverage.from.is_some() { (coverage.stalls, None) } else { reach_of(report) };
     let paint = match reach {
         StallCoverage::Full => Paint::Green,
         StallCoverage::Partial | StallCoverage::None => Paint::Yellow,
@@ -167,13 +167,26 @@ fn quiet(page: &mut Page<'_>) {
     let words: Vec<_> = wording::no_stall(reach).split(' ').map(|word| page.paint(paint, word)).collect();
     let mut line = words.join(" ");
     if reach != StallCoverage::Full {
-        let not_seen = wording::not_seen(coverage, &page.names, page.clock());
+        let mut not_seen = wording::not_seen(coverage, &page.names, page.clock());
+        not_seen.extend(tls.as_ref().map(wording::blind));
         line.push_str(&format!(" {}.", escape::text(&not_seen.join("; "))));
     }
     if reach != StallCoverage::None {
         line.push_str(&nearest_sentence(page));
     }
     page.paragraph(0, &line);
+}
+
+/// What the links tell where the report has no coverage: under TLS no wait can be measured.
+fn reach_of(report: &Report) -> (StallCoverage, Option<Blind>) {
+    let is_tls = |link: &&Link| link.protection == Protection::Tls;
+    let hidden = report.links.iter().filter(is_tls).count();
+    let reach = match hidden {
+        0 => return (StallCoverage::Full, None),
+        hidden if hidden == report.links.len() => StallCoverage::None,
+        _ => StallCoverage::Partial,
+    };
+    (reach, Some(Blind::Tls { links: hidden as u64 }))
 }
 
 /// There was nobody to stall.

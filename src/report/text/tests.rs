@@ -1,6 +1,7 @@
 use super::*;
 use crate::address::Address;
-use crate::findings::incident::{Blind, Confidence, Incident, Reason, StallCoverage};
+use crate::dissect::Protection;
+use crate::findings::incident::{Blind, Confidence, Coverage, Incident, Reason, StallCoverage};
 use crate::findings::{
     Cause, Deadline, NearMiss, Origin, Stall, Suspect,
     log::{LogSays, LogVerdict},
@@ -122,6 +123,23 @@ fn no_stall_is_said_only_where_one_would_have_shown() {
     let text = written(&report, &first_screen());
     is_golden("not_seen.txt", &text);
     assert!(!text.contains("No stall"), "{text}");
+}
+
+#[test]
+fn what_tls_hides_is_no_all_clear_even_where_no_coverage_is_known() {
+    let mut report = quiet();
+    report.coverage = Coverage::default();
+    let some = written(&report, &first_screen());
+    assert!(
+        some.starts_with("No stall in what was seen, but not everything was: 1 link is encrypted"),
+        "{some}"
+    );
+    report.links.retain(|link| link.protection == Protection::Tls);
+    assert!(!written(&report, &first_screen()).contains("No stall"));
+    let mut report = quiet();
+    report.coverage = Coverage::default();
+    report.links.retain(|link| link.protection != Protection::Tls);
+    assert!(written(&report, &first_screen()).starts_with("No stall. "));
 }
 
 #[test]
