@@ -3,7 +3,10 @@
 //! There are only so many, made once and filled again and again, so memory is that of a few and nothing is
 //! allocated on the way. They come out in the order in which they went in.
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+#[cfg(feature = "live")]
+use crossbeam_channel::RecvTimeoutError;
+use crossbeam_channel::{Receiver, Sender, bounded};
+#[cfg(feature = "live")]
 use std::time::Duration;
 
 /// Where pieces are filled. The ring ends when this end is dropped and what was sent has been taken.
@@ -21,6 +24,7 @@ pub(crate) struct Drainer<T> {
 }
 
 /// The other end is gone.
+#[cfg(feature = "live")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ended;
 
@@ -42,6 +46,7 @@ impl<T> Filler<T> {
     }
 
     /// The next empty piece, waited for at most so long; `None` where all are under way.
+    #[cfg(feature = "live")]
     pub(crate) fn empty_within(&self, patience: Duration) -> Result<Option<T>, Ended> {
         within(&self.empty, patience)
     }
@@ -59,6 +64,7 @@ impl<T> Drainer<T> {
     }
 
     /// The next full piece, waited for at most so long; `None` where there is none yet.
+    #[cfg(feature = "live")]
     pub(crate) fn next_within(&self, patience: Duration) -> Result<Option<T>, Ended> {
         within(&self.full, patience)
     }
@@ -75,6 +81,7 @@ impl<T> Drainer<T> {
     }
 }
 
+#[cfg(feature = "live")]
 fn within<T>(from: &Receiver<T>, patience: Duration) -> Result<Option<T>, Ended> {
     match from.recv_timeout(patience) {
         Ok(piece) => Ok(Some(piece)),

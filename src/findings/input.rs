@@ -62,7 +62,7 @@ pub struct LiveInput {
 /// What was read.
 #[derive(Clone, Debug, Default)]
 pub struct Input {
-    /// The files, in the order of [`FrameRef::file`].
+    /// The files, in the order of [`FrameRef::file`](crate::frame::FrameRef::file).
     pub files: Vec<crate::capture::FileInfo>,
     /// Frames of all files.
     pub frames: u64,

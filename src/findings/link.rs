@@ -149,7 +149,7 @@ pub struct Link {
     pub ack: RoundTrips,
     /// PROPOSAL to COMMIT.
     pub commit: RoundTrips,
-    /// Headroom per deadline, in the order of [`Deadline::ALL`].
+    /// Headroom per deadline, in the order of [`Deadline::ALL`](super::Deadline::ALL).
     pub headroom: [Headroom; 4],
     /// TCP's counts.
     pub tcp: PerDirection<TcpCounts>,

@@ -101,7 +101,7 @@ impl Tracker {
         &self.links
     }
 
-    /// How many links must go before another is held, so that no more than [`MAX_CLOSED_LINKS`] are over.
+    /// How many links must go before another is held, so that no more than `MAX_CLOSED_LINKS` are over.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
         self.over >= MAX_CLOSED_LINKS
