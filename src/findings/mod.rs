@@ -442,4 +442,6 @@ pub struct Election {
     pub by: Vec<Address>,
     /// Rounds: the highest election epoch seen less the lowest, and one.
     pub rounds: u64,
+    /// The server to which a reconfiguration handed the lead over (COMMITANDACTIVATE); `None` where nobody did.
+    pub handover_to: Option<Sid>,
 }

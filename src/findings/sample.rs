@@ -317,5 +317,6 @@ fn election() -> Election {
         votes: 15,
         by: vec![address(1), address(2)],
         rounds: 1,
+        handover_to: None,
     }
 }

@@ -5,6 +5,7 @@
 pub mod activity;
 mod baseline;
 pub mod counts;
+mod electing;
 mod election;
 pub mod facts;
 pub mod flight;
@@ -20,6 +21,7 @@ mod tick;
 pub mod timeline;
 mod vantage;
 mod violation;
+mod voice;
 pub mod wait;
 mod weight;
 
@@ -30,7 +32,7 @@ use crate::dissect::{
     SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
 use crate::findings::{Closed, Link, Origin, Role, Settings, Strangers, Violation};
-use crate::proto::{PacketType, ServerState, Sid, config, quorum::Head};
+use crate::proto::{PacketType, Sid, config, quorum::Head};
 use crate::stream::{Closing, Fate, Slot};
 use crate::time::{Span, Timestamp};
 use election::Elections;
@@ -44,6 +46,7 @@ use tick::TickEstimator;
 use timeline::Timeline;
 use vantage::Vantages;
 use violation::{EMBEDDED_END, MAX_TOLD};
+use voice::{Heard, Voices};
 
 /// Links held at once; beyond, a new one is not looked at.
 const MAX_LINKS: usize = 65_536;
@@ -98,6 +101,7 @@ pub struct Tracker {
     election_bytes: ByteSums,
     servers: Servers,
     elections: Elections,
+    voices: Voices,
     ticks: TickEstimator,
     last_at: Option<Timestamp>,
     links_refused: u64,
@@ -426,6 +430,9 @@ impl Tracker {
                 if let Some(last) = last_ping {
                     self.ticks.add(id, packet.at.since(last));
                 }
+                if let Some(zxid) = packet.zxid.filter(|zxid| zxid.0 > 0) {
+                    self.elections.epoch_seen(zxid.epoch());
+                }
                 self.prune_timeline();
                 self.learn_least_wait();
                 if let Some(link) = self.links.get_mut(index) {
@@ -435,25 +442,16 @@ impl Tracker {
             PacketType::FollowerInfo | PacketType::ObserverInfo => {
                 let is_follower = packet.kind == PacketType::FollowerInfo;
                 let sid = link.learner_sid;
-                self.servers.becomes(
-                    learner,
-                    if is_follower { Role::Follower } else { Role::Observer },
-                    packet.at,
-                );
                 if let Some(sid) = sid {
                     self.servers.is_called(learner, sid);
                 }
-                self.elections.followed(leader, self.servers.sid(leader), packet.at);
+                self.joins((leader, learner), is_follower, packet);
             }
             PacketType::Inform if opened.picked_up => {
                 self.servers.becomes(learner, Role::Observer, opened.at)
             }
-            PacketType::LeaderInfo => {
-                self.servers.becomes(leader, Role::Leader, packet.at);
-                if let Some(zxid) = packet.zxid {
-                    self.elections.epoch(leader, zxid.epoch());
-                }
-            }
+            PacketType::LeaderInfo => self.names_epoch((leader, learner), packet),
+            PacketType::CommitAndActivate => self.hands_over(leader, packet),
             PacketType::NewLeader => {
                 if let Some(text) = packet.seen.get(Head::LEN..).filter(|_| packet.cut == 0) {
                     self.learn_config(text);
@@ -557,14 +555,12 @@ impl Tracker {
         self.vantage.pair(src, seen.dst.address);
         self.vantages.pair(seen.frame.file, src, seen.dst.address);
         match &seen.message {
-            ElectionMessage::Hello(hello) => self.servers.is_called(src, hello.sid()),
+            ElectionMessage::Hello(hello) => {
+                self.servers.is_called(src, hello.sid());
+                self.voices.hello(seen.src, seen.dst);
+            }
             ElectionMessage::Notification(notification) => {
-                match notification.state {
-                    ServerState::Looking => self.servers.becomes(src, Role::Looking, seen.at),
-                    ServerState::Leading => self.servers.is_called(src, notification.leader),
-                    _ => self.servers.seen(src),
-                }
-                self.elections.notification(src, notification, seen.at);
+                self.notification(seen, notification);
                 if let Some(config) = notification.config {
                     self.learn_config(config);
                 }

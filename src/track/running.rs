@@ -38,7 +38,7 @@ impl Tracker {
     /// How many elections there were by now, and the last one.
     #[must_use]
     pub fn last_election(&self) -> (u64, Option<Election>) {
-        self.elections.last()
+        self.elections.last(|address| self.servers.sid(address))
     }
 
     /// Bytes of all links' streams by now that lie in frames which the capture lacks.

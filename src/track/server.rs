@@ -3,14 +3,11 @@
 use crate::address::Address;
 use crate::findings::{Role, RoleSpan, Server};
 use crate::proto::{Sid, Zxid};
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
 /// Servers kept; a real ensemble has some, an attacker's may have millions.
 const MAX_SERVERS: usize = 1_024;
-/// For so long after a server took its role, a LOOKING notification of it is an old one: what was last
-/// said to a server is said again on each new connection to it.
-const SETTLING: Span = Span::from_millis(2_000);
 /// Role changes kept per server; beyond, the oldest are let go.
 const MAX_ROLES: usize = 1_024;
 
@@ -72,10 +69,10 @@ impl Servers {
         if let Some(last) = held.roles.last_mut()
             && last.to.is_none()
         {
-            if last.role == role || role == Role::Looking && at.since(last.from) < SETTLING {
+            if last.role == role {
                 return;
             }
-            last.to = Some(at);
+            last.to = Some(at.max(last.from));
         }
         let is_full = held.roles.len() >= MAX_ROLES;
         if is_full {
@@ -83,6 +80,25 @@ impl Servers {
         }
         held.roles.push(RoleSpan { role, from: at, to: None });
         self.roles_let_go += u64::from(is_full);
+    }
+
+    /// What a server is, as far as is known.
+    #[must_use]
+    pub(super) fn role(&self, address: Address) -> Option<Role> {
+        let last = self.held.get(&address).and_then(|held| held.roles.last())?;
+        last.to.is_none().then_some(last.role)
+    }
+
+    /// Whether a server follows or leads.
+    #[must_use]
+    pub(super) fn serves(&self, address: Address) -> bool {
+        self.role(address).is_some_and(|role| role != Role::Looking)
+    }
+
+    /// Whether a server is looking for a leader.
+    #[must_use]
+    pub(super) fn looks(&self, address: Address) -> bool {
+        self.role(address) == Some(Role::Looking)
     }
 
     /// Notes that a server is no longer what it was.

@@ -176,7 +176,7 @@ fn looks(tracker: &mut Tracker, host: u32, millis: u32) {
         state: ServerState::Looking,
         leader: Sid(1),
         zxid: Zxid(0),
-        election_epoch: 1,
+        election_epoch: i64::from(millis) + 1,
         peer_epoch: Some(1),
         version: Some(2),
         config: None,

@@ -196,6 +196,7 @@ pub(super) struct ElectionView {
     votes: u64,
     by: Vec<String>,
     rounds: u64,
+    handover_to: Option<i64>,
 }
 
 impl ElectionView {
@@ -208,6 +209,7 @@ impl ElectionView {
             votes: election.votes,
             by: election.by.iter().map(ToString::to_string).collect(),
             rounds: election.rounds,
+            handover_to: election.handover_to.map(|sid| sid.0),
         }
     }
 }

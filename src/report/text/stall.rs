@@ -150,13 +150,6 @@ pub(super) fn election(page: &Page<'_>, election: &Election) -> String {
     let epoch = election.epoch.map_or_else(String::new, |epoch| format!(" for epoch {epoch}"));
     let start = clock.full(election.start);
     let end = match (election.end, winner) {
-        // A server that comes back to a standing ensemble elects nobody.
-        (Some(end), Some(winner)) if election.by.len() == 1 => format!(
-            "to {}, found {winner} leading{} after {}",
-            clock.beside(end, election.start),
-            epoch.replace(" for", ""),
-            clock::between(election.start, end)
-        ),
         (Some(end), Some(winner)) => format!(
             "to {}, {winner} won{epoch} after {}",
             clock.beside(end, election.start),
@@ -169,7 +162,10 @@ pub(super) fn election(page: &Page<'_>, election: &Election) -> String {
     let votes = count(election.votes, "notification", "notifications");
     let rounds = count(election.rounds, "round", "rounds");
     let by = if election.by.is_empty() { "nobody seen".to_owned() } else { page.list(&election.by, 12) };
-    format!("{start} {end}; {votes}, {rounds}; looking: {by}")
+    let handover = election.handover_to.map_or_else(String::new, |sid| {
+        format!("; a reconfiguration handed the lead to server.{sid} (COMMITANDACTIVATE)")
+    });
+    format!("{start} {end}; {votes}, {rounds}; looking: {by}{handover}")
 }
 
 fn suspect(page: &Page<'_>, suspect: &Suspect) -> String {
