@@ -14,6 +14,8 @@ pub enum ExitStatus {
     StallsFound,
     /// 2: nothing could be read, or the arguments make no sense.
     Failed,
+    /// 3: the input was read, and nothing in it could be analyzed: no stall found means nothing.
+    NothingAnalyzed,
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -22,6 +24,7 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Done => Self::SUCCESS,
             ExitStatus::StallsFound => Self::from(1),
             ExitStatus::Failed => Self::from(2),
+            ExitStatus::NothingAnalyzed => Self::from(3),
         }
     }
 }

@@ -11,10 +11,11 @@ use crate::address::Address;
 use crate::capture::{Replay, ReplayOptions};
 use crate::clocks::estimate::Estimate;
 use crate::clocks::{self, Group, Survey};
-use crate::diagnose::Analyzer;
+use crate::diagnose::{self, Analyzer};
 use crate::dissect::{DissectOptions, Dissector, Hosts};
 use crate::findings::{
     HostClock, Report,
+    incident::StallCoverage,
     selection::{Selection, ServerChoice},
 };
 use crate::logs;
@@ -45,7 +46,13 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitStatus, Failure> {
     }
     write(&report, args, &asked)?;
     let is_bad = args.fail_on_stall && !(report.stalls.is_empty() && report.incidents.is_empty());
-    Ok(if is_bad { ExitStatus::StallsFound } else { ExitStatus::Done })
+    Ok(if is_bad {
+        ExitStatus::StallsFound
+    } else if report.coverage.stalls == StallCoverage::None {
+        ExitStatus::NothingAnalyzed
+    } else {
+        ExitStatus::Done
+    })
 }
 
 /// What was asked for, with the configuration read and times understood.
@@ -169,6 +176,7 @@ fn read(args: &ReplayArgs, asked: &Request) -> Result<Report, Failure> {
     report.clocks = survey.groups.iter().map(clock_of).collect();
     report.input = passed.input(replay.files(), replay.skipped());
     report.limits_hit.extend(limits_hit);
+    report.coverage = diagnose::coverage(&report, (asked.selection.from, asked.selection.to));
     Ok(report)
 }
 

@@ -3,6 +3,7 @@
 //! The same rules judge a finished capture and one that runs: [`Analyzer::finish`] and [`Analyzer::stalls_at`].
 
 use super::link_stall::limit;
+use super::outage;
 use super::past::Past;
 use super::stall;
 use super::surroundings::Surroundings;
@@ -133,7 +134,7 @@ fn judged(facts: CaptureFacts) -> Report {
     if excess > 0 {
         limits_hit.insert("stalls", excess);
     }
-    Report {
+    let mut report = Report {
         settings: facts.settings,
         servers: facts.servers,
         links: facts.summaries,
@@ -146,7 +147,12 @@ fn judged(facts: CaptureFacts) -> Report {
         clock_steps: facts.clock_steps,
         limits_hit,
         ..Report::default()
-    }
+    };
+    report.coverage.hosts_expected = Some(facts.servers_named).filter(|named| *named > 0);
+    report.coverage.hosts = facts.hosts;
+    report.coverage.gaps = facts.gaps;
+    report.outages = outage::outages(&facts.quiets, &report, facts.end);
+    report
 }
 
 /// Events go to the trackers; before a link is opened that they have no room for, others are judged and let go.

@@ -5,10 +5,12 @@
 mod analyzer;
 mod cause;
 mod context;
+mod coverage;
 mod facts;
 mod link_index;
 mod link_stall;
 mod one_way;
+mod outage;
 mod past;
 mod stall;
 mod surroundings;
@@ -16,4 +18,5 @@ mod surroundings;
 mod tests;
 
 pub use analyzer::Analyzer;
+pub use coverage::coverage;
 pub use link_stall::limit;

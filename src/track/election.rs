@@ -182,11 +182,8 @@ impl Elections {
         let is_current = self.held.back().is_some_and(|held| {
             // Whoever was answered has joined, on a link that is not in sight.
             let has_joined = held.is_answered() && at.since(held.last_at) >= AFTERMATH;
-            // Who goes on looking does not follow whom another has decided for.
-            let goes_on = held
-                .voters
-                .iter()
-                .any(|voter| (voter.address, voter.first) == (src, looking.since) && voter.last < at);
+            // Who was looking before another decided goes on, and follows whom it likes.
+            let goes_on = held.over_at.is_some_and(|over| looking.since <= over);
             (held.is_current(at) || goes_on && held.election.end.is_none())
                 && !(has_joined && held.election.end.is_none())
         });
@@ -292,11 +289,13 @@ impl Elections {
         at: Timestamp,
     ) {
         self.last_at = self.last_at.max(at);
-        if let Some(held) = self.held.back_mut()
-            && held.election.end.is_none()
-            && held.over_at.is_none_or(|over| at.since(over) < AFTERMATH)
-            && (held.is_voter(learner) || held.is_voter(leader))
-        {
+        let is_it = |held: &&mut Held| {
+            held.election.end.is_none()
+                && held.over_at.is_none_or(|over| at.since(over) < AFTERMATH)
+                && (held.is_voter(learner) || held.is_voter(leader))
+        };
+        // Whoever looked last may have been too late for the election before.
+        if let Some(held) = self.held.iter_mut().rev().take(2).find(is_it) {
             held.election.end = Some(at);
             held.leader = Some(leader);
             held.joiner = Some((learner, vote));
@@ -307,18 +306,18 @@ impl Elections {
     /// A leader has named its epoch to a follower.
     pub(super) fn epoch(&mut self, leader: Address, epoch: u32, at: Timestamp) {
         self.last_at = self.last_at.max(at);
-        if let Some(held) = self.held.back_mut() {
-            if held.leader == Some(leader) {
-                held.election.epoch.get_or_insert(epoch);
-            } else if held.leader.is_none()
-                && held.over_at.is_none_or(|over| at.since(over) < AFTERMATH)
-                && held.epoch_before.is_some_and(|old| epoch > old)
-            {
-                // What its follower sent was not captured.
-                held.election.end.get_or_insert(at);
-                held.leader = Some(leader);
-                held.election.epoch = Some(epoch);
-            }
+        let is_led = |held: &&mut Held| held.leader == Some(leader);
+        if let Some(held) = self.held.iter_mut().rev().take(2).find(is_led) {
+            held.election.epoch.get_or_insert(epoch);
+        } else if let Some(held) = self.held.back_mut()
+            && held.leader.is_none()
+            && held.over_at.is_none_or(|over| at.since(over) < AFTERMATH)
+            && held.epoch_before.is_some_and(|old| epoch > old)
+        {
+            // What its follower sent was not captured.
+            held.election.end.get_or_insert(at);
+            held.leader = Some(leader);
+            held.election.epoch = Some(epoch);
         }
         self.epoch_seen(epoch);
     }

@@ -1,9 +1,11 @@
 //! What the trackers know once a capture is over: facts, none of them judged.
 
+use super::commits::Quiet;
 use super::link::LinkTrack;
 use super::timeline::Timeline;
 use crate::address::Address;
 use crate::dissect::ByteSums;
+use crate::findings::incident::CoverageGap;
 use crate::findings::{ClockStep, Election, Link, Server, Settings, Strangers, Violation};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -37,6 +39,14 @@ pub struct CaptureFacts {
     pub election_bytes: ByteSums,
     /// What else spoke to the ports.
     pub strangers: Strangers,
+    /// The hosts at which frames were captured, as far as is known.
+    pub hosts: Vec<Address>,
+    /// How many servers a configuration names; 0 where there is none.
+    pub servers_named: u64,
+    /// Stretches of time that the captures lack.
+    pub gaps: Vec<CoverageGap>,
+    /// Stretches of time without a COMMIT.
+    pub quiets: Vec<Quiet>,
     /// Counters of limits that were reached, by name; only those above 0.
     pub limits_hit: BTreeMap<&'static str, u64>,
 }

@@ -513,6 +513,18 @@ impl LinkTrack {
         reader.silence = Silence::default();
     }
 
+    /// When its last frame came.
+    #[must_use]
+    pub const fn last_frame_at(&self) -> Timestamp {
+        self.last_frame_at
+    }
+
+    /// The file of its last frame.
+    #[must_use]
+    pub const fn last_file(&self) -> Option<u32> {
+        self.last_file
+    }
+
     /// When the leader last sent a PING on it.
     #[must_use]
     pub const fn last_ping_at(&self) -> Option<Timestamp> {

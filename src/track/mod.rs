@@ -4,11 +4,13 @@
 
 pub mod activity;
 mod baseline;
+pub mod commits;
 pub mod counts;
 mod electing;
 mod election;
 pub mod facts;
 pub mod flight;
+mod holes;
 pub mod link;
 mod link_vantage;
 pub mod one_way;
@@ -37,9 +39,10 @@ use crate::stream::{Closing, Fate, Slot};
 use crate::time::{Span, Timestamp};
 use election::Elections;
 use facts::CaptureFacts;
+use holes::Holes;
 use link::LinkTrack;
 use server::Servers;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use summary::{name_of, shown, shown_name};
 use tick::TickEstimator;
@@ -102,6 +105,8 @@ pub struct Tracker {
     servers: Servers,
     elections: Elections,
     voices: Voices,
+    commits: commits::Commits,
+    holes: Holes,
     ticks: TickEstimator,
     last_at: Option<Timestamp>,
     links_refused: u64,
@@ -161,6 +166,8 @@ impl Tracker {
         }
         let elections = self.elections();
         let mut summaries: Vec<_> = self.links.iter().map(|link| self.shown(link, &settings)).collect();
+        let hosts = self.hosts(&summaries);
+        let gaps = std::mem::take(&mut self.holes).finish(|file| self.file_host(file));
         let named = &self.options.servers;
         let servers = self.servers.finish(|address, sid| name_of(named, address, sid));
         for link in &mut summaries {
@@ -169,6 +176,10 @@ impl Tracker {
         }
         CaptureFacts {
             settings,
+            hosts,
+            servers_named: self.options.servers.len() as u64,
+            gaps,
+            quiets: self.commits.finish(end),
             warn_at_percent: self.options.warn_at_percent,
             summaries,
             servers,
@@ -183,6 +194,13 @@ impl Tracker {
             timeline: self.timeline,
             links: self.links,
         }
+    }
+
+    /// The hosts at which frames were captured, as far as is known.
+    fn hosts(&self, links: &[Link]) -> Vec<Address> {
+        let told = self.options.hosts.iter().copied().flatten().chain(self.vantage.host());
+        let seen_from = links.iter().flat_map(|link| link.seen_from.iter().copied());
+        told.chain(seen_from).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Ends the waits of all links, each when the captures that could have shown it end.
@@ -206,6 +224,12 @@ impl Tracker {
         let mut violations: Vec<_> = self.links.iter_mut().flat_map(LinkTrack::violations).collect();
         violations.sort_by_key(|violation| violation.at);
         violations
+    }
+
+    /// The host that a file was taken at, as far as is known.
+    fn file_host(&self, file: u32) -> Option<Address> {
+        let told = self.options.hosts.get(file as usize).copied().flatten();
+        told.or_else(|| self.vantages.host(file))
     }
 
     /// The shortest wait that a report may list.
@@ -418,20 +442,29 @@ impl Tracker {
         let last_ping = link.last_ping_at();
         link.packet(packet);
         let (id, serves) = (link.id, link.serves_now());
-        if matches!(packet.kind, PacketType::Ack | PacketType::Commit) {
-            return;
+        match packet.kind {
+            PacketType::Ack => return,
+            PacketType::Commit => return self.commits.commit(packet.zxid, packet.at),
+            _ => {}
         }
         let opened = link.opened;
         let (leader, learner) = (opened.leader.address, opened.learner.address);
         match packet.kind {
             // What a learner is sent to catch up was written earlier.
-            PacketType::Proposal if serves => self.timeline.write(id, packet.at, packet.size),
+            PacketType::Proposal if serves => {
+                self.commits.proposal(packet.zxid, packet.at);
+                self.timeline.write(id, packet.at, packet.size);
+            }
             PacketType::Ping if !packet.direction.is_to_leader() && !packet.inferred => {
                 if let Some(last) = last_ping {
                     self.ticks.add(id, packet.at.since(last));
                 }
                 if let Some(zxid) = packet.zxid.filter(|zxid| zxid.0 > 0) {
                     self.elections.epoch_seen(zxid.epoch());
+                    self.commits.leader_speaks(zxid.epoch(), packet.at);
+                }
+                if serves {
+                    self.commits.serves(id, None);
                 }
                 self.prune_timeline();
                 self.learn_least_wait();
@@ -447,11 +480,18 @@ impl Tracker {
                 }
                 self.joins((leader, learner), is_follower, packet);
             }
-            PacketType::Inform if opened.picked_up => {
-                self.servers.becomes(learner, Role::Observer, opened.at)
+            PacketType::UpToDate => self.commits.serves(id, Some(packet.at)),
+            PacketType::Inform => {
+                self.commits.commit(packet.zxid, packet.at);
+                if opened.picked_up {
+                    self.servers.becomes(learner, Role::Observer, opened.at);
+                }
             }
             PacketType::LeaderInfo => self.names_epoch((leader, learner), packet),
-            PacketType::CommitAndActivate => self.hands_over(leader, packet),
+            PacketType::CommitAndActivate => {
+                self.commits.commit(packet.zxid, packet.at);
+                self.hands_over(leader, packet);
+            }
             PacketType::NewLeader => {
                 if let Some(text) = packet.seen.get(Head::LEN..).filter(|_| packet.cut == 0) {
                     self.learn_config(text);
@@ -485,10 +525,12 @@ impl Tracker {
         let Some(link) = self.link(slot) else { return };
         let by_leader = direction == Direction::ToLearner;
         link.close(Closed { at: closing.at, by_leader, reset: closing.reset, frame: closing.frame });
+        let id = link.id;
         let (opened, role, is_recognised) = (link.opened, link.role, link.is_recognised);
         if !is_recognised {
             return;
         }
+        self.commits.ends_serving(id, closing.at);
         if let Some(role) = role {
             self.servers.ceases(opened.learner.address, role, closing.at);
         }
@@ -497,8 +539,14 @@ impl Tracker {
 
     fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp) {
         self.missing_bytes = self.missing_bytes.saturating_add(len);
-        if let Some(link) = self.link(slot) {
-            link.gap(direction, len, at);
+        let Some(link) = self.link(slot) else { return };
+        let (since, file, is_open) = (link.last_frame_at(), link.last_file(), link.closed.is_none());
+        link.gap(direction, len, at);
+        if is_open {
+            self.holes.add(file, since, at);
+        }
+        if direction == Direction::ToLearner {
+            self.commits.unknown(since, at);
         }
     }
 
@@ -509,9 +557,10 @@ impl Tracker {
     }
 
     fn link_unwatched(&mut self, slot: Slot, at: Timestamp) {
-        if let Some(link) = self.link(slot) {
-            link.unwatched = Some(at);
-        }
+        let Some(link) = self.link(slot) else { return };
+        link.unwatched = Some(at);
+        let id = link.id;
+        self.commits.ends_serving(id, at);
     }
 
     fn link_over(&mut self, slot: Slot, totals: &LinkTotals) {

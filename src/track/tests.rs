@@ -4,8 +4,8 @@
 use super::*;
 use crate::findings::Deadline;
 use crate::frame::FrameRef;
-use crate::proto::Zxid;
 use crate::proto::election::Notification;
+use crate::proto::{ServerState, Zxid};
 use crate::testkit::event::{LEADER, at, close, open, packet};
 use crate::testkit::segment::{endpoint, segment};
 

@@ -256,7 +256,7 @@ mod tests {
         Endpoint { address: Address::v4(host), port }
     }
 
-    fn said(state: ServerState, leader: i64, zxid: i64, round: i64) -> Notification<'static> {
+    fn said(state: ServerState, leader: i64, zxid: u64, round: i64) -> Notification<'static> {
         Notification {
             state,
             leader: Sid(leader),
@@ -269,7 +269,7 @@ mod tests {
         }
     }
 
-    fn looks(voices: &mut Voices, port: u16, zxid: i64, round: i64, millis: i64, serves: bool) -> Heard {
+    fn looks(voices: &mut Voices, port: u16, zxid: u64, round: i64, millis: i64, serves: bool) -> Heard {
         let notification = said(ServerState::Looking, 1, zxid, round);
         voices.notification((end(1, 3888), end(2, port)), &notification, at(millis), serves)
     }

@@ -327,6 +327,7 @@ impl Session {
         report.input.live = Some(self.live.clone());
         report.limits_hit.extend(dissector.limits_hit());
         report.coverage.gaps.extend(self.gaps.until(self.now));
+        report.coverage = crate::diagnose::coverage(&report, (None, None));
         report
     }
 }

@@ -4,21 +4,26 @@
 //! UTC with every digit the capture has, ids are `"0x..."` strings, durations are whole numbers whose
 //! names end in their unit, and what is not known is `null`.
 
+mod coverage;
 mod event;
 mod input;
 mod link;
 pub mod live;
 mod log;
+mod outage;
 
 use super::clock::{Digits, rfc3339};
 use super::escape;
 use super::wording::Names;
 use crate::dissect::PerDirection;
+use crate::findings::incident::Outage;
 use crate::findings::{Election, Link, Report, Stall, Violation};
 use crate::time::Timestamp;
+use coverage::CoverageView;
 use event::{ElectionView, NearMissView, StallView, ViolationView};
 use input::{InputView, ServerView, SettingsView};
 use link::LinkView;
+use outage::OutageView;
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{Formatter, PrettyFormatter};
@@ -110,6 +115,8 @@ struct ReportView<'a> {
     near_misses: Vec<NearMissView>,
     elections: Each<'a, Election, ElectionView>,
     violations: Each<'a, Violation, ViolationView<'a>>,
+    outages: Each<'a, Outage, OutageView>,
+    coverage: CoverageView,
     limits_hit: &'a BTreeMap<&'static str, u64>,
 }
 
@@ -129,6 +136,8 @@ impl<'a> ReportView<'a> {
                 .collect(),
             elections: Each { items: &report.elections, ctx, view: ElectionView::of },
             violations: Each { items: &report.violations, ctx, view: ViolationView::of },
+            outages: Each { items: &report.outages, ctx, view: OutageView::of },
+            coverage: CoverageView::of(&report.coverage, ctx),
             limits_hit: &report.limits_hit,
         }
     }

@@ -1,0 +1,207 @@
+//! What the captures can tell at all, before what they tell.
+//!
+//! In each epoch a leader has a link to every other server. Of these, the captures show some: all of them at the
+//! leader's host, one at a follower's.
+
+use crate::address::Address;
+use crate::dissect::{ByteSums, Protection};
+use crate::findings::incident::{Blind, Coverage, StallCoverage};
+use crate::findings::{Link, Report};
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Bytes missing from the captures are told from this part of all on, in thousandths.
+const MIN_MISSING_PER_MILLE: u64 = 1;
+
+/// Completes a report's coverage: hosts, gaps and the servers that a configuration names are in it already. The
+/// report's input is known. `window` is what was asked for.
+#[must_use]
+pub fn coverage(report: &Report, window: (Option<Timestamp>, Option<Timestamp>)) -> Coverage {
+    let known = &report.coverage;
+    let (links_seen, links_expected) = links(report);
+    let blind =
+        blind(report, window, links_expected.map_or(0, |expected| expected.saturating_sub(links_seen)));
+    let servers = report.servers.len() as u64;
+    let hosts_expected =
+        known.hosts_expected.map(|named| named.max(servers)).or((servers > 0).then_some(servers));
+    let (from, to) = (report.input.first.max(window.0), min(report.input.last, window.1));
+    let is_all = links_expected.is_some_and(|expected| links_seen >= expected);
+    let is_any = report.links.iter().any(|link| is_read(link) || link.protection == Protection::Tls);
+    let is_blind = |blind: &Blind| !matches!(blind, Blind::Dropped { .. } | Blind::Tunnels { .. });
+    let stalls = if !is_any || blind.contains(&Blind::WindowOutside) {
+        StallCoverage::None
+    } else if is_all && known.gaps.is_empty() && !blind.iter().any(is_blind) {
+        StallCoverage::Full
+    } else {
+        StallCoverage::Partial
+    };
+    Coverage {
+        stalls,
+        hosts: known.hosts.clone(),
+        hosts_expected,
+        links_seen,
+        links_expected,
+        from,
+        to,
+        gaps: known.gaps.clone(),
+        blind,
+    }
+}
+
+fn min(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
+}
+
+/// The links of one leader's time.
+#[derive(Default)]
+struct Term<'a> {
+    leaders: BTreeSet<Address>,
+    learners: BTreeSet<Address>,
+    links: Vec<&'a Link>,
+}
+
+impl Term<'_> {
+    /// Whether the captures of the leader itself show it.
+    fn is_of_leader(&self) -> bool {
+        self.links.iter().any(|link| {
+            let leader = link.leader.address;
+            // An observer's master is somebody's learner.
+            link.seen_from.contains(&leader) && !self.learners.contains(&leader)
+        })
+    }
+}
+
+/// Links seen, and links that there must have been.
+fn links(report: &Report) -> (u64, Option<u64>) {
+    let mut terms: BTreeMap<(Option<u32>, Option<Address>), Term<'_>> = BTreeMap::new();
+    for link in report.links.iter().filter(|link| is_used(link)) {
+        let of = if link.epoch.is_some() { None } else { Some(link.leader.address) };
+        let term = terms.entry((link.epoch, of)).or_default();
+        term.leaders.insert(link.leader.address);
+        term.learners.insert(link.learner.address);
+        term.links.push(link);
+    }
+    let seen = terms.values().map(|term| term.learners.len() as u64).sum();
+    let named = report.coverage.hosts_expected;
+    let is_voting = !report.elections.is_empty() || report.election_bytes.decoded > 0;
+    let servers = named.unwrap_or(0).max(report.servers.len() as u64);
+    let is_known = named.is_some() || is_voting || terms.values().all(Term::is_of_leader);
+    if terms.is_empty() || !is_known {
+        return (seen, named.map(|named| named.saturating_sub(1)));
+    }
+    let expected = terms.values().map(|term| {
+        let learners = term.learners.len() as u64;
+        if term.is_of_leader() { learners } else { servers.saturating_sub(1).max(learners) }
+    });
+    (seen, Some(expected.sum()))
+}
+
+/// Whether anything but a handshake passed on it.
+fn is_used(link: &Link) -> bool {
+    link.bytes.to_leader.stream() + link.bytes.to_learner.stream() > 0
+}
+
+/// Whether records of it were read.
+fn is_read(link: &Link) -> bool {
+    let all = [
+        &link.records.to_leader,
+        &link.records.to_learner,
+        &link.inferred.to_leader,
+        &link.inferred.to_learner,
+    ];
+    all.iter().any(|records| !records.is_empty())
+}
+
+fn blind(report: &Report, window: (Option<Timestamp>, Option<Timestamp>), unseen: u64) -> Vec<Blind> {
+    let mut blind = Vec::new();
+    // Where --to ends the reading, the input's own times end there too.
+    let first = report.input.files.iter().filter_map(|file| file.first).min();
+    let last = report.input.files.iter().filter_map(|file| file.last).max();
+    let is_after = window.0.zip(last).is_some_and(|(from, last)| from > last);
+    let is_before = window.1.zip(first).is_some_and(|(to, first)| to < first);
+    if is_after || is_before {
+        blind.push(Blind::WindowOutside);
+    }
+    if report.links.is_empty() && report.election_bytes.stream() == 0 {
+        blind.push(Blind::NothingRead);
+    }
+    let count = |is: &dyn Fn(&Link) -> bool| report.links.iter().filter(|link| is(link)).count() as u64;
+    let is_unread =
+        |link: &Link| is_used(link) && link.protection != Protection::Tls && !is_read(link) && is_cut(link);
+    if count(&is_unread) > 0 {
+        let snaplens = report.input.files.iter().filter_map(|file| file.snaplen);
+        blind.push(Blind::SnaplenTooShort { snaplen: snaplens.min().unwrap_or(0) });
+    }
+    let tls = count(&|link| link.protection == Protection::Tls);
+    if tls > 0 {
+        blind.push(Blind::Tls { links: tls });
+    }
+    let one_direction = count(&is_one_direction);
+    if one_direction > 0 {
+        blind.push(Blind::OneDirection { links: one_direction });
+    }
+    if unseen > 0 && !report.links.is_empty() {
+        blind.push(Blind::Bystander { unseen });
+    }
+    blind.extend(dropped(report));
+    blind
+}
+
+const fn is_cut(link: &Link) -> bool {
+    link.bytes.to_leader.cut + link.bytes.to_learner.cut > 0
+}
+
+/// Whether of one direction nothing was captured though the other side acknowledged it.
+fn is_one_direction(link: &Link) -> bool {
+    let is_lacking = |sums: &ByteSums| sums.missing > 0 && sums.missing == sums.stream();
+    is_lacking(&link.bytes.to_leader) || is_lacking(&link.bytes.to_learner)
+}
+
+fn dropped(report: &Report) -> Option<Blind> {
+    let frames = report.input.live.as_ref().and_then(|live| live.received).map(|received| received.dropped());
+    if let Some(frames) = frames.filter(|frames| *frames > 0) {
+        return Some(Blind::Dropped { frames: Some(frames) });
+    }
+    let both = report.links.iter().filter(|link| !is_one_direction(link));
+    let sums = both.flat_map(|link| [link.bytes.to_leader, link.bytes.to_learner]);
+    let (missing, all) =
+        sums.fold((0u64, 0u64), |(missing, all), sums| (missing + sums.missing, all + sums.stream()));
+    (missing > 0 && missing.saturating_mul(1_000) >= all.saturating_mul(MIN_MISSING_PER_MILLE))
+        .then_some(Blind::Dropped { frames: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::sample;
+
+    #[test]
+    fn what_was_not_read_is_no_all_clear() {
+        let nothing = coverage(&Report::default(), (None, None));
+        assert_eq!(nothing.stalls, StallCoverage::None);
+        assert_eq!(nothing.blind, [Blind::NothingRead]);
+        assert_eq!(nothing.links_expected, None);
+    }
+
+    #[test]
+    fn a_window_outside_the_captures_shows_nothing() {
+        let report = sample::report();
+        let late = report.input.last.map(|last| last.plus(crate::time::Span::from_millis(1_000)));
+        let found = coverage(&report, (late, None));
+        assert_eq!(found.stalls, StallCoverage::None);
+        assert!(found.blind.contains(&Blind::WindowOutside));
+    }
+
+    #[test]
+    fn links_of_servers_that_a_configuration_names_are_expected() {
+        let mut report = sample::report();
+        let seen = coverage(&report, (None, None));
+        report.coverage.hosts_expected = Some(9);
+        let found = coverage(&report, (None, None));
+        assert_eq!(found.hosts_expected, Some(9));
+        assert_eq!(found.links_seen, seen.links_seen);
+        assert!(found.links_expected > Some(found.links_seen), "{found:?}");
+        assert_eq!(found.stalls, StallCoverage::Partial);
+        assert!(found.blind.iter().any(|blind| matches!(blind, Blind::Bystander { .. })));
+    }
+}
