@@ -127,6 +127,7 @@ impl Observer for Finder<'_> {
             | Event::LinkUnwatched(..)
             | Event::LinkOver(..)
             | Event::ElectionOver(_)
+            | Event::Aside(..)
             | Event::Auth(_) => {}
         }
     }

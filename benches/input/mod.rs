@@ -125,6 +125,7 @@ impl Observer for Nobody {
             | Event::LinkOver(..)
             | Event::Election(_)
             | Event::ElectionOver(_)
+            | Event::Aside(..)
             | Event::Auth(_) => {}
         }
     }

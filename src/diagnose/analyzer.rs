@@ -2,6 +2,7 @@
 //!
 //! The same rules judge a finished capture and one that runs: [`Analyzer::finish`] and [`Analyzer::stalls_at`].
 
+use super::incident::{self, Scene};
 use super::link_stall::limit;
 use super::outage;
 use super::past::Past;
@@ -66,6 +67,7 @@ impl Analyzer {
             capture_end: now,
         };
         let (mut stalls, _) = stall::stalls(&around, &|_| true);
+        let _ = incident::incidents(&self.scene(&around), &mut stalls);
         let is_over = |wait: OpenWait| age(&wait) > limit(wait.deadline, &settings);
         stalls.retain(|stall| {
             let mut links = stall.links.iter().filter_map(|id| self.tracker.link_by_id(*id));
@@ -97,14 +99,21 @@ impl Analyzer {
             vantage: self.tracker.host(),
             capture_end: now,
         };
-        let (stalls, excess) = stall::stalls(&around, &|link| is_going(link.id));
+        let (mut stalls, excess) = stall::stalls(&around, &|link| is_going(link.id));
+        let mut incidents = incident::incidents(&self.scene(&around), &mut stalls);
+        incidents.retain(|incident| incident.links.iter().any(|id| is_going(*id)));
         let near_misses = stall::near_misses(links, &settings, self.tracker.warn_at_percent());
-        self.past.stalls.extend(stalls);
+        self.past.keep(stalls, incidents);
         self.past.near_misses.extend(near_misses.into_iter().filter(|miss| is_going(miss.link)));
         self.past.violations.extend(violations);
         self.past.links += ids.len() as u64;
         self.past.dropped += excess;
         self.past.trim();
+    }
+
+    /// What incidents are found in.
+    const fn scene<'a>(&'a self, around: &'a Surroundings<'a>) -> Scene<'a> {
+        Scene { around, witness: self.tracker.witness() }
     }
 
     /// Lets go of what no report shows of links that are over: see [`TrackerOptions::keeps_values`].
@@ -128,7 +137,9 @@ fn judged(facts: CaptureFacts) -> Report {
         vantage: facts.host,
         capture_end: facts.end,
     };
-    let (stalls, excess) = stall::stalls(&around, &|_| true);
+    let (mut stalls, excess) = stall::stalls(&around, &|_| true);
+    let scene = Scene { around: &around, witness: &facts.witness };
+    let incidents = incident::incidents(&scene, &mut stalls);
     let near_misses = stall::near_misses(&facts.links, &facts.settings, facts.warn_at_percent);
     let mut limits_hit = facts.limits_hit;
     if excess > 0 {
@@ -138,6 +149,7 @@ fn judged(facts: CaptureFacts) -> Report {
         settings: facts.settings,
         servers: facts.servers,
         links: facts.summaries,
+        incidents,
         stalls,
         near_misses,
         elections: facts.elections,
@@ -152,6 +164,7 @@ fn judged(facts: CaptureFacts) -> Report {
     report.coverage.hosts = facts.hosts;
     report.coverage.gaps = facts.gaps;
     report.outages = outage::outages(&facts.quiets, &report, facts.end);
+    outage::join(&mut report.outages, &mut report.incidents);
     report
 }
 

@@ -7,6 +7,7 @@ mod cause;
 mod context;
 mod coverage;
 mod facts;
+mod incident;
 mod link_index;
 mod link_stall;
 mod one_way;

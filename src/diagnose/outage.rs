@@ -4,7 +4,7 @@
 //! No commit: a PROPOSAL waited for longer than a tick. Where nothing is written, nothing is missed.
 
 use crate::address::Address;
-use crate::findings::incident::{Outage, OutageKind};
+use crate::findings::incident::{Incident, Outage, OutageKind};
 use crate::findings::{ClockStep, Election, Report};
 use crate::time::{Span, Timestamp};
 use crate::track::commits::Quiet;
@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 
 /// Outages that are told; beyond, the shortest are left out.
 const MAX_OUTAGES: usize = 1_024;
+
+/// How long after an incident an outage may begin that it led to: the next COMMIT would have come by then.
+const AFTERMATH: Span = Span::from_millis(2_000);
 
 /// The outages, in order of their starts. `report` holds the links, elections and servers.
 #[must_use]
@@ -35,6 +38,28 @@ pub(super) fn outages(quiets: &[Quiet], report: &Report, end: Timestamp) -> Vec<
         outage.id = id;
     }
     outages
+}
+
+/// Ties each outage to the incident that lasted longest in it; of those that are alike, to the earliest.
+pub(super) fn join(outages: &mut [Outage], incidents: &mut [Incident]) {
+    for outage in outages {
+        let until = outage.end.unwrap_or(Timestamp::MAX);
+        let shared = |incident: &Incident| {
+            let end = incident.end.unwrap_or(Timestamp::MAX).min(until);
+            end.since(incident.start.max(outage.start))
+        };
+        // What a moment's fault leads to begins after it.
+        let led_to =
+            |incident: &Incident| incident.start <= until && shared(incident).nanos() >= -AFTERMATH.nanos();
+        let cause = incidents
+            .iter_mut()
+            .filter(|incident| led_to(incident))
+            .max_by_key(|incident| (shared(incident), std::cmp::Reverse(incident.start)));
+        if let Some(incident) = cause {
+            outage.incident = Some(incident.id);
+            incident.outages.push(outage.id);
+        }
+    }
 }
 
 fn overlap(a: &Outage, b: &Outage) -> bool {

@@ -1,6 +1,7 @@
 //! What stays of links that were let go: a capture may run for months.
 
-use super::stall;
+use super::{incident, stall};
+use crate::findings::incident::Incident;
 use crate::findings::{NearMiss, Report, Stall, Violation};
 
 /// Stalls kept of links that were let go; beyond, the oldest are dropped.
@@ -11,7 +12,10 @@ const MAX_OTHERS: usize = 256;
 /// What is left of links that were let go.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Past {
-    pub(super) stalls: Vec<Stall>,
+    stalls: Vec<Stall>,
+    incidents: Vec<Incident>,
+    /// Incidents kept so far: each has a number that no other has.
+    numbers: u32,
     pub(super) violations: Vec<Violation>,
     pub(super) near_misses: Vec<NearMiss>,
     /// Links let go.
@@ -21,18 +25,42 @@ pub(super) struct Past {
 }
 
 impl Past {
+    /// Keeps the stalls and the incidents of links that go.
+    pub(super) fn keep(&mut self, stalls: Vec<Stall>, incidents: Vec<Incident>) {
+        let first = self.numbers;
+        let number = |id: u32| first.saturating_add(id);
+        self.stalls
+            .extend(stalls.into_iter().map(|stall| Stall { incident: number(stall.incident), ..stall }));
+        for incident in incidents {
+            self.numbers = self.numbers.max(number(incident.id));
+            self.incidents.push(Incident { id: number(incident.id), ..incident });
+        }
+    }
+
     /// Adds what is left to a report of what is still held.
     pub(super) fn add_to(self, report: &mut Report) {
         if self.links == 0 {
             return;
         }
         let limit_ms = report.settings.stall_limit_ms();
+        let past = self.stalls.len();
         for mut stall in self.stalls {
             let last = stall.end.unwrap_or(stall.start);
             stall.election = stall::election_after(&report.elections, stall.start, last, limit_ms);
             report.stalls.push(stall);
         }
+        // Numbers beyond those of the incidents that are still held.
+        let held = report.incidents.len();
+        let beyond = |id: u32| id.saturating_add(u32::try_from(held).unwrap_or(u32::MAX));
+        let kept = report.stalls.len() - past;
+        for stall in report.stalls.iter_mut().skip(kept) {
+            stall.incident = beyond(stall.incident);
+        }
+        let older =
+            self.incidents.into_iter().map(|incident| Incident { id: beyond(incident.id), ..incident });
+        report.incidents.extend(older);
         stall::number(&mut report.stalls);
+        incident::number(&mut report.incidents, &mut report.stalls);
         report.violations.extend(self.violations);
         report.violations.sort_by_key(|violation| violation.at);
         report.near_misses.extend(self.near_misses);
@@ -46,6 +74,7 @@ impl Past {
     /// Drops the oldest of what is too much.
     pub(super) fn trim(&mut self) {
         self.dropped += drop_oldest(&mut self.stalls, MAX_STALLS);
+        self.dropped += drop_oldest(&mut self.incidents, MAX_STALLS);
         self.dropped += drop_oldest(&mut self.violations, MAX_OTHERS);
         self.dropped += drop_oldest(&mut self.near_misses, MAX_OTHERS);
     }

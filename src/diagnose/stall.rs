@@ -64,6 +64,7 @@ fn stall(group: &[LinkStall<'_>], index: &LinkIndex<'_>, around: &Surroundings<'
     let span = (start, end.unwrap_or(around.capture_end));
     Stall {
         id: 0,
+        incident: 0,
         subject,
         deadlines: deadlines(group),
         start,

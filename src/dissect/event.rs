@@ -360,6 +360,15 @@ pub struct LinkTotals {
     pub losses: PerDirection<FramingLosses>,
 }
 
+/// Which of ZooKeeper's ports a connection goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// Learners connect to their leader here.
+    Quorum,
+    /// Servers elect a leader here.
+    Election,
+}
+
 /// An event. Events come in capture order, but the times within a link do not always ascend: what was
 /// inferred or reassembled comes later and has its own time.
 #[derive(Clone, Copy, Debug)]
@@ -387,6 +396,9 @@ pub enum Event<'a> {
     LinkUnwatched(Slot, Timestamp),
     /// A link is over: no more events of it will come.
     LinkOver(Slot, &'a LinkTotals),
+    /// A frame of a connection that is no link: an election connection, or an attempt to open a link. Of
+    /// captures of several hosts, each one's.
+    Aside(&'a Segment<'a>, Port),
     /// A message on the election port.
     Election(&'a ElectionSeen<'a>),
     /// An election connection is over.

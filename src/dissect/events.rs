@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 
 use super::event::{
     AuthSeen, Direction, ElectionMessage, ElectionSeen, ElectionTotals, Event, Gap, LinkOpened, LinkTotals,
-    Observer, PacketSeen, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
+    Observer, PacketSeen, Port, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
@@ -90,6 +90,7 @@ enum Rare {
     ElectionOver(Box<ElectionTotals>),
     Election(Box<ElectionSeen<'static>>, [Part; 2]),
     Auth(Box<AuthSeen>),
+    Aside(Box<Segment<'static>>, Port),
 }
 
 impl<O> Default for Events<O> {
@@ -218,6 +219,9 @@ impl<O: Observer> Observer for Events<O> {
             Event::LinkOver(slot, totals) => self.rare(Rare::LinkOver(slot, Box::new(*totals))),
             Event::ElectionOver(totals) => self.rare(Rare::ElectionOver(Box::new(*totals))),
             Event::Election(seen) => self.election(seen),
+            Event::Aside(segment, port) => {
+                self.rare(Rare::Aside(Box::new(Segment { payload: &[], ..*segment }), port));
+            }
             Event::Auth(auth) => self.rare(Rare::Auth(Box::new(*auth))),
         }
     }
@@ -301,6 +305,7 @@ impl Replayer {
                 };
                 observer.event(Event::Election(&ElectionSeen { message, ..**seen }));
             }
+            Rare::Aside(segment, port) => observer.event(Event::Aside(segment, *port)),
             Rare::Auth(auth) => observer.event(Event::Auth(auth)),
         }
     }

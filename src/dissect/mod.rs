@@ -16,8 +16,8 @@ mod span;
 
 pub use event::{
     AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, ElectionTotals, Event, FramingLoss,
-    FramingLosses, Gap, LinkOpened, LinkTotals, Observer, PacketSeen, PerDirection, Protection, SegmentMatch,
-    SegmentSeen, SnapshotSeen, Unread,
+    FramingLosses, Gap, LinkOpened, LinkTotals, Observer, PacketSeen, PerDirection, Port, Protection,
+    SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
 pub use segment_match::Hosts;
 

@@ -106,6 +106,20 @@ pub enum Reason {
         /// Retransmissions.
         again: u32,
     },
+    /// What was sent arrived, but late.
+    ArrivedLate {
+        /// The leader.
+        leader: Address,
+        /// The learner.
+        learner: Address,
+    },
+    /// The learner was silent because its leader sent it no PING, though it ought to every half tick.
+    NoPing {
+        /// The leader.
+        leader: Address,
+        /// The learner.
+        learner: Address,
+    },
     /// Long segments were retransmitted in vain while short ones arrived.
     LongSegmentsVanish,
     /// A host closed all its connections in one moment.

@@ -338,6 +338,8 @@ pub enum Suspect {
 pub struct Stall {
     /// Its number, from 1.
     pub id: u32,
+    /// The number of its incident.
+    pub incident: u32,
     /// The links that waited.
     pub links: Vec<u32>,
     /// Who went quiet.

@@ -220,6 +220,7 @@ fn link(id: u32, learner: u32) -> Link {
 fn stall() -> Stall {
     Stall {
         id: 1,
+        incident: 0,
         links: vec![1],
         subject: address(1),
         deadlines: vec![Deadline::LeaderRead, Deadline::Ack],

@@ -106,8 +106,11 @@ impl Observer for Log {
             Event::Election(message) => self.election(message),
             Event::Auth(auth) => self.auth.push((auth.src, auth.head)),
             Event::AtLearner(..) | Event::SegmentMatch(..) => panic!("one host's capture has one end"),
-            Event::LinkClosed(..) | Event::Unread(..) | Event::LinkUnwatched(..) | Event::ElectionOver(_) => {
-            }
+            Event::LinkClosed(..)
+            | Event::Unread(..)
+            | Event::LinkUnwatched(..)
+            | Event::ElectionOver(_)
+            | Event::Aside(..) => {}
         }
     }
 }
@@ -338,7 +341,7 @@ impl Observer for Count {
             Event::Election(message) => self.election(message),
             Event::Auth(auth) => assert!(auth.cut <= auth.head.size()),
             Event::AtLearner(..) | Event::SegmentMatch(..) => panic!("one host's capture has one end"),
-            Event::ElectionOver(_) => {}
+            Event::ElectionOver(_) | Event::Aside(..) => {}
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct Counts {
     pub again: [u8; 2],
     /// Frames without payload that acknowledged something new, likewise.
     pub acked: [u8; 2],
+    /// PINGs of the leader's.
+    pub pings: u8,
     /// PINGs answered.
     pub pongs: u8,
     /// Of these, answered late by the link's own measure.
@@ -42,6 +44,8 @@ pub struct Sum {
     pub again: [u32; 2],
     /// Frames without payload that acknowledged something new, likewise.
     pub acked: [u32; 2],
+    /// PINGs of the leader's.
+    pub pings: u32,
     /// PINGs answered.
     pub pongs: u32,
     /// Of these, answered late by the link's own measure.
@@ -123,6 +127,7 @@ impl Activity {
                 add(&mut sum.again, &counts.again);
                 add(&mut sum.acked, &counts.acked);
             }
+            sum.pings += u32::from(counts.pings);
             sum.pongs += u32::from(counts.pongs);
             sum.late_pongs += u32::from(counts.late_pongs);
             sum.timed_acks += u32::from(counts.timed_acks);

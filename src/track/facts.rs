@@ -3,6 +3,7 @@
 use super::commits::Quiet;
 use super::link::LinkTrack;
 use super::timeline::Timeline;
+use super::witness::Witness;
 use crate::address::Address;
 use crate::dissect::ByteSums;
 use crate::findings::incident::CoverageGap;
@@ -27,6 +28,8 @@ pub struct CaptureFacts {
     pub elections: Vec<Election>,
     /// What was written and retransmitted when.
     pub timeline: Timeline,
+    /// What every host was heard saying.
+    pub witness: Witness,
     /// The host that every connection has in common.
     pub host: Option<Address>,
     /// When the capture ends.

@@ -152,6 +152,8 @@ pub struct LinkTrack {
     pub ping_bytes: u64,
     /// Sessions of one that share their hash with another; `None` where none was captured whole.
     pub hash_collisions: Option<u64>,
+    /// Where its frames are noted by host: those of its first capture, and of the learner's.
+    pub heard_at: (super::witness::Found, super::witness::Found),
     /// What its two ends show together, where both were captured.
     pub one_way: Option<Box<OneWay>>,
     /// The files that hold frames of it, at most 64.
@@ -244,6 +246,7 @@ impl LinkTrack {
             sessions: 0,
             ping_bytes: 0,
             hash_collisions: None,
+            heard_at: (None, None),
             one_way: None,
             files: Vec::new(),
             last_file: None,

@@ -26,14 +26,16 @@ mod violation;
 mod voice;
 pub mod wait;
 mod weight;
+pub mod witness;
 
 use crate::address::Address;
 use crate::common_host::CommonHost;
 use crate::dissect::{
     ByteSums, Direction, ElectionMessage, ElectionSeen, Event, LinkOpened, LinkTotals, Observer, PacketSeen,
-    SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
+    Port, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
 use crate::findings::{Closed, Link, Origin, Role, Settings, Strangers, Violation};
+use crate::packet::Segment;
 use crate::proto::{PacketType, Sid, config, quorum::Head};
 use crate::stream::{Closing, Fate, Slot};
 use crate::time::{Span, Timestamp};
@@ -50,6 +52,7 @@ use timeline::Timeline;
 use vantage::Vantages;
 use violation::{EMBEDDED_END, MAX_TOLD};
 use voice::{Heard, Voices};
+use witness::Witness;
 
 /// Links held at once; beyond, a new one is not looked at.
 const MAX_LINKS: usize = 65_536;
@@ -121,6 +124,7 @@ pub struct Tracker {
     vantage: CommonHost,
     vantages: Vantages,
     timeline: Timeline,
+    witness: Witness,
 }
 
 impl Tracker {
@@ -165,6 +169,8 @@ impl Tracker {
             *limits_hit.entry("violations").or_default() += (violations.len() - MAX_TOLD) as u64;
         }
         let elections = self.elections();
+        let mut witness = std::mem::take(&mut self.witness);
+        witness.settle_hosts(|file| self.file_host(file));
         let mut summaries: Vec<_> = self.links.iter().map(|link| self.shown(link, &settings)).collect();
         let hosts = self.hosts(&summaries);
         let gaps = std::mem::take(&mut self.holes).finish(|file| self.file_host(file));
@@ -192,6 +198,7 @@ impl Tracker {
             strangers: self.strangers,
             limits_hit,
             timeline: self.timeline,
+            witness,
             links: self.links,
         }
     }
@@ -384,6 +391,7 @@ impl Observer for Tracker {
             Event::LinkOver(slot, totals) => self.link_over(slot, totals),
             Event::Election(seen) => self.election(seen),
             Event::ElectionOver(totals) => self.election_over(&totals.bytes, totals.is_tls),
+            Event::Aside(segment, port) => self.aside(segment, port),
             // A link's totals say what protected it.
             Event::Auth(_) => {}
         }
@@ -422,8 +430,10 @@ impl Tracker {
         let segment = seen.segment;
         self.passes();
         self.vantages.pair(segment.frame.file, segment.src.address, segment.dst.address);
-        let Some(link) = self.link(slot) else { return };
+        let Some(index) = self.slots.get(slot.index()).and_then(|entry| entry.checked_sub(1)) else { return };
+        let Some(link) = self.links.get_mut(index as usize) else { return };
         link.segment(seen);
+        self.witness.link_segment(&mut link.heard_at.0, seen, &self.options.hosts);
         let id = link.id;
         if seen.fate == Fate::Retransmission {
             self.resent(id, segment.at);
@@ -504,9 +514,17 @@ impl Tracker {
     fn at_learner(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
         self.vantages.pair(segment.frame.file, segment.src.address, segment.dst.address);
-        if let Some(link) = self.link(slot) {
+        let Some(index) = self.slots.get(slot.index()).and_then(|entry| entry.checked_sub(1)) else { return };
+        if let Some(link) = self.links.get_mut(index as usize) {
             link.at_learner(seen);
+            self.witness.link_segment(&mut link.heard_at.1, seen, &self.options.hosts);
         }
+    }
+
+    fn aside(&mut self, segment: &Segment<'_>, port: Port) {
+        self.vantage.pair(segment.src.address, segment.dst.address);
+        self.vantages.pair(segment.frame.file, segment.src.address, segment.dst.address);
+        self.witness.aside(segment, port, &self.options.hosts);
     }
 
     fn segment_match(&mut self, slot: Slot, segment_match: &SegmentMatch) {
@@ -525,8 +543,8 @@ impl Tracker {
         let Some(link) = self.link(slot) else { return };
         let by_leader = direction == Direction::ToLearner;
         link.close(Closed { at: closing.at, by_leader, reset: closing.reset, frame: closing.frame });
-        let id = link.id;
-        let (opened, role, is_recognised) = (link.opened, link.role, link.is_recognised);
+        let (id, opened, role, is_recognised) = (link.id, link.opened, link.role, link.is_recognised);
+        self.witness.mark(closing.at);
         if !is_recognised {
             return;
         }

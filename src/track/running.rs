@@ -5,6 +5,7 @@
 
 use super::link::{AsOf, LinkTrack, OpenWait};
 use super::timeline::Timeline;
+use super::witness::Witness;
 use super::{MAX_CLOSED_LINKS, Tracker, shown_name};
 use crate::address::Address;
 use crate::findings::{Election, Violation};
@@ -57,6 +58,19 @@ impl Tracker {
     #[must_use]
     pub const fn timeline(&self) -> &Timeline {
         &self.timeline
+    }
+
+    /// What every host was heard saying.
+    #[must_use]
+    pub const fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
+    /// The host that a file was taken at, as far as the files tell.
+    #[must_use]
+    pub fn host_of(&self, file: u32) -> Option<Address> {
+        let told = self.options.hosts.get(file as usize).copied().flatten();
+        told.or_else(|| self.vantages.host(file)).or_else(|| self.vantage.host())
     }
 
     /// The host that every connection has in common.

@@ -4,7 +4,7 @@ use super::Disposition;
 use crate::address::Address;
 use crate::dissect::DissectOptions;
 use crate::dissect::event::{
-    Direction, Event, Gap, LinkOpened, LinkTotals, Observer, PerDirection, SegmentMatch, SegmentSeen,
+    Direction, Event, Gap, LinkOpened, LinkTotals, Observer, PerDirection, Port, SegmentMatch, SegmentSeen,
 };
 use crate::dissect::framer::Framer;
 use crate::dissect::link::{LinkContext, LinkState};
@@ -61,7 +61,9 @@ impl Link {
         limits: &Limits,
         out: &mut LinkContext<'_, O>,
     ) -> Disposition {
-        if !self.is_announced && connects(segment) {
+        if !self.is_announced && !connects(segment) {
+            out.observer.event(Event::Aside(segment, Port::Quorum));
+        } else if !self.is_announced {
             self.is_announced = true;
             let opened = LinkOpened {
                 leader: self.state.leader,

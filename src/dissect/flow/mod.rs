@@ -4,7 +4,7 @@ mod link;
 
 use super::DissectOptions;
 use super::election::ElectionFramer;
-use super::event::{ByteSums, ElectionTotals, Event, Observer};
+use super::event::{ByteSums, ElectionTotals, Event, Observer, Port};
 use super::link::LinkContext;
 use super::segment_match::Hosts;
 use crate::frame::FrameRef;
@@ -92,6 +92,7 @@ impl Flow {
         match kind {
             Kind::Quorum(link) => link.push(connection, *first, side, segment, limits, out),
             Kind::Election(framers) => {
+                out.observer.event(Event::Aside(segment, Port::Election));
                 let mut sink = ElectionSink { framers, observer: out.observer };
                 Disposition::of(connection.push(side, segment, limits, &mut sink), Disposition::Taken)
             }

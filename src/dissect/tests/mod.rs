@@ -85,6 +85,7 @@ impl Observer for Recorder {
             Event::Election(message) => self.election(message),
             Event::Auth(auth) => self.auths.push(*auth),
             Event::AtLearner(..)
+            | Event::Aside(..)
             | Event::SegmentMatch(..)
             | Event::Unread(..)
             | Event::LinkUnwatched(..)

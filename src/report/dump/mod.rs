@@ -195,6 +195,7 @@ impl<W: Write> Observer for Dump<W> {
             | Event::SegmentMatch(..)
             | Event::Unread(..)
             | Event::LinkUnwatched(..)
+            | Event::Aside(..)
             | Event::ElectionOver(_) => {}
         }
     }

@@ -11,6 +11,7 @@ use serde::Serialize;
 #[derive(Serialize)]
 pub(super) struct StallView<'a> {
     id: u32,
+    incident: Option<u32>,
     links: &'a [u32],
     subject: String,
     deadlines: Vec<&'static str>,
@@ -34,6 +35,7 @@ impl<'a> StallView<'a> {
     pub(super) fn of(stall: &'a Stall, ctx: &ViewContext<'a>) -> Self {
         Self {
             id: stall.id,
+            incident: (stall.incident > 0).then_some(stall.incident),
             links: &stall.links,
             subject: stall.subject.to_string(),
             deadlines: stall.deadlines.iter().map(|deadline| deadline.name()).collect(),
@@ -112,14 +114,14 @@ impl ContextView {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum SuspectView {
+pub(super) enum SuspectView {
     Host { host: String },
     Path { path: [String; 2], direction: String },
     HostNetwork { host_network: String },
 }
 
 impl SuspectView {
-    fn of(suspect: &Suspect) -> Self {
+    pub(super) fn of(suspect: &Suspect) -> Self {
         match suspect {
             Suspect::Host(host) => Self::Host { host: host.to_string() },
             Suspect::Path(a, b) => {
@@ -134,7 +136,7 @@ impl SuspectView {
 }
 
 #[derive(Serialize)]
-struct EvidenceView<'a> {
+pub(super) struct EvidenceView<'a> {
     #[serde(flatten)]
     frame: FrameView<'a>,
     at: String,
@@ -142,7 +144,7 @@ struct EvidenceView<'a> {
 }
 
 impl<'a> EvidenceView<'a> {
-    fn of(evidence: &'a Evidence, ctx: &ViewContext<'a>) -> Self {
+    pub(super) fn of(evidence: &'a Evidence, ctx: &ViewContext<'a>) -> Self {
         Self {
             frame: FrameView::of(evidence.frame, ctx),
             at: ctx.time(evidence.at),

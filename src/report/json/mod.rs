@@ -6,6 +6,7 @@
 
 mod coverage;
 mod event;
+mod incident;
 mod input;
 mod link;
 pub mod live;
@@ -21,6 +22,7 @@ use crate::findings::{Election, Link, Report, Stall, Violation};
 use crate::time::Timestamp;
 use coverage::CoverageView;
 use event::{ElectionView, NearMissView, StallView, ViolationView};
+use incident::IncidentView;
 use input::{InputView, ServerView, SettingsView};
 use link::LinkView;
 use outage::OutageView;
@@ -111,6 +113,7 @@ struct ReportView<'a> {
     settings: SettingsView<'a>,
     servers: Vec<ServerView<'a>>,
     links: Each<'a, Link, LinkView>,
+    incidents: Vec<IncidentView<'a>>,
     stalls: Each<'a, Stall, StallView<'a>>,
     near_misses: Vec<NearMissView>,
     elections: Each<'a, Election, ElectionView>,
@@ -128,6 +131,11 @@ impl<'a> ReportView<'a> {
             settings: SettingsView::of(&report.settings, &report.clocks, ctx),
             servers: report.servers.iter().map(|server| ServerView::of(server, ctx)).collect(),
             links: Each { items: &report.links, ctx, view: LinkView::of },
+            incidents: report
+                .incidents
+                .iter()
+                .map(|incident| IncidentView::of(incident, report, ctx))
+                .collect(),
             stalls: Each { items: &report.stalls, ctx, view: StallView::of },
             near_misses: report
                 .near_misses

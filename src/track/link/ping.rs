@@ -9,6 +9,9 @@ impl LinkTrack {
     pub(super) fn leader_ping(&mut self, packet: &PacketSeen<'_>) {
         self.set_epoch(packet);
         self.last_ping_at = Some(packet.at);
+        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at)) {
+            counts.pings = counts.pings.saturating_add(1);
+        }
         if self.pings.len() >= MAX_PINGS {
             self.pings.pop_front();
             self.forgotten.pings += 1;

@@ -45,6 +45,16 @@ impl IncidentWords<'_> {
                 number::count(u64::from(*again), "time", "times"),
                 number::count(*recoveries as u64, "time", "times")
             ),
+            Reason::ArrivedLate { leader, learner } => format!(
+                "what passed between {} and {} arrived, but late",
+                self.name(*leader),
+                self.name(*learner)
+            ),
+            Reason::NoPing { leader, learner } => format!(
+                "{} sent no PING to {}, though it owes one every half tick",
+                self.name(*leader),
+                self.name(*learner)
+            ),
             Reason::LongSegmentsVanish => {
                 "long segments were retransmitted in vain while short ones arrived".to_owned()
             }

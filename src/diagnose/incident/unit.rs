@@ -1,0 +1,417 @@
+//! One link's stall, held against everything that was heard of its two ends at the time.
+
+use super::heard::{Heard, Loss, Window};
+use crate::address::Address;
+use crate::findings::incident::{Confidence, Reason};
+use crate::findings::{Cause, Deadline, Stall, Suspect};
+use crate::time::{Span, Timestamp};
+use crate::track::link::LinkTrack;
+use crate::track::wait::{Ended, Wait};
+use crate::track::witness::Kinds;
+
+/// A kernel answers within its delayed-ACK time, at most 500 ms (RFC 1122, section 4.2.3.2).
+const KERNEL_ANSWERS: Span = Span::from_millis(500);
+/// Times that something got through one way after a retransmission, from which on a path loses: a path that was cut
+/// and healed shows one.
+const MIN_RECOVERIES: usize = 2;
+/// The same both ways together.
+const MIN_RECOVERIES_OF_BOTH: usize = 5;
+/// How long before a stall loss is looked for, at most.
+const BEFORE: Span = Span::from_millis(10_000);
+/// The slots that the end of a silence may fall into.
+const MOMENT: Span = Span::from_millis(250);
+/// Retransmissions that arrive after a silence, though none was needed, which make a path slow.
+const MIN_LATE: u32 = 2;
+/// Retransmissions without any answer that make a path dead.
+const MIN_UNANSWERED: u32 = 2;
+
+/// A stall as one link shows it.
+pub(super) struct Unit<'a> {
+    /// The index of its stall; `None` where it broke no deadline.
+    pub(super) stall: Option<usize>,
+    pub(super) link: &'a LinkTrack,
+    pub(super) waits: Vec<&'a Wait>,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    pub(super) limit: Span,
+    /// Who went quiet.
+    pub(super) subject: Address,
+}
+
+/// What a unit was read as.
+#[derive(Clone, Debug)]
+pub(super) struct Verdict {
+    pub(super) cause: Cause,
+    pub(super) suspect: Option<Suspect>,
+    pub(super) confidence: Confidence,
+    pub(super) start: Timestamp,
+    pub(super) end: Option<Timestamp>,
+    pub(super) why: Vec<Reason>,
+}
+
+/// Whether a way was open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Open {
+    Yes,
+    No,
+    Unknown,
+}
+
+impl Unit<'_> {
+    pub(super) const fn leader(&self) -> Address {
+        self.link.opened.leader.address
+    }
+
+    pub(super) const fn learner(&self) -> Address {
+        self.link.opened.learner.address
+    }
+
+    /// The network between the two, the quiet one first.
+    fn path(&self) -> Suspect {
+        let (leader, learner) = (self.leader(), self.learner());
+        if self.subject == leader { Suspect::Path(leader, learner) } else { Suspect::Path(learner, leader) }
+    }
+
+    /// The same, or one direction of it where the link itself told so.
+    fn path_or(&self, told: Option<&Stall>) -> Suspect {
+        match told.and_then(|stall| stall.suspect) {
+            Some(one @ Suspect::OneWay(from, to))
+                if [from, to].contains(&self.leader()) && [from, to].contains(&self.learner()) =>
+            {
+                one
+            }
+            _ => self.path(),
+        }
+    }
+
+    /// The longest read wait for a side.
+    fn silence_of(&self, is_leader: bool) -> Option<&Wait> {
+        let reads = self.waits.iter().filter(|wait| wait.deadline != Deadline::Ack);
+        reads.filter(|wait| wait.for_leader == is_leader).max_by_key(|wait| wait.len()).copied()
+    }
+
+    /// The middle of a wait: without what came just after its start, and what its end brought; not beyond the
+    /// moment at which it had lasted a limit and the deadline took effect.
+    fn core(&self, wait: &Wait) -> Window {
+        let end = wait.end.min(wait.start.plus(self.limit).plus(Span::from_millis(1_000)));
+        let margin = Span::from_nanos(KERNEL_ANSWERS.nanos().min(end.since(wait.start).nanos() / 5));
+        Window { from: wait.start.plus(margin), to: end.minus(margin) }
+    }
+
+    /// Judges it. `stall` is what the link alone told.
+    pub(super) fn judge(&self, heard: &Heard<'_>, stall: Option<&Stall>) -> Verdict {
+        if self.link.is_one_sided() {
+            return self.unknown();
+        }
+        let [there, back] = self.losses(heard);
+        let is_lossy = self.is_lossy(&there, &back);
+        if is_lossy {
+            return self.lossy(&there.plus(back));
+        }
+        if stall.is_none() {
+            return self.unknown();
+        }
+        if let Some(slow) = self.slow(heard, stall) {
+            return slow;
+        }
+        let of_leader = self.silence_of(true);
+        let of_learner = self.silence_of(false);
+        if let Some(frozen) = of_leader.and_then(|wait| self.frozen(heard, self.leader(), wait)) {
+            return frozen;
+        }
+        if let Some(cut) = of_leader.or(of_learner).and_then(|wait| self.cut(heard, wait, stall)) {
+            return cut;
+        }
+        if let Some(idle) = of_learner.and_then(|wait| self.never_asked(heard, wait)) {
+            return idle;
+        }
+        let of_learner = of_learner.or_else(|| self.waits.first().copied().filter(|wait| !wait.for_leader));
+        if let Some(frozen) = of_learner.and_then(|wait| self.frozen(heard, self.learner(), wait)) {
+            return frozen;
+        }
+        stall.map_or_else(|| self.unknown(), |stall| self.as_told(stall))
+    }
+
+    fn unknown(&self) -> Verdict {
+        Verdict {
+            cause: Cause::Unknown,
+            suspect: None,
+            confidence: Confidence::Unknown,
+            start: self.start,
+            end: None,
+            why: Vec::new(),
+        }
+    }
+
+    fn as_told(&self, stall: &Stall) -> Verdict {
+        let is_known = stall.cause != Cause::Unknown;
+        Verdict {
+            cause: stall.cause,
+            suspect: stall.suspect,
+            confidence: if is_known { Confidence::Likely } else { Confidence::Unknown },
+            start: self.start,
+            end: stall.end,
+            why: Vec::new(),
+        }
+    }
+
+    /// Retransmissions and what came of them around it, each way.
+    fn losses(&self, heard: &Heard<'_>) -> [Loss; 2] {
+        let around = Window {
+            from: self.start.minus(Span::from_nanos((self.limit.nanos() * 2).min(BEFORE.nanos()))),
+            to: self.end.plus(self.limit).plus(self.limit),
+        };
+        let (leader, learner) = (self.leader(), self.learner());
+        [heard.loss(leader, learner, around), heard.loss(learner, leader, around)]
+    }
+
+    /// A cut shows nothing getting through before it is over, and after it once each way.
+    fn is_lossy(&self, there: &Loss, back: &Loss) -> bool {
+        let soon = self.start.plus(Span::from_nanos(self.limit.nanos() / 5 * 4));
+        let early = |loss: &Loss| loss.recoveries.iter().filter(|at| **at < soon).count();
+        let is_early = self.stall.is_some() && early(there) + early(back) > 0;
+        let (there, back) = (there.recoveries.len(), back.recoveries.len());
+        is_early && there + back >= MIN_RECOVERIES
+            || there.max(back) >= MIN_RECOVERIES + 1 && there + back >= MIN_RECOVERIES_OF_BOTH
+    }
+
+    fn lossy(&self, loss: &Loss) -> Verdict {
+        Verdict {
+            cause: Cause::NetworkLoss,
+            suspect: Some(self.path()),
+            confidence: Confidence::Proven,
+            start: loss
+                .first
+                .map_or(self.start, |first| first.max(self.start.minus(self.limit)))
+                .min(self.start),
+            end: loss.last,
+            why: vec![Reason::GotThroughAfterRetransmission {
+                recoveries: loss.recoveries.len(),
+                again: loss.again,
+            }],
+        }
+    }
+
+    /// *The network is slow*: what was sent arrived, late; where nothing was heard, all that had been retransmitted
+    /// meanwhile came after it.
+    fn slow(&self, heard: &Heard<'_>, told: Option<&Stall>) -> Option<Verdict> {
+        let (leader, learner) = (self.leader(), self.learner());
+        let told = told.filter(|stall| stall.cause == Cause::NetworkSlow);
+        let comes_late = |from: Address, to: Address| {
+            let wait = self.waits.iter().filter(|wait| wait.silence.is_some()).max_by_key(|wait| wait.len());
+            wait.is_some_and(|wait| {
+                let core = self.core(wait);
+                let moment =
+                    Window { from: wait.end.minus(MOMENT), to: wait.end.plus(KERNEL_ANSWERS.times(2)) };
+                let first = heard.flow(from, to, to, moment);
+                let after = Window { from: moment.from, to: wait.end.plus(self.limit) };
+                !heard.is_captured(from)
+                    && heard.is_captured(to)
+                    && heard.flow(from, to, to, core).frames == 0
+                    && first.acked > 0
+                    && heard.flow(from, to, to, after).again >= MIN_LATE
+            })
+        };
+        let is_late = comes_late(leader, learner) || comes_late(learner, leader);
+        if told.is_none() && !is_late {
+            return None;
+        }
+        Some(Verdict {
+            cause: Cause::NetworkSlow,
+            suspect: told.and_then(|stall| stall.suspect).or(Some(self.path())),
+            confidence: Confidence::Likely,
+            start: self.start,
+            end: told.and_then(|stall| stall.end),
+            why: vec![Reason::ArrivedLate { leader, learner }],
+        })
+    }
+
+    /// *The leader's process ran too seldom*: the learner was silent, and nobody had asked it anything.
+    fn never_asked(&self, heard: &Heard<'_>, wait: &Wait) -> Option<Verdict> {
+        let core = self.core(wait);
+        let leader = self.leader();
+        let heard_of_it = heard.any_flow(leader, self.learner(), Window { from: wait.start, to: core.to });
+        let owes_ack = self.waits.iter().any(|wait| wait.deadline == Deadline::Ack);
+        let is_it = wait.deadline == Deadline::LeaderRead
+            && wait.activity.pings == 0
+            && !owes_ack
+            && heard_of_it.frames > 0
+            && self.is_sound(heard, core);
+        is_it.then(|| Verdict {
+            cause: Cause::ProcessStalled,
+            suspect: Some(Suspect::Host(leader)),
+            confidence: Confidence::Likely,
+            start: wait.start,
+            end: Some(wait.end),
+            why: vec![Reason::NoPing { leader, learner: self.learner() }],
+        })
+    }
+
+    /// *A process stood still*: nothing new of it anywhere, while its kernel answered and the network was sound.
+    fn frozen(&self, heard: &Heard<'_>, host: Address, wait: &Wait) -> Option<Verdict> {
+        if wait.deadline == Deadline::Init {
+            return None;
+        }
+        let core = self.core(wait);
+        let sent = heard.sent(host, core);
+        let ended = Kinds::SYN.plus(Kinds::FIN).plus(Kinds::RST);
+        if sent.fresh > 0 || sent.kinds.has(ended) {
+            return None;
+        }
+        let other = if host == self.leader() { self.learner() } else { self.leader() };
+        if self.is_unanswered(heard, other, host, core) || !self.is_sound(heard, core) {
+            return None;
+        }
+        // A learner answers: it owes nothing before the leader asks.
+        if host == self.learner() {
+            let is_asked = wait.activity.pings > 0;
+            let owes_ack = self.waits.iter().any(|wait| wait.deadline == Deadline::Ack);
+            let asked = Window { from: wait.start, to: core.to };
+            let hears = heard.any_flow(self.leader(), host, asked).fresh;
+            if hears == 0 || !is_asked && !owes_ack {
+                return None;
+            }
+        }
+        let kernel = self.kernel_of(heard, host, wait, core)?;
+        let start = heard.last_word(host, core.from).unwrap_or(wait.start);
+        let end = heard.first_word(host, core.to);
+        Some(Verdict {
+            cause: Cause::ProcessStalled,
+            suspect: Some(Suspect::Host(host)),
+            confidence: Confidence::Proven,
+            start,
+            end,
+            why: vec![Reason::KernelAnswered { host, answers: kernel, silent_to: heard.peers(host).len() }],
+        })
+    }
+
+    /// Whether nothing had to be retransmitted between the two, and nothing arrived behind a gap.
+    fn is_sound(&self, heard: &Heard<'_>, core: Window) -> bool {
+        let (leader, learner) = (self.leader(), self.learner());
+        let wide = Window { from: core.from.minus(Span::from_millis(1_500)), to: core.to };
+        let loss = heard.loss(leader, learner, wide).plus(heard.loss(learner, leader, wide));
+        loss.again < MIN_UNANSWERED && loss.holes == 0
+    }
+
+    /// How often the kernel of a host showed itself well into a wait; `None` where it did not.
+    fn kernel_of(&self, heard: &Heard<'_>, host: Address, wait: &Wait, core: Window) -> Option<u32> {
+        let third = Span::from_nanos(core.to.since(core.from).nanos() / 3);
+        let late = Window { from: core.from.plus(third), to: wait.end.plus(KERNEL_ANSWERS) };
+        let in_middle = Window { from: late.from, to: core.to };
+        let answers = heard.sent(host, in_middle).acked;
+        let closes = self.link.closed.filter(|closed| closed.by_leader != (host == self.leader()));
+        let is_close_answered = closes.is_some_and(|closed| {
+            closed.at <= wait.end.plus(Span::from_millis(100))
+                && closed.at >= late.from
+                && self.link.after_close.is_some_and(|mark| mark.at.since(closed.at) <= KERNEL_ANSWERS)
+        });
+        let is_any = answers > 0 || is_close_answered;
+        // Where its kernel comes back only with its process, both were away.
+        (is_any && (wait.ended != Ended::Heard || answers > 0))
+            .then_some(answers + u32::from(is_close_answered))
+    }
+
+    /// Whether what one sent to the other was retransmitted, and nothing of the other came back.
+    fn is_unanswered(&self, heard: &Heard<'_>, from: Address, to: Address, core: Window) -> bool {
+        let until = Window { from: core.from, to: self.end.max(core.to).plus(self.limit) };
+        let (sent, back) = if heard.is_captured(from) {
+            (heard.flow(from, to, from, core), heard.flow(to, from, from, core))
+        } else {
+            (heard.any_flow(from, to, core), heard.any_flow(to, from, core))
+        };
+        let is_by_from = |by_leader: bool| (from == self.leader()) == by_leader;
+        let is_fin_unanswered = self.link.closed.is_some_and(|closed| {
+            closed.at <= until.to
+                && is_by_from(closed.by_leader)
+                && self.link.close_repeats >= MIN_UNANSWERED
+                && self.link.close_repeats_answered == 0
+                && self.link.after_close.is_none_or(|mark| mark.at.since(closed.at) > KERNEL_ANSWERS)
+        });
+        sent.again >= MIN_UNANSWERED && back.acked == 0 && back.frames == 0 || is_fin_unanswered
+    }
+
+    /// *The network is cut*, one way or both; or only long segments vanish.
+    fn cut(&self, heard: &Heard<'_>, wait: &Wait, told: Option<&Stall>) -> Option<Verdict> {
+        let core = self.core(wait);
+        let (leader, learner) = (self.leader(), self.learner());
+        let there = way_is(heard, leader, learner, core);
+        let back = way_is(heard, learner, leader, core);
+        let is_dead = self.is_unanswered(heard, leader, learner, core)
+            || self.is_unanswered(heard, learner, leader, core);
+        if let Some(mtu) = self.mtu(heard, core) {
+            return Some(mtu);
+        }
+        let suspect = match (there, back) {
+            (Open::No, Open::Yes) => Suspect::OneWay(leader, learner),
+            (Open::Yes, Open::No) => Suspect::OneWay(learner, leader),
+            (Open::No, _) | (_, Open::No) => self.path_or(told),
+            (Open::Yes, Open::Yes) => return None,
+            _ if is_dead => self.path_or(told),
+            _ => return None,
+        };
+        let is_both_seen = heard.is_captured(leader) && heard.is_captured(learner);
+        let ends = [
+            heard.first_frame(learner, leader, core.to).filter(|_| back != Open::Yes),
+            heard.first_frame(leader, learner, core.to).filter(|_| there != Open::Yes),
+        ];
+        Some(Verdict {
+            cause: Cause::NetworkCut,
+            suspect: Some(suspect),
+            confidence: if is_both_seen || is_dead { Confidence::Proven } else { Confidence::Likely },
+            start: self.start,
+            end: ends.into_iter().flatten().max(),
+            why: vec![Reason::NothingArrived {
+                to_learner: there == Open::No,
+                to_leader: back == Open::No,
+                leader,
+                learner,
+            }],
+        })
+    }
+
+    /// *Only short segments pass*: a segment is retransmitted in vain while the other side answers later ones.
+    fn mtu(&self, heard: &Heard<'_>, core: Window) -> Option<Verdict> {
+        let (leader, learner) = (self.leader(), self.learner());
+        let wide = Window { from: core.from.minus(Span::from_millis(1_000)), to: core.to };
+        let is_it = |from: Address, to: Address| {
+            let loss = heard.loss(from, to, wide);
+            if heard.is_captured(from) {
+                loss.again >= 3
+                    && loss.recoveries.is_empty()
+                    && loss.answers_to_repeats >= 1
+                    && loss.shortest_again > 64
+            } else {
+                loss.holes > 0 && loss.recoveries.is_empty()
+            }
+        };
+        let is_any = is_it(leader, learner) || is_it(learner, leader);
+        is_any.then(|| Verdict {
+            cause: Cause::NetworkMtu,
+            suspect: Some(self.path()),
+            confidence: Confidence::Likely,
+            start: self.start,
+            end: None,
+            why: vec![Reason::LongSegmentsVanish],
+        })
+    }
+}
+
+/// Whether what one host sent to another in a stretch of time arrived there.
+pub(super) fn way_is(heard: &Heard<'_>, from: Address, to: Address, core: Window) -> Open {
+    let (sees_from, sees_to) = (heard.is_captured(from), heard.is_captured(to));
+    let arrived = if sees_to { heard.flow(from, to, to, core).frames } else { 0 };
+    if arrived > 0 || heard.any_flow(to, from, core).acked > 0 {
+        return Open::Yes;
+    }
+    if sees_from {
+        let sent = heard.flow(from, to, from, core);
+        if sees_to && sent.frames >= 2 {
+            return Open::No;
+        }
+        let back = heard.flow(to, from, from, core);
+        if sent.again >= MIN_UNANSWERED && back.frames > 0 {
+            return Open::No;
+        }
+    }
+    Open::Unknown
+}

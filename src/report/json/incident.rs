@@ -1,0 +1,52 @@
+//! Incidents.
+
+use super::ViewContext;
+use super::event::{EvidenceView, SuspectView};
+use crate::findings::Report;
+use crate::findings::incident::Incident;
+use crate::report::wording::IncidentWords;
+use serde::Serialize;
+
+#[derive(Serialize)]
+pub(super) struct IncidentView<'a> {
+    id: u32,
+    root: &'static str,
+    suspect: Option<SuspectView>,
+    confidence: &'static str,
+    start: String,
+    end: Option<String>,
+    duration_ms: u64,
+    summary: String,
+    stalls: &'a [u32],
+    links: &'a [u32],
+    elections: &'a [usize],
+    outages: &'a [u32],
+    count: u64,
+    why: Vec<String>,
+    checks: Vec<String>,
+    evidence: Vec<EvidenceView<'a>>,
+}
+
+impl<'a> IncidentView<'a> {
+    pub(super) fn of(incident: &'a Incident, report: &'a Report, ctx: &ViewContext<'a>) -> Self {
+        let words = IncidentWords::in_utc(report);
+        Self {
+            id: incident.id,
+            root: incident.root.name(),
+            suspect: incident.suspect.as_ref().map(SuspectView::of),
+            confidence: incident.confidence.name(),
+            start: ctx.time(incident.start),
+            end: ctx.maybe(incident.end),
+            duration_ms: incident.duration_ms,
+            summary: words.summary(incident),
+            stalls: &incident.stalls,
+            links: &incident.links,
+            elections: &incident.elections,
+            outages: &incident.outages,
+            count: incident.count,
+            why: words.why(incident),
+            checks: words.checks(incident),
+            evidence: incident.evidence.iter().map(|evidence| EvidenceView::of(evidence, ctx)).collect(),
+        }
+    }
+}

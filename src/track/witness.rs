@@ -1,0 +1,614 @@
+//! What each host was heard saying to each other one, by quarters of a second: on its links, on its election
+//! connections, and in its attempts to connect.
+//!
+//! Whoever asks why a link fell silent needs more than that link: whether the same host was heard elsewhere in
+//! the meantime, whether its kernel answered, and what arrived where. All of it stands here by pair of hosts and
+//! by the host of the capture, so that what one host sent and what the other received can be told apart.
+//!
+//! Only quarters of a second in which something came by take room. Of a long capture those near long waits and
+//! closed connections are kept, and of the others the latest.
+
+use crate::address::{Address, Endpoint};
+use crate::dissect::{Port, SegmentSeen};
+use crate::frame::FrameRef;
+use crate::packet::{Flags, Segment};
+use crate::stream::Fate;
+use crate::time::{Span, Timestamp};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Length of a slot, in nanoseconds.
+pub const SLOT_NANOS: i64 = 250_000_000;
+/// Slots kept of all channels together.
+const MAX_SLOTS: usize = 262_144;
+/// Channels kept: three for each pair of hosts.
+const MAX_CHANNELS: usize = 8_192;
+/// Connections that are no links kept; beyond, the oldest are let go.
+const MAX_CONNECTIONS: usize = 8_192;
+/// Slots near a time that is worth keeping, to either side: a minute.
+const KEPT_AROUND: i64 = 240;
+/// The latest slots, which are kept in any case: five minutes.
+const KEPT_LATEST: i64 = 1_200;
+/// Times worth keeping that are remembered.
+const MAX_MARKS: usize = 4_096;
+/// A retransmission sooner than this after the last segment is a probe (RFC 8985, section 7): it shows no loss. The
+/// timer's take at least 200 ms on Linux.
+const PROBE_NANOS: i64 = 100_000_000;
+/// A frame that looks the same within this time in the same capture was captured twice.
+const CAPTURED_TWICE: Span = Span::from_millis(2);
+
+/// Which of the rarer kinds of segments came by; a set of bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds(pub u16);
+
+impl Kinds {
+    /// A SYN that asks for a connection.
+    pub const SYN: Self = Self(1);
+    /// A SYN that accepts one.
+    pub const SYN_ACK: Self = Self(2);
+    /// A FIN.
+    pub const FIN: Self = Self(4);
+    /// A RST on a connection that existed.
+    pub const RST: Self = Self(8);
+    /// A RST in answer to a SYN: the host lives, and nobody listens.
+    pub const REFUSAL: Self = Self(16);
+    /// A segment beyond a gap: an earlier one is missing here.
+    pub const HOLE: Self = Self(32);
+    /// A segment that fills a gap.
+    pub const FILLED: Self = Self(64);
+    /// An acknowledgment that says which later bytes arrived while earlier ones did not.
+    pub const SACK: Self = Self(128);
+    /// New bytes on an election connection.
+    pub const VOTE: Self = Self(256);
+    /// A RST without an acknowledgment on a connection that existed: an answer to a segment of an unknown
+    /// connection (RFC 9293, section 3.10.7.1), never what a process that closes sends.
+    pub const BARE_RST: Self = Self(512);
+
+    /// Whether any of these is among them.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    const fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// What one host sent to another in a slot, as one capture shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    /// Segments with new bytes: its process wrote them.
+    pub fresh: u8,
+    /// Segments that acknowledged bytes which had not been acknowledged: its kernel got them.
+    pub acked: u8,
+    /// Segments with neither: its kernel lives.
+    pub bare: u8,
+    /// Segments that it retransmitted on links because a timer ran out.
+    pub again: u8,
+    /// The same on election connections.
+    pub again_election: u8,
+    /// What else came by.
+    pub kinds: Kinds,
+    /// When the first new bytes came, in parts of the slot.
+    first_fresh: u16,
+    /// When the last new bytes came.
+    last_fresh: u16,
+    /// When the last frame came.
+    last: u16,
+    /// The longest segment that was new or that filled a gap, in bytes of payload.
+    pub longest_fresh: u16,
+    /// The shortest segment that was retransmitted.
+    pub shortest_again: u16,
+}
+
+impl Way {
+    /// Frames of any kind.
+    #[must_use]
+    pub const fn frames(&self) -> u32 {
+        self.fresh as u32
+            + self.bare as u32
+            + self.again as u32
+            + self.again_election as u32
+            + self.acked as u32
+    }
+
+    /// When the first new bytes came, for a slot of this number.
+    #[must_use]
+    pub fn first_fresh_at(&self, number: i64) -> Option<Timestamp> {
+        (self.fresh > 0).then(|| time_of(number, self.first_fresh))
+    }
+
+    /// When the last new bytes came.
+    #[must_use]
+    pub fn last_fresh_at(&self, number: i64) -> Option<Timestamp> {
+        (self.fresh > 0).then(|| time_of(number, self.last_fresh))
+    }
+
+    /// When the last frame came.
+    #[must_use]
+    pub fn last_at(&self, number: i64) -> Timestamp {
+        time_of(number, self.last)
+    }
+}
+
+const fn time_of(number: i64, part: u16) -> Timestamp {
+    Timestamp::from_nanos(number.saturating_mul(SLOT_NANOS).saturating_add(part as i64 * SLOT_NANOS / 65_536))
+}
+
+/// A quarter of a second of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Its number: times since 1970.
+    pub number: i64,
+    /// From the lower address to the higher, and back.
+    pub ways: [Way; 2],
+}
+
+/// What one capture shows of two hosts.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    /// The lower address.
+    pub low: Address,
+    /// The higher address.
+    pub high: Address,
+    /// The host of the capture, as far as it is known beforehand.
+    pub host: Option<Address>,
+    /// The file that showed it first.
+    pub file: u32,
+    /// In order of time.
+    pub slots: VecDeque<Slot>,
+    /// When the last segment with payload came, each way, in nanoseconds.
+    last: [i64; 2],
+}
+
+/// How an election connection, or an attempt to connect, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// When.
+    pub at: Timestamp,
+    /// The frame.
+    pub frame: FrameRef,
+    /// Who sent the FIN or RST.
+    pub by: Address,
+    /// Whether it was a RST.
+    pub is_reset: bool,
+    /// Whether it was a RST without an acknowledgment.
+    pub is_bare: bool,
+}
+
+/// An election connection.
+#[derive(Clone, Debug)]
+pub struct ElectionConnection {
+    /// Who dialed, where that was seen; else the lower end.
+    pub dialer: Endpoint,
+    /// The other end.
+    pub acceptor: Endpoint,
+    /// Its first frame.
+    pub opened: Timestamp,
+    /// Whether it was established: anything but a SYN and a refusal was seen.
+    pub is_established: bool,
+    /// Its first FIN or RST.
+    pub ended: Option<Ending>,
+    /// The last frame of the dialer's, and of the acceptor's.
+    pub last_at: [Option<Timestamp>; 2],
+    halves: [[HalfState; 3]; 2],
+}
+
+/// How far one direction has come in one capture.
+#[derive(Clone, Copy, Debug, Default)]
+struct HalfState {
+    next: Option<u32>,
+    acked: Option<u32>,
+    has_hole: bool,
+    last: Option<(u32, u32, u32, u8, u16, Timestamp)>,
+}
+
+/// Everything that hosts were heard saying.
+#[derive(Clone, Debug, Default)]
+pub struct Witness {
+    channels: Vec<Channel>,
+    index: BTreeMap<(Address, Address, Option<Address>), u32>,
+    slots: usize,
+    connections: VecDeque<ElectionConnection>,
+    /// Connections let go of the front of `connections`.
+    gone: u64,
+    open: BTreeMap<(Endpoint, Endpoint), u64>,
+    marks: VecDeque<i64>,
+}
+
+/// A channel that a link has found before: the file, and the channel's index and one.
+pub type Found = Option<(u32, u32)>;
+
+impl Witness {
+    /// All channels.
+    #[must_use]
+    pub fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    /// Settles where the channels were captured, as far as that was not known beforehand.
+    pub fn settle_hosts(&mut self, host_of: impl Fn(u32) -> Option<Address>) {
+        for channel in &mut self.channels {
+            channel.host = channel.host.or_else(|| host_of(channel.file));
+        }
+    }
+
+    /// The election connections that are kept, in order of their first frames.
+    pub fn connections(&self) -> impl Iterator<Item = &ElectionConnection> {
+        self.connections.iter().filter(|connection| connection.is_established)
+    }
+
+    /// A frame of a link. `found` is what the link has found before.
+    #[inline]
+    pub fn link_segment(&mut self, found: &mut Found, seen: &SegmentSeen<'_>, hosts: &[Option<Address>]) {
+        let segment = seen.segment;
+        let index = match *found {
+            Some((file, index)) if file == segment.frame.file => index,
+            _ => {
+                let host = hosts.get(segment.frame.file as usize).copied().flatten();
+                let Some(index) = self.channel(segment, host) else { return };
+                *found = Some((segment.frame.file, index));
+                index
+            }
+        };
+        let is_late = segment.len > 0 && self.is_late(index, segment);
+        let Some(way) = self.way(index, segment) else { return };
+        let part = part_of(segment.at);
+        way.last = part;
+        if seen.new_bytes > 0 {
+            if way.fresh == 0 {
+                way.first_fresh = part;
+            }
+            way.last_fresh = part;
+            way.fresh = way.fresh.saturating_add(1);
+            way.longest_fresh = way.longest_fresh.max(short(segment.len));
+        }
+        if seen.acked_more {
+            way.acked = way.acked.saturating_add(1);
+        }
+        if seen.new_bytes == 0 || seen.fate != Fate::InOrder || segment.sack {
+            rare(way, seen, is_late);
+        }
+        if segment.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST) {
+            way.kinds.add(flags(segment.flags, true));
+        }
+    }
+
+    /// A frame of a connection that is no link: an election connection, or an attempt to open a link.
+    pub fn aside(&mut self, segment: &Segment<'_>, port: Port, hosts: &[Option<Address>]) {
+        let is_election = port == Port::Election;
+        let host = hosts.get(segment.frame.file as usize).copied().flatten();
+        let Some(index) = self.channel(segment, host) else { return };
+        let (a, b) = (segment.src.min(segment.dst), segment.src.max(segment.dst));
+        let is_low = segment.src.address <= segment.dst.address;
+        let view = match host {
+            Some(host) if host == segment.src.address.min(segment.dst.address) => 0,
+            Some(_) => 1,
+            None => 2,
+        };
+        let is_opening = segment.flags.intersects(Flags::SYN) && !segment.flags.intersects(Flags::ACK);
+        let key = (a, b);
+        let known = self.open.get(&key).copied().and_then(|number| number.checked_sub(self.gone));
+        let known = known.and_then(|number| usize::try_from(number).ok()).filter(|index| {
+            self.connections.get(*index).is_some_and(|held| !(is_opening && held.ended.is_some()))
+        });
+        let place = known.unwrap_or_else(|| self.enter(segment, key, is_opening));
+        let Some(held) = self.connections.get_mut(place) else { return };
+        let is_established = held.is_established;
+        let side = usize::from(segment.src != held.dialer);
+        if let Some(last) = held.last_at.get_mut(side) {
+            *last = (*last).max(Some(segment.at));
+        }
+        let ways = held.halves.get_mut(usize::from(!is_low));
+        let Some(half) = ways.and_then(|half| half.get_mut(view)) else { return };
+        let shape = (segment.seq, segment.ack, segment.len, segment.flags.0, segment.ip_id, segment.at);
+        if half.last.is_some_and(|last| {
+            (last.0, last.1, last.2, last.3, last.4) == (shape.0, shape.1, shape.2, shape.3, shape.4)
+                && segment.at.since(last.5) < CAPTURED_TWICE
+        }) {
+            return;
+        }
+        half.last = Some(shape);
+        let (new, is_again, is_hole, is_filled) = half.takes(segment);
+        let acked_more = half.acknowledges(segment);
+        let is_end = segment.flags.intersects(Flags::FIN | Flags::RST);
+        let is_refusal = segment.flags.intersects(Flags::RST) && !is_established;
+        held.is_established |= segment.len > 0
+            || segment.flags.intersects(Flags::FIN)
+            || segment.flags.intersects(Flags::ACK) && !segment.flags.intersects(Flags::SYN | Flags::RST);
+        if is_end && !is_refusal && held.ended.is_none() && is_election {
+            held.ended = Some(Ending {
+                at: segment.at,
+                frame: segment.frame,
+                by: segment.src.address,
+                is_reset: segment.flags.intersects(Flags::RST),
+                is_bare: segment.flags.intersects(Flags::RST) && !segment.flags.intersects(Flags::ACK),
+            });
+            self.mark(segment.at);
+        }
+        let is_late = self.is_late(index, segment);
+        let Some(way) = self.way(index, segment) else { return };
+        let part = part_of(segment.at);
+        way.last = part;
+        if new {
+            if way.fresh == 0 {
+                way.first_fresh = part;
+            }
+            way.last_fresh = part;
+            way.fresh = way.fresh.saturating_add(1);
+            way.longest_fresh = way.longest_fresh.max(short(segment.len));
+            way.kinds.add(Kinds::VOTE);
+        } else if is_again && is_election && is_late {
+            way.again_election = way.again_election.saturating_add(1);
+        } else if is_again && is_late {
+            way.again = way.again.saturating_add(1);
+        } else if !acked_more {
+            way.bare = way.bare.saturating_add(1);
+        }
+        way.acked = way.acked.saturating_add(u8::from(acked_more));
+        for (is_it, kind) in [(is_hole, Kinds::HOLE), (is_filled, Kinds::FILLED), (segment.sack, Kinds::SACK)]
+        {
+            if is_it {
+                way.kinds.add(kind);
+            }
+        }
+        way.kinds.add(flags(segment.flags, !is_refusal));
+    }
+
+    /// A time near which everything is to be kept.
+    #[cold]
+    pub fn mark(&mut self, at: Timestamp) {
+        let number = number(at);
+        if self.marks.back().is_some_and(|last| number - last < 8 && number >= *last) {
+            return;
+        }
+        if self.marks.len() >= MAX_MARKS {
+            self.marks.pop_front();
+        }
+        self.marks.push_back(number);
+    }
+
+    #[cold]
+    fn enter(&mut self, segment: &Segment<'_>, key: (Endpoint, Endpoint), is_opening: bool) -> usize {
+        if self.connections.len() >= MAX_CONNECTIONS {
+            self.connections.pop_front();
+            self.gone += 1;
+            let gone = self.gone;
+            self.open.retain(|_, number| *number >= gone);
+        }
+        self.open.insert(key, self.gone + self.connections.len() as u64);
+        let is_answer = segment.flags.intersects(Flags::SYN) && !is_opening;
+        let (dialer, acceptor) = match (is_opening, is_answer) {
+            (true, _) => (segment.src, segment.dst),
+            (_, true) => (segment.dst, segment.src),
+            _ => key,
+        };
+        self.connections.push_back(ElectionConnection {
+            dialer,
+            acceptor,
+            opened: segment.at,
+            is_established: false,
+            ended: None,
+            last_at: [None; 2],
+            halves: [[HalfState::default(); 3]; 2],
+        });
+        self.connections.len() - 1
+    }
+
+    #[cold]
+    fn channel(&mut self, segment: &Segment<'_>, host: Option<Address>) -> Option<u32> {
+        let (low, high) =
+            (segment.src.address.min(segment.dst.address), segment.src.address.max(segment.dst.address));
+        if let Some(index) = self.index.get(&(low, high, host)) {
+            return Some(*index);
+        }
+        if self.channels.len() >= MAX_CHANNELS {
+            return None;
+        }
+        let index = u32::try_from(self.channels.len()).ok()?;
+        self.index.insert((low, high, host), index);
+        self.channels.push(Channel {
+            low,
+            high,
+            host,
+            file: segment.frame.file,
+            slots: VecDeque::new(),
+            last: [i64::MIN; 2],
+        });
+        Some(index)
+    }
+
+    /// Notes a segment's time, and whether it comes later than a probe would.
+    #[inline]
+    fn is_late(&mut self, index: u32, segment: &Segment<'_>) -> bool {
+        let Some(channel) = self.channels.get_mut(index as usize) else { return false };
+        let side = usize::from(segment.src.address != channel.low);
+        let Some(last) = channel.last.get_mut(side) else { return false };
+        let now = segment.at.nanos();
+        now.saturating_sub(std::mem::replace(last, now)) >= PROBE_NANOS
+    }
+
+    /// The counts of a segment's time and direction, to add to.
+    #[inline]
+    fn way(&mut self, index: u32, segment: &Segment<'_>) -> Option<&mut Way> {
+        let number = number(segment.at);
+        let is_last = self
+            .channels
+            .get(index as usize)
+            .and_then(|channel| channel.slots.back())
+            .is_some_and(|slot| slot.number == number);
+        if !is_last {
+            return self.other_way(index, number, segment);
+        }
+        let channel = self.channels.get_mut(index as usize)?;
+        let side = usize::from(segment.src.address != channel.low);
+        channel.slots.back_mut()?.ways.get_mut(side)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn other_way(&mut self, index: u32, number: i64, segment: &Segment<'_>) -> Option<&mut Way> {
+        if self.slots >= MAX_SLOTS {
+            self.prune(number);
+        }
+        let channel = self.channels.get_mut(index as usize)?;
+        let side = usize::from(segment.src.address != channel.low);
+        let place = match channel.slots.back() {
+            Some(last) if last.number > number => {
+                // Frames come nearly in order of time.
+                let place = channel.slots.partition_point(|slot| slot.number < number);
+                if channel.slots.get(place).is_none_or(|slot| slot.number != number) {
+                    channel.slots.insert(place, Slot { number, ways: [Way::default(); 2] });
+                    self.slots += 1;
+                }
+                place
+            }
+            Some(last) if last.number == number => channel.slots.len() - 1,
+            _ => {
+                channel.slots.push_back(Slot { number, ways: [Way::default(); 2] });
+                self.slots += 1;
+                channel.slots.len() - 1
+            }
+        };
+        channel.slots.get_mut(place)?.ways.get_mut(side)
+    }
+
+    /// Lets go of slots that are near nothing worth keeping, and where that is not enough, of the oldest.
+    #[cold]
+    fn prune(&mut self, now: i64) {
+        let mut marks: Vec<i64> = self.marks.iter().copied().collect();
+        marks.sort_unstable();
+        let is_near = |number: i64| {
+            let index = marks.partition_point(|mark| *mark < number - KEPT_AROUND);
+            marks.get(index).is_some_and(|mark| *mark <= number + KEPT_AROUND)
+        };
+        let latest = now - KEPT_LATEST;
+        for channel in &mut self.channels {
+            channel.slots.retain(|slot| slot.number >= latest || is_near(slot.number));
+        }
+        self.count();
+        let share = MAX_SLOTS / 2 / self.channels.len().max(1);
+        while self.slots > MAX_SLOTS / 4 * 3 {
+            for channel in self.channels.iter_mut().filter(|channel| channel.slots.len() > share) {
+                let most = channel.slots.len() - (channel.slots.len() - share).div_ceil(2);
+                channel.slots.drain(..channel.slots.len() - most);
+            }
+            self.count();
+        }
+    }
+
+    fn count(&mut self) {
+        self.slots = self.channels.iter().map(|channel| channel.slots.len()).sum();
+    }
+}
+
+impl HalfState {
+    /// Takes a segment's payload: whether any of it is new, was sent before, lies beyond a gap, or fills one.
+    fn takes(&mut self, segment: &Segment<'_>) -> (bool, bool, bool, bool) {
+        let begins = segment.flags.intersects(Flags::SYN);
+        let len = segment.len.saturating_add(u32::from(begins));
+        let end = segment.seq.wrapping_add(len);
+        let Some(next) = self.next else {
+            self.next = Some(end);
+            return (segment.len > 0, false, false, false);
+        };
+        if begins {
+            let is_again = next == end;
+            self.next = Some(end);
+            return (false, is_again, false, false);
+        }
+        if segment.flags.intersects(Flags::FIN) && segment.len == 0 {
+            let is_again = next == end.wrapping_add(1);
+            self.next = Some(end.wrapping_add(1));
+            return (false, is_again, false, false);
+        }
+        if segment.len == 0 {
+            return (false, false, false, false);
+        }
+        if end.wrapping_sub(next).cast_signed() > 0 {
+            let is_hole = segment.seq.wrapping_sub(next).cast_signed() > 0;
+            self.has_hole |= is_hole;
+            self.next = Some(end);
+            return (true, false, is_hole, false);
+        }
+        let is_filled = std::mem::take(&mut self.has_hole);
+        (false, true, false, is_filled)
+    }
+
+    /// Whether a segment acknowledges more than any before it.
+    fn acknowledges(&mut self, segment: &Segment<'_>) -> bool {
+        if !segment.flags.intersects(Flags::ACK) || segment.flags.intersects(Flags::RST) {
+            return false;
+        }
+        let is_more = self.acked.is_some_and(|acked| segment.ack.wrapping_sub(acked).cast_signed() > 0);
+        if is_more || self.acked.is_none() {
+            self.acked = Some(segment.ack);
+        }
+        is_more
+    }
+}
+
+/// What only some segments of a link are.
+#[cold]
+fn rare(way: &mut Way, seen: &SegmentSeen<'_>, is_late: bool) {
+    let segment = seen.segment;
+    match seen.fate {
+        Fate::Retransmission if is_late => {
+            way.again = way.again.saturating_add(1);
+            way.shortest_again = shortest(way.shortest_again, segment.len);
+        }
+        Fate::OutOfOrder => way.kinds.add(Kinds::HOLE),
+        Fate::FillsGap => way.kinds.add(Kinds::FILLED),
+        _ => {}
+    }
+    if seen.new_bytes == 0 && !seen.acked_more && !(seen.fate == Fate::Retransmission && is_late) {
+        way.bare = way.bare.saturating_add(1);
+    }
+    if segment.sack {
+        way.kinds.add(Kinds::SACK);
+    }
+}
+
+const fn flags(flags: Flags, is_known: bool) -> Kinds {
+    let mut kinds = Kinds(0);
+    if flags.intersects(Flags::RST) {
+        kinds.add(if is_known { Kinds::RST } else { Kinds::REFUSAL });
+        if is_known && !flags.intersects(Flags::ACK) {
+            kinds.add(Kinds::BARE_RST);
+        }
+    } else if flags.intersects(Flags::SYN) {
+        kinds.add(if flags.intersects(Flags::ACK) { Kinds::SYN_ACK } else { Kinds::SYN });
+    }
+    if flags.intersects(Flags::FIN) {
+        kinds.add(Kinds::FIN);
+    }
+    kinds
+}
+
+/// The number of a time's slot.
+#[must_use]
+#[inline]
+pub const fn number(at: Timestamp) -> i64 {
+    at.nanos().div_euclid(SLOT_NANOS)
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a slot")]
+const fn part_of(at: Timestamp) -> u16 {
+    (at.nanos().rem_euclid(SLOT_NANOS) * 65_536 / SLOT_NANOS) as u16
+}
+
+fn short(len: u32) -> u16 {
+    u16::try_from(len).unwrap_or(u16::MAX)
+}
+
+fn shortest(so_far: u16, len: u32) -> u16 {
+    let len = short(len);
+    if so_far == 0 { len } else { so_far.min(len) }
+}
