@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const QSCOPE: &str = env!("CARGO_BIN_EXE_qscope");
 /// How long something may take that takes a moment.
@@ -237,10 +237,7 @@ fn nobody_ends_or_blinds_the_watching_by_its_metrics() {
     let mut unread = connect(address);
     unread.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
     assert!(is_healthy(address), "in the end");
-    let status = fs::read_to_string(format!("/proc/{}/status", watched.child.id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(peak < 128 * 1024, "{peak} KiB");
+    assert!(peak(&watched.child) < 128, "{} MiB", peak(&watched.child));
     let written = flow.end();
     thread::sleep(Duration::from_millis(500));
     let report = watched.end("-INT");
@@ -470,4 +467,107 @@ fn a_pipe_in_the_folder_is_not_waited_for() {
         .unwrap();
     thread::sleep(Duration::from_millis(2_500));
     assert_eq!(watched.end("-INT")["input"]["frames"], 40);
+}
+
+/// MiB that a process has held at most by now.
+fn peak(child: &Child) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
+}
+
+/// Megabytes that the unit allows.
+fn unit_limit() -> u64 {
+    let unit =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/qscope.service")).unwrap();
+    let limit = unit.lines().find_map(|line| line.strip_prefix("MemoryMax=")).unwrap();
+    limit.trim_end_matches('M').parse().unwrap()
+}
+
+#[test]
+fn the_units_memory_holds_the_worst_that_our_own_limits_allow() {
+    const LINKS: u32 = 4_096;
+    let (folder, recordings) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let record = recordings.path().display().to_string();
+    let args =
+        ["--record", &record, "--after", "1s", "--tick-time", "500", "--warn-at", "100", "--before", "1h"];
+    let watched = Watched::follow(folder.path(), &args);
+    let mut file = File::create(folder.path().join("a.pcap")).unwrap();
+    file.write_all(&header()).unwrap();
+    let since = |rounds: u32| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        u32::try_from(now).unwrap() - 1_795_248_000 - rounds / 2
+    };
+    let to_now = since(84);
+    // All links at once, round after round, until the ring of the recorder is full.
+    let mut written = 0;
+    for round in 0..84 {
+        let mut out = Vec::new();
+        for link in 0..LINKS {
+            out.extend(pings(link, round..round + 1));
+            written += 2;
+        }
+        file.write_all(&later(&out, to_now)).unwrap();
+    }
+    // All but one fall silent: a stall, and a recording.
+    for round in 84..104 {
+        file.write_all(&later(&pings(1, round..round + 1), since(round))).unwrap();
+        written += 2;
+        thread::sleep(Duration::from_millis(200));
+    }
+    watched.until("stall");
+    watched.signal("-USR1");
+    let report = watched.until("report")["report"].clone();
+    assert_eq!(report["links"].as_array().unwrap().len(), LINKS as usize);
+    watched.until("recording");
+    let peak = peak(&watched.child);
+    eprintln!("{peak} MiB at most, with {LINKS} links, a recording, and a report");
+    // The kernel's buffer and batches under way come on top where an interface is read.
+    assert!(peak + 16 + 20 < unit_limit(), "{peak} MiB");
+    assert_eq!(watched.end("-INT")["input"]["frames"], written);
+}
+
+#[test]
+fn a_link_that_pings_at_another_pace_falsifies_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("a.pcap");
+    let mut records: Vec<(u64, Vec<u8>)> = Vec::new();
+    for link in 0..4 {
+        for number in 0..if link == 2 { 120 } else { 132 } {
+            // One second apart: a tickTime of 2 s. One of the links is silent for 12 s.
+            let silence = if link == 2 && number >= 60 { 12 } else { 0 };
+            let at = u64::from(number + silence) * 1_000_000 + u64::from(link);
+            records.push((at, pings(link, number..number + 1)));
+        }
+    }
+    // Forged, in the leader's name, every 10 ms.
+    (0..12_000).for_each(|number| records.push((u64::from(number) * 10_000, pings(77, number..number + 1))));
+    records.sort_by_key(|(at, _)| *at);
+    let mut content = header();
+    for (at, mut record) in records {
+        // A PING and its answer, 200 us later.
+        for (start, later) in [(0, 0), (16 + 74, 200)] {
+            let at = at + later;
+            let seconds = 1_795_248_000 + u32::try_from(at / 1_000_000).unwrap();
+            record[start..start + 4].copy_from_slice(&seconds.to_le_bytes());
+            record[start + 4..start + 8]
+                .copy_from_slice(&u32::try_from(at % 1_000_000).unwrap().to_le_bytes());
+        }
+        content.extend(record);
+    }
+    fs::write(&capture, content).unwrap();
+    let said = replay(&["--format", "json", capture.to_str().unwrap()]);
+    let report: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(
+        (&report["settings"]["tick_ms"], &report["settings"]["tick_from"]),
+        (&2000.into(), &"pings".into())
+    );
+    let stalls = report["stalls"].as_array().unwrap();
+    assert_eq!(stalls.len(), 1, "{stalls:#?}");
+    let ticks: Vec<_> =
+        report["links"].as_array().unwrap().iter().map(|link| link["tick_ms"].as_u64()).collect();
+    assert_eq!(ticks.iter().filter(|tick| **tick == Some(2000)).count(), 4, "{ticks:?}");
+    assert!(ticks.contains(&Some(20)), "{ticks:?}");
+    let text = String::from_utf8(replay(&[capture.to_str().unwrap()]).stdout).unwrap();
+    assert!(text.contains("tickTime of 20 ms"), "{text}");
 }

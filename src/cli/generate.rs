@@ -2,8 +2,10 @@
 
 use super::args::Cli;
 use super::exit::{ExitStatus, Failure};
-use clap::{Args, CommandFactory};
+use crate::output::{self, Folder, Replace};
+use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
+use clap_mangen::Man;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -33,8 +35,22 @@ pub(super) fn completions(args: &CompletionArgs) -> Result<ExitStatus, Failure> 
 
 /// Writes a man page for the program and one for each of its commands.
 pub(super) fn man(args: &ManArgs) -> Result<ExitStatus, Failure> {
-    clap_mangen::generate_to(Cli::command(), &args.folder).map_err(|error| {
-        Failure::wrong(format!("man pages cannot be written to {}: {error}", args.folder.display()))
-    })?;
+    let wrong = |error: output::Error| Failure::wrong(format!("man pages: {}", error.sentence()));
+    let folder = Folder::open(&args.folder).map_err(wrong)?;
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    for command in std::iter::once(&command).chain(command.get_subcommands()).filter(|it| !it.is_hide_set()) {
+        page(&folder, command).map_err(wrong)?;
+    }
     Ok(ExitStatus::Done)
+}
+
+/// Writes one page; an older one is replaced.
+fn page(folder: &Folder, command: &Command) -> Result<(), output::Error> {
+    let page = Man::new(command.clone());
+    let name = page.get_filename();
+    let replace = Replace { force: true, inputs: &[] };
+    let mut file = folder.begin(name.as_ref(), replace)?;
+    page.render(&mut file).map_err(|error| output::Error::io(&folder.path().join(&name), error))?;
+    file.finish(replace).map(drop)
 }

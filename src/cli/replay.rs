@@ -121,6 +121,7 @@ pub(super) fn options(limits: &LimitArgs, warn_at_percent: u32, config: &Config)
         servers: config.servers.clone(),
         hosts: Vec::new(),
         keeps_values: false,
+        max_held_bytes: None,
     }
 }
 

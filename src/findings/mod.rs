@@ -13,6 +13,7 @@ mod note;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod selection;
+mod times;
 mod violation;
 
 pub use evidence::{Evidence, Shows};

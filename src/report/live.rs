@@ -127,6 +127,24 @@ pub enum What {
     Notice(String),
 }
 
+impl Event {
+    /// Changes every time in it.
+    pub fn change_times(&mut self, change: &dyn Fn(Timestamp) -> Timestamp) {
+        self.at = change(self.at);
+        match &mut self.what {
+            What::Warning(wait) | What::WarningOver(wait) => wait.start = change(wait.start),
+            What::Stall(news) | What::StallOver(news) => news.stall.change_times(change),
+            What::ElectionOver { election, .. } => election.change_times(change),
+            What::Start { .. }
+            | What::Election { .. }
+            | What::Drops { .. }
+            | What::Recording { .. }
+            | What::Problem(_)
+            | What::Notice(_) => {}
+        }
+    }
+}
+
 /// An announcement.
 #[derive(Clone, Debug)]
 pub struct Event {

@@ -89,6 +89,8 @@ pub struct TrackerOptions {
     pub servers: Vec<NamedServer>,
     /// Whether the single values of links that are over stay until [`Tracker::compact`].
     pub keeps_values: bool,
+    /// Bytes of memory that PROPOSALs in flight, waits and durations of all links may take; `None` for 256 MiB.
+    pub max_held_bytes: Option<usize>,
     /// The hosts that the files were taken at, by their index, as far as that is known beforehand.
     pub hosts: Vec<Option<Address>>,
 }

@@ -7,7 +7,8 @@
 use super::Tracker;
 use super::link::LinkTrack;
 
-/// Bytes of memory that PROPOSALs in flight, waits and durations of all links may take.
+/// Bytes of memory that PROPOSALs in flight, waits and durations of all links may take, unless told otherwise: see
+/// [`TrackerOptions::max_held_bytes`](super::TrackerOptions::max_held_bytes).
 pub(super) const MAX_HELD: usize = 256 * 1024 * 1024;
 /// Packets and segments between two weighings. What they add meanwhile is small against the bound.
 const WEIGHED_EVERY: u32 = 65_536;
@@ -18,7 +19,7 @@ impl Tracker {
     pub(super) fn passes(&mut self) {
         self.passed = self.passed.wrapping_add(1);
         if self.passed.is_multiple_of(WEIGHED_EVERY) {
-            self.weigh(MAX_HELD);
+            self.weigh(self.options.max_held_bytes.unwrap_or(MAX_HELD));
         }
     }
 

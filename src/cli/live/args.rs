@@ -99,7 +99,7 @@ pub(in crate::cli) struct LiveArgs {
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..), requires = "record")]
     pub(super) keep: u16,
 
-    /// Answer GET /metrics (OpenMetrics) and /healthz here: 127.0.0.1:9141, or a port alone on 127.0.0.1.
+    /// Answer GET /metrics (OpenMetrics, Prometheus) and /healthz here: 127.0.0.1:9141, or a port alone on 127.0.0.1.
     #[arg(long, value_name = "ADDR", value_parser = listening)]
     pub(super) metrics: Option<SocketAddr>,
 

@@ -39,6 +39,8 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 /// How often numbers are gathered for those who ask.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
+/// Bytes that links may hold of their past. A report so far holds it twice: see MemoryMax in contrib/qscope.service.
+const MAX_HELD_BYTES: usize = 64 << 20;
 /// Drops are told at most so often.
 const DROPS_EVERY: Duration = Duration::from_secs(10);
 
@@ -131,8 +133,11 @@ fn session(
     output: Output,
     metrics: Option<Metrics>,
 ) -> Result<Session, Failure> {
-    let told =
-        track::TrackerOptions { keeps_values: true, ..options(&args.limits, args.warn_at, &asked.config) };
+    let told = track::TrackerOptions {
+        keeps_values: true,
+        max_held_bytes: Some(MAX_HELD_BYTES),
+        ..options(&args.limits, args.warn_at, &asked.config)
+    };
     let kept = Kept { links: args.max_links, window: span(args.window) };
     let mut session = Session::new(settings, told, kept, output);
     if let Some(settings) = recording(args) {

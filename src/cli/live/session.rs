@@ -257,7 +257,7 @@ impl Session {
     /// Writes announcements; stalls go to the recorder too.
     fn announce(&mut self, events: &[Event]) -> Result<(), Failure> {
         for event in events {
-            self.output.event(event)?;
+            self.put(event.clone())?;
             if let (What::StallOver(news), Some((_, numbers))) = (&event.what, &mut self.metrics) {
                 numbers.stall(news.stall.cause);
             }
@@ -292,7 +292,15 @@ impl Session {
     }
 
     fn tell(&mut self, what: What) -> Result<(), Failure> {
-        Ok(self.output.event(&Event { at: self.now, what })?)
+        self.put(Event { at: self.now, what })
+    }
+
+    /// Writes an announcement, its times by the system's clock of their moment.
+    fn put(&mut self, mut event: Event) -> Result<(), Failure> {
+        if !self.shown.is_plain() {
+            event.change_times(&|at| self.shown.at(at));
+        }
+        Ok(self.output.event(&event)?)
     }
 
     /// Writes the report so far; the watching goes on.
@@ -301,7 +309,7 @@ impl Session {
         let mut analyzer = self.analyzer.clone();
         dissector.finish(&mut analyzer);
         let report = self.whole(analyzer, &dissector);
-        Ok(self.output.report(self.now, &report)?)
+        Ok(self.output.report(self.shown.at(self.now), &report)?)
     }
 
     /// Ends the watching: what is left to tell, and the report.
@@ -316,7 +324,7 @@ impl Session {
         self.dissector.finish(&mut self.analyzer);
         let analyzer = std::mem::take(&mut self.analyzer);
         let report = self.whole(analyzer, &self.dissector);
-        self.output.report(self.now, &report)?;
+        self.output.report(self.shown.at(self.now), &report)?;
         Ok(self.output.finish()?)
     }
 
@@ -328,6 +336,9 @@ impl Session {
         report.limits_hit.extend(dissector.limits_hit());
         report.coverage.gaps.extend(self.gaps.until(self.now));
         report.coverage = crate::diagnose::coverage(&report, (None, None));
+        if !self.shown.is_plain() {
+            report.change_times(&|at| self.shown.at(at));
+        }
         report
     }
 }

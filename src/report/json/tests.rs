@@ -128,3 +128,32 @@ fn a_report_of_nothing_has_no_made_up_values() {
     assert_eq!(report["input"]["first"], Value::Null);
     assert_eq!(report["links"], json!([]));
 }
+
+/// Every time in a value, as text.
+fn times(value: &Value, out: &mut Vec<jiff::Timestamp>) {
+    match value {
+        Value::String(text) => out.extend(text.parse::<jiff::Timestamp>().ok()),
+        Value::Array(all) => all.iter().for_each(|value| times(value, out)),
+        Value::Object(all) => all.values().for_each(|value| times(value, out)),
+        _ => {}
+    }
+}
+
+#[test]
+fn all_times_change_together() {
+    let hour = crate::time::Span::from_millis(3_600_000);
+    let report = sample::report();
+    let mut later = report.clone();
+    later.change_times(&|at| at.plus(hour));
+    let all = |report: &Report| {
+        let mut out = Vec::new();
+        write(report, &mut out).unwrap();
+        let mut all = Vec::new();
+        times(&serde_json::from_slice(&out).unwrap(), &mut all);
+        all
+    };
+    let (before, after) = (all(&report), all(&later));
+    assert!(before.len() > 20, "{}", before.len());
+    let expected: Vec<_> = before.iter().map(|at| *at + jiff::SignedDuration::from_hours(1)).collect();
+    assert_eq!(after, expected);
+}
