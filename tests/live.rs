@@ -238,9 +238,7 @@ fn the_wire_gives_the_report_of_the_file() {
     let recordings = folder.path().join("recordings");
     let mut watched =
         wire.watch(&["--record", recordings.to_str().unwrap(), "--before", "60s", "--after", "60s"]);
-    let status = fs::read_to_string(format!("/proc/{}/status", watched.child.id())).unwrap();
-    assert!(status.contains("NoNewPrivs:\t1"), "{status}");
-    assert!(!status.contains("Uid:\t0\t"), "{status}");
+    check_rights(&watched);
     let mut sender = wire.send("freeze-follower", &copy);
     let (came, told) = watched.next("stall", Duration::from_secs(30));
     assert_eq!(told["subject"]["address"], "10.255.0.101");
@@ -279,6 +277,36 @@ fn the_wire_gives_the_report_of_the_file() {
     same(&live, &file, "stalls", &OF_STALL);
     let lasted = |report: &Value| report["stalls"][0]["duration_ms"].as_u64().unwrap();
     assert!(lasted(&live).abs_diff(lasted(&file)) < 1000, "{} {}", lasted(&live), lasted(&file));
+}
+
+/// No thread has a right, or can gain one.
+fn check_rights(watched: &Watched) {
+    let tasks: Vec<_> = fs::read_dir(format!("/proc/{}/task", watched.child.id())).unwrap().collect();
+    assert!(tasks.len() > 1, "{tasks:?}");
+    for task in tasks {
+        let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+        assert!(!status.contains("Uid:\t0\t"), "{status}");
+        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+            assert!(status.contains(&format!("{set}:\t0000000000000000")), "{set}: {status}");
+        }
+    }
+}
+
+#[test]
+fn ambient_rights_are_gone_once_the_interface_is_open() {
+    let Some(wire) = Wire::new("ambient") else { return };
+    if !Command::new("setpriv").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        let _ =
+            writeln!(std::io::stderr(), "\n!!! SKIPPED: ambient: there is no setpriv: install util-linux");
+        return;
+    }
+    // As the unit starts it.
+    let mut command = wire.command("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+    command.args(["--inh-caps", "+net_raw", "--ambient-caps", "+net_raw", env!("CARGO_BIN_EXE_qscope")]);
+    command.args(["live", "-i", ENDS[1], "--format", "json", "--metrics", "127.0.0.1:0"]);
+    check_rights(&Watched::of(command));
 }
 
 /// The report of a file at the speed of the tests.

@@ -83,10 +83,11 @@ pub fn drop_to(user: Option<&Becomes>) -> Result<(), Error> {
 #[cfg(target_os = "linux")]
 fn drop_capabilities() -> Result<(), Error> {
     use caps::CapSet;
+    let is_without = |set| caps::read(None, set).is_ok_and(|held| held.is_empty());
     for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
         let cleared = caps::clear(None, set);
         // A kernel before 4.3 has no ambient ones.
-        if !matches!(set, CapSet::Ambient) {
+        if !matches!(set, CapSet::Ambient) && !is_without(set) {
             cleared.map_err(|error| Error::with("capabilities", error))?;
         }
     }
