@@ -541,7 +541,7 @@ fn a_link_that_pings_at_another_pace_falsifies_no_other() {
         }
     }
     // Forged, in the leader's name, every 10 ms.
-    (0..12_000).for_each(|number| records.push((u64::from(number) * 10_000, pings(77, number..number + 1))));
+    (0..13_200).for_each(|number| records.push((u64::from(number) * 10_000, pings(77, number..number + 1))));
     records.sort_by_key(|(at, _)| *at);
     let mut content = header();
     for (at, mut record) in records {
