@@ -510,16 +510,22 @@ fn the_units_memory_holds_the_worst_that_our_own_limits_allow() {
         file.write_all(&later(&out, to_now)).unwrap();
     }
     // All but one fall silent: a stall, and a recording.
-    for round in 84..104 {
+    let is_told = |event: &str| watched.lines.lock().unwrap().iter().any(|line| line["event"] == event);
+    let mut is_asked = false;
+    let mut round = 84;
+    // Time passes with the frames.
+    while !is_told("recording") || !is_told("report") {
+        assert!(round < 600, "no stall, no recording or no report");
         file.write_all(&later(&pings(1, round..round + 1), since(round))).unwrap();
-        written += 2;
+        (round, written) = (round + 1, written + 2);
+        if !is_asked && is_told("stall") {
+            is_asked = true;
+            watched.signal("-USR1");
+        }
         thread::sleep(Duration::from_millis(200));
     }
-    watched.until("stall");
-    watched.signal("-USR1");
     let report = watched.until("report")["report"].clone();
     assert_eq!(report["links"].as_array().unwrap().len(), LINKS as usize);
-    watched.until("recording");
     let peak = peak(&watched.child);
     eprintln!("{peak} MiB at most, with {LINKS} links, a recording, and a report");
     // The kernel's buffer and batches under way come on top where an interface is read.
