@@ -17,6 +17,8 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// How long what is written may still be read when the watching ends.
+const LAST_READS: Duration = Duration::from_secs(5);
 /// How long to wait for a file to grow.
 const NAP: Duration = Duration::from_millis(20);
 
@@ -55,6 +57,7 @@ fn follow(
     let mut is_caught_up = false;
     let mut counted_at = Instant::now();
     let mut distance = Distance::new(timeline);
+    let mut stopped_at: Option<Instant> = None;
     loop {
         if let Some(set) = distance.look() {
             session.clock_set(&set)?;
@@ -83,7 +86,11 @@ fn follow(
             session.publish()?;
         }
         if signals.stop.load(Ordering::Relaxed) {
-            return Ok(());
+            // What is written by now is read, unless it does not end.
+            let has_time = stopped_at.get_or_insert_with(Instant::now).elapsed() < LAST_READS;
+            if !step.more || !has_time {
+                return Ok(());
+            }
         }
         if signals.report.swap(false, Ordering::Relaxed) {
             session.report()?;
