@@ -599,7 +599,7 @@ pub const fn number(at: Timestamp) -> i64 {
 }
 
 #[inline]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a slot")]
+#[expect(clippy::cast_possible_truncation, reason = "a part of a slot")]
 const fn part_of(at: Timestamp) -> u16 {
     (at.nanos().rem_euclid(SLOT_NANOS) * 65_536 / SLOT_NANOS) as u16
 }

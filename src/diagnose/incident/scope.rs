@@ -167,10 +167,7 @@ fn common(a: Option<Suspect>, b: Option<Suspect>) -> Option<Suspect> {
 /// A path that is cut may be one of several that a host lost: then it is the host's network.
 fn widen(part: &mut Part, heard: &Heard<'_>) {
     let Verdict { cause: Cause::NetworkCut, suspect: Some(suspect), .. } = &part.verdict else { return };
-    let (a, b) = match *suspect {
-        Suspect::Path(a, b) | Suspect::OneWay(a, b) => (a, b),
-        _ => return,
-    };
+    let (Suspect::Path(a, b) | Suspect::OneWay(a, b)) = *suspect else { return };
     let window = Window {
         from: part.from.plus(Span::from_millis(500)),
         to: part.verdict.end.unwrap_or(part.to).max(part.to).minus(Span::from_millis(250)),

@@ -172,7 +172,7 @@ impl Unit<'_> {
         let is_early = self.stall.is_some() && early(there) + early(back) > 0;
         let (there, back) = (there.recoveries.len(), back.recoveries.len());
         is_early && there + back >= MIN_RECOVERIES
-            || there.max(back) >= MIN_RECOVERIES + 1 && there + back >= MIN_RECOVERIES_OF_BOTH
+            || there.max(back) > MIN_RECOVERIES && there + back >= MIN_RECOVERIES_OF_BOTH
     }
 
     fn lossy(&self, loss: &Loss) -> Verdict {
