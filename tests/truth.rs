@@ -236,6 +236,8 @@ fn suspects(fault: &Fault, stall: &Value) -> bool {
     match fault.kind.as_str() {
         "freeze" | "busy" | "slow_disk" if !fault.down => suspect["host"] == fault.host.as_str(),
         _ if fault.down && suspect["host"] == fault.host.as_str() => true,
+        // All paths of the host that are seen, and none between others.
+        kind if suspect["host_network"] == fault.host.as_str() => kind != "cut_pair",
         kind => {
             let ends = suspect["path"].as_array().map_or(&[][..], Vec::as_slice);
             let (from, to) = match suspect["direction"].as_str().and_then(|text| text.split_once('>')) {
@@ -340,6 +342,123 @@ fn reports_agree_with_the_truth() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What is wrong with the incidents of a report: each stall belongs to one, each fault has exactly one root, and
+/// where nothing was done there is none.
+fn judge_incidents(folder: &Folder, run: &Run) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let incidents = list(&run.report, "incidents");
+    for stall in list(&run.report, "stalls") {
+        let incident = incidents.iter().find(|incident| incident["id"] == stall["incident"]);
+        let Some(incident) = incident else {
+            wrong.push(format!("stall {} has no incident", stall["id"]));
+            continue;
+        };
+        if !list(incident, "stalls").contains(&stall["id"]) {
+            wrong.push(format!("incident {} does not name its stall", incident["id"]));
+        }
+        if incident["root"] != stall["cause"] || incident["suspect"] != stall["suspect"] {
+            wrong.push(format!("stall {} has another cause than its incident", stall["id"]));
+        }
+    }
+    let is_its = |fault: &Fault, incident: &Value| {
+        let start = seconds(&incident["start"]);
+        let end = if incident["end"].is_null() { f64::MAX } else { seconds(&incident["end"]) };
+        start <= fault.end + folder.tick && end >= fault.start - folder.tick
+    };
+    let faults: Vec<_> =
+        folder.faults.iter().filter(|fault| shows(folder, fault, run.host.as_ref())).collect();
+    for incident in incidents {
+        let what = format!("{} of {}", incident["root"], incident["suspect"]);
+        if incident["summary"].as_str().is_none_or(str::is_empty) {
+            wrong.push(format!("{what}: no summary"));
+        }
+        if list(incident, "evidence").is_empty() && !list(incident, "stalls").is_empty() {
+            wrong.push(format!("{what}: no evidence"));
+        }
+        if !folder.faults.iter().any(|fault| is_its(fault, incident)) {
+            wrong.push(format!("{what} is invented"));
+        }
+    }
+    if QUIET.contains(&folder.name.as_str()) {
+        return wrong;
+    }
+    for fault in faults {
+        let found = incidents.iter().filter(|incident| is_its(fault, incident)).count();
+        // One fault, one incident; faults that overlap share none.
+        let others = folder.faults.iter().filter(|other| !std::ptr::eq(*other, fault));
+        let alike = others
+            .filter(|other| other.start <= fault.end + folder.tick && other.end >= fault.start - folder.tick);
+        if !(1..=1 + alike.count()).contains(&found) {
+            wrong.push(format!("{} of {}: {found} incidents", fault.kind, folder.name_of(&fault.subject)));
+        }
+    }
+    wrong
+}
+
+/// What is wrong with the outages: a leader that is lost makes one, while it is, and nothing else does.
+fn judge_outages(folder: &Folder, run: &Run) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let outages = list(&run.report, "outages");
+    let loses_leader =
+        |fault: &&Fault| fault.leader && !matches!(fault.kind.as_str(), "slow_disk" | "loss" | "delay");
+    for outage in outages.iter().filter(|outage| outage["certain"] == true) {
+        let start = seconds(&outage["start"]);
+        let is_its = |fault: &Fault| start <= fault.end + folder.tick && start >= fault.start - folder.tick;
+        if !folder.faults.iter().any(is_its) {
+            wrong.push(format!("{} at {:+.3} is invented", outage["kind"], start - folder.zero()));
+        }
+    }
+    // A snaplen of 80 leaves 14 bytes of payload: no vote and no zxid is read.
+    let is_short = list(&run.report["input"], "files").iter().any(|file| file["snaplen"].as_u64() < Some(96));
+    if run.host.is_some() || is_short {
+        return wrong;
+    }
+    for fault in folder.faults.iter().filter(loses_leader) {
+        let is_its = |outage: &&Value| {
+            outage["kind"] == "no_leader"
+                && (fault.start - folder.tick..=fault.end).contains(&seconds(&outage["start"]))
+        };
+        if outages.iter().filter(is_its).count() != 1 {
+            wrong.push(format!("{} of the leader made no outage, or several: {outages:?}", fault.kind));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn incidents_agree_with_the_truth() {
+    let (folders, runs) = &*RUNS;
+    let mut wrong = Vec::new();
+    for run in runs {
+        let folder = &folders[run.folder];
+        let found = judge_incidents(folder, run).into_iter().chain(judge_outages(folder, run));
+        wrong.extend(found.map(|what| format!("{}: {what}", title(folder, run))));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// All hosts together show all there is; a follower alone sees one link.
+#[test]
+fn coverage_is_what_the_captures_hold() {
+    let (folders, runs) = &*RUNS;
+    for run in runs.iter().filter(|run| run.form == "cut") {
+        let folder = &folders[run.folder];
+        let coverage = &run.report["coverage"];
+        let is_leader = run.host.as_ref().is_some_and(|host| *host == folder.name_of(&folder.leader));
+        let is_changing = folder.faults.iter().any(|fault| fault.leader);
+        let title = title(folder, run);
+        let captured =
+            folder.runs().iter().filter(|(host, form, _)| host.is_some() && *form == "cut").count();
+        if run.host.is_none() && captured == folder.hosts.len() {
+            assert_eq!(coverage["links_seen"], coverage["links_expected"], "{title}: {coverage}");
+            assert_eq!(coverage["stalls"], "full", "{title}: {coverage}");
+        } else if run.host.is_some() && !is_leader && !is_changing && folder.hosts.len() > 2 {
+            assert_eq!(coverage["stalls"], "partial", "{title}: {coverage}");
+        }
+        assert_eq!(list(coverage, "gaps"), [] as [Value; 0], "{title}");
+    }
+}
+
 #[test]
 fn every_byte_is_accounted_for() {
     let (folders, runs) = &*RUNS;
@@ -427,6 +546,9 @@ fn suspect(folder: &Folder, stall: &Value) -> String {
             format!("{} and {}, {way}", name(&suspect["path"][0]), name(&suspect["path"][1]))
         }
         None if suspect.is_null() => "nobody".to_owned(),
+        None if !suspect["host_network"].is_null() => {
+            format!("network of {}", name(&suspect["host_network"]))
+        }
         None => name(&suspect["host"]),
     }
 }

@@ -83,7 +83,15 @@ fn no_leader(quiet: &Quiet, report: &Report) -> Option<Outage> {
     let within =
         |election: &&Election| election.start >= quiet.from.minus(tick) && election.start <= quiet.to;
     let mut elections = report.elections.iter().filter(within);
-    let is_open = if quiet.epoch_after.is_some() && quiet.epoch_after != quiet.epoch_before {
+    let is_unread = quiet.is_over && (quiet.epoch_after.is_none() || quiet.epoch_before.is_none());
+    let is_open = if is_unread {
+        // COMMITs are cut before their zxids; who voted and found a leader says so.
+        let is_it = |election: &Election| election.by.len() > 1 && election.leader_sid.is_some();
+        if !elections.any(|election| is_it(election)) {
+            return None;
+        }
+        false
+    } else if quiet.epoch_after.is_some() && quiet.epoch_after != quiet.epoch_before {
         let is_it = |election: &Election| election.epoch.is_none_or(|epoch| Some(epoch) == quiet.epoch_after);
         if !elections.any(is_it) && !is_formed(quiet, report) {
             return None;
@@ -96,8 +104,15 @@ fn no_leader(quiet: &Quiet, report: &Report) -> Option<Outage> {
     } else {
         return None;
     };
-    // An idle ensemble had a leader for as long as it was heard.
-    let start = quiet.leader_heard.filter(|heard| heard.since(quiet.from) > tick).unwrap_or(quiet.from);
+    // An idle ensemble had a leader for as long as it was heard; one that is heard again once others vote had been
+    // lost before.
+    let voted = report.elections.iter().filter(within).map(|election| election.start).min();
+    let is_before = |heard: &Timestamp| voted.is_none_or(|voted| *heard < voted);
+    let start = quiet
+        .leader_heard
+        .filter(is_before)
+        .filter(|heard| heard.since(quiet.from) > tick)
+        .unwrap_or(quiet.from);
     let first = quiet.is_over.then_some(quiet.to);
     let is_idle = |up: &Timestamp| {
         quiet.to.since(*up) > tick && quiet.waits_since.is_none_or(|since| quiet.to.since(since) <= tick)

@@ -22,6 +22,8 @@ pub(super) struct Past {
     pub(super) links: u64,
     /// Stalls, violations and near misses dropped for want of room.
     pub(super) dropped: u64,
+    /// Incidents dropped for want of room.
+    incidents_dropped: u64,
 }
 
 impl Past {
@@ -69,12 +71,15 @@ impl Past {
         if self.dropped > 0 {
             report.limits_hit.insert("stalls_let_go", self.dropped);
         }
+        if self.incidents_dropped > 0 {
+            report.limits_hit.insert("incidents_let_go", self.incidents_dropped);
+        }
     }
 
     /// Drops the oldest of what is too much.
     pub(super) fn trim(&mut self) {
         self.dropped += drop_oldest(&mut self.stalls, MAX_STALLS);
-        self.dropped += drop_oldest(&mut self.incidents, MAX_STALLS);
+        self.incidents_dropped += drop_oldest(&mut self.incidents, MAX_STALLS);
         self.dropped += drop_oldest(&mut self.violations, MAX_OTHERS);
         self.dropped += drop_oldest(&mut self.near_misses, MAX_OTHERS);
     }

@@ -90,4 +90,5 @@ fn stalls_of_links_let_go_are_limited_too() {
     assert_eq!(report.stalls[0].start, at(76 * 60_000));
     assert_eq!(report.limits_hit["links_let_go"], 1_100);
     assert_eq!(report.limits_hit["stalls_let_go"], 1_100 - 1_024);
+    assert_eq!(report.limits_hit["incidents_let_go"], 1_100 - 1_024);
 }

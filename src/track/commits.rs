@@ -153,11 +153,14 @@ impl Commits {
 
     fn ends(&mut self, epoch: Option<u32>, at: Timestamp) {
         let Some((last, before)) = self.last else { return };
-        let is_other = before.is_some() && epoch.is_some() && epoch != before;
-        if !is_other && self.waits.is_none() {
+        // Of a COMMIT that is cut too short the epoch is not known: an election decides.
+        let is_other = before.is_none() || epoch.is_none() || epoch != before;
+        // A write after a long rest is answered as any other.
+        let waits = self.waits.filter(|(_, since)| at.since(*since) >= MIN_QUIET);
+        if !is_other && waits.is_none() {
             return;
         }
-        let quiet = self.quiet(last, at, before);
+        let quiet = Quiet { waits_since: waits.map(|(_, since)| since), ..self.quiet(last, at, before) };
         self.keep(Quiet { epoch_after: epoch, ..quiet });
     }
 

@@ -73,6 +73,10 @@ impl Kinds {
         self.0 |= other.0;
     }
 
+    const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Both together.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
@@ -95,12 +99,12 @@ pub struct Way {
     pub again_election: u8,
     /// What else came by.
     pub kinds: Kinds,
-    /// When the first new bytes came, in parts of the slot.
-    first_fresh: u16,
+    /// When the first new bytes came, in nanoseconds from the slot's start.
+    first_fresh: u32,
     /// When the last new bytes came.
-    last_fresh: u16,
+    last_fresh: u32,
     /// When the last frame came.
-    last: u16,
+    last: u32,
     /// The longest segment that was new or that filled a gap, in bytes of payload.
     pub longest_fresh: u16,
     /// The shortest segment that was retransmitted.
@@ -108,6 +112,16 @@ pub struct Way {
 }
 
 impl Way {
+    /// A gap is filled. What comes sooner than a timer runs out was overtaken on its way, or sent again at once:
+    /// nobody waited for it.
+    const fn fills(&mut self, is_late: bool) {
+        if is_late {
+            self.kinds.add(Kinds::FILLED);
+        } else {
+            self.kinds = self.kinds.without(Kinds::HOLE);
+        }
+    }
+
     /// Frames of any kind.
     #[must_use]
     pub const fn frames(&self) -> u32 {
@@ -137,8 +151,8 @@ impl Way {
     }
 }
 
-const fn time_of(number: i64, part: u16) -> Timestamp {
-    Timestamp::from_nanos(number.saturating_mul(SLOT_NANOS).saturating_add(part as i64 * SLOT_NANOS / 65_536))
+const fn time_of(number: i64, part: u32) -> Timestamp {
+    Timestamp::from_nanos(number.saturating_mul(SLOT_NANOS).saturating_add(part as i64))
 }
 
 /// A quarter of a second of a channel.
@@ -352,11 +366,13 @@ impl Witness {
             way.bare = way.bare.saturating_add(1);
         }
         way.acked = way.acked.saturating_add(u8::from(acked_more));
-        for (is_it, kind) in [(is_hole, Kinds::HOLE), (is_filled, Kinds::FILLED), (segment.sack, Kinds::SACK)]
-        {
+        for (is_it, kind) in [(is_hole, Kinds::HOLE), (segment.sack, Kinds::SACK)] {
             if is_it {
                 way.kinds.add(kind);
             }
+        }
+        if is_filled {
+            way.fills(is_late);
         }
         way.kinds.add(flags(segment.flags, !is_refusal));
     }
@@ -564,7 +580,7 @@ fn rare(way: &mut Way, seen: &SegmentSeen<'_>, is_late: bool) {
             way.shortest_again = shortest(way.shortest_again, segment.len);
         }
         Fate::OutOfOrder => way.kinds.add(Kinds::HOLE),
-        Fate::FillsGap => way.kinds.add(Kinds::FILLED),
+        Fate::FillsGap => way.fills(is_late),
         _ => {}
     }
     if seen.new_bytes == 0 && !seen.acked_more && !(seen.fate == Fate::Retransmission && is_late) {
@@ -599,9 +615,9 @@ pub const fn number(at: Timestamp) -> i64 {
 }
 
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "a part of a slot")]
-const fn part_of(at: Timestamp) -> u16 {
-    (at.nanos().rem_euclid(SLOT_NANOS) * 65_536 / SLOT_NANOS) as u16
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than a slot")]
+const fn part_of(at: Timestamp) -> u32 {
+    at.nanos().rem_euclid(SLOT_NANOS) as u32
 }
 
 fn short(len: u32) -> u16 {
