@@ -453,7 +453,7 @@ fn check_metrics(address: SocketAddr) {
         "\nquorumscope_stalls_total{cause=\"process_stalled\"} 1\n",
         "\nquorumscope_stalls_total{cause=\"disk_slow\"} 0\n",
         "\nquorumscope_stalls_open 0\n",
-        "\nquorumscope_elections_total 2\n",
+        "\nquorumscope_elections_total 1\n",
         "\nquorumscope_epoch 1\n",
         "\nquorumscope_frames_total ",
         "\nquorumscope_ping_seconds_bucket{le=\"0.001\",leader=\"server.5\",learner=\"server.1\",role=\"follower\"}",
