@@ -87,7 +87,7 @@ fn no_leader(quiet: &Quiet, report: &Report) -> Option<Outage> {
     let is_open = if is_unread {
         // COMMITs are cut before their zxids; who voted and found a leader says so.
         let is_it = |election: &Election| election.by.len() > 1 && election.leader_sid.is_some();
-        if !elections.any(|election| is_it(election)) {
+        if !elections.any(is_it) {
             return None;
         }
         false

@@ -615,7 +615,7 @@ pub const fn number(at: Timestamp) -> i64 {
 }
 
 #[inline]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than a slot")]
+#[expect(clippy::cast_possible_truncation, reason = "less than a slot")]
 const fn part_of(at: Timestamp) -> u32 {
     at.nanos().rem_euclid(SLOT_NANOS) as u32
 }
