@@ -457,7 +457,7 @@ fn check_metrics(address: SocketAddr) {
         "\nquorumscope_epoch 1\n",
         "\nquorumscope_frames_total ",
         "\nquorumscope_ping_seconds_bucket{le=\"0.001\",leader=\"server.5\",learner=\"server.1\",role=\"follower\"}",
-        "\nquorumscope_headroom_ratios{leader=\"server.5\",learner=\"server.1\",role=\"follower\",deadline=\"ack\"}",
+        "\nquorumscope_headroom_ratio{leader=\"server.5\",learner=\"server.1\",role=\"follower\",deadline=\"ack\"}",
         "\n# EOF\n",
     ] {
         assert!(text.contains(part), "{part:?} is not in {text}");

@@ -12,6 +12,7 @@ mod reader;
 mod replay;
 mod rotation;
 mod unpack;
+pub(crate) mod unreadable;
 
 use crate::frame::LinkType;
 use crate::pcapfile::Format;

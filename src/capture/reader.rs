@@ -6,6 +6,7 @@ use super::FileInfo;
 use super::batch::{Batch, Entry};
 use super::clock::ClockCorrection;
 use super::unpack::Unpacker;
+use super::unreadable;
 use crate::pcapfile::{Decoder, Progress};
 
 /// A buffer with less space than this is full: reading a few more bytes is not worth a call.
@@ -68,7 +69,9 @@ impl Reader {
             }
             Err(Stop::Problem(problem)) => self.info.problem = Some(problem),
             Err(Stop::End) => {
-                self.info.problem = self.problem_at_end(batch.filled - used).or(self.info.problem.take());
+                self.info.problem = self
+                    .problem_at_end(batch.bytes.get(used..batch.filled).unwrap_or_default())
+                    .or(self.info.problem.take());
             }
         }
         self.describe();
@@ -113,7 +116,9 @@ impl Reader {
             None if bytes.len() < Decoder::MAGIC_LEN => return Ok(None),
             None => match Decoder::sniff(bytes) {
                 Some(decoder) => self.decoder.insert(decoder),
-                None => return Err(Stop::Problem("not a capture file".to_owned())),
+                // What is no capture is waited for until it can be named.
+                None if bytes.len() < unreadable::START_LEN => return Ok(None),
+                None => return Err(Stop::Problem(unreadable::reason(bytes))),
             },
         };
         let (file, clock) = (self.file, self.clock);
@@ -153,12 +158,15 @@ impl Reader {
         }
     }
 
-    /// What is wrong with the file, if it ends with `rest` unused bytes.
-    fn problem_at_end(&self, rest: usize) -> Option<String> {
+    /// What is wrong with the file, if it ends with these unused bytes.
+    fn problem_at_end(&self, rest: &[u8]) -> Option<String> {
         match &self.decoder {
-            Some(decoder) => decoder.finish(rest).map(|problem| problem.to_string()),
-            None if rest == 0 => Some("empty file".to_owned()),
-            None => Some("not a capture file".to_owned()),
+            Some(decoder) => decoder.finish(rest.len()).map(|problem| problem.to_string()),
+            None if rest.is_empty() && self.eager => {
+                Some("nothing came through the pipe: see what the command before it said".to_owned())
+            }
+            None if rest.is_empty() => Some("empty file".to_owned()),
+            None => Some(unreadable::reason(rest)),
         }
     }
 }

@@ -6,8 +6,11 @@ use super::zone;
 use crate::findings::selection::ServerChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
+use std::fmt;
 use std::num::NonZero;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 const AFTER_HELP: &str = "\
 Capture on every server, or at least on the leader (a ring of ten files of 500 MB; leave out -G):
@@ -21,7 +24,8 @@ Then:
 qscope PATH... is short for qscope replay PATH...
 
 Exit codes: 0 the input was read, 1 there were incidents (only with --fail-on-stall),
-2 nothing could be read or the arguments make no sense.";
+2 nothing could be read or the arguments make no sense, 3 the input was read and nothing in it
+could be analyzed: no stall in it means nothing.";
 
 const REPLAY_HELP: &str = "\
 Examples:
@@ -82,12 +86,13 @@ pub(super) enum Command {
 /// Where servers listen, and what describes them.
 #[derive(Args, Clone, Debug)]
 pub(super) struct EnsembleArgs {
-    /// A port on which leaders listen to learners; may be repeated; replaces 2888.
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    /// A port on which leaders listen to learners, rather than 2888; may be repeated. Links on other ports count
+    /// too, where their beginning was captured and shows what they are.
+    #[arg(long, value_name = "PORT", value_parser = number(1..=u16::MAX))]
     pub(super) quorum_port: Vec<u16>,
 
-    /// A port of leader election; may be repeated; replaces 3888.
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    /// A port of leader election, rather than 3888; may be repeated. The same holds for other ports.
+    #[arg(long, value_name = "PORT", value_parser = number(1..=u16::MAX))]
     pub(super) election_port: Vec<u16>,
 
     /// The ensemble's zoo.cfg: its limits, and its servers' names and ports.
@@ -101,15 +106,15 @@ pub(super) struct EnsembleArgs {
 #[derive(Args, Clone, Debug)]
 pub(super) struct LimitArgs {
     /// tickTime in milliseconds, rather than from zoo.cfg or the pings.
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TICK_MS)))]
+    #[arg(long, value_name = "MS", value_parser = number(1..=MAX_TICK_MS))]
     pub(super) tick_time: Option<u32>,
 
     /// syncLimit in ticks.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LIMIT_TICKS)))]
+    #[arg(long, value_name = "N", value_parser = number(1..=MAX_LIMIT_TICKS))]
     pub(super) sync_limit: Option<u32>,
 
     /// initLimit in ticks.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LIMIT_TICKS)))]
+    #[arg(long, value_name = "N", value_parser = number(1..=MAX_LIMIT_TICKS))]
     pub(super) init_limit: Option<u32>,
 }
 
@@ -173,7 +178,7 @@ pub(super) struct ReplayArgs {
 
     /// Threads to work with: 1 does all in one, more share reading, dissecting and tracking. The report
     /// is the same. As a rule as many as there are processors.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub(super) threads: Option<NonZero<usize>>,
 
     /// Exit with 1 if there is an incident.
@@ -206,7 +211,7 @@ pub(super) struct ReplayArgs {
     pub(super) log_tz: Option<TimeZone>,
 
     /// List waits that reached this share of a deadline, though they did not pass it.
-    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = number(1..=100_u32))]
     pub(super) warn_at: u32,
 
     /// Colour: on a terminal, always or never. NO_COLOR in the environment turns auto off.
@@ -271,11 +276,25 @@ fn server(text: &str) -> Result<ServerChoice, String> {
     Ok(ServerChoice::read(text))
 }
 
-pub(super) fn connections(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number @ 1..=16_777_216) => Ok(number),
-        _ => Err("a number from 1 to 16777216".to_owned()),
+/// A parser of whole numbers in a range: whoever gives something else is told the range.
+pub(super) fn number<T>(
+    range: RangeInclusive<T>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: FromStr + PartialOrd + fmt::Display + Clone + Send + Sync + 'static,
+{
+    move |text| match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => Err(format!("give a whole number from {} to {}", range.start(), range.end())),
     }
+}
+
+pub(super) fn connections(text: &str) -> Result<usize, String> {
+    number(1..=16_777_216)(text)
+}
+
+fn threads(text: &str) -> Result<NonZero<usize>, String> {
+    text.parse().map_err(|_| "give a whole number, 1 or more; 1 does all in one thread".to_owned())
 }
 
 #[cfg(test)]

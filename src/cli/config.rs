@@ -7,7 +7,7 @@
 
 use super::exit::Failure;
 use crate::address::Address;
-use crate::findings::{Origin, selection::ServerChoice};
+use crate::findings::{Origin, Report, selection::ServerChoice};
 use crate::proto::config::{self, Line, Text};
 use crate::track::NamedServer;
 use std::collections::BTreeSet;
@@ -40,6 +40,11 @@ impl Config {
     /// Reads a file and its dynamic part.
     pub(super) fn load(path: &Path) -> Result<Self, Failure> {
         let text = read(path).map_err(|error| Failure::wrong(format!("{}: {error}", path.display())))?;
+        if !is_configuration(&text) {
+            let what = "not a zoo.cfg: it sets none of tickTime, syncLimit, initLimit, dataDir, clientPort, \
+                        dynamicConfigFile and server.N";
+            return Err(Failure::wrong(format!("--zoo-cfg {}: {what}", path.display())));
+        }
         let mut config = Self::default();
         let dynamic =
             config.fill(&text).map_err(|what| Failure::wrong(format!("{}: {what}", path.display())))?;
@@ -127,6 +132,17 @@ impl Config {
         named.collect()
     }
 
+    /// What servers can be called: as this configuration names them, and those that were seen.
+    pub(super) fn known_names(&self, report: &Report) -> Vec<String> {
+        let seen = report.servers.iter().map(|server| match (&server.name, server.sid) {
+            (Some(name), _) => name.clone(),
+            (None, Some(sid)) => format!("server.{}", sid.0),
+            (None, None) => server.address.to_string(),
+        });
+        let names: BTreeSet<_> = self.servers.iter().map(|server| server.name.clone()).chain(seen).collect();
+        if names.is_empty() { vec!["none was seen".to_owned()] } else { names.into_iter().collect() }
+    }
+
     /// Whether a server of that name is in it.
     pub(super) fn names(&self, choice: &ServerChoice) -> bool {
         self.servers
@@ -161,6 +177,20 @@ fn read(path: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Whether a text sets anything that every configuration of a server sets.
+fn is_configuration(text: &str) -> bool {
+    const KEYS: [&str; 6] =
+        ["tickTime", "syncLimit", "initLimit", "dataDir", "clientPort", "dynamicConfigFile"];
+    let is_of_one = |line| match line {
+        Line::Server(_) => true,
+        Line::Other(line) => {
+            setting(line).is_some_and(|(key, _)| KEYS.contains(&key) || key.starts_with("server."))
+        }
+        Line::Group { .. } | Line::Weight { .. } | Line::Version(_) => false,
+    };
+    Text(text.as_bytes()).lines().any(is_of_one)
 }
 
 /// A line of Java's properties: the key ends at `=`, `:` or white space.
@@ -262,6 +292,11 @@ mod tests {
             ["tickTime=0", "tickTime=3600001", "syncLimit=4294967295", "initLimit=1000001", "tickTime=-1"]
         {
             assert!(Config::default().fill(line).is_err(), "{line}");
+        }
+        for text in ["", "these are notes\n", "\0\u{1}\u{2}", "key=value\n"] {
+            let folder = self::folder(&[("notes.txt", text)]);
+            let notes = Config::load(&folder.path().join("notes.txt")).unwrap_err();
+            assert!(format!("{notes:?}").contains("not a zoo.cfg"), "{text:?}");
         }
         let odd = Config::load(&folder.path().join("odd.cfg")).unwrap();
         assert_eq!(odd.warnings.len(), 2, "{:?}", odd.warnings);

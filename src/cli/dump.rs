@@ -14,6 +14,10 @@ use crate::report::dump::{Dump, DumpOptions, TypeChoice};
 use crate::report::short_paths;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
+/// What is said where no line was printed.
+const NOTHING: &str = "no record to print: none on ports 2888 and 3888 (--quorum-port and --election-port name \
+                       others), or none that --type, --server, --from and --to leave";
+
 /// Reads everything and writes each record as it passes.
 pub(super) fn run(args: &DumpArgs) -> Result<ExitStatus, Failure> {
     let asked = Request::of(&args.input)?;
@@ -66,6 +70,9 @@ fn pass<W: Write>(
     drop(progress);
     dissector.finish(&mut dump);
     dump.flush()?;
+    if dump.written() == 0 {
+        complain(format_args!("{NOTHING}"));
+    }
     if let Some(replay) = reading.finish() {
         for file in replay.files().iter().filter(|file| file.format.is_some()) {
             if let Some(problem) = &file.problem {

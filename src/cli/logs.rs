@@ -43,9 +43,12 @@ pub(super) fn argument(text: &str) -> Result<LogArg, String> {
 pub(super) fn read(args: &[LogArg], config: &Config, report: &Report) -> Result<Vec<Log>, Failure> {
     let log = |arg: &LogArg| {
         let path = arg.path.display().to_string();
-        let server = arg.server.as_ref().map(|choice| server(choice, config, report)).transpose()?;
         let input = open(&arg.path).map_err(|error| Failure::wrong(format!("--log {path}: {error}")))?;
         let contents = logs::read(input);
+        let server = match &arg.server {
+            Some(choice) => server(choice, contents.sid.is_some(), config, report)?,
+            None => None,
+        };
         if contents.lines == 0 {
             complain(format_args!("--log {path}: no line with a time and a level, as log4j writes them"));
         }
@@ -60,15 +63,28 @@ fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
     Ok(if is_packed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) })
 }
 
-fn server(choice: &ServerChoice, config: &Config, report: &Report) -> Result<Address, Failure> {
+/// The server that a name stands for; none where nobody knows the name, and the lines say themselves whose they are.
+fn server(
+    choice: &ServerChoice,
+    has_sid: bool,
+    config: &Config,
+    report: &Report,
+) -> Result<Option<Address>, Failure> {
     let known = logs::server(choice, report).or_else(|| config.addresses(choice).first().copied());
-    match (known, choice) {
-        (Some(address), _) => Ok(address),
-        (None, ServerChoice::Address(address)) => Ok(*address),
-        (None, ServerChoice::Name(name)) => Err(Failure::wrong(format!(
-            "--log {name}=...: no server of that name was seen; give its sid, its address, or --zoo-cfg"
-        ))),
+    let name = match (known, choice) {
+        (Some(address), _) => return Ok(Some(address)),
+        (None, ServerChoice::Address(address)) => return Ok(Some(*address)),
+        (None, ServerChoice::Name(name)) => name,
+    };
+    let what = format!("--log {name}=...: no server is called {name}");
+    let known = config.known_names(report).join(", ");
+    if has_sid {
+        complain(format_args!("{what}; [myid:N] in its lines says whose log it is (names are {known})"));
+        return Ok(None);
     }
+    Err(Failure::wrong(format!(
+        "{what}; give one of these, a server id or an address: {known}; --zoo-cfg gives servers their names"
+    )))
 }
 
 #[cfg(test)]

@@ -30,7 +30,9 @@ pub use exit::ExitStatus;
 
 use crate::report::escape;
 use args::{Cli, Command};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
+use exit::Failure;
 use std::ffi::OsString;
 
 /// Does what the arguments say, the program's own name first.
@@ -39,6 +41,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
+            if let Some(failure) = neither_command_nor_file(&error) {
+                return failure.report();
+            }
             let error = safe_to_show(error, &args);
             // Help and version go to standard output, the rest to standard error; a closed pipe is fine.
             let _ = error.print();
@@ -59,6 +64,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
 #[cfg(feature = "fuzzing")]
 pub(crate) fn config_settings(text: &str) -> Result<[Option<u32>; 3], String> {
     config::settings(text)
+}
+
+/// What a first word is said to be that is no command, nothing like one, and no file.
+fn neither_command_nor_file(error: &clap::Error) -> Option<Failure> {
+    let is_like_one = error.get(ContextKind::SuggestedSubcommand).is_some();
+    if error.kind() != ErrorKind::InvalidSubcommand || is_like_one {
+        return None;
+    }
+    let ContextValue::String(word) = error.get(ContextKind::InvalidSubcommand)? else { return None };
+    let commands: Vec<_> = Cli::command().get_subcommands().map(|it| it.get_name().to_owned()).collect();
+    Some(Failure::wrong(format!(
+        "{word}: there is no such file or folder, and no such command; commands are {}",
+        commands.join(", ")
+    )))
 }
 
 /// The same error with arguments that are safe to show: file names are anybody's. Whatever is wrong with the arguments

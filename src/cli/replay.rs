@@ -14,7 +14,7 @@ use crate::clocks::{self, Group, Survey};
 use crate::diagnose::{self, Analyzer};
 use crate::dissect::{DissectOptions, Dissector, Hosts};
 use crate::findings::{
-    HostClock, Report,
+    self, HostClock, Report,
     incident::StallCoverage,
     selection::{Selection, ServerChoice},
 };
@@ -22,9 +22,13 @@ use crate::logs;
 use crate::report::clock::{Digits, WallClock};
 use crate::report::{json, text};
 use crate::stream::Limits;
+use crate::time::Timestamp;
 use crate::track;
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
+
+/// Files of a folder that are named where none is a capture.
+const MAX_NAMED: usize = 4;
 
 /// Reads everything and writes the report.
 pub(super) fn run(args: &ReplayArgs) -> Result<ExitStatus, Failure> {
@@ -38,9 +42,11 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitStatus, Failure> {
         logs::apply(&mut report, &logs, args.log_tz.as_ref());
     }
     asked.selection.apply(&mut report);
-    if let Some(choice) = &asked.selection.server {
-        check_choice(choice, &asked.config, &report)?;
-    }
+    let is_of_somebody = match &asked.selection.server {
+        Some(choice) => is_seen(choice, &asked.config, &report)?,
+        None => true,
+    };
+    say_what_is_empty(&report, args, &asked);
     if let Some(path) = &args.annotate {
         super::annotate::write(&report, args, path)?;
     }
@@ -48,7 +54,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitStatus, Failure> {
     let is_bad = args.fail_on_stall && !(report.stalls.is_empty() && report.incidents.is_empty());
     Ok(if is_bad {
         ExitStatus::StallsFound
-    } else if report.coverage.stalls == StallCoverage::None {
+    } else if report.coverage.stalls == StallCoverage::None || !is_of_somebody {
         ExitStatus::NothingAnalyzed
     } else {
         ExitStatus::Done
@@ -139,7 +145,7 @@ fn open_with(args: &InputArgs, options: &ReplayOptions) -> Result<Replay, Failur
         let problem = |problem: &Option<String>| problem.clone().unwrap_or_else(|| "no frames".to_owned());
         let sentences: Vec<_> =
             error.files.iter().map(|file| format!("{}: {}", file.path, problem(&file.problem))).collect();
-        if sentences.is_empty() { Failure::wrong(error.to_string()) } else { Failure::Wrong(sentences) }
+        if sentences.is_empty() { no_captures(args, &error.skipped) } else { Failure::Wrong(sentences) }
     })?;
     for file in replay.files().iter().filter(|file| file.format.is_none()) {
         if let Some(problem) = &file.problem {
@@ -147,6 +153,25 @@ fn open_with(args: &InputArgs, options: &ReplayOptions) -> Result<Replay, Failur
         }
     }
     Ok(replay)
+}
+
+/// Only folders were named, and no capture is in them.
+fn no_captures(args: &InputArgs, others: &[String]) -> Failure {
+    let folders: Vec<_> = args.paths.iter().map(|path| path.display().to_string()).collect();
+    let named = others.iter().take(MAX_NAMED).map(|path| path.rsplit('/').next().unwrap_or(path));
+    let more = if others.len() > MAX_NAMED { ", ..." } else { "" };
+    let there = match others.len() {
+        0 => "no file is there".to_owned(),
+        _ => format!(
+            "none of the {} files there is one: {}{more}",
+            others.len(),
+            named.collect::<Vec<_>>().join(", ")
+        ),
+    };
+    Failure::wrong(format!(
+        "{}: no capture in the folder: {there}. Name the folder that tcpdump writes to, or a file to learn what it is",
+        folders.join(", ")
+    ))
 }
 
 /// Sets the clocks of captures from several hosts to one, where their content allows it: what was found,
@@ -196,22 +221,52 @@ fn clock_of(group: &Group) -> HostClock {
     }
 }
 
-/// A name that stands for nothing is a mistake; an address may simply not have been there.
-fn check_choice(choice: &ServerChoice, config: &Config, report: &Report) -> Result<(), Failure> {
-    let is_seen = report
-        .servers
-        .iter()
-        .any(|server| choice.is(Some(server.address), server.sid, server.name.as_deref()));
-    if is_seen || config.names(choice) || matches!(choice, ServerChoice::Address(_)) {
-        return Ok(());
+/// Whether the captures show the server that was asked for. A name that stands for nothing is a mistake; an address,
+/// or a server of the configuration, may simply not have been there, which is said.
+fn is_seen(choice: &ServerChoice, config: &Config, report: &Report) -> Result<bool, Failure> {
+    let is_it =
+        |server: &findings::Server| choice.is(Some(server.address), server.sid, server.name.as_deref());
+    if report.servers.iter().any(is_it) {
+        return Ok(true);
     }
     let seen: Vec<_> = report
         .servers
         .iter()
-        .map(|server| server.name.clone().unwrap_or_else(|| server.address.to_string()))
+        .map(|server| match &server.name {
+            Some(name) => format!("{} ({name})", server.address),
+            None => server.address.to_string(),
+        })
         .collect();
-    let seen = if seen.is_empty() { "none".to_owned() } else { seen.join(", ") };
-    Err(Failure::wrong(format!("--server: no server of that name; seen are: {seen}")))
+    let seen = if seen.is_empty() { "none was".to_owned() } else { seen.join(", ") };
+    let what = format!("--server {choice}: the captures do not show that server; they show {seen}");
+    if config.names(choice) || matches!(choice, ServerChoice::Address(_)) {
+        complain(format_args!("{what}"));
+        return Ok(false);
+    }
+    Err(Failure::wrong(what))
+}
+
+/// Says why there is nothing to report where no frame was captured, or none of the time that was asked for.
+fn say_what_is_empty(report: &Report, args: &ReplayArgs, asked: &Request) {
+    let files = &report.input.files;
+    if files.iter().all(|file| file.first.is_none() && file.problem.is_none()) {
+        for file in files {
+            complain(format_args!(
+                "{}: no frame in it: was anything on the wire, and does tcpdump's filter take ports 2888 and 3888?",
+                file.path
+            ));
+        }
+    }
+    let clock = WallClock { zone: args.input.tz.clone(), digits: Digits::of(false) };
+    let show = |at: Timestamp| format!("{} {}", clock.second(at), clock.zone_name(Some(at)));
+    let first = files.iter().filter_map(|file| file.first).min();
+    let last = files.iter().filter_map(|file| file.last).max();
+    if let Some((from, last)) = asked.selection.from.zip(last).filter(|(from, last)| from > last) {
+        complain(format_args!("--from {} lies after the captures, which end at {}", show(from), show(last)));
+    }
+    if let Some((to, first)) = asked.selection.to.zip(first).filter(|(to, first)| to < first) {
+        complain(format_args!("--to {} lies before the captures, which begin at {}", show(to), show(first)));
+    }
 }
 
 fn write(report: &Report, args: &ReplayArgs, asked: &Request) -> Result<(), Failure> {

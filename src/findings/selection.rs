@@ -9,6 +9,7 @@ use crate::address::Address;
 use crate::proto::Sid;
 use crate::time::{Span, Timestamp};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 
 /// What was asked for; nothing set means everything.
@@ -54,6 +55,16 @@ impl ServerChoice {
 
     fn is_server(&self, server: &Server) -> bool {
         self.is(Some(server.address), server.sid, server.name.as_deref())
+    }
+}
+
+/// As a person names it.
+impl fmt::Display for ServerChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
     }
 }
 

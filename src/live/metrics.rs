@@ -27,6 +27,11 @@ const STALE: Duration = Duration::from_secs(10);
 /// Connections that could not be accepted are reported at most so often.
 const REFUSED_EVERY: Duration = Duration::from_secs(60);
 
+/// What `quorumscope_headroom_ratio` holds.
+const HEADROOM: &str = "What the longest wait of the last minute left of a deadline: 0 at the limit";
+/// Its name before units were in the singular, as Prometheus has them; until 0.2.
+const HEADROOM_BEFORE: &str = "The same as quorumscope_headroom_ratio, by its old name: goes with 0.2";
+
 /// What watching and answering share.
 #[derive(Debug)]
 struct Shared {
@@ -197,7 +202,8 @@ impl Collector for Gathered {
         round_trips(out, "ping", "From a PING to its answer", &numbers, |pair| &pair.ping)?;
         round_trips(out, "ack", "From a PROPOSAL to the learner's ACK", &numbers, |pair| &pair.ack)?;
         round_trips(out, "commit", "From a PROPOSAL to its COMMIT", &numbers, |pair| &pair.commit)?;
-        headroom(out, &numbers)?;
+        headroom(out, HEADROOM, &Unit::Other("ratio".to_owned()), &numbers)?;
+        headroom(out, HEADROOM_BEFORE, &Unit::Ratios, &numbers)?;
         let sessions = numbers.pairs.values().filter(|pair| pair.headroom.is_some());
         let sessions = sessions.map(|pair| (labels(pair), pair.sessions));
         gauges(out, "sessions", "Client sessions that the learner names", sessions)?;
@@ -289,10 +295,8 @@ fn gauges(
     each(&mut metric, values, |metric, value| metric.encode_gauge(value))
 }
 
-fn headroom(out: &mut DescriptorEncoder<'_>, numbers: &Numbers) -> fmt::Result {
-    let help = "What the longest wait of the last minute left of a deadline: 0 at the limit";
-    let mut metric =
-        out.encode_descriptor("quorumscope_headroom", help, Some(&Unit::Ratios), MetricType::Gauge)?;
+fn headroom(out: &mut DescriptorEncoder<'_>, help: &str, unit: &Unit, numbers: &Numbers) -> fmt::Result {
+    let mut metric = out.encode_descriptor("quorumscope_headroom", help, Some(unit), MetricType::Gauge)?;
     for pair in numbers.pairs.values() {
         let Some(left) = pair.headroom else { continue };
         let values = Deadline::ALL.into_iter().zip(left).map(|(deadline, left)| {

@@ -1,6 +1,6 @@
 //! The arguments of `qscope live`.
 
-use crate::cli::args::{Color, EnsembleArgs, Format, InputArgs, LimitArgs};
+use crate::cli::args::{Color, EnsembleArgs, Format, InputArgs, LimitArgs, number};
 use crate::cli::zone;
 use clap::Args;
 use jiff::tz::TimeZone;
@@ -22,7 +22,7 @@ Examples:
 #[derive(Args, Debug)]
 pub(in crate::cli) struct LiveArgs {
     /// The interface to watch; any is all of them.
-    #[arg(short, long, value_name = "INTERFACE", required_unless_present_any = ["list_interfaces", "follow"])]
+    #[arg(short, long, value_name = "INTERFACE")]
     pub(super) interface: Option<String>,
 
     /// List the interfaces and exit.
@@ -38,11 +38,11 @@ pub(in crate::cli) struct LiveArgs {
     pub(super) filter: Option<String>,
 
     /// Bytes of each frame that are looked at.
-    #[arg(short = 's', long, value_name = "BYTES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(68..=262_144))]
+    #[arg(short = 's', long, value_name = "BYTES", default_value_t = 256, value_parser = number(68..=262_144_u32))]
     pub(super) snaplen: u32,
 
     /// The kernel's buffer for frames that wait, in MiB.
-    #[arg(short = 'B', long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    #[arg(short = 'B', long, value_name = "MIB", default_value_t = 16, value_parser = number(1..=1_024_u32))]
     pub(super) buffer: u32,
 
     /// Do not put the interface into promiscuous mode.
@@ -60,7 +60,7 @@ pub(in crate::cli) struct LiveArgs {
     pub(super) limits: LimitArgs,
 
     /// Tell waits that reach this share of a deadline; 100 tells stalls alone.
-    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = number(1..=100_u32))]
     pub(super) warn_at: u32,
 
     /// The zone of times shown: a name like Europe/Berlin, local, or UTC.
@@ -92,11 +92,11 @@ pub(in crate::cli) struct LiveArgs {
     pub(super) after: Duration,
 
     /// Frames held in memory for it, in MB; beyond, the oldest are let go.
-    #[arg(long, value_name = "MB", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4_096), requires = "record")]
+    #[arg(long, value_name = "MB", default_value_t = 64, value_parser = number(1..=4_096_u16), requires = "record")]
     pub(super) max_mb: u16,
 
     /// Recordings kept in the folder; beyond, the oldest are removed.
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..), requires = "record")]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = number(1..=u16::MAX), requires = "record")]
     pub(super) keep: u16,
 
     /// Answer GET /metrics (OpenMetrics, Prometheus) and /healthz here: 127.0.0.1:9141, or a port alone on 127.0.0.1.
@@ -128,10 +128,7 @@ impl LiveArgs {
 }
 
 fn links(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number @ 16..=16_384) => Ok(number),
-        _ => Err("a number from 16 to 16384".to_owned()),
-    }
+    number(16..=16_384)(text)
 }
 
 /// An address and a port, or a port of this host alone.

@@ -31,6 +31,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// What is said to who names nothing to watch.
+const NOTHING_TO_WATCH: &str = "live: nothing to watch: give --interface NAME ('qscope live -D' lists them), \
+                                or --follow DIR for the files that a tcpdump writes";
 /// How often time passes at least.
 const TICK: Span = Span::from_millis(100);
 /// Between two looks at what has come lies at most this.
@@ -53,6 +56,9 @@ pub(super) fn run(args: &LiveArgs) -> Result<ExitStatus, Failure> {
             writeln!(out, "{line}")?;
         }
         return Ok(ExitStatus::Done);
+    }
+    if args.interface.is_none() && args.follow.is_none() {
+        return Err(Failure::wrong(NOTHING_TO_WATCH));
     }
     let input = args.input();
     let asked = Request::of(&input)?;

@@ -1,6 +1,6 @@
 //! A growing file: opened without following links or blocking, and read as far as it is written.
 
-use crate::capture::{self, Batch, Compression};
+use crate::capture::{self, Batch, Compression, unreadable};
 use crate::frame::{Frame, FrameRef};
 use crate::pcapfile::{Decoder, Description};
 use crate::time::Timestamp;
@@ -214,7 +214,7 @@ impl Source {
 
     fn decode(&mut self, place: &dyn Fn(Timestamp) -> Timestamp, batch: &mut Batch) -> Result<(), String> {
         if self.decoder.is_none() && self.rest.len() >= Decoder::MAGIC_LEN {
-            self.decoder = Some(Decoder::sniff(&self.rest).ok_or("not a capture file")?);
+            self.decoder = Some(Decoder::sniff(&self.rest).ok_or_else(|| unreadable::reason(&self.rest))?);
         }
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
         let mut heads = Vec::new();

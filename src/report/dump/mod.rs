@@ -101,12 +101,19 @@ pub struct Dump<W> {
     ends: Vec<Option<(Endpoint, Endpoint)>>,
     buffer: String,
     failed: Option<io::Error>,
+    written: u64,
 }
 
 impl<W: Write> Dump<W> {
     /// Nothing has passed yet.
     pub fn new(out: W, options: DumpOptions) -> Self {
-        Self { out, options, ends: Vec::new(), buffer: String::new(), failed: None }
+        Self { out, options, ends: Vec::new(), buffer: String::new(), failed: None, written: 0 }
+    }
+
+    /// How many lines were written.
+    #[must_use]
+    pub const fn written(&self) -> u64 {
+        self.written
     }
 
     /// Hands on what was written so far.
@@ -172,6 +179,7 @@ impl<W: Write> Dump<W> {
 
     fn put(&mut self) {
         self.buffer.push('\n');
+        self.written = self.written.saturating_add(1);
         if let Err(error) = self.out.write_all(self.buffer.as_bytes()) {
             self.failed = Some(error);
         }

@@ -1,0 +1,119 @@
+//! The metrics of `qscope live` and the alert rules on them, as Prometheus's own `promtool` judges them.
+//!
+//! promtool comes with Prometheus (`apt-get install prometheus`); without, that part is skipped, loudly.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Looks at the endpoint, a tenth of a second apart, before it is given up.
+const MAX_LOOKS: u32 = 600;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// A `qscope live` over a folder of captures; it ends with this.
+struct Live(Child, SocketAddr);
+
+impl Live {
+    fn start(folder: &Path) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_qscope"))
+            .args(["live", "--format", "json", "--metrics", &address.to_string(), "--follow"])
+            .arg(folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child, address)
+    }
+
+    /// The body that somebody gets who accepts this; none while nobody listens.
+    fn ask(&self, accept: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(self.1).ok()?;
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\n{accept}\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer.split_once("\r\n\r\n")?.1.to_owned())
+    }
+
+    /// The same once a link was seen.
+    fn ask_until_there_are_links(&self, accept: &str) -> String {
+        for _ in 0..MAX_LOOKS {
+            if let Some(body) = self.ask(accept).filter(|body| body.contains("learner=")) {
+                return body;
+            }
+            sleep(Duration::from_millis(100));
+        }
+        panic!("no link in the metrics")
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Gives a text to promtool; false where there is none.
+fn promtool(args: &[&str], input: &str) -> bool {
+    let child = Command::new("promtool")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        eprintln!("!!! SKIPPED: promtool is not installed");
+        return false;
+    };
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(output.status.success(), "promtool {args:?}: {said}\n{input}");
+    true
+}
+
+#[test]
+fn promtool_finds_no_fault_with_the_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = "zk1-261121-080258.pcap";
+    fs::copy(root().join("testdata/freeze-follower").join(capture), folder.path().join(capture)).unwrap();
+    let live = Live::start(folder.path());
+    // As curl asks, and as Prometheus before OpenMetrics did.
+    for accept in ["", "Accept: */*\r\n", "Accept: text/plain;version=0.0.4\r\n"] {
+        let body = live.ask_until_there_are_links(accept);
+        assert!(!body.contains("# EOF") && !body.contains("# UNIT"), "{body}");
+        promtool(&["check", "metrics"], &body);
+    }
+    let body = live.ask_until_there_are_links("");
+    for name in ["headroom_ratio{", "headroom_ratios{", "ping_seconds_bucket{", "frames_total "] {
+        assert!(body.contains(&format!("\nquorumscope_{name}")), "{name} is not in {body}");
+    }
+    let body = live.ask_until_there_are_links("Accept: application/openmetrics-text;version=1.0.0\r\n");
+    assert!(body.ends_with("# EOF\n"), "{body}");
+    assert!(body.contains("\n# UNIT quorumscope_headroom_ratio ratio\n"), "{body}");
+}
+
+#[test]
+fn the_alert_rules_are_valid_and_of_metrics_there_are() {
+    promtool(&["check", "rules", root().join("contrib/alerts.yml").to_str().unwrap()], "");
+    let page = fs::read_to_string(root().join("docs/live.md")).unwrap();
+    for file in ["contrib/alerts.yml", "contrib/grafana.json"] {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        for rest in text.split("quorumscope_").skip(1) {
+            let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            let name = name.trim_end_matches("_bucket");
+            assert!(page.contains(&format!("`{name}`")), "{file}: docs/live.md has no {name}");
+        }
+    }
+}
