@@ -32,7 +32,9 @@ while [ $# -gt 0 ]; do
 done
 
 fail() { echo "package.sh: $*" >&2; exit 1; }
-want() { command -v "$1" >/dev/null || fail "$1 is missing: install $2"; }
+# 77: a tool cannot be had, and nothing else is wrong.
+lack() { echo "package.sh: $*" >&2; exit 77; }
+want() { command -v "$1" >/dev/null || lack "$1 is missing: install $2"; }
 
 # Puts zig and cargo-zigbuild into the tools, or says that they cannot be had.
 have_zigbuild() {
@@ -56,7 +58,7 @@ build() {
     else
         target=$(uname -m)-unknown-linux-musl
         [ -d "$(rustc --print target-libdir --target "$target")" ] ||
-            fail "neither zig ('pip install ziglang cargo-zigbuild') nor Rust's $target ('rustup target add $target') can be had"
+            lack "neither zig ('pip install ziglang cargo-zigbuild') nor Rust's $target ('rustup target add $target') can be had"
         echo "package.sh: no zig; a static binary for musl instead" >&2
         cargo build --locked --release --bin qscope --target "$target"
     fi
@@ -88,7 +90,8 @@ stage() {
     "$OUT/qscope" completions zsh >"$share/$ZSH/_qscope"
     # Installed, and neither enabled nor started: which interface to watch, the host's owner says.
     mkdir -p "$root/usr/lib/systemd/system"
-    sed 's|/usr/local/bin/qscope|/usr/bin/qscope|' contrib/qscope.service >"$root/usr/lib/systemd/system/qscope.service"
+    # 'any' wants libpcap, which this binary does without.
+    sed 's|^\(ExecStart=\)/usr/local/bin/|\1/usr/bin/|; s|^\(Environment=QSCOPE_INTERFACE=\)any|\1eth0|' contrib/qscope.service >"$root/usr/lib/systemd/system/qscope.service"
     install -D -m 644 -t "$share/quorumscope" contrib/alerts.yml contrib/grafana.json contrib/quorumscope.lua
     install -D -m 644 -t "$share/doc/quorumscope" README.md CHANGELOG.md CONTRACT.md SECURITY.md LICENSE-MIT LICENSE-APACHE
     install -D -m 644 -t "$share/doc/quorumscope/docs" docs/*.md

@@ -8,7 +8,7 @@
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, geteuid, unlinkat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, geteuid, linkat, unlinkat};
 use std::error;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -339,20 +339,20 @@ fn temporary_name() -> OsString {
     format!(".qscope-{:016x}{:016x}.part", random(), random()).into()
 }
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+/// Gives a file its name. A rename would replace a file of that name; a link fails. (`renameat2`, which can be told not
+/// to replace, is in glibc from 2.28 and in Linux from 3.15 on: RHEL 7 has neither.)
 fn rename(folder: &Folder, from: &OsStr, to: &OsStr, force: bool) -> Result<(), Errno> {
-    use nix::fcntl::{RenameFlags, renameat2};
-    let flags = if force { RenameFlags::empty() } else { RenameFlags::RENAME_NOREPLACE };
-    match renameat2(&folder.fd, from, &folder.fd, to, flags) {
-        // The file system does not support the flag; the name was free a moment ago.
-        Err(Errno::EINVAL | Errno::ENOSYS) => renameat(&folder.fd, from, &folder.fd, to),
-        renamed => renamed,
+    if force {
+        return renameat(&folder.fd, from, &folder.fd, to);
     }
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn rename(folder: &Folder, from: &OsStr, to: &OsStr, _force: bool) -> Result<(), Errno> {
-    renameat(&folder.fd, from, &folder.fd, to)
+    match linkat(&folder.fd, from, &folder.fd, to, AtFlags::empty()) {
+        Ok(()) => unlinkat(&folder.fd, from, UnlinkatFlags::NoRemoveDir),
+        // A file system without links; the name was free a moment ago.
+        Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EMLINK) => {
+            renameat(&folder.fd, from, &folder.fd, to)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ fn can_capture() -> bool {
 fn command(words: &str, folder: &Path, scale: &[(&str, &str)]) -> String {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/capturing.md")).unwrap();
     let line = page.lines().find(|line| line.starts_with("tcpdump ") && line.contains(words)).unwrap();
-    let mut line = line.replace("port-storage", "lo").replace("/var/tmp", folder.to_str().unwrap());
+    let mut line = line.replace("eth0", "lo").replace("/var/tmp", folder.to_str().unwrap());
     for (from, to) in scale {
         assert!(line.contains(from), "{line}");
         line = line.replace(from, to);

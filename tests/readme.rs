@@ -9,9 +9,21 @@ use std::process::{Command, Stdio};
 
 const REPORT: (&str, &str) = ("<!-- report -->\n```text\n", "```\n<!-- end of report -->");
 /// What stands before the examples of a shell session that are not run.
-const NOT_RUN: [&str; 12] = [
-    "cargo ", "ssh ", "sudo ", "tcpdump ", "printf ", "chmod ", "tshark ", "kill ", "apt-get ", "QSCOPE_",
-    "git ", "curl ",
+const NOT_RUN: [&str; 15] = [
+    "cargo ",
+    "contrib/package.sh",
+    "sudo ",
+    "journalctl ",
+    "ssh ",
+    "tcpdump ",
+    "printf ",
+    "chmod ",
+    "tshark ",
+    "kill ",
+    "apt-get ",
+    "QSCOPE_",
+    "git ",
+    "curl ",
 ];
 
 fn root() -> PathBuf {
@@ -146,6 +158,7 @@ fn every_command_shown_runs() {
 fn every_page_that_is_named_is_there() {
     for page in [
         "README.md",
+        "docs/installing.md",
         "docs/capturing.md",
         "docs/replay.md",
         "docs/live.md",

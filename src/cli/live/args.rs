@@ -12,7 +12,7 @@ pub(in crate::cli) const HELP: &str = "\
 Examples:
   sudo qscope live -i eth0
       Until Ctrl-C: every stall when it happens, and the report at the end.
-  sudo qscope live -i any --zoo-cfg /etc/zookeeper/conf/zoo.cfg --warn-at 60 --format json
+  sudo qscope live -i any --zoo-cfg /etc/zookeeper/conf/zoo.cfg --warn-at 60 --json
       For programs: one JSON object a line.
   qscope live -D
       The interfaces there are.
@@ -69,7 +69,11 @@ pub(in crate::cli) struct LiveArgs {
 
     /// Text for people, or JSON lines for programs.
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    format: Format,
+
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
 
     /// Colour: on a terminal, always or never. NO_COLOR in the environment turns auto off.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
@@ -113,6 +117,11 @@ pub(in crate::cli) struct LiveArgs {
 }
 
 impl LiveArgs {
+    /// The form that was asked for.
+    pub(super) const fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+
     /// What it has in common with reading files.
     pub(super) fn input(&self) -> InputArgs {
         InputArgs {

@@ -32,7 +32,7 @@ impl Output {
     pub(super) fn new(args: &LiveArgs, nanos: bool, sources: Vec<String>) -> io::Result<Self> {
         let digits = Digits::of(nanos);
         let clock = WallClock { zone: args.tz.clone(), digits };
-        let form = match args.format {
+        let form = match args.format() {
             Format::Json => Form::Json(json::live::Lines { digits, files: sources }),
             Format::Text => Form::Text {
                 lines: text::live::Lines { clock: clock.clone(), is_coloured: is_coloured(args.color) },
