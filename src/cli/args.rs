@@ -35,8 +35,8 @@ Examples:
       With the ensemble's own limits and names; only what one server had a part in.
   qscope replay --tz Europe/Berlin --from '2026-11-21 09:00' --to '2026-11-21 09:10' DIR
       What happened in ten minutes of the servers' own clocks.
-  ssh zk1 tcpdump -i eth0 -s 96 -w - 'tcp port 2888 or tcp port 3888' | qscope replay -
-      From another host; the report comes when the capture ends.
+  ssh zk1 timeout 600 tcpdump -i eth0 -s 96 -w - 'tcp port 2888 or tcp port 3888' | qscope -
+      Ten minutes of another host; the report comes when the capture ends.
   qscope replay --log zk1=zk1.log.gz --log 5=zookeeper.out --log-tz Europe/Berlin DIR
       With the servers' own logs: what they say to each stall, and where the wire knows better.
   qscope replay --json --fail-on-stall DIR > report.json || alert
