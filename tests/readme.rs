@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 const REPORT: (&str, &str) = ("<!-- report -->\n```text\n", "```\n<!-- end of report -->");
 /// What stands before the examples of a shell session that are not run.
-const NOT_RUN: [&str; 15] = [
+const NOT_RUN: [&str; 14] = [
     "cargo ",
     "contrib/package.sh",
     "sudo ",
