@@ -328,7 +328,7 @@ fn what_cannot_be_read_is_named_and_the_rest_is_read() {
     fs::write(folder.path().join("below.pcap/i.pcap"), &good).unwrap();
     let mut replay = open(&folder, &ReplayOptions::default()).unwrap();
     assert_eq!(frames(&mut replay).len(), 3);
-    let unreadable = super::unreadable::reason(&[]);
+    let unreadable = unreadable::reason(&[]);
     let expected = [
         ("g.pcap", Some("ends inside the record of frame 2, at byte 43")),
         ("h", None),
