@@ -1,7 +1,7 @@
 //! Writes output files: completely or not at all, and never over anything else.
 //!
 //! A file is written under a random name in its directory, with `O_EXCL`, `O_NOFOLLOW` and mode 0640, and
-//! renamed once all of it is on disk. Until then an existing file keeps its name, and a failure leaves
+//! given its name once all of it is on disk. Until then an existing file keeps its name, and a failure leaves
 //! nothing behind. All operations are relative to the open directory, so replacing the directory with a link
 //! has no effect. Input files are identified by device and inode, and never replaced, under any name.
 

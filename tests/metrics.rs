@@ -1,4 +1,5 @@
-//! The metrics of `qscope live` and the alert rules on them, as Prometheus's own `promtool` judges them.
+//! What other programs take from `qscope live`: metrics and the alert rules on them, as Prometheus's own `promtool`
+//! judges them, and lines of JSON for log shippers.
 //!
 //! promtool comes with Prometheus (`apt-get install prometheus`); without, that part is skipped, loudly.
 
@@ -23,12 +24,12 @@ fn root() -> PathBuf {
 struct Live(Child, SocketAddr);
 
 impl Live {
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, lines: Stdio) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_qscope"))
-            .args(["live", "--format", "json", "--metrics", &address.to_string(), "--follow"])
+            .args(["live", "--json", "--metrics", &address.to_string(), "--follow"])
             .arg(folder)
-            .stdout(Stdio::null())
+            .stdout(lines)
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -83,12 +84,43 @@ fn promtool(args: &[&str], input: &str) -> bool {
     true
 }
 
-#[test]
-fn promtool_finds_no_fault_with_the_metrics() {
+/// A folder with a capture.
+fn captures() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let capture = "zk1-261121-080258.pcap";
     fs::copy(root().join("testdata/freeze-follower").join(capture), folder.path().join(capture)).unwrap();
-    let live = Live::start(folder.path());
+    folder
+}
+
+#[test]
+fn a_log_shipper_gets_an_object_a_line_with_a_time_and_an_event() {
+    let folder = captures();
+    let lines = tempfile::NamedTempFile::new().unwrap();
+    let mut live = Live::start(folder.path(), lines.reopen().unwrap().into());
+    live.ask_until_there_are_links("");
+    let end = Command::new("kill").args(["-INT", &live.0.id().to_string()]).status().unwrap();
+    assert!(end.success() && live.0.wait().unwrap().success());
+    let text = fs::read_to_string(lines.path()).unwrap();
+    let contract = fs::read_to_string(root().join("CONTRACT.md")).unwrap();
+    let mut events = Vec::new();
+    for line in text.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
+        let at = object["at"].as_str().unwrap();
+        assert!(at.parse::<jiff::Timestamp>().is_ok() && at.ends_with('Z'), "{at}");
+        events.push(object["event"].as_str().unwrap().to_owned());
+    }
+    assert_eq!((events.first().unwrap().as_str(), events.last().unwrap().as_str()), ("start", "report"));
+    // Those that the example of the page picks out, too.
+    events.extend(["stall", "stall_over", "problem"].map(str::to_owned));
+    for event in events {
+        assert!(contract.contains(&format!("`{event}`")), "CONTRACT.md does not know {event}");
+    }
+}
+
+#[test]
+fn promtool_finds_no_fault_with_the_metrics() {
+    let folder = captures();
+    let live = Live::start(folder.path(), Stdio::null());
     // As curl asks, and as Prometheus before OpenMetrics did.
     for accept in ["", "Accept: */*\r\n", "Accept: text/plain;version=0.0.4\r\n"] {
         let body = live.ask_until_there_are_links(accept);
