@@ -168,6 +168,13 @@ pub(super) struct ReplayArgs {
     #[arg(long, conflicts_with = "format")]
     pub(super) json: bool,
 
+    /// Add the links' numbers over time to the JSON: waits, round trips, records, retransmissions by interval.
+    ///
+    /// Says --json too. Intervals are of 100 ms, doubled until no link has more than 2,000 of them; the first 64
+    /// links are told in detail, the others in sum.
+    #[arg(long, conflicts_with = "format")]
+    pub(super) series: bool,
+
     /// Tell everything: each stall, near misses, elections, links with their waits and round trips, files.
     #[arg(short, long)]
     pub(super) verbose: bool,
@@ -222,7 +229,7 @@ pub(super) struct ReplayArgs {
 impl ReplayArgs {
     /// The form that was asked for.
     pub(super) const fn format(&self) -> Format {
-        if self.json { Format::Json } else { self.format }
+        if self.json || self.series { Format::Json } else { self.format }
     }
 }
 

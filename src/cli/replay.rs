@@ -23,7 +23,7 @@ use crate::report::clock::{Digits, WallClock};
 use crate::report::{json, text};
 use crate::stream::Limits;
 use crate::time::Timestamp;
-use crate::track;
+use crate::track::{self, series::SeriesOptions};
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -113,7 +113,9 @@ impl Request {
     }
 
     fn analyzer(&self, args: &ReplayArgs, hosts: Vec<Option<Address>>) -> Analyzer {
-        Analyzer::new(track::TrackerOptions { hosts, ..options(&args.limits, args.warn_at, &self.config) })
+        let series = args.series.then_some(SeriesOptions { max_intervals: usize::MAX });
+        let customary = options(&args.limits, args.warn_at, &self.config);
+        Analyzer::new(track::TrackerOptions { hosts, series, ..customary })
     }
 }
 
@@ -128,6 +130,7 @@ pub(super) fn options(limits: &LimitArgs, warn_at_percent: u32, config: &Config)
         hosts: Vec::new(),
         keeps_values: false,
         max_held_bytes: None,
+        series: None,
     }
 }
 

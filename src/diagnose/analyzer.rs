@@ -158,6 +158,7 @@ fn judged(facts: CaptureFacts) -> Report {
         strangers: facts.strangers,
         clock_steps: facts.clock_steps,
         limits_hit,
+        series: facts.series,
         ..Report::default()
     };
     report.coverage.hosts_expected = Some(facts.servers_named).filter(|named| *named > 0);

@@ -13,6 +13,7 @@ mod note;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod selection;
+pub mod series;
 mod times;
 mod violation;
 
@@ -66,6 +67,8 @@ pub struct Report {
     pub strangers: Strangers,
     /// When the capture's clock was set forward, for all that the servers' own show.
     pub clock_steps: Vec<ClockStep>,
+    /// The links' numbers over time, where they were asked for.
+    pub series: Option<series::Series>,
     /// Counters of limits that were reached, by name; only those above 0.
     pub limits_hit: BTreeMap<&'static str, u64>,
 }

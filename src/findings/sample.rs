@@ -68,6 +68,7 @@ pub(crate) fn report() -> Report {
         },
         servers: servers(),
         links: vec![frozen, link(2, 2), back, observer],
+        series: None,
         stalls: vec![stall()],
         near_misses: vec![NearMiss {
             link: 2,

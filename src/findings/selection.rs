@@ -74,6 +74,9 @@ impl Selection {
         let kept = self.links(report);
         let of_server = Self { from: None, to: None, server: self.server.clone() }.links(report);
         report.links.retain(|link| kept.contains(&link.id));
+        if let Some(series) = &mut report.series {
+            series.links.retain(|series| kept.contains(&series.link));
+        }
         let last = report.input.last;
         report.stalls.retain_mut(|stall| {
             stall.links.retain(|id| kept.contains(id));

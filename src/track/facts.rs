@@ -7,6 +7,7 @@ use super::witness::Witness;
 use crate::address::Address;
 use crate::dissect::ByteSums;
 use crate::findings::incident::CoverageGap;
+use crate::findings::series::Series;
 use crate::findings::{ClockStep, Election, Link, Server, Settings, Strangers, Violation};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub struct CaptureFacts {
     pub timeline: Timeline,
     /// What every host was heard saying.
     pub witness: Witness,
+    /// The links' numbers over time, where they were asked for.
+    pub series: Option<Series>,
     /// The host that every connection has in common.
     pub host: Option<Address>,
     /// When the capture ends.

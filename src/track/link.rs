@@ -22,6 +22,7 @@ use super::counts::TypeCounts;
 use super::flight::InFlight;
 use super::one_way::OneWay;
 use super::samples::Samples;
+use super::series::Keeper;
 use super::violation::Checks;
 use super::wait::{Ended, Mark, REMEMBERED, Silence, Wait};
 use crate::dissect::{
@@ -189,6 +190,8 @@ pub struct LinkTrack {
     fin_end: Option<u32>,
     is_close_heard: bool,
     is_reopened: bool,
+    /// Its numbers over time.
+    pub(super) series: Keeper,
 }
 
 impl LinkTrack {
@@ -267,6 +270,7 @@ impl LinkTrack {
             last_ping_at: None,
             armed_at: opened.picked_up.then_some(Timestamp::MIN),
             is_up_to_date: opened.picked_up,
+            series: Keeper::Off,
         }
     }
 
@@ -298,6 +302,9 @@ impl LinkTrack {
             } else if seen.acked_more {
                 bump(&mut counts.acked);
             }
+        }
+        if is_again {
+            self.series.retransmitted(seen.direction, segment.at);
         }
         self.time_kernel(seen, is_fresh, is_again);
         if self.last_file.is_none() && !self.opened.picked_up {
@@ -425,6 +432,7 @@ impl LinkTrack {
         {
             *worst = Some((len, start));
         }
+        self.series.wait(deadline, start, len);
     }
 
     /// A packet of the link.
@@ -433,6 +441,7 @@ impl LinkTrack {
         let counts = if packet.inferred { &mut self.inferred } else { &mut self.records };
         self.forgotten.types += u64::from(!counts.of_mut(packet.direction).add(packet.kind));
         self.checks.packet(self.id, packet);
+        self.series.record(packet, self.is_up_to_date);
         match (packet.direction, packet.kind) {
             (Direction::ToLearner, PacketType::Proposal) => self.proposal(packet),
             (Direction::ToLearner, PacketType::Commit | PacketType::CommitAndActivate) => {
@@ -504,6 +513,7 @@ impl LinkTrack {
     /// Bytes are missing in the capture: a silence up to here proves nothing.
     pub fn gap(&mut self, direction: Direction, len: u64, at: Timestamp) {
         self.checks.gap(direction);
+        self.series.missing(direction, at, len);
         *self.lacks.of_mut(direction) = true;
         // What is missing at the end as a rule was lost on the way, and answered nothing.
         let last = self.reader.of(direction).last.at.min(at);

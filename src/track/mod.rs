@@ -16,6 +16,7 @@ mod link_vantage;
 pub mod one_way;
 mod running;
 pub mod samples;
+pub mod series;
 mod server;
 mod session;
 mod summary;
@@ -43,6 +44,7 @@ use election::Elections;
 use facts::CaptureFacts;
 use holes::Holes;
 use link::LinkTrack;
+use series::{SeriesBook, SeriesOptions};
 use server::Servers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -93,6 +95,8 @@ pub struct TrackerOptions {
     pub max_held_bytes: Option<usize>,
     /// The hosts that the files were taken at, by their index, as far as that is known beforehand.
     pub hosts: Vec<Option<Address>>,
+    /// Whether to keep the links' numbers over time, and how many.
+    pub series: Option<SeriesOptions>,
 }
 
 /// The trackers of a capture.
@@ -127,13 +131,14 @@ pub struct Tracker {
     vantages: Vantages,
     timeline: Timeline,
     witness: Witness,
+    series: SeriesBook,
 }
 
 impl Tracker {
     /// Trackers that have seen nothing yet.
     #[must_use]
     pub fn new(options: TrackerOptions) -> Self {
-        Self { options, ..Self::default() }
+        Self { series: SeriesBook::new(options.series), options, ..Self::default() }
     }
 
     #[inline]
@@ -162,6 +167,7 @@ impl Tracker {
     #[must_use]
     pub fn finish(mut self, ends: &[Option<Timestamp>]) -> CaptureFacts {
         let end = ends.iter().copied().flatten().max().or(self.last_at).unwrap_or_default();
+        self.series.detach(self.links.iter_mut().map(|link| &mut link.series));
         self.part_from_strangers();
         self.end_links(ends, end);
         let violations = self.violations();
@@ -171,6 +177,7 @@ impl Tracker {
             *limits_hit.entry("violations").or_default() += (violations.len() - MAX_TOLD) as u64;
         }
         let elections = self.elections();
+        let series = std::mem::take(&mut self.series).finish(&mut self.links);
         let mut witness = std::mem::take(&mut self.witness);
         witness.settle_hosts(|file| self.file_host(file));
         let mut summaries: Vec<_> = self.links.iter().map(|link| self.shown(link, &settings)).collect();
@@ -201,6 +208,7 @@ impl Tracker {
             limits_hit,
             timeline: self.timeline,
             witness,
+            series,
             links: self.links,
         }
     }
@@ -254,6 +262,7 @@ impl Tracker {
     fn recognise(&mut self, index: usize) {
         let Some(link) = self.links.get_mut(index) else { return };
         link.recognise();
+        link.series = self.series.keeper();
         let opened = link.opened;
         self.welcome(&opened);
     }
@@ -600,6 +609,7 @@ impl Tracker {
             self.over += 1;
             if let Some(at) = link.closed.map(|closed| closed.at).or(link.unwatched) {
                 link.finish(at);
+                link.series.seal();
                 servers.reached(link.opened.leader.address, link.last_proposed);
                 servers.reached(link.opened.learner.address, link.last_acked);
                 if !keeps_values {

@@ -12,6 +12,7 @@ mod link;
 pub mod live;
 mod log;
 mod outage;
+mod series;
 
 use super::clock::{Digits, rfc3339};
 use super::escape;
@@ -29,6 +30,7 @@ use outage::OutageView;
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{Formatter, PrettyFormatter};
+use series::SeriesView;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
@@ -120,6 +122,8 @@ struct ReportView<'a> {
     violations: Each<'a, Violation, ViolationView<'a>>,
     outages: Each<'a, Outage, OutageView>,
     coverage: CoverageView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    series: Option<SeriesView>,
     limits_hit: &'a BTreeMap<&'static str, u64>,
 }
 
@@ -146,6 +150,7 @@ impl<'a> ReportView<'a> {
             violations: Each { items: &report.violations, ctx, view: ViolationView::of },
             outages: Each { items: &report.outages, ctx, view: OutageView::of },
             coverage: CoverageView::of(&report.coverage, ctx),
+            series: report.series.as_ref().map(|series| SeriesView::of(series, ctx)),
             limits_hit: &report.limits_hit,
         }
     }

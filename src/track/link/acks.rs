@@ -6,6 +6,7 @@ use crate::findings::{Deadline, Role};
 use crate::frame::FrameRef;
 use crate::time::Timestamp;
 use crate::track::flight::Answered;
+use crate::track::series::Trip;
 use crate::track::wait::{Ended, Wait};
 
 /// Bytes of an ACK.
@@ -59,9 +60,11 @@ impl LinkTrack {
         let len = self.without_steps(answered.sent_at, answered.at).since(answered.sent_at);
         if !answered.is_ack {
             self.commit.record(len.micros());
+            self.series.trip(Trip::Commit, answered.at, len.micros());
             return;
         }
         self.ack.record(len.micros());
+        self.series.trip(Trip::Ack, answered.at, len.micros());
         self.ack_wait(answered.sent_at, answered.sent_frame, answered.at, Ended::Heard, Some(answered.frame));
     }
 
@@ -113,6 +116,7 @@ impl LinkTrack {
             let waited = waits.map(|wait| (wait.len(), wait.start));
             *worst = waited.chain(self.worst_answered).max_by_key(|(len, _)| *len);
         }
+        self.series.take_back(Deadline::Ack, from, Timestamp::MAX);
         match (oldest, self.closed) {
             (Some(oldest), None) if oldest.at < from => {
                 self.ack_wait(oldest.at, oldest.frame, from, Ended::Heard, None);

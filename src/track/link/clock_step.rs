@@ -114,6 +114,7 @@ impl LinkTrack {
         let least = self.remembers;
         self.waits.retain(|wait| wait.len() >= least);
         for deadline in Deadline::ALL {
+            self.series.take_back(deadline, step.from, step.to);
             let waits = self.waits.iter().filter(|wait| wait.deadline == deadline);
             let longest = waits.map(|wait| (wait.len(), wait.start)).max_by_key(|(len, _)| *len);
             if let Some(worst) = self.worst.get_mut(deadline as usize)

@@ -3,6 +3,7 @@
 use super::{LinkTrack, MAX_PINGS, SentPing, body};
 use crate::dissect::PacketSeen;
 use crate::proto::quorum::{Body, Sessions};
+use crate::track::series::Trip;
 use crate::track::session::collisions;
 
 impl LinkTrack {
@@ -27,7 +28,9 @@ impl LinkTrack {
             if let Some(pong) = self.loose_pongs.remove(index)
                 && ping.counts
             {
-                self.ping.record(pong.at.since(ping.at).micros());
+                let us = pong.at.since(ping.at).micros();
+                self.ping.record(us);
+                self.series.trip(Trip::Ping, pong.at, us);
             }
         } else {
             let index = self.pings.partition_point(|other| other.at <= ping.at);
@@ -94,12 +97,14 @@ impl LinkTrack {
             self.hash_collisions = self.hash_collisions.max(Some(collisions(&named)));
         }
         self.sessions = self.sessions.max(sessions);
+        self.series.sessions(packet.at, sessions);
     }
 
     fn ping_answered(&mut self, ping: &SentPing, packet: &PacketSeen<'_>) {
         if ping.counts && packet.timed {
             let us = packet.at.since(ping.at).micros();
             self.ping.record(us);
+            self.series.trip(Trip::Ping, packet.at, us);
             if self.ping_baseline.is_late(us)
                 && let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at))
             {

@@ -92,7 +92,9 @@ impl LinkTrack {
     fn bare(&mut self) -> Self {
         let (ping, ack, commit) = (take(&mut self.ping), take(&mut self.ack), take(&mut self.commit));
         let (rtt, flight, checks) = (take(&mut self.rtt), take(&mut self.flight), take(&mut self.checks));
+        let series = take(&mut self.series);
         let copy = self.clone();
+        self.series = series;
         (self.ping, self.ack, self.commit) = (ping, ack, commit);
         (self.rtt, self.flight, self.checks) = (rtt, flight, checks);
         copy

@@ -10,7 +10,7 @@ impl LinkTrack {
     pub(in crate::track) fn held_bytes(&self) -> usize {
         let samples: usize = self.samples().map(Samples::held_bytes).sum();
         let waits = self.waits.capacity() * size_of::<Wait>();
-        self.flight.held_bytes() + waits + samples + self.checks.held_bytes()
+        self.flight.held_bytes() + waits + samples + self.checks.held_bytes() + self.series.held_bytes()
     }
 
     /// Makes that about as much as `share`, or less.
@@ -20,6 +20,7 @@ impl LinkTrack {
         self.flight.keep_within(part);
         self.keep_longest((part / size_of::<Wait>()).max(MIN_WAITS));
         self.waits.shrink_to_fit();
+        self.series.keep_within(part);
         if self.checks.held_bytes() > part {
             self.checks.lighten();
         }

@@ -1,0 +1,202 @@
+//! Histograms of durations in microseconds: six bits each, so that a value is told to 2 %.
+
+use crate::findings::series::Trips;
+
+/// Bits of a duration that are kept.
+const BITS: u32 = 6;
+/// Longer durations are counted as this one: an hour.
+const MAX_US: u64 = 3_600_000_000;
+/// Buckets up to [`MAX_US`].
+const BUCKETS: usize = bucket(MAX_US) as usize + 1;
+
+/// The bucket of a duration: up to 6 bits itself, then 32 buckets for each power of two.
+#[expect(clippy::cast_possible_truncation, reason = "MAX_US has 32 bits: at most 26 times 32, and 63")]
+const fn bucket(us: u64) -> u16 {
+    let us = if us < MAX_US { us } else { MAX_US };
+    let width = u64::BITS - us.leading_zeros();
+    if width <= BITS {
+        return us as u16;
+    }
+    let exponent = width - BITS;
+    (exponent as u16) * (1 << (BITS - 1)) + (us >> exponent) as u16
+}
+
+/// The middle of a bucket.
+const fn middle(bucket: u16) -> u64 {
+    let half = 1 << (BITS - 1);
+    if bucket < 2 * half {
+        return bucket as u64;
+    }
+    let exponent = bucket / half - 1;
+    let mantissa = (bucket - exponent * half) as u64;
+    (mantissa << exponent) + ((1 << exponent) >> 1)
+}
+
+/// Counts by bucket, only of those that occurred, in order: many of them can be kept, and merged.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SparseHistogram {
+    cells: Vec<(u16, u32)>,
+    max_us: u64,
+}
+
+impl SparseHistogram {
+    /// Cells that it takes.
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Adds a duration.
+    pub(super) fn record(&mut self, us: u64) {
+        self.max_us = self.max_us.max(us);
+        self.add(bucket(us), 1);
+    }
+
+    fn add(&mut self, bucket: u16, more: u32) {
+        let index = self.cells.partition_point(|(other, _)| *other < bucket);
+        match self.cells.get_mut(index).filter(|(other, _)| *other == bucket) {
+            Some((_, count)) => *count = count.saturating_add(more),
+            None => self.cells.insert(index, (bucket, more)),
+        }
+    }
+
+    /// Adds all of another.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.max_us = self.max_us.max(other.max_us);
+        if self.cells.is_empty() {
+            self.cells.clone_from(&other.cells);
+            return;
+        }
+        let mut rest = other.cells.iter().copied().peekable();
+        let mut merged = Vec::with_capacity(self.cells.len().max(other.cells.len()) + 8);
+        for (bucket, count) in self.cells.drain(..) {
+            while let Some(less) = rest.next_if(|(other, _)| *other < bucket) {
+                merged.push(less);
+            }
+            let same = rest.next_if(|(other, _)| *other == bucket).map_or(0, |(_, count)| count);
+            merged.push((bucket, count.saturating_add(same)));
+        }
+        merged.extend(rest);
+        self.cells = merged;
+    }
+
+    /// Count, quantiles and maximum; `None` where it is empty.
+    pub(super) fn trips(&self) -> Option<Trips> {
+        let count = self.cells.iter().map(|(_, count)| u64::from(*count)).sum();
+        (count > 0).then(|| Trips {
+            count,
+            p50_us: self.at(count.div_ceil(2)),
+            p99_us: self.at((count * 99).div_ceil(100)),
+            max_us: self.max_us,
+        })
+    }
+
+    /// The duration that so many, this one included, do not exceed.
+    fn at(&self, rank: u64) -> u64 {
+        let mut so_far = 0;
+        let reached = self.cells.iter().find(|(_, count)| {
+            so_far += u64::from(*count);
+            so_far >= rank
+        });
+        reached.map_or(self.max_us, |(bucket, _)| middle(*bucket).min(self.max_us))
+    }
+}
+
+/// Counts by bucket of the interval under way: a count costs a few instructions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OpenHistogram {
+    /// One for each bucket; empty where nothing was recorded yet.
+    counts: Vec<u32>,
+    touched: Vec<u16>,
+    max_us: u64,
+}
+
+impl OpenHistogram {
+    /// Adds a duration.
+    #[inline]
+    pub(super) fn record(&mut self, us: u64) {
+        let bucket = bucket(us);
+        self.max_us = self.max_us.max(us);
+        match self.counts.get_mut(usize::from(bucket)) {
+            Some(count) => {
+                if *count == 0 {
+                    self.touched.push(bucket);
+                }
+                *count = count.saturating_add(1);
+            }
+            None => self.begin(bucket),
+        }
+    }
+
+    #[cold]
+    fn begin(&mut self, bucket: u16) {
+        self.counts = vec![0; BUCKETS];
+        if let Some(count) = self.counts.get_mut(usize::from(bucket)) {
+            *count = 1;
+            self.touched.push(bucket);
+        }
+    }
+
+    /// Moves all counts to `into`.
+    pub(super) fn drain_into(&mut self, into: &mut SparseHistogram) {
+        self.touched.sort_unstable();
+        let mut own = SparseHistogram { cells: Vec::with_capacity(self.touched.len()), max_us: self.max_us };
+        for bucket in self.touched.drain(..) {
+            if let Some(count) = self.counts.get_mut(usize::from(bucket)) {
+                own.cells.push((bucket, std::mem::take(count)));
+            }
+        }
+        self.max_us = 0;
+        if into.cells.is_empty() {
+            *into = own;
+        } else {
+            into.merge(&own);
+        }
+    }
+
+    /// Gives its memory back.
+    pub(super) fn close(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::testkit::random::Random;
+
+    #[test]
+    fn a_bucket_is_within_two_percent() {
+        for us in (0..5_000).chain((1..).map(|i| i * 7_777).take_while(|us| *us < MAX_US)) {
+            let off = middle(bucket(us)).abs_diff(us);
+            assert!(off * 100 <= us * 2, "{us} is told as {}", middle(bucket(us)));
+        }
+        assert!((0..MAX_US / 1000).all(|us| bucket(us) <= bucket(us + 1)));
+        assert_eq!(usize::from(bucket(u64::MAX)), BUCKETS - 1);
+    }
+
+    #[test]
+    fn parts_merged_are_the_whole() {
+        let mut random = Random::new(7);
+        let values: Vec<u64> = (0..4_000).map(|_| random.within(100..200_000)).collect();
+        let mut merged = SparseHistogram::default();
+        let mut open = OpenHistogram::default();
+        for part in values.chunks(700) {
+            part.iter().for_each(|us| open.record(*us));
+            let mut sparse = SparseHistogram::default();
+            open.drain_into(&mut sparse);
+            merged.merge(&sparse);
+        }
+        let mut whole = SparseHistogram::default();
+        values.iter().for_each(|us| whole.record(*us));
+        assert_eq!(merged.cells, whole.cells);
+        let trips = merged.trips().unwrap();
+        let mut sorted = values;
+        sorted.sort_unstable();
+        let (p50, p99, max) = (sorted[1_999], sorted[3_959], sorted[3_999]);
+        assert_eq!((trips.count, trips.max_us), (4_000, max));
+        assert!(trips.p50_us.abs_diff(p50) * 50 <= p50, "{} for {p50}", trips.p50_us);
+        assert!(trips.p99_us.abs_diff(p99) * 50 <= p99, "{} for {p99}", trips.p99_us);
+        assert_eq!(SparseHistogram::default().trips(), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! Numbers over time, kept while the capture is read: only where they were asked for.
+//!
+//! A link has intervals of 100 ms. Where it would have more than [`MAX_INTERVALS`] of them, or more than
+//! [`MAX_CELLS`] cells in its histograms, two become one, so that its memory is bounded however long it lives.
+//! [`MAX_DETAILED`] links have their own intervals, all others share some. Intervals begin at multiples of their
+//! width since 1970, so that those of all links can be set side by side.
+
+mod histogram;
+mod keeper;
+mod sheet;
+
+#[cfg(test)]
+mod tests;
+
+pub use keeper::{Keeper, SeriesBook, SeriesOptions};
+pub use sheet::Sheet;
+
+use super::link::LinkTrack;
+use crate::findings::series::{LinkSeries, Series};
+use crate::time::{Span, Timestamp};
+use sheet::FEW;
+
+/// Links that have intervals of their own.
+const MAX_DETAILED: usize = 64;
+/// Intervals of a link.
+const MAX_INTERVALS: usize = 2_000;
+/// Cells in the histograms of a link, of 8 bytes each.
+const MAX_CELLS: usize = 262_144;
+/// The width that a link begins with.
+const WIDTH: Span = Span::from_millis(100);
+
+/// Which round trip was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trip {
+    /// PING to its answer.
+    Ping,
+    /// PROPOSAL to ACK.
+    Ack,
+    /// PROPOSAL to COMMIT.
+    Commit,
+}
+
+impl SeriesBook {
+    /// The series of these links, whose capture is over; `None` where nobody asked.
+    pub(super) fn finish(self, links: &mut [LinkTrack]) -> Option<Series> {
+        let options = self.options?;
+        let mut sheets: Vec<(u32, Sheet)> = Vec::new();
+        for link in links {
+            if let Keeper::Own(sheet) = std::mem::take(&mut link.series) {
+                sheets.push((link.id, *sheet));
+            }
+        }
+        let rest = self.rest.and_then(|rest| rest.lock().ok().map(|rest| rest.clone()));
+        sheets.extend(rest.map(|rest| (0, rest)));
+        sheets.iter_mut().for_each(|(_, sheet)| sheet.seal());
+        sheets.retain(|(_, sheet)| !sheet.is_empty());
+        Some(side_by_side(sheets, options.max_intervals))
+    }
+}
+
+/// Sheets set to one width, at which all their intervals together are at most `most`, and the capture's
+/// [`MAX_INTERVALS`].
+fn side_by_side(mut sheets: Vec<(u32, Sheet)>, most: usize) -> Series {
+    let mut width = sheets.iter().map(|(_, sheet)| sheet.width()).max().unwrap_or(WIDTH);
+    loop {
+        for (_, sheet) in &mut sheets {
+            sheet.widen_to(width);
+        }
+        let all: usize = sheets.iter().map(|(_, sheet)| sheet.len()).sum();
+        let (first, end) = extent(&sheets);
+        let are_few = sheets.iter().all(|(_, sheet)| sheet.len() <= FEW);
+        if end - first <= MAX_INTERVALS as i64 && (all <= most || are_few) {
+            return series(&sheets, width, first, end);
+        }
+        width = width.times(2);
+    }
+}
+
+/// The first interval of any sheet, and the one behind the last.
+fn extent(sheets: &[(u32, Sheet)]) -> (i64, i64) {
+    let first = sheets.iter().map(|(_, sheet)| sheet.first()).min().unwrap_or(0);
+    let end = sheets.iter().map(|(_, sheet)| sheet.first().saturating_add_unsigned(sheet.len() as u64));
+    (first, end.max().unwrap_or(0))
+}
+
+fn series(sheets: &[(u32, Sheet)], width: Span, first: i64, end: i64) -> Series {
+    let links = sheets.iter().map(|(link, sheet)| LinkSeries {
+        link: *link,
+        first: usize::try_from(sheet.first() - first).unwrap_or(0),
+        intervals: sheet.intervals(),
+    });
+    let (rest, links): (Vec<_>, Vec<_>) = links.partition(|link| link.link == 0);
+    Series {
+        width,
+        from: Timestamp::from_nanos(first.saturating_mul(width.nanos())),
+        intervals: usize::try_from(end - first).unwrap_or(0),
+        links,
+        rest: rest.into_iter().next(),
+    }
+}
