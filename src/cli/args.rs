@@ -35,6 +35,8 @@ Examples:
       With the ensemble's own limits and names; only what one server had a part in.
   qscope replay --tz Europe/Berlin --from '2026-11-21 09:00' --to '2026-11-21 09:10' DIR
       What happened in ten minutes of the servers' own clocks.
+  qscope replay --html report.html DIR
+      A page for a browser: incidents, a timeline of all servers, charts of all links.
   ssh zk1 timeout 600 tcpdump -i eth0 -s 96 -w - 'tcp port 2888 or tcp port 3888' | qscope -
       Ten minutes of another host; the report comes when the capture ends.
   qscope replay --log zk1=zk1.log.gz --log 5=zookeeper.out --log-tz Europe/Berlin DIR
@@ -156,6 +158,7 @@ pub(super) struct InputArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("written").multiple(true))]
 pub(super) struct ReplayArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
@@ -196,11 +199,19 @@ pub(super) struct ReplayArgs {
     pub(super) limits: LimitArgs,
 
     /// Write the frames around every stall as pcapng, with what they show as comments.
-    #[arg(long, value_name = "OUT.pcapng")]
+    #[arg(long, value_name = "OUT.pcapng", group = "written")]
     pub(super) annotate: Option<PathBuf>,
 
-    /// Replace the file of --annotate if there is one; never one that is read.
-    #[arg(long, requires = "annotate")]
+    /// Write the report as one page for a browser, which needs no network: incidents, a timeline, the links' charts.
+    #[arg(long, value_name = "OUT.html", group = "written")]
+    pub(super) html: Option<PathBuf>,
+
+    /// Write what happened when in the trace event format, for Perfetto or chrome://tracing.
+    #[arg(long, value_name = "OUT.json", group = "written")]
+    pub(super) trace: Option<PathBuf>,
+
+    /// Replace the file of --annotate, --html or --trace if there is one; never one that is read.
+    #[arg(long, requires = "written")]
     pub(super) force: bool,
 
     /// A server's own log, to be set beside what the wire shows; may be repeated.

@@ -18,6 +18,7 @@ mod live;
 mod live;
 mod logs;
 mod pager;
+mod picture;
 mod pipeline;
 mod progress;
 mod reader;

@@ -20,7 +20,7 @@ use crate::findings::{
 };
 use crate::logs;
 use crate::report::clock::{Digits, WallClock};
-use crate::report::{json, text};
+use crate::report::{html, json, text};
 use crate::stream::Limits;
 use crate::time::Timestamp;
 use crate::track::{self, series::SeriesOptions};
@@ -36,6 +36,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitStatus, Failure> {
     if let Some(path) = &args.annotate {
         super::annotate::check(args, path)?;
     }
+    super::picture::check(args)?;
     let mut report = read(args, &asked)?;
     if !args.log.is_empty() {
         let logs = super::logs::read(&args.log, &asked.config, &report)?;
@@ -49,6 +50,10 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitStatus, Failure> {
     say_what_is_empty(&report, args, &asked);
     if let Some(path) = &args.annotate {
         super::annotate::write(&report, args, path)?;
+    }
+    super::picture::write(&report, args, &style(&report, args, &asked))?;
+    if !args.series {
+        report.series = None;
     }
     write(&report, args, &asked)?;
     let is_bad = args.fail_on_stall && !(report.stalls.is_empty() && report.incidents.is_empty());
@@ -113,7 +118,9 @@ impl Request {
     }
 
     fn analyzer(&self, args: &ReplayArgs, hosts: Vec<Option<Address>>) -> Analyzer {
-        let series = args.series.then_some(SeriesOptions { max_intervals: usize::MAX });
+        let max_intervals = if args.series { usize::MAX } else { html::MAX_INTERVALS };
+        let is_wanted = args.series || args.html.is_some() || args.trace.is_some();
+        let series = is_wanted.then_some(SeriesOptions { max_intervals });
         let customary = options(&args.limits, args.warn_at, &self.config);
         Analyzer::new(track::TrackerOptions { hosts, series, ..customary })
     }
@@ -279,17 +286,20 @@ fn write(report: &Report, args: &ReplayArgs, asked: &Request) -> Result<(), Fail
         out.flush()?;
         return Ok(());
     }
+    let mut page = Vec::new();
+    text::write(report, &style(report, args, asked), &mut page)?;
+    Ok(pager::write(&page, !args.no_pager)?)
+}
+
+fn style(report: &Report, args: &ReplayArgs, asked: &Request) -> text::Style {
     let digits = Digits::of(report.input.files.iter().any(|file| file.nanos));
-    let style = text::Style {
+    text::Style {
         clock: WallClock { zone: args.input.tz.clone(), digits },
         is_coloured: is_coloured(args.color),
         warn_at_percent: args.warn_at,
         is_verbose: args.verbose,
         selection: asked.selection.clone(),
-    };
-    let mut page = Vec::new();
-    text::write(report, &style, &mut page)?;
-    Ok(pager::write(&page, !args.no_pager)?)
+    }
 }
 
 /// Whether to write colours: on a terminal that can, unless asked otherwise (<https://no-color.org>).

@@ -12,9 +12,9 @@ use crate::frame::{Frame, FrameRef};
 use crate::packet;
 use crate::pcapfile::Head;
 use crate::report::clock::{Digits, WallClock};
-use crate::report::{json, text};
+use crate::report::{json, text, trace};
 use crate::stream::Limits;
-use crate::track::TrackerOptions;
+use crate::track::{TrackerOptions, series::SeriesOptions};
 use jiff::tz::TimeZone;
 
 /// A capture file, compressed or not, through every layer to the report in both formats.
@@ -27,6 +27,9 @@ pub fn report(data: &[u8]) {
     check(&serde_json::from_str(&json).expect("valid JSON"));
     is_harmless(&json);
     is_harmless(&as_text(&found));
+    let trace = as_trace(&found);
+    is_harmless(&trace);
+    assert!(serde_json::from_str::<Value>(&trace).expect("valid JSON")["traceEvents"].is_array());
     assert_eq!(as_json(&made_of(data, 700)), json);
 }
 
@@ -44,8 +47,15 @@ fn made_of(data: &[u8], portion: usize) -> Report {
     let hosts = if dice.below(3) == 0 { ends(&file.frames) } else { Vec::new() };
     let settings = DissectOptions { limits, hosts: Hosts::new(&hosts), ..DissectOptions::default() };
     let mut dissector = Dissector::new(settings);
-    let options =
-        TrackerOptions { warn_at_percent: 50, tick_ms, sync_limit, hosts, ..TrackerOptions::default() };
+    let series = Some(SeriesOptions { max_intervals: 64 });
+    let options = TrackerOptions {
+        warn_at_percent: 50,
+        tick_ms,
+        sync_limit,
+        hosts,
+        series,
+        ..TrackerOptions::default()
+    };
     let both_ends_captured = !options.hosts.is_empty();
     let mut analyzer = Analyzer::new(options);
     for (head, bytes) in &file.frames {
@@ -79,6 +89,12 @@ fn as_json(report: &Report) -> String {
     String::from_utf8(out).expect("UTF-8")
 }
 
+fn as_trace(report: &Report) -> String {
+    let mut out = Vec::new();
+    trace::write(report, &mut out).unwrap();
+    String::from_utf8(out).expect("UTF-8")
+}
+
 fn as_text(report: &Report) -> String {
     let style = text::Style {
         clock: WallClock { zone: TimeZone::UTC, digits: Digits::Six },
@@ -102,7 +118,7 @@ fn is_harmless(text: &str) {
 }
 
 /// Every byte of a link is accounted for, waits end after they begin and exceed their limits, quantiles
-/// ascend, and references are valid.
+/// ascend, numbers over time add up, and references are valid.
 fn check(report: &Value) {
     let links = report["links"].as_array().unwrap();
     for link in links {
@@ -119,6 +135,13 @@ fn check(report: &Value) {
             let values: Vec<_> = names.iter().filter_map(|name| trips[name].as_u64()).collect();
             assert!(values.is_sorted(), "{trips}");
             assert_eq!(values.len(), if trips["count"] == 0 { 0 } else { names.len() }, "{trips}");
+        }
+    }
+    for own in report["series"]["links"].as_array().unwrap() {
+        let Some(link) = links.iter().find(|link| link["id"] == own["link"]) else { continue };
+        for kind in ["ping", "ack", "commit"] {
+            let counts = own[kind]["count"].as_array().unwrap().iter().filter_map(Value::as_u64);
+            assert_eq!(counts.sum::<u64>(), link["round_trips"][kind]["count"], "{kind} of {link}");
         }
     }
     for stall in report["stalls"].as_array().unwrap() {

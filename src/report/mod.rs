@@ -1,6 +1,6 @@
 //! The report and the forms in which it is written.
 //!
-//! [`json`] and [`text`] write what was found ([`crate::findings`]), [`dump`] writes records as they pass, [`live`]
+//! [`json`], [`text`] and [`html`] write what was found ([`crate::findings`]), [`trace`] what happened when, [`dump`] writes records as they pass, [`live`]
 //! is what is told while a capture runs, [`annotated`] writes the frames themselves. Their sentences are those of
 //! [`wording`]. Everything that comes off the wire or from a file's name reaches a terminal through [`escape`] only.
 
@@ -8,9 +8,11 @@ pub mod annotated;
 pub mod clock;
 pub mod dump;
 pub mod escape;
+pub mod html;
 pub mod json;
 pub mod live;
 pub mod text;
+pub mod trace;
 pub mod wording;
 
 /// Paths as text shows them: without the folder, where all lie in one.

@@ -29,7 +29,7 @@ use link::LinkView;
 use outage::OutageView;
 use serde::Serialize;
 use serde_json::Serializer;
-use serde_json::ser::{Formatter, PrettyFormatter};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use series::SeriesView;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
@@ -50,10 +50,29 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// JSON over several lines, in which no string holds what a terminal obeys: see [`escape::json`].
-struct Harmless(PrettyFormatter<'static>);
+/// Writes a report in one line.
+///
+/// # Errors
+/// What the writer says.
+pub(super) fn write_compact(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let ctx = ViewContext::of(report);
+    write_value(&ReportView::of(report, &ctx), out)
+}
 
-impl Formatter for Harmless {
+/// Writes something in one line, with no string that holds what a terminal obeys.
+///
+/// # Errors
+/// What the writer says.
+pub(super) fn write_value(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    value.serialize(&mut Serializer::with_formatter(&mut out, Harmless(CompactFormatter)))?;
+    out.flush()
+}
+
+/// JSON in which no string holds what a terminal obeys: see [`escape::json`].
+struct Harmless<F>(F);
+
+impl<F: Formatter> Formatter for Harmless<F> {
     fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
         self.0.begin_array(out)
     }

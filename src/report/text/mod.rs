@@ -20,6 +20,7 @@ mod stall;
 
 use super::clock::WallClock;
 use crate::findings::{Report, selection::Selection};
+use jiff::tz::TimeZone;
 use page::Page;
 use std::io::{self, Write};
 
@@ -39,6 +40,15 @@ pub struct Style {
     pub is_verbose: bool,
     /// What was left out of the report.
     pub selection: Selection,
+}
+
+impl Style {
+    /// The same in UTC, without colour, and no more than the first screen.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        let clock = WallClock { zone: TimeZone::UTC, digits: self.clock.digits };
+        Self { clock, is_coloured: false, is_verbose: false, ..self.clone() }
+    }
 }
 
 /// Writes a report.
