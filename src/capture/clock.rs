@@ -14,13 +14,25 @@ pub struct ClockCorrection {
     pub offset: Span,
     /// The additional offset per unit of time after the anchor: 40e-6 if the clock loses 40 µs per second.
     pub drift: f64,
+    /// Where the clock was set in the middle of it.
+    pub step: Option<Step>,
+}
+
+/// A clock that was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// From this time on, by the clock to be corrected.
+    pub at: Timestamp,
+    /// What is added from then on, beside the offset.
+    pub by: Span,
 }
 
 impl ClockCorrection {
     /// Converts a time to the other clock.
     #[must_use]
     pub fn correct(&self, at: Timestamp) -> Timestamp {
-        at.plus(self.offset).plus(self.drifted(at))
+        let step = self.step.filter(|step| at >= step.at).map_or(Span::ZERO, |step| step.by);
+        at.plus(self.offset).plus(self.drifted(at)).plus(step)
     }
 
     /// The drift since the anchor. A float is exact to far less than a microsecond here.
@@ -36,21 +48,33 @@ impl ClockCorrection {
         Span::from_nanos((at.since(self.anchor).nanos() as f64 * self.drift).round() as i64)
     }
 
-    /// This correction followed by another.
+    /// This correction followed by another. Of two clocks that were set, only the first's step is known.
     #[must_use]
     pub fn then(&self, next: &Self) -> Self {
-        let there = self.correct(self.anchor);
-        let offset = Span::from_nanos(next.correct(there).since(self.anchor).nanos());
-        Self { anchor: self.anchor, offset, drift: (1.0 + self.drift) * (1.0 + next.drift) - 1.0 }
+        let (own, others) = (self.smooth(), next.smooth());
+        let there = own.correct(self.anchor);
+        let offset = Span::from_nanos(others.correct(there).since(self.anchor).nanos());
+        let step =
+            self.step.or_else(|| next.step.map(|step| Step { at: own.back().correct(step.at), ..step }));
+        Self { anchor: self.anchor, offset, drift: (1.0 + self.drift) * (1.0 + next.drift) - 1.0, step }
+    }
+
+    /// The same without its step.
+    const fn smooth(&self) -> Self {
+        Self { step: None, ..*self }
     }
 
     /// The inverse correction.
     #[must_use]
     pub fn back(&self) -> Self {
         Self {
-            anchor: self.correct(self.anchor),
+            anchor: self.smooth().correct(self.anchor),
             offset: Span::from_nanos(self.offset.nanos().saturating_neg()),
             drift: 1.0 / (1.0 + self.drift) - 1.0,
+            step: self.step.map(|step| Step {
+                at: self.correct(step.at),
+                by: Span::from_nanos(step.by.nanos().saturating_neg()),
+            }),
         }
     }
 }
@@ -63,7 +87,8 @@ mod tests {
 
     #[test]
     fn a_clock_there_and_back_is_the_same_clock() {
-        let clock = ClockCorrection { anchor: START, offset: Span::from_millis(-137_000), drift: 40e-6 };
+        let clock =
+            ClockCorrection { anchor: START, offset: Span::from_millis(-137_000), drift: 40e-6, step: None };
         let later = START.plus(Span::from_millis(100_000));
         assert_eq!(clock.correct(later), START.plus(Span::from_millis(-37_000 + 4)));
         let back = clock.back().correct(clock.correct(later));
@@ -73,9 +98,27 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_was_set_is_corrected_from_then_on() {
+        let second = |n: i64| START.plus(Span::from_millis(n * 1_000));
+        let step = Step { at: second(10), by: Span::from_millis(-4_500) };
+        let clock = ClockCorrection { anchor: START, step: Some(step), ..ClockCorrection::default() };
+        assert_eq!(clock.correct(second(9)), second(9));
+        assert_eq!(clock.correct(second(20)), second(20).plus(step.by));
+        for at in [second(9), second(20)] {
+            assert_eq!(clock.back().correct(clock.correct(at)), at);
+        }
+        let chained = clock.then(&ClockCorrection { offset: Span::from_millis(1_000), ..Default::default() });
+        assert_eq!(chained.correct(second(20)), second(21).plus(step.by));
+    }
+
+    #[test]
     fn nothing_overflows() {
-        let clock =
-            ClockCorrection { anchor: Timestamp::MIN, offset: Span::from_nanos(i64::MAX), drift: 1.0 };
+        let clock = ClockCorrection {
+            anchor: Timestamp::MIN,
+            offset: Span::from_nanos(i64::MAX),
+            drift: 1.0,
+            step: Some(Step { at: Timestamp::MIN, by: Span::from_nanos(i64::MAX) }),
+        };
         assert_eq!(clock.correct(Timestamp::MAX), Timestamp::MAX);
         let _ = clock.back().then(&clock).correct(Timestamp::MIN);
     }

@@ -19,7 +19,7 @@ use crate::pcapfile::Format;
 use crate::time::Timestamp;
 
 pub use batch::Batch;
-pub use clock::ClockCorrection;
+pub use clock::{ClockCorrection, Step as ClockStep};
 pub use replay::{OpenError, Replay, ReplayOptions};
 
 /// How a file is compressed.

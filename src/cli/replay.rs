@@ -225,6 +225,10 @@ fn clock_of(group: &Group) -> HostClock {
         is_reference: group.is_reference,
         offset_us: of(|estimate| estimate.clock.offset.nanos() / 1_000),
         drift_ppm: group.estimate.map_or(0.0, |estimate| estimate.clock.drift * 1e6),
+        step: group
+            .estimate
+            .and_then(|estimate| estimate.clock.step)
+            .map(|step| (step.at, step.by.nanos() / 1_000)),
         uncertainty_us: group.estimate.map(|estimate| estimate.uncertainty.micros()),
         is_corrected: group.correction().is_some(),
         matched_segments: group.estimate.map_or(0, |estimate| estimate.matched as u64),

@@ -6,9 +6,11 @@
 //! half the smallest round trip. Clocks also drift: the estimate is made for each interval of time, and a
 //! robust line is fitted, so that single intervals in which one direction was delayed do not count.
 
-use crate::capture::ClockCorrection;
+use crate::capture::{ClockCorrection, ClockStep};
 use crate::time::{Span, Timestamp};
 
+/// What clocks that run may differ by from one interval to the next; by more, one of them was set.
+const MIN_STEP: Span = Span::from_millis(200);
 /// Segments needed in each direction.
 const MIN_SEGMENTS: usize = 4;
 /// The most intervals of time.
@@ -50,6 +52,7 @@ impl Estimate {
     #[must_use]
     pub fn agrees(&self) -> bool {
         self.clock.drift == 0.0
+            && self.clock.step.is_none()
             && self.clock.offset.nanos().unsigned_abs() <= self.uncertainty.nanos().unsigned_abs()
     }
 }
@@ -86,6 +89,9 @@ pub fn estimate(points: &mut [Point]) -> Option<Estimate> {
         return None;
     }
     points.sort_unstable_by_key(|point| point.at);
+    if let Some(stepped) = with_step(points) {
+        return Some(stepped);
+    }
     let (first, last) = (points.first()?.at, points.last()?.at);
     let length = last.since(first);
     let anchor = first.plus(length.over(2));
@@ -113,6 +119,41 @@ pub fn estimate(points: &mut [Point]) -> Option<Estimate> {
     Some(if bent > with.uncertainty.nanos() { with } else { without })
 }
 
+/// The correction of a clock that was set forward once in the middle of it; `None` where it was not. One that was
+/// set back has the same times twice, which no correction by time can tell apart.
+fn with_step(points: &[Point]) -> Option<Estimate> {
+    let place = points.windows(2).enumerate().filter_map(|(index, pair)| match pair {
+        [a, b] => Some((index + 1, b.ahead.nanos().saturating_sub(a.ahead.nanos()))),
+        _ => None,
+    });
+    let (place, fallen) = place.min_by_key(|(_, fallen)| *fallen)?;
+    if fallen.saturating_neg() < MIN_STEP.nanos() {
+        return None;
+    }
+    let (before, after) = points.split_at_checked(place)?;
+    let [before_fit, after_fit] = [level(before)?, level(after)?];
+    let by = after_fit.clock.offset.nanos().saturating_sub(before_fit.clock.offset.nanos());
+    let uncertainty = before_fit.uncertainty.max(after_fit.uncertainty);
+    // Either side is level, and far from the other: else something was delayed.
+    if by.saturating_neg() < MIN_STEP.nanos() || uncertainty.nanos().saturating_mul(8) > by.saturating_neg() {
+        return None;
+    }
+    let (last, next) = (before.last()?.at, after.first()?.at);
+    let step = ClockStep { at: last.plus(next.since(last).over(2)), by: Span::from_nanos(by) };
+    let clock = ClockCorrection { step: Some(step), ..before_fit.clock };
+    Some(Estimate { clock, uncertainty, matched: points.len() })
+}
+
+/// A clock that neither drifts nor is set, as far as one part of the points shows.
+fn level(points: &[Point]) -> Option<Estimate> {
+    let outward = points.iter().filter(|point| point.is_outward).count();
+    if outward < MIN_SEGMENTS || points.len() - outward < MIN_SEGMENTS {
+        return None;
+    }
+    let base = points.get(points.len() / 2)?.ahead;
+    fit(points, points.first()?.at, base, 0.0)
+}
+
 /// An interval: its middle, the clock offset in it, and the uncertainty.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
@@ -130,7 +171,7 @@ fn fit(points: &[Point], anchor: Timestamp, base: Span, drift: f64) -> Option<Es
     let farthest = middles.iter().map(|middle| (middle - offset).abs()).fold(half_width, f64::max);
     let offset = Span::from_nanos(base.nanos().saturating_add(whole(offset)));
     Some(Estimate {
-        clock: ClockCorrection { anchor, offset, drift },
+        clock: ClockCorrection { anchor, offset, drift, step: None },
         // Timestamps have whole microseconds.
         uncertainty: Span::from_nanos(whole(farthest).max(1_000)),
         matched: points.len(),
@@ -222,7 +263,7 @@ mod tests {
     /// loses `drift`; the one-way delay is `way`, plus up to `noise`.
     fn points(seed: u64, secs: u64, offset: Span, drift: f64, way: [u64; 2], noise: u64) -> Vec<Point> {
         let mut random = Random::new(seed);
-        let truth = ClockCorrection { anchor: START, offset, drift };
+        let truth = ClockCorrection { anchor: START, offset, drift, step: None };
         let mut points = Vec::new();
         for _ in 0..secs * 40 {
             let is_outward = random.chance(40);
@@ -241,7 +282,7 @@ mod tests {
     fn check(seed: u64, secs: u64, offset: Span, drift: f64, way: [u64; 2], noise: u64) -> Estimate {
         let mut points = points(seed, secs, offset, drift, way, noise);
         let found = estimate(&mut points).unwrap();
-        let truth = ClockCorrection { anchor: START, offset, drift };
+        let truth = ClockCorrection { anchor: START, offset, drift, step: None };
         for second in [0, secs / 2, secs] {
             let at = START.minus(offset).plus(Span::from_millis(second.cast_signed() * 1000));
             let wrong = found.clock.correct(at).since(truth.correct(at)).nanos().abs();
@@ -262,6 +303,25 @@ mod tests {
             assert!(found.uncertainty.micros() < 400, "{found:?}");
             assert!((found.clock.drift - drift).abs() < 3e-6, "{found:?}");
             assert!(!found.agrees());
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_forward_is_found() {
+        let mut points = points(13, 100, Span::from_millis(20), 0.0, [40, 40], 100);
+        points.sort_unstable_by_key(|point| point.at);
+        for point in &mut points {
+            if point.at.since(START).millis() >= 60_000 {
+                point.at = point.at.plus(Span::from_millis(4_500));
+                point.ahead = Span::from_nanos(point.ahead.nanos() - 4_500_000_000);
+            }
+        }
+        let found = estimate(&mut points).unwrap();
+        assert!(found.uncertainty.micros() < 500 && !found.agrees(), "{found:?}");
+        for (own, true_one) in [(59_000, 59_020), (65_000, 60_520)] {
+            let at = |millis| START.plus(Span::from_millis(millis));
+            let wrong = found.clock.correct(at(own)).since(at(true_one)).nanos().abs();
+            assert!(wrong < 500_000, "{wrong}: {found:?}");
         }
     }
 

@@ -100,6 +100,8 @@ pub struct HostClock {
     pub offset_us: Option<i64>,
     /// How much slower than the reference it runs.
     pub drift_ppm: f64,
+    /// When its clock was set, by itself, and what the report added from then on, in microseconds.
+    pub step: Option<(Timestamp, i64)>,
     /// How far off that may be, in microseconds.
     pub uncertainty_us: Option<u64>,
     /// Whether times were corrected: not where the clocks agree as far as can be seen.

@@ -140,7 +140,7 @@ fn process_end(
     if keeps_election || keeps_link {
         return None;
     }
-    let end = heard.first_word(host, last.plus(ONE_MOMENT));
+    let end = heard.first_start(host, last.plus(ONE_MOMENT));
     // A process does not start again so soon.
     if end.is_some_and(|end| end.since(at) < Span::from_millis(1_000)) {
         return None;

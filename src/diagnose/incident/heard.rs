@@ -134,15 +134,25 @@ impl<'a> Heard<'a> {
         self.replayer(host).filter_map(last).max()
     }
 
-    /// The first sign of a host's process from a time on: new bytes, an attempt to connect, a close.
+    /// The first sign of a process that stood still from a time on: new bytes, an attempt to connect, a close.
     pub(super) fn first_word(&self, host: Address, from: Timestamp) -> Option<Timestamp> {
+        self.first_sign(host, from, Kinds::SYN.plus(Kinds::FIN).plus(Kinds::RST))
+    }
+
+    /// The first sign of a process that was started from a time on. The kernel alone resets what it does not know,
+    /// and refuses what nobody listens for.
+    pub(super) fn first_start(&self, host: Address, from: Timestamp) -> Option<Timestamp> {
+        self.first_sign(host, from, Kinds::SYN.plus(Kinds::SYN_ACK))
+    }
+
+    fn first_sign(&self, host: Address, from: Timestamp, kinds: Kinds) -> Option<Timestamp> {
         let first = |(channel, _): (&'a Channel, _)| {
             after(channel, from)
                 .filter_map(|slot| {
                     let way = way(channel, slot, host)?;
                     let fresh = way.first_fresh_at(slot.number).filter(|at| *at >= from);
                     let fresh = fresh.or_else(|| way.last_fresh_at(slot.number).filter(|at| *at >= from));
-                    let is_other = way.kinds.has(Kinds::SYN.plus(Kinds::FIN).plus(Kinds::RST));
+                    let is_other = way.kinds.has(kinds);
                     fresh.or_else(|| Some(way.last_at(slot.number)).filter(|at| is_other && *at >= from))
                 })
                 .next()

@@ -233,6 +233,7 @@ impl Unit<'_> {
         let heard_of_it = heard.any_flow(leader, self.learner(), Window { from: wait.start, to: core.to });
         let owes_ack = self.waits.iter().any(|wait| wait.deadline == Deadline::Ack);
         let is_it = wait.deadline == Deadline::LeaderRead
+            && self.link.is_recognised
             && wait.activity.pings == 0
             && !owes_ack
             && heard_of_it.frames > 0
@@ -264,7 +265,8 @@ impl Unit<'_> {
         }
         // A learner answers: it owes nothing before the leader asks.
         if host == self.learner() {
-            let is_asked = wait.activity.pings > 0;
+            // Behind TLS whatever the leader sends is taken for a PING or a PROPOSAL.
+            let is_asked = wait.activity.pings > 0 || !self.link.is_recognised;
             let owes_ack = self.waits.iter().any(|wait| wait.deadline == Deadline::Ack);
             let asked = Window { from: wait.start, to: core.to };
             let hears = heard.any_flow(self.leader(), host, asked).fresh;
@@ -278,7 +280,7 @@ impl Unit<'_> {
         Some(Verdict {
             cause: Cause::ProcessStalled,
             suspect: Some(Suspect::Host(host)),
-            confidence: Confidence::Proven,
+            confidence: if self.link.is_recognised { Confidence::Proven } else { Confidence::Likely },
             start,
             end,
             why: vec![Reason::KernelAnswered { host, answers: kernel, silent_to: heard.peers(host).len() }],

@@ -126,6 +126,15 @@ struct ClockView<'a> {
     uncertainty_us: Option<u64>,
     corrected: bool,
     matched_segments: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<StepView>,
+}
+
+/// A clock that was set.
+#[derive(Serialize)]
+struct StepView {
+    at: String,
+    by_us: i64,
 }
 
 impl<'a> ClockView<'a> {
@@ -140,6 +149,7 @@ impl<'a> ClockView<'a> {
             uncertainty_us: clock.uncertainty_us,
             corrected: clock.is_corrected,
             matched_segments: clock.matched_segments,
+            step: clock.step.map(|(at, by_us)| StepView { at: ctx.time(at), by_us }),
         }
     }
 }

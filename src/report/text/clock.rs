@@ -59,8 +59,12 @@ fn corrected(clock: &HostClock, offset: i64, within: u64, reference: &str) -> St
     } else {
         format!(", drifting {:.1} ppm", -clock.drift_ppm)
     };
+    let step = clock.step.map_or_else(String::new, |(_, by)| {
+        let set = by.unsigned_abs();
+        format!(", then set forward by {}.{:06} s", set / 1_000_000, set % 1_000_000)
+    });
     format!(
-        "{}.{:06} s {way} that of {reference}{drift}: corrected, within {}",
+        "{}.{:06} s {way} that of {reference}{drift}{step}: corrected, within {}",
         seconds / 1_000_000,
         seconds % 1_000_000,
         micros(within)
