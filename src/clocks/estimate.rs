@@ -45,6 +45,8 @@ pub struct Estimate {
     pub uncertainty: Span,
     /// Segments found in both captures.
     pub matched: usize,
+    /// The time between the segments around a step, somewhere in which it is; zero where there is none.
+    pub step_within: Span,
 }
 
 impl Estimate {
@@ -119,29 +121,36 @@ pub fn estimate(points: &mut [Point]) -> Option<Estimate> {
     Some(if bent > with.uncertainty.nanos() { with } else { without })
 }
 
-/// The correction of a clock that was set forward once in the middle of it; `None` where it was not. One that was
+/// The correction of a clock that was set forward once, or whose reference was; `None` where none was. One that was
 /// set back has the same times twice, which no correction by time can tell apart.
 fn with_step(points: &[Point]) -> Option<Estimate> {
-    let place = points.windows(2).enumerate().filter_map(|(index, pair)| match pair {
-        [a, b] => Some((index + 1, b.ahead.nanos().saturating_sub(a.ahead.nanos()))),
-        _ => None,
-    });
-    let (place, fallen) = place.min_by_key(|(_, fallen)| *fallen)?;
-    if fallen.saturating_neg() < MIN_STEP.nanos() {
-        return None;
-    }
+    let jumps = || {
+        points.windows(2).enumerate().filter_map(|(index, pair)| match pair {
+            [a, b] => Some((index + 1, b.ahead.nanos().saturating_sub(a.ahead.nanos()))),
+            _ => None,
+        })
+    };
+    let fallen = jumps().min_by_key(|(_, jump)| *jump)?;
+    let risen = jumps().max_by_key(|(_, jump)| *jump)?;
+    [fallen, risen].into_iter().find_map(|(place, _)| stepped_at(points, place))
+}
+
+/// The correction where it was set before the point of this index.
+fn stepped_at(points: &[Point], place: usize) -> Option<Estimate> {
+    let least = MIN_STEP.nanos().unsigned_abs();
     let (before, after) = points.split_at_checked(place)?;
     let [before_fit, after_fit] = [level(before)?, level(after)?];
     let by = after_fit.clock.offset.nanos().saturating_sub(before_fit.clock.offset.nanos());
     let uncertainty = before_fit.uncertainty.max(after_fit.uncertainty);
     // Either side is level, and far from the other: else something was delayed.
-    if by.saturating_neg() < MIN_STEP.nanos() || uncertainty.nanos().saturating_mul(8) > by.saturating_neg() {
+    let far = by.unsigned_abs();
+    if far < least || uncertainty.nanos().unsigned_abs().saturating_mul(8) > far {
         return None;
     }
     let (last, next) = (before.last()?.at, after.first()?.at);
     let step = ClockStep { at: last.plus(next.since(last).over(2)), by: Span::from_nanos(by) };
     let clock = ClockCorrection { step: Some(step), ..before_fit.clock };
-    Some(Estimate { clock, uncertainty, matched: points.len() })
+    Some(Estimate { clock, uncertainty, matched: points.len(), step_within: next.since(last) })
 }
 
 /// A clock that neither drifts nor is set, as far as one part of the points shows.
@@ -175,6 +184,7 @@ fn fit(points: &[Point], anchor: Timestamp, base: Span, drift: f64) -> Option<Es
         // Timestamps have whole microseconds.
         uncertainty: Span::from_nanos(whole(farthest).max(1_000)),
         matched: points.len(),
+        step_within: Span::ZERO,
     })
 }
 

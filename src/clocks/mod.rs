@@ -28,6 +28,8 @@ const MAX_READ_OF_ONE: u64 = 48 << 20;
 const READ_FOR_HOST: u64 = 128 << 10;
 /// The most files of an input; with more, clocks are not aligned.
 const MAX_FILES: usize = 4_096;
+/// Uncertainties that differ by less are alike.
+const ALIKE: Span = Span::from_micros(100);
 /// Segments that two files must share before their clocks are compared.
 const MIN_SHARED_SEGMENTS: usize = 8;
 
@@ -286,7 +288,10 @@ fn set(groups: &mut [Group], samples: &[Sample]) {
             .filter(|((a, b), _)| is_known(*a) != is_known(*b))
             .map(|((a, b), edge)| if is_known(*a) { (*a, *b, *edge) } else { (*b, *a, turned(edge)) })
             .map(|(from, to, edge)| (to, joined(&edge, known.get(&from))))
-            .min_by_key(|(_, estimate)| estimate.uncertainty);
+            // Of those that are as sure, the one that knows best when a clock was set.
+            .min_by_key(|(_, estimate)| {
+                (estimate.uncertainty.nanos() / ALIKE.nanos(), estimate.step_within, estimate.uncertainty)
+            });
         let Some((to, estimate)) = next else { break };
         known.insert(to, estimate);
     }
@@ -307,5 +312,6 @@ fn joined(estimate: &Estimate, rest: Option<&Estimate>) -> Estimate {
         clock: estimate.clock.then(&rest.clock),
         uncertainty: Span::from_nanos(estimate.uncertainty.nanos().saturating_add(rest.uncertainty.nanos())),
         matched: estimate.matched,
+        step_within: estimate.step_within.max(rest.step_within),
     }
 }

@@ -1,0 +1,99 @@
+//! Ensembles with several faults, in odd situations: what is told is what was done, and nothing else.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{list, report, testdata};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+
+fn folders() -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs::read_dir(testdata().join("variety"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn seconds(time: &Value) -> f64 {
+    let time: Timestamp = time.as_str().unwrap().parse().unwrap();
+    time.as_duration().as_secs_f64()
+}
+
+/// The root that a fault is told as.
+fn root(kind: &str) -> &'static str {
+    match kind {
+        "freeze" => "process_stalled",
+        "restart" | "stop" => "process_ended",
+        "slow_disk" => "disk_slow",
+        "cut" => "network_cut",
+        other => panic!("what is {other}?"),
+    }
+}
+
+fn is_host(suspect: &Value, address: &str) -> bool {
+    suspect["host"] == address || suspect["host_network"] == address
+}
+
+/// What was done to processes, disks and hosts' networks, each once.
+#[test]
+fn each_fault_is_one_incident_and_nothing_is_invented() {
+    let mut wrong = Vec::new();
+    for folder in folders() {
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let truth: Value = serde_json::from_slice(&fs::read(folder.join("truth.json")).unwrap()).unwrap();
+        let told = report(&folder.join("zoo.cfg"), std::slice::from_ref(&folder));
+        let incidents = list(&told, "incidents");
+        let faults: Vec<_> = list(&truth, "faults").iter().filter(|fault| fault["ip"].is_string()).collect();
+        for fault in &faults {
+            let start = fault["start"].as_f64().unwrap();
+            let found = incidents.iter().filter(|incident| {
+                incident["root"] == root(fault["kind"].as_str().unwrap())
+                    && is_host(&incident["suspect"], fault["ip"].as_str().unwrap())
+                    && (seconds(&incident["start"]) - start).abs() <= 1.0
+            });
+            if found.count() != 1 {
+                wrong.push(format!("{name}: {} of {} at {start}", fault["kind"], fault["node"]));
+            }
+        }
+        if incidents.len() != faults.len() {
+            let all: Vec<_> = incidents.iter().map(|incident| incident["summary"].to_string()).collect();
+            wrong.push(format!("{name}: {} faults, told {all:#?}", faults.len()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The number that is held against what failed above ZooKeeper.
+#[test]
+fn a_lost_leader_is_an_outage_of_its_own_length() {
+    for (name, least_ms, most_ms) in [
+        ("rolling-restart", 500, 1_500),
+        ("election-idle-timeout", 22_000, 24_500),
+        ("live-freeze-disk-leader", 4_000, 5_500),
+    ] {
+        let folder = testdata().join("variety").join(name);
+        let told = report(&folder.join("zoo.cfg"), std::slice::from_ref(&folder));
+        let lost: Vec<_> =
+            list(&told, "outages").iter().filter(|outage| outage["kind"] == "no_leader").collect();
+        assert_eq!(lost.len(), 1, "{name}: {lost:#?}");
+        let took = lost[0]["duration_ms"].as_u64().unwrap();
+        assert!((least_ms..=most_ms).contains(&took), "{name}: {took} ms");
+    }
+}
+
+/// What is encrypted is not called seen.
+#[test]
+fn behind_tls_coverage_is_partial_and_says_why() {
+    let folder = testdata().join("variety/tls");
+    let told = report(&folder.join("zoo.cfg"), std::slice::from_ref(&folder));
+    assert_eq!(told["coverage"]["stalls"], "partial");
+    assert!(told["coverage"]["blind"].to_string().contains("TLS"), "{}", told["coverage"]);
+    let proven = list(&told, "incidents").iter().filter(|incident| incident["confidence"] == "proven");
+    assert!(proven.clone().all(|incident| incident["root"] == "network_cut"), "what was said is not known");
+}
