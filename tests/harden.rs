@@ -116,12 +116,20 @@ impl Watched {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
 
-    /// Its report, once it has ended.
+    /// Its last report, once it has ended.
     fn end(mut self, signal: &str) -> Value {
+        let reports = |lines: &[Value]| lines.iter().filter(|line| line["event"] == "report").count();
+        let before = reports(&self.lines.lock().unwrap());
         self.signal(signal);
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
-        self.until("report")["report"].clone()
+        let until = Instant::now() + PATIENCE;
+        while reports(&self.lines.lock().unwrap()) == before {
+            assert!(Instant::now() < until, "it ended without a report");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let lines = self.lines.lock().unwrap();
+        lines.iter().rfind(|line| line["event"] == "report").unwrap()["report"].clone()
     }
 }
 
@@ -574,6 +582,6 @@ fn a_link_that_pings_at_another_pace_falsifies_no_other() {
         report["links"].as_array().unwrap().iter().map(|link| link["tick_ms"].as_u64()).collect();
     assert_eq!(ticks.iter().filter(|tick| **tick == Some(2000)).count(), 4, "{ticks:?}");
     assert!(ticks.contains(&Some(20)), "{ticks:?}");
-    let text = String::from_utf8(replay(&[capture.to_str().unwrap()]).stdout).unwrap();
+    let text = String::from_utf8(replay(&["-v", capture.to_str().unwrap()]).stdout).unwrap();
     assert!(text.contains("tickTime of 20 ms"), "{text}");
 }
