@@ -15,10 +15,15 @@ use std::sync::Mutex;
 /// How far apart the same thing may be told to have begun, by who sees which part of it: a limit and a tick.
 const APART: f64 = 6.0;
 
+/// The captures of odd situations.
+fn odd() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/variety")
+}
+
 /// The folders with captures of several hosts.
 fn folders() -> Vec<PathBuf> {
     let inside = |path: PathBuf| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
-    let all = inside(testdata()).chain(inside(testdata().join("variety")));
+    let all = inside(testdata()).chain(inside(odd()));
     let mut paths: Vec<_> = all.filter(|path| path.join("truth.json").exists()).collect();
     paths.sort();
     paths

@@ -4,14 +4,19 @@
 
 mod common;
 
-use common::{list, report, testdata};
+use common::{list, report};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// The captures of odd situations.
+fn odd() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/variety")
+}
 
 fn folders() -> Vec<PathBuf> {
-    let mut paths: Vec<_> = fs::read_dir(testdata().join("variety"))
+    let mut paths: Vec<_> = fs::read_dir(odd())
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_dir())
@@ -77,7 +82,7 @@ fn a_lost_leader_is_an_outage_of_its_own_length() {
         ("election-idle-timeout", 22_000, 24_500),
         ("live-freeze-disk-leader", 4_000, 5_500),
     ] {
-        let folder = testdata().join("variety").join(name);
+        let folder = odd().join(name);
         let told = report(&folder.join("zoo.cfg"), std::slice::from_ref(&folder));
         let lost: Vec<_> =
             list(&told, "outages").iter().filter(|outage| outage["kind"] == "no_leader").collect();
@@ -90,7 +95,7 @@ fn a_lost_leader_is_an_outage_of_its_own_length() {
 /// What is encrypted is not called seen.
 #[test]
 fn behind_tls_coverage_is_partial_and_says_why() {
-    let folder = testdata().join("variety/tls");
+    let folder = odd().join("tls");
     let told = report(&folder.join("zoo.cfg"), std::slice::from_ref(&folder));
     assert_eq!(told["coverage"]["stalls"], "partial");
     assert!(told["coverage"]["blind"].to_string().contains("TLS"), "{}", told["coverage"]);

@@ -71,8 +71,9 @@ impl ClockCorrection {
             anchor: self.smooth().correct(self.anchor),
             offset: Span::from_nanos(self.offset.nanos().saturating_neg()),
             drift: 1.0 / (1.0 + self.drift) - 1.0,
+            // It lies anywhere in the time that the clock left out: in the middle, as far as is known.
             step: self.step.map(|step| Step {
-                at: self.correct(step.at),
+                at: self.smooth().correct(step.at).plus(step.by.over(2)),
                 by: Span::from_nanos(step.by.nanos().saturating_neg()),
             }),
         }
@@ -100,7 +101,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_is_corrected_from_then_on() {
         let second = |n: i64| START.plus(Span::from_millis(n * 1_000));
-        let step = Step { at: second(10), by: Span::from_millis(-4_500) };
+        let step = Step { at: second(10).plus(Span::from_millis(2_250)), by: Span::from_millis(-4_500) };
         let clock = ClockCorrection { anchor: START, step: Some(step), ..ClockCorrection::default() };
         assert_eq!(clock.correct(second(9)), second(9));
         assert_eq!(clock.correct(second(20)), second(20).plus(step.by));

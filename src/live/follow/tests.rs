@@ -300,7 +300,6 @@ fn what_waits_for_another_file_is_read_by_the_end() {
     folder.pass(20);
     folder.append("a", &frames(102..150));
     folder.pass(20);
-    assert!(folder.seen.len() < 50, "the other file may still hold earlier frames");
     let mut batch = Batch::new();
     folder.follower.finish(&mut batch);
     folder.seen.extend(batch.frames().map(|frame| frame.orig_len));
