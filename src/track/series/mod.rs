@@ -1,8 +1,8 @@
 //! Numbers over time, kept while the capture is read: only where they were asked for.
 //!
-//! A link has intervals of 100 ms. Where it would have more than [`MAX_INTERVALS`] of them, or more than
-//! [`MAX_CELLS`] cells in its histograms, two become one, so that its memory is bounded however long it lives.
-//! [`MAX_DETAILED`] links have their own intervals, all others share some. Intervals begin at multiples of their
+//! A link has intervals of 100 ms. Where it would have more than `MAX_INTERVALS` of them, or more than
+//! `MAX_CELLS` cells in its histograms, two become one, so that its memory is bounded however long it lives.
+//! `MAX_DETAILED` links have their own intervals, all others share some. Intervals begin at multiples of their
 //! width since 1970, so that those of all links can be set side by side.
 
 mod histogram;
