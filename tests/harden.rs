@@ -116,20 +116,12 @@ impl Watched {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
 
-    /// Its last report, once it has ended.
+    /// Its report, once it has ended.
     fn end(mut self, signal: &str) -> Value {
-        let reports = |lines: &[Value]| lines.iter().filter(|line| line["event"] == "report").count();
-        let before = reports(&self.lines.lock().unwrap());
         self.signal(signal);
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
-        let until = Instant::now() + PATIENCE;
-        while reports(&self.lines.lock().unwrap()) == before {
-            assert!(Instant::now() < until, "it ended without a report");
-            thread::sleep(Duration::from_millis(5));
-        }
-        let lines = self.lines.lock().unwrap();
-        lines.iter().rfind(|line| line["event"] == "report").unwrap()["report"].clone()
+        self.until("report")["report"].clone()
     }
 }
 
