@@ -131,7 +131,7 @@ fn what_cannot_be_used_is_said() {
     let path = frozen().join("zoo.cfg").display().to_string();
     let (code, _, err) = run(&["--log", &format!("zk77={path}")]);
     assert_eq!(code, 2);
-    assert!(err.contains("no server of that name"), "{err}");
+    assert!(err.contains("no server is called zk77"), "{err}");
     let (code, out, err) = run(&["-v", "--log", &path]);
     assert_eq!(code, 0);
     assert!(err.contains("no line with a time"), "{err}");

@@ -3,7 +3,7 @@
 //! Writers buffer frames for a moment, so a frame is passed on only when no other file can still deliver an
 //! earlier one. A file that has not grown for [`PATIENCE`] delays nothing.
 
-use super::{Active, PassedOver};
+use super::Active;
 use crate::capture::Batch;
 use crate::time::{Span, Timestamp};
 
@@ -59,11 +59,6 @@ impl Waiting {
 /// Passes on the frames that no file can precede any more; frames before `from` are dropped and counted.
 pub(super) fn pour(active: &mut [Active], now: Timestamp, out: &mut Batch) {
     let limit = if active.len() > 1 { limit(active, now) } else { Timestamp::MAX };
-    pour_until(active, limit, out);
-}
-
-/// Passes on the frames up to a time.
-pub(super) fn pour_until(active: &mut [Active], limit: Timestamp, out: &mut Batch) {
     loop {
         let next = active
             .iter_mut()
@@ -76,12 +71,9 @@ pub(super) fn pour_until(active: &mut [Active], limit: Timestamp, out: &mut Batc
         {
             out.add(&frame);
         } else {
-            let PassedOver { frames, first, last } = &mut file.passed_over;
-            *frames = frames.saturating_add(1);
-            *first = Some(first.map_or(at, |first| first.min(at)));
-            *last = (*last).max(Some(at));
+            file.passed_over = file.passed_over.saturating_add(1);
         }
-        waiting.next = waiting.next.saturating_add(1);
+        waiting.next += 1;
     }
     active.iter_mut().for_each(|file| file.waiting.tidy());
 }
