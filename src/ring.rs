@@ -70,6 +70,7 @@ impl<T> Drainer<T> {
     }
 
     /// Whether a full piece is there without waiting.
+    #[cfg(any(test, feature = "cli"))]
     pub(crate) fn is_ahead(&self) -> bool {
         !self.full.is_empty()
     }
