@@ -2,7 +2,7 @@
 //!
 //! A stall is a wait longer than a deadline that ZooKeeper keeps, with all waits that are the same event.
 
-use super::link_index::LinkIndex;
+use super::link_index::{LinkIndex, LinkLife};
 use super::link_stall::{LinkStall, gather, limit, of_link};
 use super::surroundings::Surroundings;
 use super::{cause, context};
@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::findings::{Deadline, Election, NearMiss, Outcome, Settings, Stall};
 use crate::time::{Span, Timestamp};
 use crate::track::link::LinkTrack;
-use crate::track::wait::Ended;
+use crate::track::wait::{Ended, Wait};
 
 /// Near misses that are listed.
 const MAX_NEAR_MISSES: usize = 100;
@@ -29,6 +29,7 @@ pub(super) fn stalls(
     let excess = waiting.len().saturating_sub(MAX_LINK_STALLS);
     waiting.drain(..excess);
     let index = LinkIndex::new(if waiting.is_empty() { &[] } else { around.links });
+    waiting.retain(|stall| !is_unfinished(stall, &index));
     let mut stalls = Vec::new();
     while !waiting.is_empty() {
         let first = waiting.remove(0);
@@ -37,6 +38,17 @@ pub(super) fn stalls(
     }
     number(&mut stalls);
     (stalls, excess as u64)
+}
+
+/// Whether a link was given up out of sight while its learner was being brought up to date: the learner came back
+/// on another link, and how long it had waited on this one is not known.
+fn is_unfinished(stall: &LinkStall<'_>, index: &LinkIndex<'_>) -> bool {
+    let is_open = |wait: &&Wait| wait.deadline == Deadline::Init && wait.ended == Ended::CaptureEnd;
+    let link = stall.link;
+    let is_later = |life: &LinkLife<'_>| {
+        life.learner == link.opened.learner.address && life.id > link.id && life.opened > stall.start
+    };
+    stall.waits.iter().all(is_open) && index.of(link.opened.leader.address).iter().any(is_later)
 }
 
 /// Puts stalls in order of their starts, and numbers them.

@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test fails by panicking")]
 
 use super::Analyzer;
-use crate::dissect::{Direction, Event, Observer, SegmentSeen};
+use crate::dissect::{Direction, Event, LinkOpened, Observer, SegmentSeen};
 use crate::frame::FrameRef;
 use crate::proto::PacketType;
-use crate::stream::{Closing, Fate};
+use crate::stream::{Closing, Fate, Slot};
 use crate::testkit::event::{LEADER, at, close, open, packet};
 use crate::testkit::segment::{endpoint, segment};
 use crate::track::{CLOSED_AT_ONCE, MAX_CLOSED_LINKS, TrackerOptions};
@@ -36,6 +36,28 @@ fn what_is_not_watched_any_more_ends_then() {
     let report = analyzer.finish(&[Some(at(600_000))]);
     let links: Vec<_> = report.stalls.iter().flat_map(|stall| stall.links.clone()).collect();
     assert!(!links.contains(&1), "{:?}", report.stalls);
+}
+
+#[test]
+fn a_learner_that_came_back_out_of_sight_was_not_too_slow_to_synchronize() {
+    let joins = |analyzer: &mut Analyzer, number: u32, learner: u32, millis: u32| {
+        let opened = LinkOpened {
+            leader: LEADER,
+            learner: endpoint(learner, 40_000 + number as u16),
+            at: at(millis),
+            frame: FrameRef::default(),
+            picked_up: false,
+        };
+        analyzer.event(Event::LinkOpened(Slot(number), &opened));
+        packet(analyzer, Slot(number), Direction::ToLeader, PacketType::FollowerInfo, 1, millis);
+    };
+    let stalls = |second: u32| {
+        let mut analyzer = Analyzer::new(TrackerOptions::default());
+        joins(&mut analyzer, 1, 1, 0);
+        joins(&mut analyzer, 2, second, 60_000);
+        analyzer.finish(&[Some(at(61_000))]).stalls.len()
+    };
+    assert_eq!((stalls(2), stalls(1)), (1, 0));
 }
 
 /// A link on which the leader hears nothing for 30 s, that begins so late.
