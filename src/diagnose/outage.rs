@@ -125,7 +125,9 @@ fn no_leader(quiet: &Quiet, report: &Report) -> Option<Outage> {
         end: back,
         duration_ms: back.unwrap_or(quiet.to).since(start).millis(),
         incident: None,
-        is_certain: is_in_sight(quiet, report),
+        // The old leader's last COMMIT, and the new one's first.
+        is_certain: is_in_sight(quiet.from, quiet.epoch_before, report)
+            && (is_open || is_in_sight(quiet.to, quiet.epoch_after, report)),
     })
 }
 
@@ -155,7 +157,7 @@ fn no_commit(quiet: &Quiet, report: &Report, end: Timestamp) -> Option<Outage> {
     // What one follower does not hear may be said to all others.
     let is_heard =
         quiet.leader_heard.is_some_and(|heard| heard.since(start) >= Span::from_nanos(tick.nanos() / 2));
-    let is_certain = is_in_sight(quiet, report);
+    let is_certain = is_in_sight(quiet.from, quiet.epoch_before, report);
     if !is_heard && !is_certain {
         return None;
     }
@@ -171,12 +173,12 @@ fn no_commit(quiet: &Quiet, report: &Report, end: Timestamp) -> Option<Outage> {
     })
 }
 
-/// Whether a COMMIT could not have gone by unseen when it began: the leader's own capture shows all its links; or so
-/// many of its followers' links are in sight that the others make no quorum.
-fn is_in_sight(quiet: &Quiet, report: &Report) -> bool {
+/// Whether a COMMIT of an epoch could not have gone by unseen at a time: the leader's own capture shows all its links;
+/// or so many of its followers' links are in sight that the others make no quorum.
+fn is_in_sight(at: Timestamp, epoch: Option<u32>, report: &Report) -> bool {
     let then = report.links.iter().filter(|link| {
-        let is_open = link.closed.is_none_or(|closed| closed.at >= quiet.from);
-        link.opened <= quiet.from && is_open && (link.epoch.is_none() || link.epoch == quiet.epoch_before)
+        let is_open = link.closed.is_none_or(|closed| closed.at >= at);
+        link.opened <= at && is_open && (link.epoch.is_none() || link.epoch == epoch)
     });
     let mut learners: BTreeSet<Address> = BTreeSet::new();
     for link in then {
@@ -282,6 +284,31 @@ mod tests {
     fn an_epoch_that_changed_out_of_sight_is_none() {
         let change = Quiet { epoch_after: Some(2), ..quiet(1_000, 70_000) };
         assert_eq!(outages(&[change], &report(), at(99_000)), []);
+    }
+
+    #[test]
+    fn an_outage_is_certain_only_where_its_end_was_in_sight_too() {
+        let link = |id: u8, epoch: u32, leader: u32, from: i64, seen_from: u32| crate::findings::Link {
+            id: u32::from(id),
+            epoch: Some(epoch),
+            leader: crate::testkit::segment::endpoint(leader, 2_888),
+            learner: crate::testkit::segment::endpoint(9, 40_000 + u16::from(id)),
+            opened: at(from),
+            seen_from: vec![crate::testkit::segment::endpoint(seen_from, 0).address],
+            ..crate::findings::sample::report().links.remove(0)
+        };
+        let is_certain = |new_seen_from: u32| {
+            let mut old = link(1, 1, 200, 0, 200);
+            old.closed = None;
+            let mut new = link(2, 2, 201, 6_500, new_seen_from);
+            new.closed = None;
+            let report =
+                Report { elections: vec![election(6_000, Some(2))], links: vec![old, new], ..report() };
+            let change = Quiet { epoch_after: Some(2), waits_since: Some(at(900)), ..quiet(1_000, 7_000) };
+            outages(&[change], &report, at(9_000)).first().map(|outage| outage.is_certain)
+        };
+        // From the new leader's host, and from a follower's of three servers or more that knows no others.
+        assert_eq!((is_certain(201), is_certain(9)), (Some(true), Some(false)));
     }
 
     #[test]

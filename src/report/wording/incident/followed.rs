@@ -137,6 +137,8 @@ impl IncidentWords<'_> {
         let last = gave_up.iter().map(|one| one.at).filter(|at| *at <= until).max();
         let from = last.unwrap_or(incident.start).min(until);
         let later = clock::between(from, until);
+        // Where no link of the new epoch was in sight then, its end was heard of later than it was.
+        let later = if election.epoch.is_none() { format!("at most {later}") } else { later };
         let winner = address(election);
         let name = winner
             .map(|host| self.name(host))
