@@ -144,6 +144,10 @@ fn blind(report: &Report, window: (Option<Timestamp>, Option<Timestamp>), unseen
         blind.push(Blind::Bystander { unseen });
     }
     blind.extend(dropped(report));
+    let files = report.input.files.iter().filter(|file| file.problem.is_some()).count() as u64;
+    if files > 0 {
+        blind.push(Blind::EndsEarly { files });
+    }
     blind
 }
 
@@ -190,6 +194,24 @@ mod tests {
         let found = coverage(&report, (late, None));
         assert_eq!(found.stalls, StallCoverage::None);
         assert!(found.blind.contains(&Blind::WindowOutside));
+    }
+
+    #[test]
+    fn a_file_that_was_not_read_to_its_end_is_no_all_clear() {
+        let mut report = sample::report();
+        for file in &mut report.input.files {
+            file.problem = None;
+        }
+        assert!(!coverage(&report, (None, None)).blind.iter().any(is_early));
+        if let Some(file) = report.input.files.first_mut() {
+            file.problem = Some("the gzip data end early".to_owned());
+        }
+        let found = coverage(&report, (None, None));
+        assert!(found.blind.iter().any(is_early) && found.stalls != StallCoverage::Full, "{found:?}");
+    }
+
+    fn is_early(blind: &Blind) -> bool {
+        *blind == Blind::EndsEarly { files: 1 }
     }
 
     #[test]

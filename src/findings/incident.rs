@@ -269,6 +269,11 @@ pub enum Blind {
         /// Frames that the capturing reported as dropped; `None` where only missing bytes show it.
         frames: Option<u64>,
     },
+    /// Files whose reading stopped before their ends.
+    EndsEarly {
+        /// How many.
+        files: u64,
+    },
     /// Frames inside tunnels that were not opened.
     Tunnels {
         /// How many.

@@ -169,6 +169,9 @@ fn quiet(page: &mut Page<'_>) {
     if reach != StallCoverage::Full {
         let mut not_seen = wording::not_seen(coverage, &page.names, page.clock());
         not_seen.extend(tls.as_ref().map(wording::blind));
+        if not_seen.is_empty() {
+            not_seen.push(wording::OTHER_LINKS.to_owned());
+        }
         line.push_str(&format!(" {}.", escape::text(&not_seen.join("; "))));
     }
     if reach != StallCoverage::None {

@@ -27,10 +27,9 @@ pub fn seen(coverage: &Coverage, clock: &WallClock) -> String {
         parts.push(format!("{} to {} {zone}", clock.second(from), clock.second_beside(to, from)));
     }
     let is_whole = coverage.gaps.is_empty()
-        && !coverage
-            .blind
-            .iter()
-            .any(|blind| matches!(blind, Blind::Dropped { .. } | Blind::OneDirection { .. }));
+        && !coverage.blind.iter().any(|blind| {
+            matches!(blind, Blind::Dropped { .. } | Blind::OneDirection { .. } | Blind::EndsEarly { .. })
+        });
     if is_whole && coverage.from.is_some() {
         parts.push("nothing lost by the captures".to_owned());
     }
@@ -45,6 +44,9 @@ pub fn not_seen(coverage: &Coverage, names: &Names, clock: &WallClock) -> Vec<St
     let more = more.map(|more| format!("the captures have {more} more gaps"));
     coverage.blind.iter().map(blind).chain(gaps).chain(more).collect()
 }
+
+/// What is not known where nothing else is named.
+pub const OTHER_LINKS: &str = "whether there were other links does not show";
 
 /// How far "no stall" reaches, as the beginning of a sentence.
 #[must_use]
@@ -91,6 +93,8 @@ pub fn blind(blind: &Blind) -> String {
             format!("the captures themselves dropped {}", number::count(frames, "frame", "frames"))
         }
         Blind::Dropped { frames: None } => "frames are missing from the captures".to_owned(),
+        Blind::EndsEarly { files: 1 } => "a capture could not be read to its end".to_owned(),
+        Blind::EndsEarly { files } => format!("{files} captures could not be read to their ends"),
         Blind::Tunnels { frames } => format!(
             "{} inside tunnels that were not opened",
             number::count(frames, "frame is", "frames are")

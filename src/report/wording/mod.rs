@@ -12,7 +12,7 @@ pub mod number;
 mod terms;
 mod violation;
 
-pub use coverage::{blind, no_stall, not_seen, seen};
+pub use coverage::{OTHER_LINKS, blind, no_stall, not_seen, seen};
 pub use evidence::shows;
 pub use incident::IncidentWords;
 pub use log::log_says;
