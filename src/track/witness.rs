@@ -179,8 +179,6 @@ pub struct Channel {
     pub slots: VecDeque<Slot>,
     /// When the last segment with payload came, each way, in nanoseconds.
     last: [i64; 2],
-    /// When its last slot begins, in nanoseconds; the end of time while it has none.
-    slot_begins: i64,
 }
 
 /// How an election connection, or an attempt to connect, ended.
@@ -274,7 +272,8 @@ impl Witness {
             }
         };
         let is_late = segment.len > 0 && self.is_late(index, segment);
-        let Some((way, part)) = self.way(index, segment) else { return };
+        let Some(way) = self.way(index, segment) else { return };
+        let part = part_of(segment.at);
         way.last = part;
         if seen.new_bytes > 0 {
             if way.fresh == 0 {
@@ -348,7 +347,8 @@ impl Witness {
             self.mark(segment.at);
         }
         let is_late = self.is_late(index, segment);
-        let Some((way, part)) = self.way(index, segment) else { return };
+        let Some(way) = self.way(index, segment) else { return };
+        let part = part_of(segment.at);
         way.last = part;
         if new {
             if way.fresh == 0 {
@@ -436,7 +436,6 @@ impl Witness {
             file: segment.frame.file,
             slots: VecDeque::new(),
             last: [i64::MIN; 2],
-            slot_begins: i64::MAX,
         });
         Some(index)
     }
@@ -451,20 +450,21 @@ impl Witness {
         now.saturating_sub(std::mem::replace(last, now)) >= PROBE_NANOS
     }
 
-    /// The counts of a segment's time and direction, to add to, and when in its slot it came.
+    /// The counts of a segment's time and direction, to add to.
     #[inline]
-    fn way(&mut self, index: u32, segment: &Segment<'_>) -> Option<(&mut Way, u32)> {
-        let channel = self.channels.get(index as usize)?;
-        // Nearly all segments fall into the slot of the one before.
-        let part = u32::try_from(segment.at.nanos().saturating_sub(channel.slot_begins))
-            .ok()
-            .filter(|part| i64::from(*part) < SLOT_NANOS);
-        let Some(part) = part else {
-            return self.other_way(index, number(segment.at), segment).map(|way| (way, part_of(segment.at)));
-        };
+    fn way(&mut self, index: u32, segment: &Segment<'_>) -> Option<&mut Way> {
+        let number = number(segment.at);
+        let is_last = self
+            .channels
+            .get(index as usize)
+            .and_then(|channel| channel.slots.back())
+            .is_some_and(|slot| slot.number == number);
+        if !is_last {
+            return self.other_way(index, number, segment);
+        }
         let channel = self.channels.get_mut(index as usize)?;
         let side = usize::from(segment.src.address != channel.low);
-        Some((channel.slots.back_mut()?.ways.get_mut(side)?, part))
+        channel.slots.back_mut()?.ways.get_mut(side)
     }
 
     #[cold]
@@ -487,7 +487,6 @@ impl Witness {
             }
             Some(last) if last.number == number => channel.slots.len() - 1,
             _ => {
-                channel.slot_begins = number.saturating_mul(SLOT_NANOS);
                 channel.slots.push_back(Slot { number, ways: [Way::default(); 2] });
                 self.slots += 1;
                 channel.slots.len() - 1
@@ -521,10 +520,6 @@ impl Witness {
     }
 
     fn count(&mut self) {
-        for channel in &mut self.channels {
-            let last = channel.slots.back().map(|slot| slot.number.saturating_mul(SLOT_NANOS));
-            channel.slot_begins = last.unwrap_or(i64::MAX);
-        }
         self.slots = self.channels.iter().map(|channel| channel.slots.len()).sum();
     }
 }
