@@ -24,6 +24,22 @@ pub enum LinkType {
     LinuxSll,
     /// Linux cooked capture, version 2 (276).
     LinuxSll2,
+    /// PPP, with or without HDLC's address and control bytes (9, 50).
+    Ppp,
+    /// A PPPoE session without Ethernet before it (51).
+    PppEther,
+    /// PPP behind a byte that says in which direction (204).
+    PppWithDirection,
+    /// Cisco's HDLC (104).
+    CiscoHdlc,
+    /// Netfilter's log: attributes, one of which is an IP packet (239).
+    Nflog,
+    /// IP over `InfiniBand` (242).
+    IpOverInfiniBand,
+    /// Ethernet behind a header of Hilscher's netANALYZER (240).
+    Netanalyzer,
+    /// The same, with the preamble (241).
+    NetanalyzerTransparent,
     /// Any other number.
     Other(u32),
 }
@@ -36,7 +52,15 @@ impl LinkType {
             0 | 108 => Self::Loopback,
             1 => Self::Ethernet,
             12 | 14 | 101 | 228 | 229 => Self::RawIp,
+            9 | 50 => Self::Ppp,
+            51 => Self::PppEther,
+            104 => Self::CiscoHdlc,
             113 => Self::LinuxSll,
+            204 => Self::PppWithDirection,
+            239 => Self::Nflog,
+            240 => Self::Netanalyzer,
+            241 => Self::NetanalyzerTransparent,
+            242 => Self::IpOverInfiniBand,
             276 => Self::LinuxSll2,
             other => Self::Other(other),
         }
@@ -51,6 +75,14 @@ impl LinkType {
             Self::RawIp => 101,
             Self::LinuxSll => 113,
             Self::LinuxSll2 => 276,
+            Self::Ppp => 9,
+            Self::PppEther => 51,
+            Self::PppWithDirection => 204,
+            Self::CiscoHdlc => 104,
+            Self::Nflog => 239,
+            Self::IpOverInfiniBand => 242,
+            Self::Netanalyzer => 240,
+            Self::NetanalyzerTransparent => 241,
             Self::Other(other) => other,
         }
     }
@@ -64,6 +96,14 @@ impl LinkType {
             Self::Loopback => "null",
             Self::LinuxSll => "linux_sll",
             Self::LinuxSll2 => "linux_sll2",
+            Self::Ppp => "ppp",
+            Self::PppEther => "ppp_ether",
+            Self::PppWithDirection => "ppp_with_dir",
+            Self::CiscoHdlc => "c_hdlc",
+            Self::Nflog => "nflog",
+            Self::IpOverInfiniBand => "ipoib",
+            Self::Netanalyzer => "netanalyzer",
+            Self::NetanalyzerTransparent => "netanalyzer_transparent",
             Self::Other(_) => "other",
         }
     }

@@ -33,6 +33,8 @@ pub struct Span(i64);
 impl Timestamp {
     /// The earliest representable time.
     pub const MIN: Self = Self(i64::MIN);
+    /// No time: the capture does not say when it saw the frame.
+    pub const UNKNOWN: Self = Self::MIN;
     /// The latest representable time.
     pub const MAX: Self = Self(i64::MAX);
 

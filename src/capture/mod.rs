@@ -8,6 +8,7 @@
 mod ahead;
 mod batch;
 mod clock;
+mod order;
 mod reader;
 mod replay;
 mod rotation;
@@ -32,6 +33,12 @@ pub enum Compression {
     Gzip,
     /// Zstandard, of one or more frames.
     Zstd,
+    /// xz, of one or more streams.
+    Xz,
+    /// bzip2, of one or more streams.
+    Bzip2,
+    /// LZ4, of one or more frames.
+    Lz4,
 }
 
 impl Compression {
@@ -42,6 +49,9 @@ impl Compression {
             Self::None => "none",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
+            Self::Xz => "xz",
+            Self::Bzip2 => "bzip2",
+            Self::Lz4 => "lz4",
         }
     }
 }
@@ -69,6 +79,10 @@ pub struct FileInfo {
     pub wire_bytes: u64,
     /// Frames cut by the snaplen.
     pub cut_frames: u64,
+    /// Frames that the capturing host dropped, where the file says so.
+    pub dropped: Option<u64>,
+    /// Frames that came up to a second too late in the file, and were put in their place.
+    pub reordered_frames: u64,
     /// The first frame's time.
     pub first: Option<Timestamp>,
     /// The last frame's time.
@@ -91,6 +105,9 @@ pub(crate) fn unpacked(file: std::fs::File) -> std::io::Result<(Box<dyn std::io:
 }
 
 /// The content of a file that is held in memory.
+#[cfg(feature = "fuzzing")]
+pub(crate) use order::order_times;
+
 #[cfg(any(test, feature = "fuzzing"))]
 #[derive(Debug)]
 pub(crate) struct FileRead {

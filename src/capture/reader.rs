@@ -1,13 +1,16 @@
 //! One open file: decompressed, decoded, counted.
 
 use std::io::{self, Read};
+use std::mem;
 
 use super::FileInfo;
 use super::batch::{Batch, Entry};
 use super::clock::ClockCorrection;
+use super::order::Order;
 use super::unpack::Unpacker;
 use super::unreadable;
 use crate::pcapfile::{Decoder, Progress};
+use crate::time::Timestamp;
 
 /// A buffer with less space than this is full: reading a few more bytes is not worth a call.
 const MIN_READ_BYTES: usize = 16 * 1024;
@@ -28,6 +31,8 @@ pub(super) struct Reader {
     tail: Vec<u8>,
     /// Whether to deliver the available frames instead of waiting for more, as for a pipe.
     eager: bool,
+    /// What puts frames in order of time.
+    order: Order,
 }
 
 /// Why reading stopped.
@@ -50,12 +55,42 @@ impl Reader {
                 None
             }
         };
-        Self { info, file: 0, clock: None, source, decoder: None, tail: Vec::new(), eager }
+        Self {
+            info,
+            file: 0,
+            clock: None,
+            source,
+            decoder: None,
+            tail: Vec::new(),
+            eager,
+            order: Order::default(),
+        }
     }
 
-    /// Clears the batch and fills it with the file's next frames, about `target` bytes of them. False at the
-    /// end of what can be read.
+    /// Fills a batch, cleared before, with this file's next frames in order of time: about `target` bytes of them.
+    /// False at the end of what can be read.
     pub(super) fn fill(&mut self, batch: &mut Batch, target: usize) -> bool {
+        let mut order = mem::take(&mut self.order);
+        let is_more = if self.eager {
+            let is_more = self.fill_as_written(batch, target);
+            order.sort(batch);
+            is_more
+        } else {
+            order.fill(batch, |batch| {
+                self.fill_as_written(batch, target);
+            })
+        };
+        self.info.reordered_frames = order.reordered;
+        self.order = order;
+        let mut times =
+            batch.entries.iter().map(|entry| entry.head.at).filter(|at| *at != Timestamp::UNKNOWN);
+        self.info.first = self.info.first.or(times.next());
+        self.info.last = times.next_back().or(self.info.first).max(self.info.last);
+        is_more
+    }
+
+    /// The same in the order of the file.
+    fn fill_as_written(&mut self, batch: &mut Batch, target: usize) -> bool {
         batch.clear();
         let Some(mut source) = self.source.take() else { return false };
         batch.append(&self.tail);
@@ -82,7 +117,10 @@ impl Reader {
     fn read(&mut self, source: &mut Unpacker, batch: &mut Batch, used: &mut usize) -> Result<(), Stop> {
         loop {
             let read = match source.read(batch.bytes.get_mut(batch.filled..).unwrap_or_default()) {
-                Ok(0) => return Err(Stop::End),
+                Ok(0) => {
+                    self.last_look(batch, used)?;
+                    return Err(Stop::End);
+                }
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Stop::Problem(error.to_string())),
@@ -108,7 +146,20 @@ impl Reader {
         }
     }
 
-    /// Decodes the bytes from `used` on; nothing while there are too few to recognize the format.
+    /// Decodes the file's last bytes once more, where it makes a difference that they are the last.
+    fn last_look(&mut self, batch: &mut Batch, used: &mut usize) -> Result<(), Stop> {
+        if self.decoder.as_mut().is_some_and(Decoder::end_of_file)
+            && let Some(progress) = self.decode(batch, *used)?
+        {
+            *used += progress.used;
+            if let Some(problem) = progress.problem {
+                return Err(Stop::Problem(problem.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the frames in the bytes from `used` on; nothing where it is too early to tell the format.
     fn decode(&mut self, batch: &mut Batch, used: usize) -> Result<Option<Progress>, Stop> {
         let bytes = batch.bytes.get(used..batch.filled).unwrap_or_default();
         let decoder = match &mut self.decoder {
@@ -129,7 +180,9 @@ impl Reader {
         let base = u32::try_from(used).unwrap_or(u32::MAX);
         let progress = decoder.decode(bytes, &mut |mut head| {
             head.start = head.start.saturating_add(base);
-            if let Some(clock) = &clock {
+            if let Some(clock) = &clock
+                && head.at != Timestamp::UNKNOWN
+            {
                 head.at = clock.correct(head.at);
             }
             captured_bytes += u64::from(head.len);
@@ -141,10 +194,6 @@ impl Reader {
         self.info.captured_bytes += captured_bytes;
         self.info.wire_bytes += wire_bytes;
         self.info.cut_frames += cut_frames;
-        if let Some(entry) = entries.get(before) {
-            self.info.first.get_or_insert(entry.head.at);
-        }
-        self.info.last = entries.last().map(|entry| entry.head.at).or(self.info.last);
         Ok(Some(progress))
     }
 
@@ -155,6 +204,7 @@ impl Reader {
             self.info.link_type = description.link_type;
             self.info.snaplen = description.snaplen;
             self.info.nanos = description.nanos;
+            self.info.dropped = description.dropped;
         }
     }
 

@@ -16,6 +16,7 @@ use super::rotation::{Entry, Open, Rotation, Waiting};
 use super::unpack::Unpacker;
 use super::{Compression, FileInfo};
 use crate::frame::Frame;
+use crate::time::Timestamp;
 
 /// The most files open at once. With 64 KiB of frames and about 100 KiB of decompressor each, they stay
 /// within 32 MiB; the rotation of one host needs two.
@@ -126,6 +127,7 @@ impl Replay {
                         captured_bytes: 0,
                         wire_bytes: 0,
                         cut_frames: 0,
+                        reordered_frames: 0,
                         last: None,
                         ..info
                     });
@@ -321,7 +323,9 @@ impl Candidate {
             })
         };
         let entry = Entry::Shut(Box::new(open));
-        Some(Waiting { first: info.first?, file, entry, is_packed, late: false, clock: None })
+        // One whose frames have no times has its turn like any other.
+        let first = info.first.or((info.frames > 0).then_some(Timestamp::UNKNOWN))?;
+        Some(Waiting { first, file, entry, is_packed, late: false, clock: None })
     }
 }
 

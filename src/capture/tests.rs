@@ -90,6 +90,51 @@ fn one(bytes: &[u8]) -> (u64, Option<String>) {
     }
 }
 
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(1)).unwrap();
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+fn lz4(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+#[test]
+fn every_packing_is_read_in_parts_and_as_far_as_it_goes() {
+    let frames: Vec<_> = (0..30_000).map(|at| at * 1_000).collect();
+    let plain = nanos_file(&frames);
+    for pack in [gzip, zstd, xz, bzip2, lz4] {
+        let parts: Vec<u8> = plain.chunks(250_000).flat_map(pack).collect();
+        let read = read_bytes(parts.clone(), 40_000);
+        assert_eq!((read.frames.len(), read.info.problem), (30_000, None));
+        let read = read_bytes(parts[..parts.len() - 9].to_vec(), 40_000);
+        assert!(read.info.problem.is_some());
+        assert!(read.frames.len() > 10_000, "{:?}", read.info);
+    }
+}
+
+#[test]
+fn what_has_to_be_unpacked_first_is_named_with_the_command_for_it() {
+    let mut tar = vec![0; 1_024];
+    tar[..6].copy_from_slice(b"a.pcap");
+    tar[257..262].copy_from_slice(b"ustar");
+    let zip = [&b"PK\x03\x04"[..], &[7; 600]].concat();
+    let cases = [(tar.clone(), "tar -xf FILE"), (gzip(&tar), "tar -xf FILE"), (zip, "unzip FILE")];
+    for (bytes, command) in cases {
+        let problem = read_bytes(bytes, 4_096).info.problem.unwrap();
+        assert!(problem.contains(command), "{problem}");
+    }
+}
+
 #[test]
 fn replay_can_go_to_another_thread() {
     fn assert_send<T: Send>() {}
@@ -111,6 +156,9 @@ fn every_format_order_and_packing_is_read() {
                 (Compression::None, plain.clone()),
                 (Compression::Gzip, gzip(&plain)),
                 (Compression::Zstd, zstd(&plain)),
+                (Compression::Xz, xz(&plain)),
+                (Compression::Bzip2, bzip2(&plain)),
+                (Compression::Lz4, lz4(&plain)),
             ] {
                 let folder = folder(&[("one", &bytes)]);
                 let mut replay = open(&folder, &ReplayOptions::default()).unwrap();
@@ -128,6 +176,8 @@ fn every_format_order_and_packing_is_read() {
                     captured_bytes: 9,
                     wire_bytes: 180,
                     cut_frames: 3,
+                    dropped: None,
+                    reordered_frames: 0,
                     first: Some(Timestamp::from_nanos(1_000)),
                     last: Some(Timestamp::from_nanos(3_000)),
                     problem: None,
@@ -283,11 +333,24 @@ fn files_that_overlap_are_merged() {
 }
 
 #[test]
-fn frames_keep_their_files_order_where_time_steps_back() {
+fn frames_keep_their_files_order_where_the_clock_steps_back() {
+    const SECOND: i64 = 1_000_000_000;
+    let files = [nanos_file(&[10, 4 * SECOND, 30, 5 * SECOND]), nanos_file(&[35, 4 * SECOND + 5])];
+    let folder = folder(&[("a", &files[0]), ("b", &files[1])]);
+    let mut replay = open(&folder, &ReplayOptions::default()).unwrap();
+    let expected = [10, 35, 4 * SECOND, 30, 4 * SECOND + 5, 5 * SECOND];
+    assert_eq!(times(&mut replay), expected);
+    assert!(replay.files().iter().all(|file| file.reordered_frames == 0));
+}
+
+#[test]
+fn frames_that_are_late_in_their_file_come_in_order_and_are_counted() {
     let files = [nanos_file(&[10, 40, 30, 50]), nanos_file(&[35, 45])];
     let folder = folder(&[("a", &files[0]), ("b", &files[1])]);
     let mut replay = open(&folder, &ReplayOptions::default()).unwrap();
-    assert_eq!(times(&mut replay), [10, 35, 40, 30, 45, 50]);
+    assert_eq!(times(&mut replay), [10, 30, 35, 40, 45, 50]);
+    let late: Vec<_> = replay.files().iter().map(|file| file.reordered_frames).collect();
+    assert_eq!(late, [1, 0]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ const fn kind(signature: &'static [u8], name: &'static str, advice: &'static str
 
 const CONVERT: &str = "convert it with Wireshark's 'editcap -F pcap FILE OUT.pcap'";
 
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 11] = [
     kind(b"\xfd7zXZ\0", "packed by xz", "unpack it with 'xz -dk FILE'"),
     kind(b"BZh", "packed by bzip2", "unpack it with 'bzip2 -dk FILE'"),
     kind(b"\x04\x22\x4d\x18", "packed by lz4", "unpack it with 'lz4 -d FILE'"),
@@ -33,7 +33,6 @@ const KINDS: [Kind; 12] = [
     kind(b"PK\x03\x04", "a zip archive", "unpack it with 'unzip FILE'"),
     kind(b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it with '7z x FILE'"),
     Kind { at: 257, signature: b"ustar", name: "a tar archive", advice: "unpack it with 'tar -xf FILE'" },
-    kind(b"snoop\0\0\0", "a snoop capture", CONVERT),
     kind(b"GMBU", "a Network Monitor capture", CONVERT),
     kind(b"RTSS", "a Network Monitor capture", CONVERT),
     kind(b"TRSNIFF data", "a Sniffer capture", CONVERT),
@@ -52,7 +51,8 @@ pub(crate) fn reason(start: &[u8]) -> String {
         return "not a capture file but text: 'tcpdump -w FILE' writes a capture, and --log takes a server's log"
             .to_owned();
     }
-    "not a capture file: pcap and pcapng are read, plain or packed; 'file FILE' says what this is".to_owned()
+    "not a capture file: pcap, pcapng and snoop are read, plain or packed; 'file FILE' says what this is"
+        .to_owned()
 }
 
 /// Whether it begins with a record of ERF, which has no signature: a time, a type and a length that make sense.

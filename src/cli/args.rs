@@ -125,8 +125,8 @@ pub(super) struct LimitArgs {
 pub(super) struct InputArgs {
     /// Captures: files, directories (every capture directly in them), or - for standard input.
     ///
-    /// pcap and pcapng, plain, gzip or zstd, told by their content. Files are put in order by their
-    /// times; files of several hosts or interfaces are merged.
+    /// pcap, pcapng and snoop, plain or packed (gzip, zstd, xz, bzip2, lz4), told by their content. Files
+    /// are put in order by their times; files of several hosts or interfaces are merged.
     #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 

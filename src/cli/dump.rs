@@ -43,7 +43,7 @@ pub(super) fn run(args: &DumpArgs) -> Result<ExitStatus, Failure> {
     let stdout = io::stdout();
     let is_quiet = !stdout.is_terminal();
     let dump = Dump::new(BufWriter::new(stdout.lock()), options);
-    let passed = FrameCounts::new(asked.selection.to);
+    let passed = FrameCounts::of_any_time(asked.selection.to);
     pass(replay, asked.dissector(&args.input, hosts), dump, passed, is_quiet)?;
     Ok(ExitStatus::Done)
 }

@@ -4,9 +4,9 @@
 
 use crate::capture::{Batch, FileInfo, Replay};
 use crate::dissect::{Dissector, Observer};
-use crate::findings::Input;
+use crate::findings::{HeadersCut, Input};
 use crate::frame::Frame;
-use crate::packet::{self, IgnoreReason};
+use crate::packet::{self, IgnoreReason, Tunnels};
 use crate::ring::{Drainer, ring};
 use crate::time::Timestamp;
 use std::thread::{self, JoinHandle};
@@ -63,6 +63,7 @@ impl ReaderThread {
 #[derive(Debug)]
 pub(super) struct FrameCounts {
     ignored: [u64; IgnoreReason::COUNT],
+    tunnels: Tunnels,
     /// Time of the first.
     first: Option<Timestamp>,
     /// Latest time.
@@ -70,6 +71,8 @@ pub(super) struct FrameCounts {
     until: Timestamp,
     /// Where reading may end early: what was looked at of each file, by its index.
     tally: Option<Vec<FileInfo>>,
+    /// Whether frames without a time are passed on: to a dump, which measures nothing.
+    takes_untimed: bool,
     /// Whether a frame lay beyond the end that was asked for.
     pub(super) is_over: bool,
 }
@@ -79,10 +82,12 @@ impl FrameCounts {
     pub(super) fn new(until: Option<Timestamp>) -> Self {
         Self {
             ignored: [0; IgnoreReason::COUNT],
+            tunnels: Tunnels::default(),
             first: None,
             last: None,
             until: until.unwrap_or(Timestamp::MAX),
             tally: until.map(|_| Vec::new()),
+            takes_untimed: false,
             is_over: false,
         }
     }
@@ -108,6 +113,10 @@ impl FrameCounts {
         observer: &mut O,
     ) {
         for frame in frames {
+            if frame.at == Timestamp::UNKNOWN && !self.takes_untimed {
+                self.without_time();
+                continue;
+            }
             if frame.at > self.until {
                 self.is_over = true;
                 return;
@@ -118,7 +127,7 @@ impl FrameCounts {
             self.first.get_or_insert(frame.at);
             self.last = self.last.max(Some(frame.at));
             // By reference: a segment is large.
-            let ignored = match &packet::segment(&frame) {
+            let ignored = match &packet::segment_counting(&frame, &mut self.tunnels) {
                 Ok(segment) => dissector.segment(segment, observer),
                 Err(reason) => Some(*reason),
             };
@@ -126,6 +135,19 @@ impl FrameCounts {
                 *count += 1;
             }
         }
+    }
+
+    /// Nothing can be said of when: a frame without a time has no part in what is measured.
+    #[cold]
+    fn without_time(&mut self) {
+        if let Some(count) = self.ignored.get_mut(IgnoreReason::NoTime.index()) {
+            *count += 1;
+        }
+    }
+
+    /// The same, and frames without a time are passed on: to a dump, which measures nothing.
+    pub(super) fn of_any_time(until: Option<Timestamp>) -> Self {
+        Self { takes_untimed: true, ..Self::new(until) }
     }
 
     /// What the report says of the input. Where reading ended early, what lies beyond was not read, and
@@ -153,6 +175,11 @@ impl FrameCounts {
             first: self.first,
             last: self.last,
             ignored: named.filter(|(_, count)| *count > 0).collect(),
+            tunnels: self.tunnels.counts().collect(),
+            headers_cut: (self.tunnels.cut > 0).then_some(HeadersCut {
+                frames: self.tunnels.cut,
+                snaplen_needed: self.tunnels.snaplen_needed,
+            }),
             skipped: skipped.to_vec(),
             logs: Vec::new(),
             live: None,

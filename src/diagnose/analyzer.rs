@@ -2,6 +2,7 @@
 //!
 //! The same rules judge a finished capture and one that runs: [`Analyzer::finish`] and [`Analyzer::stalls_at`].
 
+use super::incident::dial::DialsSeen;
 use super::incident::{self, Scene};
 use super::link_stall::limit;
 use super::outage;
@@ -9,6 +10,7 @@ use super::past::Past;
 use super::stall;
 use super::surroundings::Surroundings;
 use crate::dissect::{Event, Observer};
+use crate::findings::incident::CoverageGap;
 use crate::findings::{Outcome, Report, Stall};
 use crate::proto::PacketType;
 use crate::time::{Span, Timestamp};
@@ -67,7 +69,8 @@ impl Analyzer {
             capture_end: now,
         };
         let (mut stalls, _) = stall::stalls(&around, &|_| true);
-        let _ = incident::incidents(&self.scene(&around), &mut stalls);
+        let (gaps, dials) = (self.tracker.gaps(), self.dials(now));
+        let _ = incident::incidents(&self.scene(&around, &gaps, &dials), &mut stalls);
         let is_over = |wait: OpenWait| age(&wait) > limit(wait.deadline, &settings);
         stalls.retain(|stall| {
             let mut links = stall.links.iter().filter_map(|id| self.tracker.link_by_id(*id));
@@ -100,7 +103,8 @@ impl Analyzer {
             capture_end: now,
         };
         let (mut stalls, excess) = stall::stalls(&around, &|link| is_going(link.id));
-        let mut incidents = incident::incidents(&self.scene(&around), &mut stalls);
+        let (gaps, dials) = (self.tracker.gaps(), self.dials(now));
+        let mut incidents = incident::incidents(&self.scene(&around, &gaps, &dials), &mut stalls);
         incidents.retain(|incident| incident.links.iter().any(|id| is_going(*id)));
         let near_misses = stall::near_misses(links, &settings, self.tracker.warn_at_percent());
         self.past.keep(stalls, incidents);
@@ -111,9 +115,19 @@ impl Analyzer {
         self.past.trim();
     }
 
+    fn dials(&self, now: Timestamp) -> DialsSeen {
+        let (runs, dead, _) = self.tracker.dials(now);
+        DialsSeen { runs, dead }
+    }
+
     /// What incidents are found in.
-    const fn scene<'a>(&'a self, around: &'a Surroundings<'a>) -> Scene<'a> {
-        Scene { around, witness: self.tracker.witness() }
+    const fn scene<'a>(
+        &'a self,
+        around: &'a Surroundings<'a>,
+        gaps: &'a [CoverageGap],
+        dials: &'a DialsSeen,
+    ) -> Scene<'a> {
+        Scene { around, witness: self.tracker.witness(), gaps, dials }
     }
 
     /// Lets go of what no report shows of links that are over: see [`TrackerOptions::keeps_values`].
@@ -138,7 +152,8 @@ fn judged(facts: CaptureFacts) -> Report {
         capture_end: facts.end,
     };
     let (mut stalls, excess) = stall::stalls(&around, &|_| true);
-    let scene = Scene { around: &around, witness: &facts.witness };
+    let dials = DialsSeen { runs: facts.dial_runs, dead: facts.dead_connections };
+    let scene = Scene { around: &around, witness: &facts.witness, gaps: &facts.gaps, dials: &dials };
     let incidents = incident::incidents(&scene, &mut stalls);
     let near_misses = stall::near_misses(&facts.links, &facts.settings, facts.warn_at_percent);
     let mut limits_hit = facts.limits_hit;
@@ -156,6 +171,8 @@ fn judged(facts: CaptureFacts) -> Report {
         violations: facts.violations,
         election_bytes: facts.election_bytes,
         strangers: facts.strangers,
+        votes_cut: facts.votes_cut,
+        dials: facts.dials,
         clock_steps: facts.clock_steps,
         limits_hit,
         series: facts.series,

@@ -7,9 +7,12 @@ use crate::address::Address;
 use crate::dissect::{ByteSums, Protection};
 use crate::findings::incident::{Blind, Coverage, StallCoverage};
 use crate::findings::{Link, Report};
+use crate::packet::IgnoreReason;
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What the heads of records need behind headers of Ethernet, IPv4 and TCP, in bytes.
+const SNAPLEN_NEEDED: u32 = 96;
 /// Bytes missing from the captures are told from this part of all on, in thousandths.
 const MIN_MISSING_PER_MILLE: u64 = 1;
 
@@ -27,7 +30,9 @@ pub fn coverage(report: &Report, window: (Option<Timestamp>, Option<Timestamp>))
     let (from, to) = (report.input.first.max(window.0), min(report.input.last, window.1));
     let is_all = links_expected.is_some_and(|expected| links_seen >= expected);
     let is_any = report.links.iter().any(|link| is_read(link) || link.protection == Protection::Tls);
-    let is_blind = |blind: &Blind| !matches!(blind, Blind::Dropped { .. } | Blind::Tunnels { .. });
+    let is_blind = |blind: &Blind| {
+        !matches!(blind, Blind::Dropped { .. } | Blind::Tunnels { .. } | Blind::VotesCut { .. })
+    };
     let stalls = if !is_any || blind.contains(&Blind::WindowOutside) {
         StallCoverage::None
     } else if is_all && known.gaps.is_empty() && !blind.iter().any(is_blind) {
@@ -122,15 +127,35 @@ fn blind(report: &Report, window: (Option<Timestamp>, Option<Timestamp>), unseen
     if is_after || is_before {
         blind.push(Blind::WindowOutside);
     }
-    if report.links.is_empty() && report.election_bytes.stream() == 0 {
+    let no_times = report.input.ignored.get(IgnoreReason::NoTime.name()).copied().unwrap_or(0);
+    if no_times > 0 {
+        blind.push(Blind::NoTimes { frames: no_times });
+    }
+    blind.extend(cut_headers(report));
+    let connections = report.strangers.connections;
+    let is_any = !report.links.is_empty() || report.election_bytes.decoded > 0;
+    if !is_any && connections > 0 {
+        blind.push(Blind::Strangers { connections });
+    } else if !is_any && report.election_bytes.stream() == 0 && no_times == 0 {
         blind.push(Blind::NothingRead);
     }
     let count = |is: &dyn Fn(&Link) -> bool| report.links.iter().filter(|link| is(link)).count() as u64;
     let is_unread =
         |link: &Link| is_used(link) && link.protection != Protection::Tls && !is_read(link) && is_cut(link);
-    if count(&is_unread) > 0 {
-        let snaplens = report.input.files.iter().filter_map(|file| file.snaplen);
-        blind.push(Blind::SnaplenTooShort { snaplen: snaplens.min().unwrap_or(0) });
+    let snaplens = report.input.files.iter().filter_map(|file| file.snaplen);
+    let snaplen = snaplens.filter(|snaplen| *snaplen > 0).min();
+    // So short that nobody could tell what a stranger said.
+    let is_foreign_cut =
+        report.strangers.connections > 0 && snaplen.is_some_and(|snaplen| snaplen < SNAPLEN_NEEDED);
+    if count(&is_unread) > 0 || is_foreign_cut {
+        let cut = report.input.headers_cut.map_or(0, |cut| cut.snaplen_needed);
+        let needed = cut.max(SNAPLEN_NEEDED);
+        blind.push(Blind::SnaplenTooShort { snaplen: snaplen.unwrap_or(0), needed });
+    }
+    let votes = report.votes_cut;
+    if votes.votes > 0 {
+        let needed = snaplen.unwrap_or(SNAPLEN_NEEDED).saturating_add(votes.lacking);
+        blind.push(Blind::VotesCut { votes: votes.votes, needed });
     }
     let tls = count(&|link| link.protection == Protection::Tls);
     if tls > 0 {
@@ -149,6 +174,15 @@ fn blind(report: &Report, window: (Option<Timestamp>, Option<Timestamp>), unseen
         blind.push(Blind::EndsEarly { files });
     }
     blind
+}
+
+/// Frames without whole headers, where they are not a few.
+fn cut_headers(report: &Report) -> Option<Blind> {
+    let cut = report.input.headers_cut?;
+    let is_many =
+        cut.frames.saturating_mul(1_000) >= report.input.frames.saturating_mul(MIN_MISSING_PER_MILLE);
+    is_many
+        .then_some(Blind::HeadersCut { frames: cut.frames, needed: cut.snaplen_needed.max(SNAPLEN_NEEDED) })
 }
 
 const fn is_cut(link: &Link) -> bool {
@@ -185,6 +219,29 @@ mod tests {
         assert_eq!(nothing.stalls, StallCoverage::None);
         assert_eq!(nothing.blind, [Blind::NothingRead]);
         assert_eq!(nothing.links_expected, None);
+    }
+
+    #[test]
+    fn what_nobody_could_read_is_named_with_what_would_do() {
+        let mut report = Report::default();
+        report.strangers.connections = 2;
+        assert_eq!(coverage(&report, (None, None)).blind, [Blind::Strangers { connections: 2 }]);
+        report.input.files.push(crate::capture::FileInfo { snaplen: Some(68), ..Default::default() });
+        let found = coverage(&report, (None, None)).blind;
+        assert!(found.contains(&Blind::SnaplenTooShort { snaplen: 68, needed: 96 }), "{found:?}");
+        report.input.frames = 100;
+        report.input.headers_cut = Some(crate::findings::HeadersCut { frames: 3, snaplen_needed: 154 });
+        report.input.ignored.insert(IgnoreReason::NoTime.name(), 7);
+        report.votes_cut = crate::findings::VotesCut { votes: 4, lacking: 22 };
+        let found = coverage(&report, (None, None)).blind;
+        for blind in [
+            Blind::HeadersCut { frames: 3, needed: 154 },
+            Blind::NoTimes { frames: 7 },
+            Blind::VotesCut { votes: 4, needed: 90 },
+            Blind::SnaplenTooShort { snaplen: 68, needed: 154 },
+        ] {
+            assert!(found.contains(&blind), "{blind:?} in {found:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! links of a leader that goes quiet towards all its learners.
 
 use super::link_index::{LinkIndex, LinkLife};
-use crate::address::Address;
 use crate::findings::{Deadline, Settings};
 use crate::time::{Span, Timestamp};
 use crate::track::link::LinkTrack;
@@ -85,10 +84,12 @@ pub(super) fn gather<'a>(
     let is_same = |other: &LinkStall<'_>| {
         other.link.opened.leader.address == leader && other.is_for_leader() && other.overlaps(&first)
     };
-    // Learners, not links: one that comes back in the middle of it has two.
-    let waiting: BTreeSet<Address> = std::iter::once(&first)
-        .chain(others.iter().filter(|other| is_same(other)))
-        .map(|stall| stall.link.opened.learner.address)
+    // Learners, not links: one that comes back in the middle of it has two. Those that were there at once are
+    // different ones, though they may share an address.
+    let was_there = |stall: &&LinkStall<'_>| stall.link.opened.at < first.start;
+    let waiting: BTreeSet<u32> = std::iter::once(&first)
+        .chain(others.iter().filter(|other| is_same(other)).filter(was_there))
+        .map(|stall| stall.link.id)
         .collect();
     if waiting.len() < 2 {
         return vec![first];
@@ -96,7 +97,7 @@ pub(super) fn gather<'a>(
     let is_open = |life: &&LinkLife<'_>| life.opened < first.start && life.closed > first.start;
     let mut open = BTreeSet::new();
     for life in index.of(leader).iter().filter(is_open) {
-        if open.insert(life.learner) && open.len() > waiting.len() {
+        if open.insert(life.id) && open.len() > waiting.len() {
             return vec![first];
         }
     }

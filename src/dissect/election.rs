@@ -38,6 +38,10 @@ pub(super) struct ElectionFramer {
     src: Endpoint,
     dst: Endpoint,
     mode: Mode,
+    /// Whether it is the dialer's direction of a connection whose start was seen: a hello must begin it.
+    is_dialer: bool,
+    /// Whether a message was recognised.
+    has_spoken: bool,
     kept: Vec<u8>,
     /// Bytes of the open message so far, captured or not.
     passed: u64,
@@ -57,11 +61,14 @@ enum Front {
 }
 
 impl ElectionFramer {
-    pub(super) const fn new(src: Endpoint, dst: Endpoint, from_start: bool) -> Self {
+    /// The framing of a direction; `is_dialer` says whose it is, where the connection's start was seen.
+    pub(super) const fn new(src: Endpoint, dst: Endpoint, is_dialer: Option<bool>) -> Self {
         Self {
             src,
             dst,
-            mode: if from_start { Mode::Start } else { Mode::Lost },
+            mode: if is_dialer.is_some() { Mode::Start } else { Mode::Lost },
+            is_dialer: matches!(is_dialer, Some(true)),
+            has_spoken: false,
             kept: Vec::new(),
             passed: 0,
             at: Timestamp::MIN,
@@ -73,6 +80,18 @@ impl ElectionFramer {
     /// Whether the stream is TLS.
     pub(super) fn is_tls(&self) -> bool {
         self.mode == Mode::Opaque
+    }
+
+    /// Whether a message was recognised.
+    pub(super) const fn has_spoken(&self) -> bool {
+        self.has_spoken
+    }
+
+    /// The connection is over. Of bytes that never became a message nobody knows what they were.
+    pub(super) fn finish(&mut self) {
+        if !self.has_spoken {
+            self.give_up(&[], 0);
+        }
     }
 
     pub(super) fn chunk<O: Observer>(&mut self, chunk: &Chunk<'_>, observer: &mut O) {
@@ -169,10 +188,8 @@ impl ElectionFramer {
         if auth::MAGIC.starts_with(have) {
             return Front::NeedMore;
         }
-        if self.mode == Mode::Start
-            && let Some(front) = hello_front(have)
-        {
-            return front;
+        if self.mode == Mode::Start && self.is_dialer {
+            return hello_front(have);
         }
         match have.first_chunk::<4>().map(|len| u32::from_be_bytes(*len)) {
             // No release writes a shorter one.
@@ -206,6 +223,13 @@ impl ElectionFramer {
             let len = usize::try_from(total).unwrap_or(usize::MAX).saturating_sub(LENGTH_LEN);
             let message = Notification::decode_cut(payload, len)
                 .map_or(ElectionMessage::Unread, ElectionMessage::Notification);
+            if !self.has_spoken
+                && let ElectionMessage::Notification(notification) = &message
+                && !is_plausible(notification)
+            {
+                self.kept = kept;
+                return self.give_up(&[], 0);
+            }
             self.send(message, total, cut, &origin, observer);
         }
         if kept.capacity() <= KEPT_FREE {
@@ -230,7 +254,7 @@ impl ElectionFramer {
     }
 
     fn hand_on<O: Observer>(
-        &self,
+        &mut self,
         message: ElectionMessage<'_>,
         len: u64,
         chunk: &Chunk<'_>,
@@ -240,13 +264,14 @@ impl ElectionFramer {
     }
 
     fn send<O: Observer>(
-        &self,
+        &mut self,
         message: ElectionMessage<'_>,
         size: u64,
         cut: u64,
         chunk: &Chunk<'_>,
         observer: &mut O,
     ) {
+        self.has_spoken |= !matches!(message, ElectionMessage::Unread);
         let (src, dst, at, frame) = (self.src, self.dst, chunk.at, chunk.frame);
         observer.event(Event::Election(&ElectionSeen { src, dst, message, size, cut, at, frame }));
     }
@@ -275,22 +300,41 @@ impl ElectionFramer {
     }
 }
 
-/// The dialer's hello; `None` if this is something else.
-fn hello_front(have: &[u8]) -> Option<Front> {
+/// The dialer's first words. Whatever else dials this port (scanners, health checks, clients) does not begin so.
+fn hello_front(have: &[u8]) -> Front {
+    /// Ids are 1 to 255 by the manual, and some number their hosts beyond it.
+    const MAX_BARE_SID: i64 = u16::MAX as i64;
     let Some(first) = have.first_chunk::<8>().map(|first| i64::from_be_bytes(*first)) else {
         // A hello of 3.5+ begins with a negative number, a bare sid with zeros.
-        return Some(Front::NeedMore);
+        return Front::NeedMore;
     };
-    if first < 0 {
-        let len = have.get(16..20).and_then(|len| len.first_chunk::<4>());
-        return Some(len.map_or(Front::NeedMore, |len| match u32::from_be_bytes(*len) {
-            len @ 1..=2048 => Front::Hello(u64::from(len) + 20),
-            _ => Front::Bad,
-        }));
+    match first {
+        Hello::V1 | Hello::V2 => {
+            let len = have.get(16..20).and_then(|len| len.first_chunk::<4>());
+            len.map_or(Front::NeedMore, |len| match u32::from_be_bytes(*len) {
+                len @ 1..=2048 => Front::Hello(u64::from(len) + 20),
+                _ => Front::Bad,
+            })
+        }
+        1..=MAX_BARE_SID => Front::Hello(8),
+        _ => Front::Bad,
     }
-    // The acceptor sends no hello, so this may be a first notification: its length is never the upper half of
-    // a sid.
-    (first >> 32 == 0).then_some(Front::Hello(8))
+}
+
+/// Whether a notification can be one: what else begins with a length has numbers that make no sense here.
+fn is_plausible(notification: &Notification<'_>) -> bool {
+    let is_known = !matches!(notification.state, ServerState::Unknown(_));
+    let is_sid = |sid: i64| (-1..=i64::from(i32::MAX)).contains(&sid) || sid == i64::MIN;
+    // Rounds count from 1; an observer's is MIN, as all that it says.
+    let is_round = (1..1 << 32).contains(&notification.election_epoch)
+        || matches!(notification.election_epoch, i64::MIN | -1);
+    // Nobody has logged what belongs to an epoch that was not established.
+    let is_epoch = notification.peer_epoch.is_none_or(|epoch| {
+        matches!(epoch, i64::MIN | -1)
+            || (0..1 << 32).contains(&epoch)
+                && (notification.zxid.0.cast_signed() < 0 || i64::from(notification.zxid.epoch()) <= epoch)
+    });
+    is_known && is_sid(notification.leader.0) && is_round && is_epoch
 }
 
 fn whole_hello(kept: &[u8], cut: u64) -> ElectionMessage<'_> {
@@ -327,9 +371,6 @@ fn is_length(seen: &[u8]) -> bool {
 fn bare_notification(seen: &[u8], len: u64) -> Option<Notification<'_>> {
     let len = usize::try_from(len).ok().filter(|len| (MIN_NOTIFICATION_LEN..=1 << 16).contains(len))?;
     let notification = Notification::decode_cut(seen, len).ok()?;
-    let is_known = !matches!(notification.state, ServerState::Unknown(_));
-    let is_sid = |sid: i64| (-1..=i64::from(i32::MAX)).contains(&sid) || sid == i64::MIN;
     // Rounds count from 1.
-    (is_known && is_sid(notification.leader.0) && (1..1 << 32).contains(&notification.election_epoch))
-        .then_some(notification)
+    (is_plausible(&notification) && notification.election_epoch >= 1).then_some(notification)
 }

@@ -343,6 +343,9 @@ pub struct ElectionTotals {
     pub bytes: ByteSums,
     /// Whether TLS protected it.
     pub is_tls: bool,
+    /// Whether no peer spoke on it, for all that was captured: none of its bytes make sense, or it was opened and
+    /// closed without one.
+    pub is_stranger: bool,
 }
 
 /// Totals of a link.

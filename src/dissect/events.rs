@@ -150,10 +150,18 @@ impl<O> Events<O> {
     }
 }
 
+/// From this length on a packet is large, in bytes.
+const LARGE: u64 = 32 * 1024;
+/// What is kept of a large one: heads and a path.
+const LARGE_SEEN: usize = 320;
+
 impl<O: Observer> Events<O> {
     #[inline]
     fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
-        let wanted = packet.seen.len().min(O::looks_at(packet.kind));
+        let most = O::looks_at(packet.kind);
+        // Of a large one the path may be asked for, which is rare.
+        let most = if packet.size >= Some(LARGE) { most.max(LARGE_SEEN) } else { most };
+        let wanted = packet.seen.len().min(most);
         let seen = packet.seen.get(..wanted).unwrap_or_default();
         let seen = if seen.is_empty() { Part::default() } else { self.keep(seen) };
         if let (Some(zxid), Some(data_len), Some(size)) = (packet.zxid, packet.data_len, packet.size)

@@ -13,6 +13,7 @@ mod inference;
 mod link;
 mod segment_match;
 mod span;
+mod twin;
 
 pub use event::{
     AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, ElectionTotals, Event, FramingLoss,
@@ -30,6 +31,7 @@ use flow::{Disposition, Flow};
 use inference::Scratch;
 use link::{LinkContext, Sizes};
 use std::collections::BTreeMap;
+use twin::First;
 
 /// One slot is checked for eviction per this many segments.
 const SWEEP_EVERY: u32 = 64;
@@ -92,7 +94,9 @@ pub struct Dissector {
     last_at: Timestamp,
     /// Memory of the flows in bytes: held segments and incomplete records.
     held_bytes: usize,
-    /// Counters so far.
+    /// The first segment of a new connection, until the next frame tells whether it has a twin.
+    first: Option<Box<First>>,
+    /// What passed so far.
     pub counts: Counts,
 }
 
@@ -112,6 +116,7 @@ impl Dissector {
             ended: 0,
             last_at: Timestamp::MIN,
             held_bytes: 0,
+            first: None,
             counts: Counts::default(),
         }
     }
@@ -132,10 +137,31 @@ impl Dissector {
     #[inline]
     pub fn segment<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> Option<IgnoreReason> {
         self.last_at = self.last_at.max(segment.at);
+        if self.first.is_some() && self.is_copy_of_first(segment, observer) {
+            return Some(IgnoreReason::Duplicate);
+        }
         let (slot, side) = match self.table.find_recent(&segment.src, &segment.dst, segment.at) {
             Some(found) => found,
-            None => self.find(segment, observer),
+            None => {
+                let (slot, side) = self.find(segment, observer);
+                if self.first.is_some() {
+                    return None;
+                }
+                (slot, side)
+            }
         };
+        self.take(slot, side, segment, observer)
+    }
+
+    /// Takes a segment of the connection in a slot.
+    #[inline(always)]
+    fn take<O: Observer>(
+        &mut self,
+        slot: Slot,
+        side: Side,
+        segment: &Segment<'_>,
+        observer: &mut O,
+    ) -> Option<IgnoreReason> {
         self.sweep += 1;
         if self.sweep >= SWEEP_EVERY {
             self.sweep(segment.at, observer);
@@ -180,12 +206,57 @@ impl Dissector {
         }
     }
 
-    /// The slot of a segment's connection, a new one if necessary, and the side that sent it.
+    /// Decides about the first segment of a connection, now that the next frame is there. Whether that is a copy of
+    /// it from the other side of an address translation, and is done with.
+    #[cold]
+    fn is_copy_of_first<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> bool {
+        let Some(first) = self.first.take() else { return false };
+        let is_twin = first.is_twin(segment);
+        let is_listened = |port: u16| {
+            self.settings.quorum_ports.contains(&port) || self.settings.election_ports.contains(&port)
+        };
+        if is_twin && first.is_later_real(is_listened) {
+            self.is_copy(first.slot);
+            return false;
+        }
+        self.take(first.slot, first.side, &first.segment(), observer);
+        if is_twin {
+            let (slot, _) = self.find(segment, observer);
+            self.first = None;
+            self.is_copy(slot);
+        }
+        is_twin
+    }
+
+    /// All frames of a connection are copies of another's.
+    fn is_copy(&mut self, slot: Slot) {
+        self.counts.duplicates += 1;
+        if let Some(Some(flow)) = self.flows.get_mut(slot.index()) {
+            flow.is_copy();
+        }
+    }
+
+    /// Takes the segment that waits for the next frame: none comes.
+    fn take_first<O: Observer>(&mut self, observer: &mut O) {
+        if let Some(first) = self.first.take() {
+            self.take(first.slot, first.side, &first.segment(), observer);
+        }
+    }
+
+    /// The slot of a segment's connection, a new one's if need be, and which side sent it.
     fn find<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> (Slot, Side) {
         let (key, side) = FlowKey::of(segment.src, segment.dst);
         let slot = match self.table.find(&key, segment.at) {
             Lookup::Known(slot) => slot,
-            Lookup::New(slot) => self.enter(slot, &key, side, segment),
+            Lookup::New(slot) => {
+                let slot = self.enter(slot, &key, side, segment);
+                let is_wanted =
+                    self.flows.get(slot.index()).and_then(Option::as_ref).is_some_and(Flow::is_wanted);
+                if is_wanted && !self.has_ends {
+                    self.first = First::of(slot, side, segment).map(Box::new);
+                }
+                slot
+            }
             Lookup::Instead(slot) => {
                 observer.event(Event::LinkUnwatched(slot, segment.at));
                 self.evict(slot, segment.at, observer);
@@ -215,6 +286,7 @@ impl Dissector {
 
     /// Advances the time without a segment, so that timeouts expire.
     pub fn tick<O: Observer>(&mut self, now: Timestamp, observer: &mut O) {
+        self.take_first(observer);
         for (index, flow) in self.flows.iter_mut().enumerate() {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
             let slot = Slot(index as u32);
@@ -233,6 +305,7 @@ impl Dissector {
 
     /// Finishes at most `most` more connections of a capture that is over; false once all are finished.
     pub fn finish_some<O: Observer>(&mut self, most: usize, observer: &mut O) -> bool {
+        self.take_first(observer);
         let to = self.flows.len().min(self.ended.saturating_add(most));
         for index in self.ended..to {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]

@@ -3,7 +3,8 @@
 //! Named as in the report's JSON form (`incidents`, `outages`, `coverage`, `sessions`).
 
 use super::{Cause, Evidence, Suspect};
-use crate::address::Address;
+use crate::address::{Address, Endpoint};
+use crate::proto::PacketType;
 use crate::time::Timestamp;
 
 /// How sure an incident's root is.
@@ -129,6 +130,41 @@ pub enum Reason {
         /// How many.
         connections: usize,
     },
+    /// Attempts to connect failed again and again.
+    DialsFailed {
+        /// Who dialed.
+        from: Address,
+        /// Whom.
+        to: Endpoint,
+        /// How often.
+        attempts: u64,
+        /// Whether a RST answered; else nothing did.
+        is_refused: bool,
+    },
+    /// Votes were retransmitted and never acknowledged, while the path was alive.
+    VotesIntoTheVoid {
+        /// Who sent them.
+        from: Address,
+        /// To whom.
+        to: Address,
+        /// Retransmissions.
+        again: u32,
+        /// Whether a RST of the other side answered at last.
+        is_reset: bool,
+    },
+    /// A learner let go of its link when a large transaction came.
+    TooLarge {
+        /// The learner.
+        learner: Address,
+        /// PROPOSAL or INFORM.
+        kind: PacketType,
+        /// Its length on the wire, in bytes.
+        size: u64,
+        /// The znode, where that was captured.
+        path: Option<String>,
+        /// How often it let go.
+        times: u64,
+    },
     /// A link was reset, and both processes went on.
     BothWentOn {
         /// Whose address the RST bore.
@@ -246,6 +282,32 @@ pub enum Blind {
     SnaplenTooShort {
         /// The shortest snaplen of the files, in bytes.
         snaplen: u32,
+        /// The snaplen that would do, in bytes.
+        needed: u32,
+    },
+    /// Frames of which the snaplen left not even the headers.
+    HeadersCut {
+        /// How many.
+        frames: u64,
+        /// The snaplen that would do, in bytes.
+        needed: u32,
+    },
+    /// Votes of which the snaplen left too little: elections may be missing.
+    VotesCut {
+        /// How many.
+        votes: u64,
+        /// The snaplen that would do, in bytes.
+        needed: u32,
+    },
+    /// Frames of which the capture does not say when they came by.
+    NoTimes {
+        /// How many.
+        frames: u64,
+    },
+    /// Connections to the ports on which nobody spoke ZooKeeper, and no others.
+    Strangers {
+        /// How many.
+        connections: u64,
     },
     /// Links under TLS: silence and close show, records do not.
     Tls {

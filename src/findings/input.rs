@@ -27,6 +27,15 @@ pub struct Strangers {
     pub bytes: u64,
 }
 
+/// Votes of which the snaplen left too little to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VotesCut {
+    /// How many.
+    pub votes: u64,
+    /// How many more bytes would have done.
+    pub lacking: u32,
+}
+
 /// What the capture got and did not get, all from its beginning on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Received {
@@ -59,6 +68,15 @@ pub struct LiveInput {
     pub behind_ms: Option<u64>,
 }
 
+/// Frames of which the snaplen left too little behind their headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadersCut {
+    /// How many.
+    pub frames: u64,
+    /// The snaplen that would have done, in bytes.
+    pub snaplen_needed: u32,
+}
+
 /// What was read.
 #[derive(Clone, Debug, Default)]
 pub struct Input {
@@ -78,6 +96,10 @@ pub struct Input {
     pub last: Option<Timestamp>,
     /// Frames that took no part, by reason; only those above 0.
     pub ignored: BTreeMap<&'static str, u64>,
+    /// Frames that came through each kind of tunnel; only those above 0.
+    pub tunnels: BTreeMap<&'static str, u64>,
+    /// Frames of which the snaplen left too little behind their headers; `None` where there is none.
+    pub headers_cut: Option<HeadersCut>,
     /// Files of the directories given that are no captures.
     pub skipped: Vec<String>,
     /// The servers' own logs.

@@ -4,6 +4,7 @@
 //! Times, addresses and ids are kept as values; how they are written is the formats' work. The JSON
 //! form is a contract with other programs: fields are added, never changed in meaning.
 
+mod dial;
 mod evidence;
 pub mod incident;
 mod input;
@@ -17,8 +18,9 @@ pub mod series;
 mod times;
 mod violation;
 
+pub use dial::{Dial, DialFailure};
 pub use evidence::{Evidence, Shows};
-pub use input::{ClockStep, HostClock, Input, LiveInput, Received, Strangers};
+pub use input::{ClockStep, HeadersCut, HostClock, Input, LiveInput, Received, Strangers, VotesCut};
 pub use link::{
     Closed, End, Headroom, KnownBy, Link, Phases, Quantiles, RoundTrips, Sync, TcpCounts, Vantage,
 };
@@ -65,6 +67,10 @@ pub struct Report {
     pub election_bytes: crate::dissect::ByteSums,
     /// What else spoke to the ports.
     pub strangers: Strangers,
+    /// Votes of which the snaplen left too little.
+    pub votes_cut: VotesCut,
+    /// Attempts to connect, by who dials whom: those of which one failed.
+    pub dials: Vec<Dial>,
     /// When the capture's clock was set forward, for all that the servers' own show.
     pub clock_steps: Vec<ClockStep>,
     /// The links' numbers over time, where they were asked for.
@@ -286,6 +292,14 @@ pub enum Cause {
     ProcessEnded,
     /// A RST that neither process meant: both go on.
     LinkReset,
+    /// Nobody listens: a RST answers each attempt to connect.
+    ConnectRefused,
+    /// Nothing answers an attempt to connect.
+    ConnectUnanswered,
+    /// An election connection was forgotten by something in between: votes were retransmitted into the void.
+    ElectionLinkDead,
+    /// A transaction is larger than a server reads (`jute.maxbuffer`).
+    PacketTooLarge,
     /// The evidence does not decide.
     #[default]
     Unknown,
@@ -293,7 +307,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::ProcessStalled,
         Self::DiskSlow,
         Self::NetworkCut,
@@ -303,6 +317,10 @@ impl Cause {
         Self::NetworkMtu,
         Self::ProcessEnded,
         Self::LinkReset,
+        Self::ConnectRefused,
+        Self::ConnectUnanswered,
+        Self::ElectionLinkDead,
+        Self::PacketTooLarge,
         Self::Unknown,
     ];
 
@@ -319,6 +337,10 @@ impl Cause {
             Self::NetworkMtu => "network_mtu",
             Self::ProcessEnded => "process_ended",
             Self::LinkReset => "link_reset",
+            Self::ConnectRefused => "connect_refused",
+            Self::ConnectUnanswered => "connect_unanswered",
+            Self::ElectionLinkDead => "election_link_dead",
+            Self::PacketTooLarge => "packet_too_large",
             Self::Unknown => "unknown",
         }
     }

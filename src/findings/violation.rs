@@ -1,7 +1,8 @@
 //! What a healthy ensemble never puts on the wire.
 
+use crate::address::Address;
 use crate::frame::FrameRef;
-use crate::proto::{PacketType, Zxid};
+use crate::proto::{PacketType, Sid, Zxid};
 use crate::time::Timestamp;
 
 /// Something that a healthy ensemble never puts on the wire.
@@ -38,6 +39,15 @@ pub enum Breach {
         /// The zxid of its transaction.
         carried: Zxid,
     },
+    /// Two servers that have one id: both hold a link to the leader, and both speak.
+    SidTwice {
+        /// The id.
+        sid: Sid,
+        /// One of them.
+        first: Address,
+        /// The other one.
+        second: Address,
+    },
     /// A leader that names an epoch below its learner's.
     EpochBackwards {
         /// The epoch.
@@ -59,6 +69,7 @@ impl Breach {
                 (_, false) => "proposal_order",
             },
             Self::HeaderZxid { .. } => "header_zxid",
+            Self::SidTwice { .. } => "sid_twice",
             Self::EpochBackwards { .. } => "epoch_backwards",
         }
     }

@@ -9,7 +9,10 @@ use crate::pcapfile::{ByteOrder, Decoder, Description, Head, MAX_CAPTURED, Probl
 /// The smallest record: a simple packet block.
 const MIN_RECORD_LEN: usize = 16;
 
-/// A decoded file.
+/// A pcap file's header: with less of it a file holds nothing.
+const HEADER: usize = 24;
+
+/// What was found in a file.
 #[derive(Debug, PartialEq)]
 struct DecodedFile {
     frames: Vec<(Head, Range<usize>)>,
@@ -17,7 +20,7 @@ struct DecodedFile {
     description: Description,
 }
 
-/// A capture file, pcap or pcapng.
+/// A capture file, pcap, pcapng or snoop.
 ///
 /// Properties: frames lie within the file, in order, numbered from 1, none shorter on the wire than captured;
 /// a decoder requests only bytes that it does not have; pieces of any size give the same frames and the same
@@ -35,13 +38,23 @@ pub fn capture_file(data: &[u8]) {
     }
 }
 
+/// A snoop file: its link type and what follows its header.
+///
+/// Properties: those of [`capture_file`].
+pub fn snoop(data: &[u8]) {
+    let Some((link, records)) = data.split_first() else { return };
+    let header = [&b"snoop\0\0\0"[..], &[0, 0, 0, 2, 0, 0, 0, *link]].concat();
+    capture_file(&[&header, records].concat());
+}
+
 /// Feeds a decoder piece by piece; `None` if the file is not a capture.
 fn read(data: &[u8], mut piece: impl FnMut() -> usize) -> Option<DecodedFile> {
     let mut decoder = Decoder::sniff(data)?;
     let mut frames = Vec::new();
     let (mut used, mut end) = (0, 0);
     let problem = loop {
-        if end == data.len() {
+        // Once more with the same bytes, where it makes a difference that they are all there is.
+        if end == data.len() && !(data.len() - used >= HEADER && decoder.end_of_file()) {
             break decoder.finish(data.len() - used);
         }
         end = data.len().min(end.saturating_add(piece()));
@@ -139,12 +152,5 @@ fn frame<'a>(head: &Head, data: &'a [u8]) -> Frame<'a> {
 
 /// A link type's number, if it fits into 16 bits.
 fn number(link: LinkType) -> Option<u16> {
-    match link {
-        LinkType::Ethernet => Some(1),
-        LinkType::RawIp => Some(101),
-        LinkType::Loopback => Some(0),
-        LinkType::LinuxSll => Some(113),
-        LinkType::LinuxSll2 => Some(276),
-        LinkType::Other(number) => u16::try_from(number).ok(),
-    }
+    u16::try_from(link.number()).ok()
 }

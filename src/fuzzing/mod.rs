@@ -19,6 +19,7 @@ mod dissect;
 mod file;
 #[cfg(feature = "live")]
 mod live;
+mod order;
 mod packed;
 mod packet;
 mod proto;
@@ -27,11 +28,12 @@ mod text;
 
 pub use assembler::assembler;
 pub use dissect::{link, whole};
-pub use file::capture_file;
+pub use file::{capture_file, snoop};
 #[cfg(feature = "live")]
 pub use live::{follower, http};
+pub use order::reorder;
 pub use packed::packed;
-pub use packet::segment;
+pub use packet::{segment, tunnel};
 pub use proto::{auth, election, jute, learner_info, proposal, quorum_packet, request, snapshot};
 pub use report::report;
 pub use text::log;
@@ -58,10 +60,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("packed", packed),
     ("proposal", proposal),
     ("quorum_packet", quorum_packet),
+    ("reorder", reorder),
     ("report", report),
     ("request", request),
     ("segment", segment),
     ("snapshot", snapshot),
+    ("snoop", snoop),
+    ("tunnel", tunnel),
     ("whole", whole),
     #[cfg(feature = "cli")]
     ("zoo_cfg", zoo_cfg),

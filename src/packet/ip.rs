@@ -1,7 +1,9 @@
-//! IPv4 (RFC 791) and IPv6 (RFC 8200): the addresses, and which bytes are TCP.
+//! IPv4 (RFC 791) and IPv6 (RFC 8200): who, to whom, and which bytes are TCP or a tunnel.
 
 use pnet_packet::ip::IpNextHeaderProtocols as Protocol;
 
+use super::rest::{Next, Rest};
+use super::tunnel::{self, Opened};
 use super::{IgnoreReason, be16};
 use crate::address::Address;
 
@@ -18,6 +20,12 @@ const V4_FRAGMENT: u16 = 0x3fff;
 const V6_FRAGMENT: u16 = 0xfff9;
 
 const TCP: u8 = Protocol::Tcp.0;
+const UDP: u8 = Protocol::Udp.0;
+const IPV4: u8 = Protocol::Ipv4.0;
+const IPV6: u8 = Protocol::Ipv6.0;
+const GRE: u8 = Protocol::Gre.0;
+const ETHER_IP: u8 = Protocol::Etherip.0;
+const MPLS: u8 = Protocol::MplsInIp.0;
 const HOP_BY_HOP: u8 = Protocol::Hopopt.0;
 const ROUTING: u8 = Protocol::Ipv6Route.0;
 const FRAGMENT: u8 = Protocol::Ipv6Frag.0;
@@ -27,82 +35,110 @@ const MOBILITY: u8 = Protocol::MobilityHeader.0;
 const HIP: u8 = Protocol::Hip.0;
 const SHIM6: u8 = Protocol::Shim6.0;
 
-/// What an IP header says about its TCP segment.
-pub(super) struct Transport<'a> {
+/// What an IP header says, and what it carries.
+pub(super) struct Packet<'a> {
     pub(super) src: Address,
     pub(super) dst: Address,
     pub(super) ttl: u8,
     pub(super) id: u16,
-    /// The captured bytes from the TCP header on, at most `wire_len`.
-    pub(super) data: &'a [u8],
-    /// Their length on the wire.
-    pub(super) wire_len: usize,
+    /// TCP, or a tunnel.
+    protocol: u8,
+    /// What follows the header, without padding.
+    pub(super) rest: Rest<'a>,
 }
 
-/// The TCP segment in an IP packet for which the link layer carried `wire_len` bytes.
+impl Packet<'_> {
+    pub(super) const fn is_tcp(&self) -> bool {
+        self.protocol == TCP
+    }
+}
+
+/// The IP packet that comes next, where it carries TCP or a tunnel.
 #[inline]
-pub(super) fn transport(data: &[u8], wire_len: usize) -> Result<Transport<'_>, IgnoreReason> {
-    match data.first().map(|byte| byte >> 4) {
-        Some(4) => v4(data, wire_len),
-        Some(6) => v6(data, wire_len),
+pub(super) fn packet<'a>(rest: &Rest<'a>) -> Result<Packet<'a>, IgnoreReason> {
+    match rest.data.first().map(|byte| byte >> 4) {
+        Some(4) => v4(rest),
+        Some(6) => v6(rest),
         Some(_) => Err(IgnoreReason::BadIpHeader),
         None => Err(IgnoreReason::CutHeader),
     }
 }
 
+/// Passes the header of a tunnel that IP carries.
+pub(super) fn tunnel(packet: &mut Packet<'_>, opened: &mut Opened) -> Result<Next, IgnoreReason> {
+    let rest = &mut packet.rest;
+    match packet.protocol {
+        UDP => tunnel::udp(rest, opened),
+        GRE => tunnel::gre(rest, opened),
+        IPV4 | IPV6 => tunnel::ip_in_ip(rest, opened),
+        MPLS => tunnel::mpls(rest, opened),
+        ETHER_IP => tunnel::ether_ip(rest, opened),
+        _ => Err(IgnoreReason::NotTcp),
+    }
+}
+
+/// Whether IP carries something that is looked into: `data` is what was captured of it.
+fn is_wanted(protocol: u8, data: &[u8]) -> bool {
+    match protocol {
+        TCP | IPV4 | IPV6 | GRE | MPLS | ETHER_IP => true,
+        UDP => be16(data, 2).is_some_and(tunnel::is_tunnel_port),
+        _ => false,
+    }
+}
+
 #[inline]
-fn v4(data: &[u8], wire_len: usize) -> Result<Transport<'_>, IgnoreReason> {
-    let head: &[u8; V4_LEN] = data.first_chunk().ok_or(IgnoreReason::CutHeader)?;
-    let [first, _, total_hi, total_lo, id_hi, id_lo, fragment_hi, fragment_lo, ttl, protocol, ..] = *head;
-    let [.., s0, s1, s2, s3, d0, d1, d2, d3] = *head;
+fn v4<'a>(rest: &Rest<'a>) -> Result<Packet<'a>, IgnoreReason> {
+    let head: [u8; V4_LEN] = rest.first_chunk()?;
+    let [first, _, total_hi, total_lo, id_hi, id_lo, fragment_hi, fragment_lo, ttl, protocol, ..] = head;
+    let [.., s0, s1, s2, s3, d0, d1, d2, d3] = head;
     let header_len = usize::from(first & 0x0f) * 4;
     if header_len < V4_LEN {
         return Err(IgnoreReason::BadIpHeader);
     }
-    if protocol != TCP {
+    if !is_wanted(protocol, rest.data.get(header_len..).unwrap_or_default()) {
         return Err(IgnoreReason::NotTcp);
     }
     if u16::from_be_bytes([fragment_hi, fragment_lo]) & V4_FRAGMENT != 0 {
         return Err(IgnoreReason::Fragment);
     }
     let total = match usize::from(u16::from_be_bytes([total_hi, total_lo])) {
-        // Captured before segmentation offload.
-        0 => super_len(wire_len)?,
-        total if total > wire_len => return Err(IgnoreReason::LengthContradiction),
+        // A super segment, captured before the interface cut it up.
+        0 => super_len(rest.wire_len)?,
+        total if total > rest.wire_len => return Err(IgnoreReason::LengthContradiction),
         total => total,
     };
-    let wire_len = total.checked_sub(header_len).ok_or(IgnoreReason::BadIpHeader)?;
-    Ok(Transport {
+    let carried = total.checked_sub(header_len).ok_or(IgnoreReason::BadIpHeader)?;
+    Ok(Packet {
         src: Address::v4(u32::from_be_bytes([s0, s1, s2, s3])),
         dst: Address::v4(u32::from_be_bytes([d0, d1, d2, d3])),
         ttl,
         id: u16::from_be_bytes([id_hi, id_lo]),
-        data: after(data, header_len, wire_len)?,
-        wire_len,
+        protocol,
+        rest: after(rest, header_len, carried)?,
     })
 }
 
-fn v6(data: &[u8], wire_len: usize) -> Result<Transport<'_>, IgnoreReason> {
-    let (head, rest) = data.split_first_chunk::<V6_LEN>().ok_or(IgnoreReason::CutHeader)?;
-    let [_, _, _, _, len_hi, len_lo, next, hop_limit, addresses @ ..] = head;
+fn v6<'a>(rest: &Rest<'a>) -> Result<Packet<'a>, IgnoreReason> {
+    let head: [u8; V6_LEN] = rest.first_chunk()?;
+    let [_, _, _, _, len_hi, len_lo, next, hop_limit, addresses @ ..] = &head;
     let (src, dst) = addresses.split_first_chunk::<16>().ok_or(IgnoreReason::CutHeader)?;
     let dst = dst.first_chunk::<16>().ok_or(IgnoreReason::CutHeader)?;
-    let carried = wire_len.saturating_sub(V6_LEN);
+    let carried = rest.wire_len.saturating_sub(V6_LEN);
     let payload_len = match usize::from(u16::from_be_bytes([*len_hi, *len_lo])) {
         // Captured before segmentation offload, or a jumbogram (RFC 2675); the same rule covers both.
         0 => super_len(carried)?,
         len if len > carried => return Err(IgnoreReason::LengthContradiction),
         len => len,
     };
-    let extensions_len = extensions(rest, *next)?;
-    let wire_len = payload_len.checked_sub(extensions_len).ok_or(IgnoreReason::BadIpHeader)?;
-    Ok(Transport {
+    let (protocol, extensions_len) = extensions(rest.data.get(V6_LEN..).unwrap_or_default(), *next)?;
+    let carried = payload_len.checked_sub(extensions_len).ok_or(IgnoreReason::BadIpHeader)?;
+    Ok(Packet {
         src: Address::v6(u128::from_be_bytes(*src)),
         dst: Address::v6(u128::from_be_bytes(*dst)),
         ttl: *hop_limit,
         id: 0,
-        data: after(rest, extensions_len, wire_len)?,
-        wire_len,
+        protocol,
+        rest: after(rest, V6_LEN + extensions_len, carried)?,
     })
 }
 
@@ -112,10 +148,13 @@ fn super_len(wire_len: usize) -> Result<usize, IgnoreReason> {
     if wire_len > MAX_OFFLOADED { Err(IgnoreReason::LengthContradiction) } else { Ok(wire_len) }
 }
 
-/// The length of the extension headers before TCP. The loop ends, since each header is at least 8 bytes.
-fn extensions(data: &[u8], mut next: u8) -> Result<usize, IgnoreReason> {
+/// What comes behind the extension headers, and their length. Ends, since each is at least 8 bytes.
+fn extensions(data: &[u8], mut next: u8) -> Result<(u8, usize), IgnoreReason> {
     let mut at = 0;
-    while next != TCP {
+    loop {
+        if is_wanted(next, data.get(at..).unwrap_or_default()) {
+            return Ok((next, at));
+        }
         let [following, len] = *data.get(at..).and_then(<[u8]>::first_chunk).ok_or(match next {
             HOP_BY_HOP | ROUTING | DESTINATION | FRAGMENT | AUTHENTICATION | MOBILITY | HIP | SHIM6 => {
                 IgnoreReason::CutHeader
@@ -136,12 +175,14 @@ fn extensions(data: &[u8], mut next: u8) -> Result<usize, IgnoreReason> {
         };
         next = following;
     }
-    Ok(at)
 }
 
-/// The captured bytes of a header's payload: from `header_len` on, without padding.
+/// What follows a header of `header_len` bytes: `carried` of them, without padding.
 #[inline]
-fn after(data: &[u8], header_len: usize, wire_len: usize) -> Result<&[u8], IgnoreReason> {
-    let data = data.get(header_len..).ok_or(IgnoreReason::CutHeader)?;
-    Ok(data.get(..wire_len).unwrap_or(data))
+fn after<'a>(rest: &Rest<'a>, header_len: usize, carried: usize) -> Result<Rest<'a>, IgnoreReason> {
+    let mut rest = *rest;
+    rest.skip(header_len)?;
+    rest.data = rest.data.get(..carried).unwrap_or(rest.data);
+    rest.wire_len = carried;
+    Ok(rest)
 }

@@ -1,4 +1,4 @@
-//! Frames to TCP segments: link layer, IP, TCP.
+//! Frames to TCP segments: link layer, tunnels, IP, TCP.
 //!
 //! Lenient about what a snaplen cut away, strict about everything else: a frame that is not used has an
 //! [`IgnoreReason`], and the report shows the count of each. This is the hot path: nothing here allocates,
@@ -8,14 +8,19 @@ mod fast_path;
 mod ip;
 mod link;
 mod reason;
+mod rest;
 mod tcp;
+mod tunnel;
 
 pub use reason::IgnoreReason;
+pub use tunnel::{Tunnel, Tunnels};
 
 use crate::address::Endpoint;
 use crate::frame::{Frame, FrameRef};
 use crate::time::Timestamp;
+use rest::{Next, Rest};
 use std::ops::Deref;
+use tunnel::Opened;
 
 /// TCP's flag bits (RFC 9293, section 3.1).
 ///
@@ -139,17 +144,31 @@ impl Deref for Segment<'_> {
 /// The reason why the frame holds no usable segment.
 #[inline]
 pub fn segment<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
-    fast_path::segment(frame, || any(frame))
+    segment_counting(frame, &mut Tunnels::default())
+}
+
+/// The same as [`segment`], and counts the tunnels that the frame came through.
+///
+/// # Errors
+/// Why the frame holds no segment that could be used.
+#[inline]
+pub fn segment_counting<'a>(frame: &Frame<'a>, tunnels: &mut Tunnels) -> Result<Segment<'a>, IgnoreReason> {
+    fast_path::segment(frame, || any(frame, tunnels))
 }
 
 /// The segment of a frame of any shape.
 #[cold]
-fn any<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
-    let network = link::network(frame.link, frame.data)?;
-    let link_len = frame.data.len().saturating_sub(network.len());
-    let wire_len = (frame.orig_len as usize).max(frame.data.len()).saturating_sub(link_len);
-    let ip = ip::transport(network, wire_len)?;
-    let tcp = tcp::header(ip.data, ip.wire_len)?;
+fn any<'a>(frame: &Frame<'a>, tunnels: &mut Tunnels) -> Result<Segment<'a>, IgnoreReason> {
+    let mut opened = Opened::default();
+    let found = opened_segment(frame, &mut opened);
+    let seen = found.as_ref().map(|segment| (segment.payload.len(), segment.len));
+    tunnels.note(&opened, seen.map_err(|reason| *reason));
+    found
+}
+
+fn opened_segment<'a>(frame: &Frame<'a>, opened: &mut Opened) -> Result<Segment<'a>, IgnoreReason> {
+    let ip = innermost(frame, opened)?;
+    let tcp = tcp::header(ip.rest.data, ip.rest.wire_len)?;
     Ok(Segment {
         src: Endpoint { address: ip.src, port: tcp.src_port },
         dst: Endpoint { address: ip.dst, port: tcp.dst_port },
@@ -172,7 +191,32 @@ fn any<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
     })
 }
 
-/// The big-endian 16-bit number at `at`, if the bytes reach that far.
+/// The IP packet that carries TCP, past every header around it. Ends, since every step but the choice of the next
+/// one passes a byte at least.
+fn innermost<'a>(frame: &Frame<'a>, opened: &mut Opened) -> Result<ip::Packet<'a>, IgnoreReason> {
+    let mut rest = Rest::of(frame);
+    let mut next = link::first(frame.link, &mut rest)?;
+    loop {
+        next = match next {
+            Next::Ethernet => link::ethernet(&mut rest)?,
+            Next::Typed(kind) => link::typed(kind, &mut rest, opened)?,
+            Next::Llc => link::llc(&mut rest)?,
+            Next::Ppp => link::ppp(&mut rest)?,
+            Next::Ip => {
+                opened.ip(&rest);
+                let mut packet = ip::packet(&rest)?;
+                if packet.is_tcp() {
+                    return Ok(packet);
+                }
+                let next = ip::tunnel(&mut packet, opened)?;
+                rest = packet.rest;
+                next
+            }
+        };
+    }
+}
+
+/// A 16-bit number in network order at `at`, where the bytes reach that far.
 #[inline]
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|two| u16::from_be_bytes(*two))

@@ -17,7 +17,11 @@ pub enum IgnoreReason {
     BadTcpHeader,
     /// The IP header claims more bytes than the frame had on the wire.
     LengthContradiction,
-    /// The capture has an unsupported link type.
+    /// More tunnels inside each other than are opened.
+    TooDeep,
+    /// The capture does not say when it saw the frame.
+    NoTime,
+    /// The capture's link type is none of those known here.
     UnknownLinkType,
     /// A duplicate of a frame from another file or interface.
     Duplicate,
@@ -29,7 +33,7 @@ pub enum IgnoreReason {
 
 impl IgnoreReason {
     /// All reasons, in the order they are shown.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::NotIp,
         Self::NotTcp,
         Self::Fragment,
@@ -37,6 +41,8 @@ impl IgnoreReason {
         Self::BadIpHeader,
         Self::BadTcpHeader,
         Self::LengthContradiction,
+        Self::TooDeep,
+        Self::NoTime,
         Self::UnknownLinkType,
         Self::Duplicate,
         Self::OtherPort,
@@ -63,6 +69,8 @@ impl IgnoreReason {
             Self::BadIpHeader => "bad_ip_header",
             Self::BadTcpHeader => "bad_tcp_header",
             Self::LengthContradiction => "length_contradiction",
+            Self::TooDeep => "too_deep",
+            Self::NoTime => "no_time",
             Self::UnknownLinkType => "unknown_link_type",
             Self::Duplicate => "duplicate",
             Self::OtherPort => "other_port",

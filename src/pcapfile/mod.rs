@@ -7,6 +7,7 @@
 
 pub mod pcap;
 pub mod pcapng;
+pub mod snoop;
 
 use std::fmt;
 
@@ -23,6 +24,8 @@ pub enum Format {
     Pcap,
     /// pcapng, as Wireshark writes it.
     Pcapng,
+    /// snoop, as Solaris writes it.
+    Snoop,
 }
 
 impl Format {
@@ -32,6 +35,7 @@ impl Format {
         match self {
             Self::Pcap => "pcap",
             Self::Pcapng => "pcapng",
+            Self::Snoop => "snoop",
         }
     }
 }
@@ -113,6 +117,8 @@ pub struct Description {
     pub snaplen: Option<u32>,
     /// Whether its timestamps are finer than microseconds.
     pub nanos: bool,
+    /// Frames that the capturing host dropped, where the file says so.
+    pub dropped: Option<u64>,
 }
 
 /// The result of a call of [`Decoder::decode`].
@@ -192,7 +198,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads one capture file, of either format.
+/// Reads one capture file, of any format.
 ///
 /// ```
 /// use quorumscope::frame::{Frame, FrameRef, LinkType};
@@ -217,6 +223,8 @@ pub enum Decoder {
     Pcap(pcap::Decoder),
     /// pcapng.
     Pcapng(pcapng::Decoder),
+    /// snoop.
+    Snoop(snoop::Decoder),
 }
 
 impl Decoder {
@@ -229,6 +237,7 @@ impl Decoder {
         pcap::Decoder::sniff(start)
             .map(Self::Pcap)
             .or_else(|| pcapng::Decoder::sniff(start).map(Self::Pcapng))
+            .or_else(|| snoop::Decoder::sniff(start).map(Self::Snoop))
     }
 
     /// Decodes `bytes`, the next ones of the file, and calls `found` with the head of each frame.
@@ -237,6 +246,16 @@ impl Decoder {
         match self {
             Self::Pcap(decoder) => decoder.decode(bytes, found),
             Self::Pcapng(decoder) => decoder.decode(bytes, found),
+            Self::Snoop(decoder) => decoder.decode(bytes, found),
+        }
+    }
+
+    /// The file has no bytes beyond those given so far. True where that decides something: then give the rest
+    /// once more.
+    pub fn end_of_file(&mut self) -> bool {
+        match self {
+            Self::Pcap(decoder) => decoder.end_of_file(),
+            Self::Pcapng(_) | Self::Snoop(_) => false,
         }
     }
 
@@ -246,6 +265,7 @@ impl Decoder {
         match self {
             Self::Pcap(decoder) => decoder.description(),
             Self::Pcapng(decoder) => decoder.description(),
+            Self::Snoop(decoder) => decoder.description(),
         }
     }
 
@@ -255,6 +275,7 @@ impl Decoder {
         match self {
             Self::Pcap(decoder) => decoder.finish(rest),
             Self::Pcapng(decoder) => decoder.finish(rest),
+            Self::Snoop(decoder) => decoder.finish(rest),
         }
     }
 }

@@ -8,7 +8,10 @@
 //! | 16 | 4 | snaplen | | 12 | 4 | bytes on the wire |
 //! | 20 | 4 | link type; FCS length in the high bits | | | | |
 //!
-//! Source: draft-ietf-opsawg-pcap.
+//! Variants have more fields at the end of each record header, which nothing but the distance of the records
+//! tells: so the second one's header is looked at before the first frame is handed on.
+//!
+//! Source: draft-ietf-opsawg-pcap; for the variants the comments of Wireshark's `wiretap/libpcap.c`.
 
 use super::{ByteOrder, Description, Format, Head, MAX_CAPTURED, Problem, ProblemKind, Progress};
 use crate::frame::{Frame, LinkType};
@@ -16,12 +19,22 @@ use crate::time::Timestamp;
 
 const MAGIC_MICROS: u32 = 0xa1b2_c3d4;
 const MAGIC_NANOS: u32 = 0xa1b2_3c4d;
-/// Written by a patched libpcap of the 1990s, with longer record headers.
-const MAGIC_PATCHED: u32 = 0xa1b2_cd34;
+/// Written by Alexey Kuznetsov's libpcap of the nineties, with longer record headers.
+const MAGIC_KUZNETSOV: u32 = 0xa1b2_cd34;
 const FILE_HEADER_LEN: usize = 24;
 const RECORD_HEADER_LEN: usize = 16;
 /// The only major version.
 const VERSION: u16 = 2;
+/// What AIX writes as the minor version, with nanoseconds and with link types of its own.
+const AIX_MINOR: u16 = 2;
+/// Bytes that record headers are longer than usual, the first that fits: Nokia's, Red Hat 6.1's.
+const EXTRA: [usize; 3] = [0, 4, 8];
+/// The same under [`MAGIC_KUZNETSOV`]: its own, and SUSE 6.3's.
+const EXTRA_KUZNETSOV: [usize; 2] = [8, 12];
+/// How far apart the first two frames of a file may be without a look at the variants.
+const SECOND_WITHIN_SECS: u32 = 31 * 86_400;
+/// The longest frame that a variant's record is believed.
+const VARIANT_MAX: u32 = 1 << 20;
 /// The link type's bits; above them stand the length of the FCS and flags.
 const LINK_TYPE_BITS: u32 = 0xffff;
 /// A snaplen of 0 or of more than this means that nothing was cut.
@@ -35,7 +48,10 @@ const SNAPLEN_SLACK: u32 = 65_536;
 pub struct Decoder {
     order: ByteOrder,
     nanos: bool,
+    is_kuznetsov: bool,
     header: Option<Header>,
+    /// Whether the file has no more bytes than were given.
+    is_whole: bool,
     /// Offset of the next unused byte in the file.
     offset: u64,
     frames: u32,
@@ -45,6 +61,18 @@ pub struct Decoder {
 struct Header {
     link: LinkType,
     snaplen: u32,
+    /// Bytes that its record headers are longer than usual.
+    extra: usize,
+}
+
+impl Header {
+    /// The most bytes a record may claim to hold.
+    fn max_captured(&self) -> u32 {
+        match self.snaplen {
+            0 => MAX_CAPTURED,
+            snaplen => snaplen.saturating_add(SNAPLEN_SLACK).min(MAX_CAPTURED),
+        }
+    }
 }
 
 impl Decoder {
@@ -52,13 +80,21 @@ impl Decoder {
     #[must_use]
     pub fn sniff(start: &[u8]) -> Option<Self> {
         let magic = *start.first_chunk()?;
-        let (order, nanos) =
+        let (order, nanos, is_kuznetsov) =
             [ByteOrder::Little, ByteOrder::Big].into_iter().find_map(|order| match order.u32(magic) {
-                MAGIC_MICROS | MAGIC_PATCHED => Some((order, false)),
-                MAGIC_NANOS => Some((order, true)),
+                MAGIC_MICROS => Some((order, false, false)),
+                MAGIC_KUZNETSOV => Some((order, false, true)),
+                MAGIC_NANOS => Some((order, true, false)),
                 _ => None,
             })?;
-        Some(Self { order, nanos, header: None, offset: 0, frames: 0 })
+        Some(Self { order, nanos, is_kuznetsov, header: None, is_whole: false, offset: 0, frames: 0 })
+    }
+
+    /// The file has no bytes beyond those given so far. True where that decides something: then give the rest
+    /// once more.
+    pub fn end_of_file(&mut self) -> bool {
+        self.is_whole = true;
+        self.header.is_none()
     }
 
     /// The file's description of itself.
@@ -69,6 +105,7 @@ impl Decoder {
             link_type: self.header.map(|header| header.link),
             snaplen: self.header.map(|header| header.snaplen).filter(|len| (1..UNLIMITED).contains(len)),
             nanos: self.nanos,
+            dropped: None,
         }
     }
 
@@ -87,23 +124,23 @@ impl Decoder {
     pub fn decode(&mut self, bytes: &[u8], found: &mut impl FnMut(Head)) -> Progress {
         let (header, used) = match self.header {
             Some(header) => (header, 0),
-            None => {
-                let Some(head) = bytes.first_chunk() else {
-                    return Progress { used: 0, needed: FILE_HEADER_LEN, problem: None };
-                };
-                match self.read_header(*head) {
-                    Ok(header) => (header, FILE_HEADER_LEN),
-                    Err(kind) => return Progress { used: 0, needed: 0, problem: Some(self.problem(kind)) },
+            None => match self.begin(bytes) {
+                Ok(header) => (header, FILE_HEADER_LEN),
+                Err(Ending::Needs(needed)) => return Progress { used: 0, needed, problem: None },
+                Err(Ending::Problem(kind)) => {
+                    return Progress { used: 0, needed: 0, problem: Some(self.problem(kind)) };
                 }
-            }
+            },
         };
         let records = Records { bytes, at: used, number: self.frames, header, order: self.order };
-        // One loop for each byte order and resolution, so that neither is tested per frame.
-        let (records, ending) = match (self.order, self.nanos) {
-            (ByteOrder::Little, false) => records.find::<false, 1_000>(found),
-            (ByteOrder::Little, true) => records.find::<false, 1>(found),
-            (ByteOrder::Big, false) => records.find::<true, 1_000>(found),
-            (ByteOrder::Big, true) => records.find::<true, 1>(found),
+        // One loop for each byte order and resolution, with none of it tested for each frame.
+        let (records, ending) = match (self.order, self.nanos, header.extra) {
+            (ByteOrder::Little, false, 0) => records.find::<false, 1_000, false>(found),
+            (ByteOrder::Little, true, 0) => records.find::<false, 1, false>(found),
+            (ByteOrder::Big, false, 0) => records.find::<true, 1_000, false>(found),
+            (ByteOrder::Big, true, 0) => records.find::<true, 1, false>(found),
+            (ByteOrder::Little, ..) => records.find::<false, 1_000, true>(found),
+            (ByteOrder::Big, ..) => records.find::<true, 1_000, true>(found),
         };
         self.offset += records.at as u64;
         self.frames = records.number;
@@ -114,22 +151,87 @@ impl Decoder {
         Progress { used: records.at, needed, problem }
     }
 
-    fn read_header(&mut self, head: [u8; FILE_HEADER_LEN]) -> Result<Header, ProblemKind> {
-        let [m0, m1, m2, m3, v0, v1, _, _, _, _, _, _, _, _, _, _, s0, s1, s2, s3, l0, l1, l2, l3] = head;
-        if self.order.u16([v0, v1]) != VERSION || self.order.u32([m0, m1, m2, m3]) == MAGIC_PATCHED {
-            return Err(ProblemKind::UnsupportedVariant);
+    /// Reads the file's header, and finds out how long its records' are.
+    #[cold]
+    fn begin(&mut self, bytes: &[u8]) -> Result<Header, Ending> {
+        let (head, records) =
+            bytes.split_first_chunk::<FILE_HEADER_LEN>().ok_or(Ending::Needs(FILE_HEADER_LEN))?;
+        let [_, _, _, _, v0, v1, n0, n1, _, _, _, _, _, _, _, _, s0, s1, s2, s3, l0, l1, l2, l3] = *head;
+        if self.order.u16([v0, v1]) != VERSION {
+            return Err(Ending::Problem(ProblemKind::UnsupportedVariant));
         }
-        let header = Header {
-            link: LinkType::from_number(self.order.u32([l0, l1, l2, l3]) & LINK_TYPE_BITS),
-            snaplen: self.order.u32([s0, s1, s2, s3]),
+        let link = self.order.u32([l0, l1, l2, l3]) & LINK_TYPE_BITS;
+        let aix_link = match link {
+            _ if self.nanos || self.is_kuznetsov || self.order.u16([n0, n1]) != AIX_MINOR => None,
+            // Types of interfaces (RFC 1573): Ethernet, token ring, FDDI, loopback.
+            6 => Some(1),
+            9 => Some(6),
+            15 => Some(10),
+            24 => Some(0),
+            _ => None,
         };
+        let mut header = Header {
+            link: LinkType::from_number(aix_link.unwrap_or(link)),
+            snaplen: self.order.u32([s0, s1, s2, s3]),
+            extra: 0,
+        };
+        let nanos = self.nanos || aix_link.is_some();
+        if aix_link.is_none() && !self.nanos {
+            header.extra = self.extra(&header, records)?;
+        }
+        self.nanos = nanos;
         self.header = Some(header);
         Ok(header)
+    }
+
+    /// How many bytes record headers are longer than usual: none, unless the second record makes no sense where it
+    /// then is, and does where a variant has it.
+    fn extra(&self, header: &Header, records: &[u8]) -> Result<usize, Ending> {
+        let choices = if self.is_kuznetsov { &EXTRA_KUZNETSOV[..] } else { &EXTRA };
+        let usual = choices.first().copied().unwrap_or(0);
+        let Some(first) = self.record(header, records) else { return self.needs(0, usual) };
+        if !first.is_sound {
+            return Ok(usual);
+        }
+        for extra in choices {
+            let at = RECORD_HEADER_LEN + extra + first.captured as usize;
+            let Some(second) = self.record(header, records.get(at..).unwrap_or_default()) else {
+                return self.needs(at, usual);
+            };
+            if second.is_sound && second.secs.abs_diff(first.secs) < SECOND_WITHIN_SECS {
+                return Ok(*extra);
+            }
+        }
+        Ok(usual)
+    }
+
+    /// That a record header is needed at `at`; the usual, where there will be none.
+    const fn needs(&self, at: usize, usual: usize) -> Result<usize, Ending> {
+        if self.is_whole { Ok(usual) } else { Err(Ending::Needs(FILE_HEADER_LEN + at + RECORD_HEADER_LEN)) }
+    }
+
+    /// The record header that `bytes` begin with.
+    fn record(&self, header: &Header, bytes: &[u8]) -> Option<RecordStart> {
+        let [s0, s1, s2, s3, f0, f1, f2, f3, c0, c1, c2, c3, o0, o1, o2, o3] = *bytes.first_chunk()?;
+        let captured = self.order.u32([c0, c1, c2, c3]);
+        let orig_len = self.order.u32([o0, o1, o2, o3]);
+        let is_sound = self.order.u32([f0, f1, f2, f3]) < 1_000_000
+            && (1..=VARIANT_MAX).contains(&orig_len)
+            && captured <= orig_len
+            && captured <= header.max_captured();
+        Some(RecordStart { secs: self.order.u32([s0, s1, s2, s3]), captured, is_sound })
     }
 
     fn problem(&self, kind: ProblemKind) -> Problem {
         Problem { kind, offset: self.offset, frame: self.frames.saturating_add(1) }
     }
+}
+
+/// A record header, as far as it tells a variant.
+struct RecordStart {
+    secs: u32,
+    captured: u32,
+    is_sound: bool,
 }
 
 /// A walk over the records in a piece of a file.
@@ -150,11 +252,15 @@ enum Ending {
 
 impl Records<'_> {
     #[inline]
-    fn find<const BIG: bool, const NANOS: u64>(mut self, found: &mut impl FnMut(Head)) -> (Self, Ending) {
+    fn find<const BIG: bool, const NANOS: u64, const VARIANT: bool>(
+        mut self,
+        found: &mut impl FnMut(Head),
+    ) -> (Self, Ending) {
         let order = if BIG { ByteOrder::Big } else { ByteOrder::Little };
         debug_assert_eq!(order, self.order, "the caller chose the loop by it");
         let link = self.header.link;
-        let most = self.most_captured();
+        let most = self.header.max_captured();
+        let header_len = RECORD_HEADER_LEN + if VARIANT { self.header.extra } else { 0 };
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
             let Some((head, rest)) = rest.split_first_chunk::<RECORD_HEADER_LEN>() else {
@@ -172,12 +278,11 @@ impl Records<'_> {
             {
                 return (self, Ending::Problem(ProblemKind::Senseless));
             }
-            let len = captured as usize;
+            let len = captured as usize + header_len - RECORD_HEADER_LEN;
             if rest.len() < len {
                 return (self, Ending::Needs(RECORD_HEADER_LEN + len));
             }
-            let (Ok(start), Some(number)) =
-                (u32::try_from(self.at + RECORD_HEADER_LEN), self.number.checked_add(1))
+            let (Ok(start), Some(number)) = (u32::try_from(self.at + header_len), self.number.checked_add(1))
             else {
                 return (self, Ending::Problem(ProblemKind::TooManyFrames));
             };
@@ -192,14 +297,6 @@ impl Records<'_> {
             });
             self.number = number;
             self.at += RECORD_HEADER_LEN + len;
-        }
-    }
-
-    /// The largest captured length that a record may claim.
-    fn most_captured(&self) -> u32 {
-        match self.header.snaplen {
-            0 => MAX_CAPTURED,
-            snaplen => snaplen.saturating_add(SNAPLEN_SLACK).min(MAX_CAPTURED),
         }
     }
 

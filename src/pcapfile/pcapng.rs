@@ -8,8 +8,8 @@
 //! Source: draft-ietf-opsawg-pcapng.
 
 use pcap_parser::pcapng::{
-    Block, EnhancedPacketBlock, InterfaceDescriptionBlock, OptionCode, SimplePacketBlock, parse_block_be,
-    parse_block_le,
+    Block, EnhancedPacketBlock, InterfaceDescriptionBlock, InterfaceStatisticsBlock, OptionCode,
+    SimplePacketBlock, parse_block_be, parse_block_le,
 };
 
 use super::{ByteOrder, Description, Format, Head, MAX_CAPTURED, Problem, ProblemKind, Progress};
@@ -20,12 +20,15 @@ const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
+const STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 const ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 const OPTION_END: u16 = 0;
 const OPTION_COMMENT: u16 = 1;
 const OPTION_RESOLUTION: u16 = 9;
 const OPTION_OFFSET: u16 = 14;
+/// Of statistics: what the interface dropped, and what the operating system did.
+const OPTIONS_DROPPED: [u16; 2] = [5, 7];
 /// A block's type and length.
 const BLOCK_START: usize = 8;
 /// A block's type and both its lengths.
@@ -57,9 +60,9 @@ pub struct Decoder {
     /// Offset of the next unused byte in the file.
     offset: u64,
     frames: u32,
-    /// The last frame's time.
-    last: Timestamp,
     begun: bool,
+    /// Frames dropped, by the statistics of sections before this one.
+    dropped_before: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +70,8 @@ struct Interface {
     link: LinkType,
     snaplen: u32,
     clock: TimestampUnits,
+    /// Frames dropped, by the last statistics.
+    dropped: Option<u64>,
 }
 
 /// The fields of a packet block.
@@ -91,8 +96,8 @@ impl Decoder {
             skip: 0,
             offset: 0,
             frames: 0,
-            last: Timestamp::default(),
             begun: false,
+            dropped_before: None,
         })
     }
 
@@ -104,10 +109,17 @@ impl Decoder {
             link_type: self.first.map(|interface| interface.link),
             snaplen: self.first.map(|interface| interface.snaplen).filter(|len| *len > 0),
             nanos: self.nanos,
+            dropped: self.dropped(),
         }
     }
 
-    /// What is wrong with the file, if it ends with `rest` unused bytes.
+    /// Frames that the capturing host dropped, by the last statistics of each interface.
+    fn dropped(&self) -> Option<u64> {
+        let here = self.interfaces.iter().filter_map(|interface| interface.dropped);
+        self.dropped_before.into_iter().chain(here).reduce(u64::saturating_add)
+    }
+
+    /// What is wrong with a file that ends with `rest` unused bytes.
     #[must_use]
     pub fn finish(&self, rest: usize) -> Option<Problem> {
         match self {
@@ -167,7 +179,10 @@ impl Decoder {
         if len < MIN_BLOCK_LEN || !len.is_multiple_of(4) {
             return Err(ProblemKind::BadBlock(kind));
         }
-        if !matches!(kind, SECTION_HEADER | INTERFACE | OBSOLETE_PACKET | SIMPLE_PACKET | ENHANCED_PACKET) {
+        if !matches!(
+            kind,
+            SECTION_HEADER | INTERFACE | OBSOLETE_PACKET | SIMPLE_PACKET | STATISTICS | ENHANCED_PACKET
+        ) {
             self.skip = u64::from(len);
             return self.step(bytes);
         }
@@ -191,12 +206,17 @@ impl Decoder {
         let Ok((_, block)) = parsed else { return Err(ProblemKind::BadBlock(kind)) };
         match block {
             Block::SectionHeader(_) => {
+                self.dropped_before = self.dropped();
                 self.interfaces.clear();
                 self.begun = true;
                 Ok(None)
             }
             Block::InterfaceDescription(block) => self.interface(&block).map(|()| None),
             Block::EnhancedPacket(block) => enhanced(&block).map(Some).ok_or(ProblemKind::BadBlock(kind)),
+            Block::InterfaceStatistics(block) => {
+                self.statistics(&block);
+                Ok(None)
+            }
             Block::SimplePacket(block) => Ok(Some(self.simple(&block))),
             _ => Ok(None),
         }
@@ -225,15 +245,25 @@ impl Decoder {
         let clock = TimestampUnits::new(resolution, offset).ok_or(ProblemKind::BadClock(resolution))?;
         // The crate uses a signed type; in the file the number has 16 bits.
         let link = LinkType::from_number(u32::try_from(block.linktype.0).unwrap_or(u32::MAX));
-        let interface = Interface { link, snaplen: block.snaplen, clock };
+        let interface = Interface { link, snaplen: block.snaplen, clock, dropped: None };
         self.nanos |= clock.is_finer_than_micros();
         self.first.get_or_insert(interface);
         self.interfaces.push(interface);
         Ok(())
     }
 
-    /// A simple packet block belongs to the first interface and has neither a time nor a captured length. It
-    /// gets the time of the frame before it.
+    /// Notes what an interface dropped from the beginning on.
+    fn statistics(&mut self, block: &InterfaceStatisticsBlock<'_>) {
+        let Some(interface) = self.interfaces.get_mut(block.if_id as usize) else { return };
+        let dropped = block.options.iter().filter(|option| OPTIONS_DROPPED.contains(&option.code.0));
+        let counts = dropped.filter_map(|option| option.value.first_chunk()).map(|value| match self.order {
+            ByteOrder::Little => u64::from_le_bytes(*value),
+            ByteOrder::Big => u64::from_be_bytes(*value),
+        });
+        interface.dropped = counts.reduce(u64::saturating_add).or(interface.dropped);
+    }
+
+    /// A simple packet is of the first interface, has no time, and does not say how much was kept.
     fn simple(&self, block: &SimplePacketBlock<'_>) -> Packet {
         let snaplen = self.interfaces.first().map_or(0, |interface| interface.snaplen);
         let most = if snaplen == 0 { block.origlen } else { snaplen.min(block.origlen) };
@@ -250,11 +280,8 @@ impl Decoder {
             return Err(ProblemKind::TooManyFrames);
         };
         self.frames = number;
-        if let Some(ticks) = packet.ticks {
-            self.last = interface.clock.time(ticks);
-        }
         Ok(Head {
-            at: self.last,
+            at: packet.ticks.map_or(Timestamp::UNKNOWN, |ticks| interface.clock.time(ticks)),
             link: interface.link,
             orig_len: packet.orig_len.max(len),
             start,

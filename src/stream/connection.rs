@@ -1,6 +1,6 @@
 //! Both directions of one TCP connection: handshake, teardown, and the two streams.
 
-use super::half::{FAR, Piece};
+use super::half::{FAR, Identity, Piece};
 use super::{Fate, Limits, Side, Sink, StreamHalf};
 use crate::hash::mix;
 use crate::packet::{Flags, Segment};
@@ -264,18 +264,39 @@ fn deliver(side: Side, sink: &mut impl Sink) -> impl FnMut(Piece<'_>) {
     }
 }
 
-/// A hash that two frames share only if they are duplicates: a retransmission has another IP identification,
-/// timestamp or acknowledgment. The checksum is left out: with checksum offload the two ends capture
-/// different ones.
+/// A number that two frames share only if they are copies of one: a retransmission has another IP
+/// identification, another timestamp or another acknowledgment. The checksum takes no part: where the
+/// network card fills it in, both ends capture different ones.
+///
+/// Without timestamps and IP identification (IPv6, `tcp_timestamps=0`) a retransmission is the first sending to the
+/// letter. Then time tells: a capture's copies are some milliseconds apart at most, a retransmission timer is 200 ms
+/// at least.
 #[inline]
-fn identity(segment: &Segment<'_>) -> u64 {
+fn identity(segment: &Segment<'_>) -> Identity {
+    if segment.timestamps.is_none() && segment.ip_id == 0 {
+        return identity_in_time(segment);
+    }
+    Identity { now: identity_with(segment, 0), before: None }
+}
+
+#[cold]
+fn identity_in_time(segment: &Segment<'_>) -> Identity {
+    /// Copies that are farther apart than twice this are none.
+    const TOGETHER_NANOS: i64 = 4_000_000;
+    let part = segment.at.nanos().div_euclid(TOGETHER_NANOS).cast_unsigned();
+    let of = |part: u64| identity_with(segment, part.wrapping_mul(0xd6e8_feb8_6659_fd93));
+    Identity { now: of(part), before: Some(of(part.wrapping_sub(1))) }
+}
+
+#[inline]
+fn identity_with(segment: &Segment<'_>, more: u64) -> u64 {
     let (value, echo) = segment.timestamps.unwrap_or_default();
     let numbers = u64::from(segment.seq) << 32 | u64::from(segment.ack);
     let shape = u64::from(segment.len) << 32
         | u64::from(segment.flags.0) << 16
         | u64::from(segment.window)
         | u64::from(segment.ip_id) << 48;
-    let stamps = u64::from(value) << 32 | u64::from(echo);
+    let stamps = (u64::from(value) << 32 | u64::from(echo)) ^ more;
     // Never 0, which marks an empty entry.
     mix(mix(mix(0, numbers), shape), stamps) | 1
 }

@@ -33,7 +33,8 @@ const RECENT: u8 = 32;
 pub struct StreamHalfCounts {
     /// Segments that brought only bytes seen before.
     pub retransmits: u64,
-    /// Segments that arrived before an earlier part of the stream.
+    /// Segments that came before an earlier one, which came too. Behind bytes that the capture lacks nothing is
+    /// out of order.
     pub out_of_order: u64,
     /// Frames captured twice, identical in every field.
     pub duplicates: u64,
@@ -224,13 +225,12 @@ impl StreamHalf {
     /// Whether this frame was seen before; remembers it. `identity` is a hash of the fields that a
     /// retransmission changes (IP identification, timestamps, acknowledgment, window).
     #[inline]
-    pub(super) fn is_duplicate_frame(&mut self, identity: u64) -> bool {
-        // The upper bits are better mixed.
-        let tag = (identity >> (u64::BITS - u16::BITS)) as u16;
-        if is_among(&self.recent_tags, tag) && self.recent.contains(&identity) {
+    pub(super) fn is_duplicate_frame(&mut self, identity: Identity) -> bool {
+        if self.has_seen(identity.now) || identity.before.is_some_and(|before| self.has_seen(before)) {
             self.counts.duplicates += 1;
             return true;
         }
+        let (identity, tag) = (identity.now, tag_of(identity.now));
         let at = usize::from(self.recent_at % RECENT);
         if let (Some(slot), Some(of_slot)) = (self.recent.get_mut(at), self.recent_tags.get_mut(at)) {
             (*slot, *of_slot) = (identity, tag);
@@ -238,6 +238,12 @@ impl StreamHalf {
         // Starts at 1: 0 means that nothing was captured yet.
         self.recent_at = self.recent_at % RECENT + 1;
         false
+    }
+
+    /// Whether a frame with this identity was seen lately.
+    #[inline]
+    pub(super) fn has_seen(&self, identity: u64) -> bool {
+        is_among(&self.recent_tags, tag_of(identity)) && self.recent.contains(&identity)
     }
 
     /// Processes the payload of a segment that this direction sent.
@@ -314,9 +320,9 @@ impl StreamHalf {
             let to = self.held.first().map_or(end, |first| first.offset.min(end));
             let (seen, len) = part(seen, self.next - start, to - start);
             self.deliver(seen, len, segment.at, segment.frame, out);
-            self.drain(out);
+            self.counts.out_of_order += self.drain(out);
         }
-        self.drain(out);
+        self.counts.out_of_order += self.drain(out);
     }
 
     /// Holds the new bytes of a segment that lies ahead.
@@ -355,7 +361,6 @@ impl StreamHalf {
             self.counts.retransmits += 1;
             return Fate::Retransmission;
         }
-        self.counts.out_of_order += 1;
         while self.held.len() > limits.held_segments {
             self.counts.pushed_out += 1;
             self.give_up(false, segment.at, out);
@@ -377,10 +382,10 @@ impl StreamHalf {
         out(Piece::Chunk(chunk));
     }
 
-    /// Delivers held segments that now continue the stream.
-    fn drain(&mut self, out: &mut impl FnMut(Piece<'_>)) {
+    /// Delivers held segments that have become due: how many.
+    fn drain(&mut self, out: &mut impl FnMut(Piece<'_>)) -> u64 {
         if self.held.first().is_none_or(|first| first.offset > self.next) {
-            return;
+            return 0;
         }
         let mut held = std::mem::take(&mut self.held);
         let mut due = 0;
@@ -396,6 +401,7 @@ impl StreamHalf {
         }
         held.drain(..due);
         self.held = held;
+        due as u64
     }
 
     /// Gives up on the first gap, since what is held behind it takes too much memory.
@@ -519,6 +525,20 @@ impl StreamHalf {
     fn acked_bytes(&self) -> u64 {
         self.fin.map_or(self.acked, |fin| fin.min(self.acked))
     }
+}
+
+/// What two frames share only if they are copies of one; see [`super::connection`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Identity {
+    pub(super) now: u64,
+    /// The one that a copy some milliseconds ago would have had, where time is a part of it.
+    pub(super) before: Option<u64>,
+}
+
+/// The upper bits of an identity, which are the better mixed ones.
+#[inline]
+const fn tag_of(identity: u64) -> u16 {
+    (identity >> (u64::BITS - u16::BITS)) as u16
 }
 
 /// Whether a tag is among the others; compares all of them at once.

@@ -35,9 +35,11 @@ pub(crate) fn open(to: &mut impl Observer, learner: u32, millis: u32) -> Slot {
 
 /// The link of a slot is over.
 pub(crate) fn close(to: &mut impl Observer, slot: Slot) {
+    // Some bytes, so that it is no stranger.
+    let bytes = ByteSums { decoded: 20, ..ByteSums::default() };
     let totals = LinkTotals {
         epoch: None,
-        bytes: PerDirection::<ByteSums>::default(),
+        bytes: PerDirection { to_leader: bytes, to_learner: bytes },
         tcp: PerDirection::default(),
         protection: Protection::None,
         losses: PerDirection::default(),

@@ -41,7 +41,11 @@ pub(crate) fn decode(file: &[u8], chunk: usize) -> (Vec<(Head, Vec<u8>)>, Option
     let mut decoder = Decoder::sniff(file).unwrap();
     let mut found = Vec::new();
     let (mut used, mut end) = (0, 0);
-    while end < file.len() {
+    loop {
+        // Once more with the same bytes, where it makes a difference that they are all there is.
+        if end == file.len() && !(file.len() - used >= 24 && decoder.end_of_file()) {
+            return (found, decoder.finish(file.len() - used));
+        }
         end = file.len().min(end + chunk);
         let held = file.get(used..end).unwrap();
         let progress = decoder.decode(held, &mut |head| {
@@ -58,5 +62,4 @@ pub(crate) fn decode(file: &[u8], chunk: usize) -> (Vec<(Head, Vec<u8>)>, Option
         assert!(progress.needed == 0 || progress.needed > held.len() - progress.used, "it has that much");
         used += progress.used;
     }
-    (found, decoder.finish(file.len() - used))
 }

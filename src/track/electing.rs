@@ -7,6 +7,9 @@ use crate::proto::election::Notification;
 use crate::proto::quorum::Head;
 use crate::proto::{ServerState, Sid};
 
+/// A vote's length, and what it needs to tell whom it is for: state, leader, zxid and round.
+const MIN_READ: u64 = 4 + 28;
+
 impl Tracker {
     /// A vote, or an answer to one.
     pub(super) fn notification(&mut self, seen: &ElectionSeen<'_>, notification: &Notification<'_>) {
@@ -36,6 +39,16 @@ impl Tracker {
                 self.elections.settled(src, &settled.vote, at, |address| voices.looks_since(address));
             }
             Heard::Unclear => {}
+        }
+    }
+
+    /// A message of which nothing could be read.
+    pub(super) fn vote_unread(&mut self, seen: &ElectionSeen<'_>) {
+        let read = seen.size.saturating_sub(seen.cut);
+        if seen.cut > 0 && read < MIN_READ {
+            self.votes_cut.votes += 1;
+            let lacking = u32::try_from(MIN_READ - read).unwrap_or(u32::MAX);
+            self.votes_cut.lacking = self.votes_cut.lacking.max(lacking);
         }
     }
 

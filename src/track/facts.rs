@@ -1,6 +1,7 @@
 //! What the trackers know once a capture is over: facts, none of them judged.
 
 use super::commits::Quiet;
+use super::dial::{DeadConnection, Run};
 use super::link::LinkTrack;
 use super::timeline::Timeline;
 use super::witness::Witness;
@@ -8,7 +9,7 @@ use crate::address::Address;
 use crate::dissect::ByteSums;
 use crate::findings::incident::CoverageGap;
 use crate::findings::series::Series;
-use crate::findings::{ClockStep, Election, Link, Server, Settings, Strangers, Violation};
+use crate::findings::{ClockStep, Dial, Election, Link, Server, Settings, Strangers, Violation, VotesCut};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -43,6 +44,14 @@ pub struct CaptureFacts {
     pub clock_steps: Vec<ClockStep>,
     /// Where the bytes of the election connections went.
     pub election_bytes: ByteSums,
+    /// Attempts to connect that failed, in runs.
+    pub dial_runs: Vec<Run>,
+    /// Election connections that were dead and whose sender did not know.
+    pub dead_connections: Vec<DeadConnection>,
+    /// Votes of which the snaplen left too little.
+    pub votes_cut: VotesCut,
+    /// Attempts to connect, by who dials whom: those of which one failed.
+    pub dials: Vec<Dial>,
     /// What else spoke to the ports.
     pub strangers: Strangers,
     /// The hosts at which frames were captured, as far as is known.

@@ -1,45 +1,138 @@
-//! Stretches of time that a capture lacks: bytes went by on a link and no frame of it was captured.
+//! Stretches of time that a capture lacks as a whole: a file of a rotation is missing, the capturing stood still.
+//!
+//! No frame came by for longer than an ensemble that is alive keeps quiet, and behind it bytes prove to be missing
+//! that went by meanwhile. What was waited for over such a stretch may have come.
 
+use super::link::LinkTrack;
+use super::wait::Wait;
 use crate::address::Address;
 use crate::findings::incident::CoverageGap;
 use crate::time::{Span, Timestamp};
+use std::collections::VecDeque;
 
-/// Shorter ones are lost segments rather than a capture that stood still.
-const MIN_HOLE: Span = Span::from_millis(1_000);
+/// Shorter stretches are lost segments rather than a capture that stood still.
+pub(super) const MIN_HOLE: Span = Span::from_millis(1_000);
+/// How long after a hole bytes that it hides are still found to be missing.
+const FOUND_WITHIN: Span = Span::from_millis(35_000);
+/// Stretches that may yet prove to be holes.
+const MAX_QUIETS: usize = 64;
 /// Holes kept.
 const MAX_HOLES: usize = 256;
+/// Hosts whose captures are told apart.
+const MAX_HOSTS: usize = 64;
 
 /// The holes of all captures.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Holes(Vec<(Option<u32>, Timestamp, Timestamp)>);
+pub(super) struct Holes {
+    /// The last frame of each host's captures; of all whose host is not known together.
+    watches: Vec<(Option<Address>, Timestamp)>,
+    /// The file of the last frame, and its watch.
+    current: Option<(u32, usize)>,
+    quiets: VecDeque<Hole>,
+    found: Vec<Hole>,
+}
+
+/// A stretch of time without a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hole {
+    /// The host of the capture, where that is known beforehand.
+    host: Option<Address>,
+    file: u32,
+    from: Timestamp,
+    to: Timestamp,
+}
 
 impl Holes {
-    /// Bytes are missing on a link of which no frame came between two times.
-    pub(super) fn add(&mut self, file: Option<u32>, from: Timestamp, to: Timestamp) {
-        if to.since(from) < MIN_HOLE {
+    /// A frame of a file; `hosts` are those of the files. Answers how long none had come, where that may matter.
+    #[inline]
+    pub(super) fn frame(&mut self, file: u32, at: Timestamp, hosts: &[Option<Address>]) -> Option<Span> {
+        let watch = match self.current {
+            Some((current, watch)) if current == file => watch,
+            _ => self.enter(file, at, hosts),
+        };
+        let (_, last) = self.watches.get_mut(watch)?;
+        let quiet = at.since(*last);
+        *last = (*last).max(at);
+        (quiet >= MIN_HOLE).then_some(quiet)
+    }
+
+    #[cold]
+    fn enter(&mut self, file: u32, at: Timestamp, hosts: &[Option<Address>]) -> usize {
+        let host = hosts.get(file as usize).copied().flatten();
+        let known = self.watches.iter().position(|(known, _)| *known == host);
+        let watch = known.unwrap_or_else(|| {
+            if self.watches.len() < MAX_HOSTS {
+                self.watches.push((host, at));
+            }
+            self.watches.len() - 1
+        });
+        self.current = Some((file, watch));
+        watch
+    }
+
+    /// No frame had come for this long before this one.
+    #[cold]
+    pub(super) fn quiet(&mut self, file: u32, at: Timestamp, quiet: Span) {
+        let host = self.current.and_then(|(_, watch)| self.watches.get(watch)).and_then(|(host, _)| *host);
+        if self.quiets.len() >= MAX_QUIETS {
+            self.quiets.pop_front();
+        }
+        self.quiets.push_back(Hole { host, file, from: at.minus(quiet), to: at });
+    }
+
+    /// Bytes of a stream are missing, of which the last was seen at `since`; by `at` they had been sent.
+    pub(super) fn missing(&mut self, host: Option<Address>, since: Timestamp, at: Timestamp) {
+        let is_it = |hole: &Hole| {
+            hole.host == host && since <= hole.from && at >= hole.to && at.since(hole.to) < FOUND_WITHIN
+        };
+        while let Some(place) = self.quiets.iter().position(is_it) {
+            let hole = self.quiets.remove(place);
+            self.found.extend(hole.filter(|_| self.found.len() < MAX_HOLES));
+        }
+    }
+
+    /// What was waited for over a stretch that the capture lacks may have come meanwhile.
+    pub(super) fn forget_waits(&self, link: &mut LinkTrack, hosts: &[Option<Address>]) {
+        if self.found.is_empty() {
             return;
         }
-        let is_same =
-            |hole: &&mut (Option<u32>, Timestamp, Timestamp)| hole.0 == file && hole.1 < to && from < hole.2;
-        let is_room = self.0.len() < MAX_HOLES;
-        match self.0.iter_mut().find(is_same) {
-            // What any link shows was captured.
-            Some(hole) => (hole.1, hole.2) = (hole.1.max(from), hole.2.min(to)),
-            None if is_room => self.0.push((file, from, to)),
-            None => {}
-        }
+        let hides: Vec<_> = self.found.iter().filter(|hole| hole.hides(link, hosts)).copied().collect();
+        let is_unseen = |wait: &Wait| hides.iter().any(|hole| wait.start < hole.to && wait.end > hole.from);
+        link.waits.retain(|wait| !is_unseen(wait));
+    }
+
+    /// Since when a link that was last seen at a time is hidden, its end perhaps with it.
+    pub(super) fn hides_from(&self, link: &LinkTrack, hosts: &[Option<Address>]) -> Option<Timestamp> {
+        let last = link.last_frame_at();
+        let is_it = |hole: &&Hole| {
+            hole.from >= last && hole.from.since(last) < FOUND_WITHIN && hole.hides(link, hosts)
+        };
+        self.found.iter().filter(is_it).map(|hole| hole.from).min()
+    }
+
+    /// Whether nothing at all was captured for long, from about a time on.
+    pub(super) fn is_quiet_after(&self, at: Timestamp) -> bool {
+        let is_it = |hole: &Hole| hole.from >= at && hole.from.since(at) < MIN_HOLE;
+        self.quiets.iter().any(is_it) || self.found.iter().any(is_it)
     }
 
     /// All of them, by time; `host_of` tells where a file was taken.
     pub(super) fn finish(&self, host_of: impl Fn(u32) -> Option<Address>) -> Vec<CoverageGap> {
-        let gap = |hole: &(Option<u32>, Timestamp, Timestamp)| CoverageGap {
-            host: hole.0.and_then(&host_of),
-            from: hole.1,
-            to: hole.2,
+        let gap = |hole: &Hole| CoverageGap {
+            host: hole.host.or_else(|| host_of(hole.file)),
+            from: hole.from,
+            to: hole.to,
         };
-        let mut gaps: Vec<_> = self.0.iter().map(gap).collect();
+        let mut gaps: Vec<_> = self.found.iter().map(gap).collect();
         gaps.sort_by_key(|gap| (gap.from, gap.to));
         gaps
+    }
+}
+
+impl Hole {
+    /// Whether no other capture shows the link.
+    fn hides(&self, link: &LinkTrack, hosts: &[Option<Address>]) -> bool {
+        link.files.iter().all(|file| hosts.get(*file as usize).copied().flatten() == self.host)
     }
 }
 
@@ -47,17 +140,59 @@ impl Holes {
 mod tests {
     use super::*;
 
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_nanos(0).plus(Span::from_millis(millis))
+    }
+
+    fn frame(holes: &mut Holes, file: u32, millis: i64, hosts: &[Option<Address>]) {
+        if let Some(quiet) = holes.frame(file, at(millis), hosts) {
+            holes.quiet(file, at(millis), quiet);
+        }
+    }
+
     #[test]
     fn links_that_lack_the_same_time_show_one_hole() {
-        let at = |millis| Timestamp::from_nanos(0).plus(Span::from_millis(millis));
         let mut holes = Holes::default();
-        holes.add(Some(0), at(0), at(999));
-        holes.add(Some(0), at(1_000), at(8_000));
-        holes.add(Some(0), at(1_400), at(8_100));
+        for millis in [0, 990, 1_400, 8_000, 8_100, 9_000, 11_000] {
+            frame(&mut holes, 0, millis, &[]);
+        }
+        holes.missing(None, at(0), at(8_000));
+        holes.missing(None, at(1_400), at(8_100));
         assert_eq!(holes.finish(|_| None), [CoverageGap { host: None, from: at(1_400), to: at(8_000) }]);
+    }
+
+    #[test]
+    fn silence_with_nothing_missing_is_no_hole() {
+        let mut holes = Holes::default();
+        for millis in [0, 5_000, 5_100] {
+            frame(&mut holes, 0, millis, &[]);
+        }
+        // What is missing is younger than the silence, or was found far too late.
+        holes.missing(None, at(5_000), at(5_100));
+        holes.missing(None, at(0), at(60_000));
+        assert_eq!(holes.finish(|_| None), []);
+    }
+
+    #[test]
+    fn one_host_s_hole_is_not_another_s() {
+        let hosts = [Some(Address::v4(1)), Some(Address::v4(2)), Some(Address::v4(1))];
+        let mut holes = Holes::default();
+        for (file, millis) in [(0, 0), (1, 10), (1, 3_000), (2, 7_000), (1, 7_010)] {
+            frame(&mut holes, file, millis, &hosts);
+        }
+        holes.missing(hosts[0], at(0), at(7_001));
+        let found = holes.finish(|_| None);
+        assert_eq!(found, [CoverageGap { host: hosts[0], from: at(0), to: at(7_000) }]);
+    }
+
+    #[test]
+    fn what_is_remembered_is_limited() {
+        let mut holes = Holes::default();
         for second in 0..1_000 {
-            holes.add(Some(1), at(second * 2_000), at(second * 2_000 + 1_500));
+            frame(&mut holes, 0, second * 2_000, &[]);
+            holes.missing(None, at((second - 1) * 2_000), at(second * 2_000 + 1));
         }
         assert_eq!(holes.finish(|_| None).len(), MAX_HOLES);
+        assert!(holes.quiets.len() <= MAX_QUIETS);
     }
 }

@@ -1,10 +1,12 @@
 //! One link: its phases, its round trips, its waits.
 
 mod acks;
+mod ahead;
 mod at_learner;
 pub(in crate::track) mod clock_step;
 mod handshake;
 mod kernel_rtt;
+mod large;
 mod ping;
 mod running;
 mod teardown;
@@ -14,6 +16,7 @@ mod weight;
 #[cfg(test)]
 pub(super) use waits::MAX_WAITS;
 
+pub use large::Large;
 pub use running::{AsOf, OpenWait};
 
 use super::activity::{Activity, Sum};
@@ -36,6 +39,7 @@ use crate::proto::quorum::{Body, Head};
 use crate::proto::{PacketType, Sid, Zxid};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
+use ahead::Ahead;
 use clock_step::SenderClock;
 use kernel_rtt::KernelRtt;
 use std::collections::VecDeque;
@@ -166,10 +170,16 @@ pub struct LinkTrack {
     pub last_proposed: Option<Zxid>,
     /// See `last_proposed`.
     pub last_acked: Option<Zxid>,
+    /// The last large transaction that the leader sent on it.
+    large: Option<Box<Large>>,
     /// Its last frame.
     last_frame_at: Timestamp,
+    /// Segments that came ahead of bytes which may still come.
+    ahead: PerDirection<Ahead>,
     /// Whether the capture lacks bytes of a direction.
     lacks: PerDirection<bool>,
+    /// Whether it lacks bytes that were on the way before the close: silences on it prove little.
+    pub has_gaps: bool,
     /// Round trips of the kernels.
     rtt: PerDirection<KernelRtt>,
     reader: PerDirection<ReaderState>,
@@ -256,8 +266,11 @@ impl LinkTrack {
             ttl: PerDirection::default(),
             last_proposed: None,
             last_acked: None,
+            large: None,
             last_frame_at: opened.at,
+            ahead: PerDirection::default(),
             lacks: PerDirection::default(),
+            has_gaps: false,
             rtt: PerDirection::default(),
             reader: PerDirection { to_leader: reader(leader_read), to_learner: reader(learner_read) },
             activity: None,
@@ -288,6 +301,7 @@ impl LinkTrack {
         let is_fresh = seen.new_bytes > 0;
         let is_again = seen.fate == Fate::Retransmission;
         let side = usize::from(!seen.direction.is_to_leader());
+        let overtook = self.ahead.of_mut(seen.direction).segment(seen);
         if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at)) {
             let bump = |count: &mut [u8; 2]| {
                 if let Some(count) = count.get_mut(side) {
@@ -295,9 +309,14 @@ impl LinkTrack {
                 }
             };
             bump(&mut counts.frames);
+            if overtook > 0
+                && let Some(again) = counts.again.get_mut(side)
+            {
+                *again = again.saturating_add(overtook);
+            }
             if is_fresh {
                 bump(&mut counts.fresh);
-            } else if is_again || seen.fate == Fate::OutOfOrder {
+            } else if is_again {
                 bump(&mut counts.again);
             } else if seen.acked_more {
                 bump(&mut counts.acked);
@@ -442,6 +461,9 @@ impl LinkTrack {
         self.forgotten.types += u64::from(!counts.of_mut(packet.direction).add(packet.kind));
         self.checks.packet(self.id, packet);
         self.series.record(packet, self.is_up_to_date);
+        if packet.size >= Some(large::MIN_LARGE) {
+            self.is_large(packet);
+        }
         match (packet.direction, packet.kind) {
             (Direction::ToLearner, PacketType::Proposal) => self.proposal(packet),
             (Direction::ToLearner, PacketType::Commit | PacketType::CommitAndActivate) => {
@@ -487,7 +509,7 @@ impl LinkTrack {
             || self.totals.is_some_and(|totals| {
                 let sums = [totals.bytes.to_leader, totals.bytes.to_learner];
                 let is_unread = sums.iter().all(|sums| sums.unframed == 0);
-                let is_any = self.opened.picked_up || sums.iter().any(|sums| sums.stream() > 0);
+                let is_any = sums.iter().any(|sums| sums.stream() > 0);
                 totals.protection != Protection::None || is_unread && is_any
             })
     }
@@ -499,6 +521,9 @@ impl LinkTrack {
         self.waits.retain(|wait| is_tls && wait.ended == Ended::Closed && wait.silence.is_some());
         for wait in &mut self.waits {
             wait.deadline = if wait.for_leader { Deadline::LearnerRead } else { Deadline::LeaderRead };
+        }
+        if !is_tls {
+            self.unanswered_close = None;
         }
         self.worst = [None; 4];
     }
@@ -515,10 +540,23 @@ impl LinkTrack {
         self.checks.finish(self.id, &bytes)
     }
 
+    /// When a direction last brought something new.
+    #[must_use]
+    pub fn last_heard(&self, direction: Direction) -> Timestamp {
+        self.reader.of(direction).last.at
+    }
+
     /// Bytes are missing in the capture: a silence up to here proves nothing.
     pub fn gap(&mut self, direction: Direction, len: u64, at: Timestamp) {
         self.checks.gap(direction);
         self.series.missing(direction, at, len);
+        if self.closed.is_none() {
+            self.has_gaps = true;
+            self.not_lost(direction);
+        }
+        if direction.is_to_leader() {
+            self.pings_before_gap(at);
+        }
         *self.lacks.of_mut(direction) = true;
         // What is missing at the end as a rule was lost on the way, and answered nothing.
         let last = self.reader.of(direction).last.at.min(at);

@@ -6,9 +6,11 @@ pub mod activity;
 mod baseline;
 pub mod commits;
 pub mod counts;
+pub mod dial;
 mod electing;
 mod election;
 pub mod facts;
+mod finish;
 pub mod flight;
 mod holes;
 pub mod link;
@@ -19,6 +21,7 @@ pub mod samples;
 pub mod series;
 mod server;
 mod session;
+mod sight;
 mod summary;
 mod tick;
 pub mod timeline;
@@ -32,27 +35,25 @@ pub mod witness;
 use crate::address::Address;
 use crate::common_host::CommonHost;
 use crate::dissect::{
-    ByteSums, Direction, ElectionMessage, ElectionSeen, Event, LinkOpened, LinkTotals, Observer, PacketSeen,
-    Port, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
+    ByteSums, Direction, ElectionMessage, ElectionSeen, ElectionTotals, Event, LinkOpened, LinkTotals,
+    Observer, PacketSeen, Port, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
-use crate::findings::{Closed, Link, Origin, Role, Settings, Strangers, Violation};
+use crate::findings::{Closed, Origin, Role, Settings, Strangers, VotesCut};
 use crate::packet::Segment;
 use crate::proto::{PacketType, Sid, config, quorum::Head};
 use crate::stream::{Closing, Fate, Slot};
 use crate::time::{Span, Timestamp};
 use election::Elections;
-use facts::CaptureFacts;
 use holes::Holes;
 use link::LinkTrack;
 use series::{SeriesBook, SeriesOptions};
 use server::Servers;
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use summary::{name_of, shown, shown_name};
+use summary::shown_name;
 use tick::TickEstimator;
 use timeline::Timeline;
 use vantage::Vantages;
-use violation::{EMBEDDED_END, MAX_TOLD};
+use violation::EMBEDDED_END;
 use voice::{Heard, Voices};
 use witness::Witness;
 
@@ -110,6 +111,7 @@ pub struct Tracker {
     free: Vec<u32>,
     links_seen: u32,
     strangers: Strangers,
+    votes_cut: VotesCut,
     election_bytes: ByteSums,
     servers: Servers,
     elections: Elections,
@@ -132,6 +134,7 @@ pub struct Tracker {
     timeline: Timeline,
     witness: Witness,
     series: SeriesBook,
+    dials: dial::Dials,
 }
 
 impl Tracker {
@@ -163,92 +166,6 @@ impl Tracker {
         Settings { tick_ms, tick_from, sync_limit, sync_limit_from, init_limit, init_limit_from }
     }
 
-    /// All that is known, the capture being over; `ends` are the times of the files' last frames.
-    #[must_use]
-    pub fn finish(mut self, ends: &[Option<Timestamp>]) -> CaptureFacts {
-        let end = ends.iter().copied().flatten().max().or(self.last_at).unwrap_or_default();
-        self.series.detach(self.links.iter_mut().map(|link| &mut link.series));
-        self.part_from_strangers();
-        self.end_links(ends, end);
-        let violations = self.violations();
-        let settings = self.settings();
-        let mut limits_hit = self.limits_hit();
-        if violations.len() > MAX_TOLD {
-            *limits_hit.entry("violations").or_default() += (violations.len() - MAX_TOLD) as u64;
-        }
-        let elections = self.elections();
-        let series = std::mem::take(&mut self.series).finish(&mut self.links);
-        let mut witness = std::mem::take(&mut self.witness);
-        witness.settle_hosts(|file| self.file_host(file));
-        let mut summaries: Vec<_> = self.links.iter().map(|link| self.shown(link, &settings)).collect();
-        let hosts = self.hosts(&summaries);
-        let gaps = std::mem::take(&mut self.holes).finish(|file| self.file_host(file));
-        let named = &self.options.servers;
-        let servers = self.servers.finish(|address, sid| name_of(named, address, sid));
-        for link in &mut summaries {
-            let server = servers.iter().find(|server| server.address == link.learner.address);
-            link.learner_sid = link.learner_sid.or_else(|| server.and_then(|server| server.sid));
-        }
-        CaptureFacts {
-            settings,
-            hosts,
-            servers_named: self.options.servers.len() as u64,
-            gaps,
-            quiets: self.commits.finish(end),
-            warn_at_percent: self.options.warn_at_percent,
-            summaries,
-            servers,
-            elections,
-            host: self.vantage.host(),
-            end,
-            violations: violations.into_iter().take(MAX_TOLD).collect(),
-            clock_steps: link::clock_step::all(self.links.iter()),
-            election_bytes: self.election_bytes,
-            strangers: self.strangers,
-            limits_hit,
-            timeline: self.timeline,
-            witness,
-            series,
-            links: self.links,
-        }
-    }
-
-    /// The hosts at which frames were captured, as far as is known.
-    fn hosts(&self, links: &[Link]) -> Vec<Address> {
-        let told = self.options.hosts.iter().copied().flatten().chain(self.vantage.host());
-        let seen_from = links.iter().flat_map(|link| link.seen_from.iter().copied());
-        told.chain(seen_from).collect::<BTreeSet<_>>().into_iter().collect()
-    }
-
-    /// Ends the waits of all links, each when the captures that could have shown it end.
-    fn end_links(&mut self, ends: &[Option<Timestamp>], end: Timestamp) {
-        for link in &mut self.links {
-            let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
-            link.finish(self.vantages.end_for(leader, learner, ends, &self.options.hosts).unwrap_or(end));
-            self.servers.reached(link.opened.leader.address, link.last_proposed);
-            self.servers.reached(link.opened.learner.address, link.last_acked);
-            if let Some(sid) = link.learner_sid {
-                self.servers.is_called(link.opened.learner.address, sid);
-            }
-        }
-        for link in self.links.iter_mut().filter(|link| !link.is_recognised) {
-            link.forget_waits();
-        }
-    }
-
-    /// The violations of all links, in order of time.
-    fn violations(&mut self) -> Vec<Violation> {
-        let mut violations: Vec<_> = self.links.iter_mut().flat_map(LinkTrack::violations).collect();
-        violations.sort_by_key(|violation| violation.at);
-        violations
-    }
-
-    /// The host that a file was taken at, as far as is known.
-    fn file_host(&self, file: u32) -> Option<Address> {
-        let told = self.options.hosts.get(file as usize).copied().flatten();
-        told.or_else(|| self.vantages.host(file))
-    }
-
     /// The shortest wait that a report may list.
     fn near(&self) -> Span {
         let settings = self.settings();
@@ -277,25 +194,17 @@ impl Tracker {
         }
     }
 
-    /// Leaves only links: what else spoke to the ports is counted and forgotten.
-    fn part_from_strangers(&mut self) {
-        let mut links = std::mem::take(&mut self.links);
-        links.retain(|link| {
-            if !link.may_be_link() {
-                return false;
-            }
-            if !link.is_recognised {
-                self.welcome(&link.opened);
-            }
-            true
-        });
-        links.sort_by_key(|link| link.id);
-        self.links = links;
+    /// The host of a file, where that is known beforehand.
+    fn known_host(&self, file: u32) -> Option<Address> {
+        self.options.hosts.get(file as usize).copied().flatten()
     }
 
-    fn shown(&self, link: &LinkTrack, settings: &Settings) -> Link {
-        let seen = link_vantage::of(link, &self.vantages, self.vantage.host(), &self.options.hosts);
-        Link { tick_ms: self.ticks.of_link(link.id), ..shown(link, settings, seen) }
+    /// No frame had come for this long: longer than between PINGs, the capture may lack something.
+    #[cold]
+    fn no_frame_for(&mut self, segment: &Segment<'_>, quiet: Span) {
+        if quiet.nanos() >= i64::from(self.settings().tick_ms) * 1_000_000 {
+            self.holes.quiet(segment.frame.file, segment.at, quiet);
+        }
     }
 
     #[cold]
@@ -327,33 +236,6 @@ impl Tracker {
         if self.pings_seen % PINGS_BETWEEN == 1 && self.settings().tick_from != Origin::Default {
             self.least_wait = Span::from_nanos(self.near().nanos() / 4);
         }
-    }
-
-    /// Which limits were reached, and how often.
-    fn limits_hit(&self) -> BTreeMap<&'static str, u64> {
-        let near = self.near();
-        let sum = |count: fn(&LinkTrack) -> u64| self.links.iter().map(count).sum();
-        let pushed_out =
-            |totals: &LinkTotals| totals.tcp.to_leader.pushed_out + totals.tcp.to_learner.pushed_out;
-        let counts: [(_, u64); 13] = [
-            ("links", self.links_refused),
-            ("servers", self.servers.refused),
-            ("roles", self.servers.roles_let_go),
-            ("elections", self.elections.evicted),
-            ("looking", self.elections.unnamed),
-            (
-                "held_segments",
-                self.links.iter().filter_map(|link| link.totals.as_ref()).map(pushed_out).sum(),
-            ),
-            ("proposals_in_flight", sum(|link| link.flight.evicted)),
-            ("pings", sum(|link| link.forgotten.pings)),
-            ("waits", self.links.iter().map(|link| link.waits_forgotten(near)).sum()),
-            ("samples", sum(|link| link.forgotten.samples)),
-            ("clock_steps", sum(|link| link.forgotten.steps)),
-            ("unknown_types", sum(|link| link.forgotten.types)),
-            ("violations", sum(LinkTrack::violations_forgotten)),
-        ];
-        counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     /// Learns ids and addresses from a configuration on the wire.
@@ -401,7 +283,7 @@ impl Observer for Tracker {
             Event::LinkUnwatched(slot, at) => self.link_unwatched(slot, at),
             Event::LinkOver(slot, totals) => self.link_over(slot, totals),
             Event::Election(seen) => self.election(seen),
-            Event::ElectionOver(totals) => self.election_over(&totals.bytes, totals.is_tls),
+            Event::ElectionOver(totals) => self.election_over(totals),
             Event::Aside(segment, port) => self.aside(segment, port),
             // A link's totals say what protected it.
             Event::Auth(_) => {}
@@ -434,12 +316,16 @@ impl Tracker {
             *of_slot = u32::try_from(index + 1).unwrap_or(0);
         }
         self.vantage.pair(opened.leader.address, opened.learner.address);
+        self.dials.is_link(opened.learner, opened.leader, opened.at, opened.picked_up);
     }
 
     #[inline(always)]
     fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
         self.passes();
+        if let Some(quiet) = self.holes.frame(segment.frame.file, segment.at, &self.options.hosts) {
+            self.no_frame_for(segment, quiet);
+        }
         self.vantages.pair(segment.frame.file, segment.src.address, segment.dst.address);
         let Some(index) = self.slots.get(slot.index()).and_then(|entry| entry.checked_sub(1)) else { return };
         let Some(link) = self.links.get_mut(index as usize) else { return };
@@ -536,6 +422,7 @@ impl Tracker {
         self.vantage.pair(segment.src.address, segment.dst.address);
         self.vantages.pair(segment.frame.file, segment.src.address, segment.dst.address);
         self.witness.aside(segment, port, &self.options.hosts);
+        self.dials.segment(segment, port, self.known_host(segment.frame.file));
     }
 
     fn segment_match(&mut self, slot: Slot, segment_match: &SegmentMatch) {
@@ -569,10 +456,18 @@ impl Tracker {
     fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp) {
         self.missing_bytes = self.missing_bytes.saturating_add(len);
         let Some(link) = self.link(slot) else { return };
-        let (since, file, is_open) = (link.last_frame_at(), link.last_file(), link.closed.is_none());
+        let (heard, since) = (link.last_heard(direction), link.last_frame_at());
+        let (file, is_open) = (link.last_file(), link.closed.is_none());
+        let (found, opened) = (link.heard_at.0, link.opened);
         link.gap(direction, len, at);
+        let from = if direction.is_to_leader() { opened.learner } else { opened.leader };
         if is_open {
-            self.holes.add(file, since, at);
+            self.witness.not_lost(found, from.address, heard, at);
+        }
+        let host = file.and_then(|file| self.known_host(file));
+        // What the other side acknowledged was not lost on the way, nor is what a host's own capture lacks.
+        if is_open || host.or(self.vantage.host()) == Some(from.address) {
+            self.holes.missing(host, heard, at);
         }
         if direction == Direction::ToLearner {
             self.commits.unknown(since, at);
@@ -601,6 +496,11 @@ impl Tracker {
             link.totals = Some(*totals);
             link.epoch = link.epoch.or(totals.epoch);
             if !link.may_be_link() {
+                let (opened, is_empty) =
+                    (link.opened, totals.bytes.to_leader.stream() + totals.bytes.to_learner.stream() == 0);
+                if let Some(closed) = link.closed.filter(|_| is_empty && !opened.picked_up) {
+                    self.dials.was_empty(opened.learner, opened.leader, closed.at, closed.frame);
+                }
                 self.strangers.connections += 1;
                 self.strangers.bytes += totals.bytes.to_leader.stream() + totals.bytes.to_learner.stream();
                 self.free.extend(index);
@@ -620,9 +520,10 @@ impl Tracker {
         self.slot_is_free(slot);
     }
 
-    fn election_over(&mut self, bytes: &ByteSums, is_tls: bool) {
+    fn election_over(&mut self, totals: &ElectionTotals) {
+        let bytes = &totals.bytes;
         self.election_bytes = self.election_bytes.plus(bytes);
-        if bytes.decoded == 0 && bytes.unframed > 0 && !is_tls {
+        if totals.is_stranger {
             self.strangers.connections += 1;
             self.strangers.bytes += bytes.stream();
         }
@@ -644,7 +545,7 @@ impl Tracker {
                     self.learn_config(config);
                 }
             }
-            ElectionMessage::Unread => {}
+            ElectionMessage::Unread => self.vote_unread(seen),
         }
     }
 }

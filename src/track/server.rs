@@ -14,10 +14,19 @@ const MAX_ROLES: usize = 1_024;
 #[derive(Clone, Debug, Default)]
 struct Held {
     sid: Option<Sid>,
+    /// Whether more than one id was said at its address.
+    is_shared: bool,
     roles: Vec<RoleSpan>,
     last_zxid: Option<Zxid>,
     /// Links on which it leads, not yet closed.
     leads: u32,
+}
+
+impl Held {
+    /// Its id, where it is the only one at its address.
+    fn sid(&self) -> Option<Sid> {
+        self.sid.filter(|_| !self.is_shared)
+    }
 }
 
 /// All servers of a capture.
@@ -42,13 +51,13 @@ impl Servers {
     /// A server's id.
     #[must_use]
     pub(super) fn sid(&self, address: Address) -> Option<Sid> {
-        self.held.get(&address).and_then(|held| held.sid)
+        self.held.get(&address).and_then(Held::sid)
     }
 
     /// The address of the server with an id.
     #[must_use]
     pub(super) fn address(&self, sid: Sid) -> Option<Address> {
-        self.held.iter().find(|(_, held)| held.sid == Some(sid)).map(|(address, _)| *address)
+        self.held.iter().find(|(_, held)| held.sid() == Some(sid)).map(|(address, _)| *address)
     }
 
     /// Notes that a server has shown itself.
@@ -59,6 +68,8 @@ impl Servers {
     /// Notes a server's id.
     pub(super) fn is_called(&mut self, address: Address, sid: Sid) {
         if let Some(held) = self.held(address).filter(|_| (0..=i64::from(i32::MAX)).contains(&sid.0)) {
+            // Several servers behind one address have none in common.
+            held.is_shared |= held.sid.is_some_and(|known| known != sid);
             held.sid = Some(sid);
         }
     }
@@ -142,8 +153,9 @@ impl Servers {
         self.held
             .into_iter()
             .map(|(address, held)| {
-                let (sid, name) = name_of(address, held.sid);
-                Server { address, sid: held.sid.or(sid), name, roles: held.roles, last_zxid: held.last_zxid }
+                let (sid, name) = name_of(address, held.sid());
+                let sid = held.sid().or(sid.filter(|_| !held.is_shared));
+                Server { address, sid, name, roles: held.roles, last_zxid: held.last_zxid }
             })
             .collect()
     }

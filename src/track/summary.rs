@@ -16,7 +16,9 @@ pub(super) fn name_of(
     address: Address,
     sid: Option<Sid>,
 ) -> (Option<Sid>, Option<String>) {
-    let by_address = named.iter().find(|server| server.address.map(Address::from) == Some(address));
+    let mut here = named.iter().filter(|server| server.address.map(Address::from) == Some(address));
+    // Of several servers on one host the address tells none.
+    let by_address = here.next().filter(|_| here.next().is_none());
     let found = by_address.or_else(|| named.iter().find(|server| Some(server.sid) == sid));
     (found.map(|server| server.sid), found.map(|server| server.name.clone()))
 }

@@ -8,6 +8,7 @@ use crate::proto::election::Notification;
 use crate::proto::{ServerState, Zxid};
 use crate::testkit::event::{LEADER, at, close, open, packet};
 use crate::testkit::segment::{endpoint, segment};
+use std::collections::BTreeMap;
 
 fn limits_hit(tracker: Tracker) -> BTreeMap<&'static str, u64> {
     tracker.finish(&[]).limits_hit

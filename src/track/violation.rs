@@ -64,6 +64,8 @@ pub(super) struct Checks {
     certain: Vec<Violation>,
     /// Those beyond [`MAX_KEPT`].
     pub(super) forgotten: u64,
+    /// Suspicions beyond it, which may have been explained later.
+    unjudged: PerDirection<u64>,
 }
 
 impl Checks {
@@ -152,8 +154,8 @@ impl Checks {
         let skipped = if zxid > last { (last.plus(1), Zxid(zxid.0 - 1)) } else { (zxid, zxid) };
         if self.suspicions.len() >= MAX_KEPT {
             // The oldest is the likeliest to have been explained.
-            self.suspicions.remove(0);
-            self.forgotten += 1;
+            let oldest = self.suspicions.remove(0);
+            *self.unjudged.of_mut(oldest.direction) += 1;
         }
         self.suspicions.push(Suspicion {
             kind: numbering(packet.kind),
@@ -211,9 +213,11 @@ impl Checks {
     /// Keeps but the first violations and the last suspicions.
     pub(super) fn lighten(&mut self) {
         let old = self.suspicions.len().saturating_sub(MIN_KEPT);
-        self.suspicions.drain(..old);
+        for suspicion in self.suspicions.drain(..old) {
+            *self.unjudged.of_mut(suspicion.direction) += 1;
+        }
         self.suspicions.shrink_to_fit();
-        self.forgotten += (old + self.certain.len().saturating_sub(MIN_KEPT)) as u64;
+        self.forgotten += self.certain.len().saturating_sub(MIN_KEPT) as u64;
         self.certain.truncate(MIN_KEPT);
         self.certain.shrink_to_fit();
     }
@@ -226,8 +230,15 @@ impl Checks {
         };
         let mut violations = std::mem::take(&mut self.certain);
         let suspicions = std::mem::take(&mut self.suspicions);
-        let left = suspicions.iter().filter(|suspicion| is_explained(suspicion.direction));
-        violations.extend(left.map(|suspicion| suspicion.violation(link)));
+        for direction in [Direction::ToLeader, Direction::ToLearner] {
+            let left = suspicions.iter().filter(|suspicion| suspicion.direction == direction);
+            let mut left = left.filter(|_| is_explained(direction)).peekable();
+            if left.peek().is_some() {
+                // Where all later ones were explained, so were the earlier ones.
+                self.forgotten += std::mem::take(self.unjudged.of_mut(direction));
+            }
+            violations.extend(left.map(|suspicion| suspicion.violation(link)));
+        }
         violations
     }
 }

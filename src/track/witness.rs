@@ -294,6 +294,22 @@ impl Witness {
         }
     }
 
+    /// A capture lacks bytes of a link that the other side got: what came behind them came behind no loss. `from` is
+    /// who sent them, between two times.
+    #[cold]
+    pub fn not_lost(&mut self, found: Found, from: Address, since: Timestamp, until: Timestamp) {
+        let channel = found.and_then(|(_, index)| self.channels.get_mut(index as usize));
+        let Some(channel) = channel else { return };
+        let side = usize::from(from != channel.low);
+        let (first, last) = (number(since), number(until));
+        let start = channel.slots.partition_point(|slot| slot.number < first);
+        for slot in channel.slots.iter_mut().skip(start).take_while(|slot| slot.number <= last) {
+            if let Some(way) = slot.ways.get_mut(side) {
+                way.kinds = way.kinds.without(Kinds::HOLE);
+            }
+        }
+    }
+
     /// A frame of a connection that is no link: an election connection, or an attempt to open a link.
     pub fn aside(&mut self, segment: &Segment<'_>, port: Port, hosts: &[Option<Address>]) {
         let is_election = port == Port::Election;

@@ -196,6 +196,9 @@ impl<'a> Heard<'a> {
                 };
                 let at = Timestamp::from_nanos(slot.number.saturating_mul(SLOT_NANOS));
                 loss.fresh += u32::from(way.fresh);
+                loss.is_acknowledged |= loss.holes > 0 && back.acked > 0;
+                loss.holes += u32::from(way.kinds.has(Kinds::HOLE));
+                loss.gaps_reported += u32::from(back.kinds.has(Kinds::SACK));
                 if at_sender || !is_captured {
                     is_armed |= way.again > 0;
                     loss.retransmitted(way, at);
@@ -204,7 +207,6 @@ impl<'a> Heard<'a> {
                         loss.recoveries.push(at);
                     }
                 } else {
-                    loss.holes += u32::from(way.kinds.has(Kinds::HOLE));
                     if way.kinds.has(Kinds::FILLED) {
                         let mut filled = way;
                         filled.again = filled.again.max(1);
@@ -234,6 +236,10 @@ pub(super) struct Loss {
     pub(super) recoveries: Vec<Timestamp>,
     /// Quarters of a second in which segments arrived behind a gap.
     pub(super) holes: u32,
+    /// Whether the other side acknowledged more after such a gap: it was filled.
+    pub(super) is_acknowledged: bool,
+    /// Quarters of a second in which the other side reported a gap in what it got.
+    pub(super) gaps_reported: u32,
     /// Quarters of a second in which the other side answered while something was being retransmitted.
     pub(super) answers_to_repeats: u32,
     /// The first and the last retransmission.
@@ -264,6 +270,8 @@ impl Loss {
         self.recoveries.extend(other.recoveries);
         self.recoveries.sort_unstable();
         self.holes += other.holes;
+        self.gaps_reported += other.gaps_reported;
+        self.is_acknowledged |= other.is_acknowledged;
         self.answers_to_repeats += other.answers_to_repeats;
         self.first = [self.first, other.first].into_iter().flatten().min();
         self.last = [self.last, other.last].into_iter().flatten().max();

@@ -3,6 +3,7 @@
 //! Each link's stall is read with all that was heard of its two ends as witnesses. What then has one culprit at
 //! one time is one incident, and what follows from it belongs to it.
 
+pub(super) mod dial;
 mod ending;
 mod heard;
 mod scope;
@@ -10,12 +11,13 @@ mod unit;
 
 use super::surroundings::Surroundings;
 use crate::address::Address;
-use crate::findings::incident::{Confidence, Incident, Reason};
+use crate::findings::incident::{Confidence, CoverageGap, Incident, Reason};
 use crate::findings::{Cause, Deadline, Election, Stall, Suspect};
 use crate::time::{Span, Timestamp};
 use crate::track::link::LinkTrack;
 use crate::track::wait::Wait;
 use crate::track::witness::Witness;
+use dial::DialsSeen;
 use heard::Heard;
 use std::collections::BTreeMap;
 use unit::{Unit, Verdict};
@@ -30,6 +32,10 @@ pub(super) struct Scene<'a> {
     pub(super) around: &'a Surroundings<'a>,
     /// What hosts were heard saying.
     pub(super) witness: &'a Witness,
+    /// Stretches of time that the captures lack.
+    pub(super) gaps: &'a [CoverageGap],
+    /// Attempts to connect that failed.
+    pub(super) dials: &'a DialsSeen,
 }
 
 /// A part of an incident on its way.
@@ -56,7 +62,7 @@ pub(super) fn incidents(scene: &Scene<'_>, stalls: &mut [Stall]) -> Vec<Incident
     let mut parts: Vec<Part> = Vec::new();
     for unit in units(scene, stalls) {
         let stall = unit.stall.and_then(|index| stalls.get(index));
-        let verdict = unit.judge(&heard, stall);
+        let verdict = unit.judge(&heard, stall, scene.gaps);
         if unit.stall.is_none() && verdict.cause != Cause::NetworkLoss {
             continue;
         }
@@ -79,7 +85,10 @@ pub(super) fn incidents(scene: &Scene<'_>, stalls: &mut [Stall]) -> Vec<Incident
         parts.push(Part::without_stall(verdict, links));
     }
     parts.sort_by_key(|part| part.from);
-    let parts = scope::join(parts, &heard, limit);
+    let mut parts = scope::join(parts, &heard, limit);
+    let around = scene.around;
+    let dials = dial::parts(scene.dials, around.links, &heard, &parts, around.settings, around.capture_end);
+    parts.extend(dials);
     finish(scene, parts, stalls)
 }
 

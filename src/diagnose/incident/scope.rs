@@ -117,7 +117,12 @@ const fn rank(cause: Cause) -> u8 {
     match cause {
         Cause::Unknown => 0,
         Cause::SyncSlow => 1,
-        Cause::ProcessEnded | Cause::LinkReset => 2,
+        Cause::ProcessEnded
+        | Cause::LinkReset
+        | Cause::ConnectRefused
+        | Cause::ConnectUnanswered
+        | Cause::ElectionLinkDead
+        | Cause::PacketTooLarge => 2,
         Cause::NetworkSlow => 3,
         Cause::NetworkCut => 4,
         Cause::NetworkMtu => 5,

@@ -2,7 +2,7 @@
 
 use super::heard::{Heard, Loss, Window};
 use crate::address::Address;
-use crate::findings::incident::{Confidence, Reason};
+use crate::findings::incident::{Confidence, CoverageGap, Reason};
 use crate::findings::{Cause, Deadline, Stall, Suspect};
 use crate::time::{Span, Timestamp};
 use crate::track::link::LinkTrack;
@@ -99,8 +99,8 @@ impl Unit<'_> {
     }
 
     /// Judges it. `stall` is what the link alone told.
-    pub(super) fn judge(&self, heard: &Heard<'_>, stall: Option<&Stall>) -> Verdict {
-        if self.link.is_one_sided() {
+    pub(super) fn judge(&self, heard: &Heard<'_>, stall: Option<&Stall>, gaps: &[CoverageGap]) -> Verdict {
+        if self.link.is_one_sided() || gaps.iter().any(|gap| self.may_lie_in(gap)) {
             return self.unknown();
         }
         let [there, back] = self.losses(heard);
@@ -108,7 +108,7 @@ impl Unit<'_> {
         if is_lossy {
             return self.lossy(&there.plus(back));
         }
-        if stall.is_none() {
+        if stall.is_none() || self.is_torn(heard) {
             return self.unknown();
         }
         if let Some(slow) = self.slow(heard, stall) {
@@ -132,6 +132,36 @@ impl Unit<'_> {
         stall.map_or_else(|| self.unknown(), |stall| self.as_told(stall))
     }
 
+    /// Whether the link was closed by a RST to a segment that the sender's own capture does not show: it lacks what
+    /// came before, or something in between forged the RST. (A RST without an acknowledgment answers a segment, RFC
+    /// 9293, section 3.10.7.1.)
+    fn is_torn(&self, heard: &Heard<'_>) -> bool {
+        // Where its learner is back on another link, nobody cares any more how the old one ends.
+        let closed = self.link.closed.filter(|closed| closed.reset && closed.at <= self.end);
+        let Some(closed) = closed else { return false };
+        let (by, to) =
+            if closed.by_leader { (self.leader(), self.learner()) } else { (self.learner(), self.leader()) };
+        let moment = Window { from: closed.at.minus(MOMENT), to: closed.at.plus(MOMENT) };
+        // Not one frame of whoever was reset.
+        let is_mute = |wait: &Wait| {
+            wait.ended == Ended::Closed
+                && wait.for_leader != closed.by_leader
+                && wait.silence.is_some_and(|silence| silence.frames == 0)
+        };
+        self.link.one_way.is_none()
+            && heard.is_captured(to)
+            && heard.any_flow_edges(by, to, moment).has(Kinds::BARE_RST)
+            && self.waits.iter().any(|wait| is_mute(wait))
+    }
+
+    /// Whether a stretch that the capture lacks may hold what decides.
+    fn may_lie_in(&self, gap: &CoverageGap) -> bool {
+        let is_seen_twice = self.link.one_way.is_some();
+        let is_its = gap.host.is_none_or(|host| [self.leader(), self.learner()].contains(&host));
+        let around = (self.start.minus(Span::from_millis(1_000)), self.end.plus(self.limit));
+        is_its && !is_seen_twice && gap.from < around.1 && around.0 < gap.to
+    }
+
     fn unknown(&self) -> Verdict {
         Verdict {
             cause: Cause::Unknown,
@@ -144,10 +174,15 @@ impl Unit<'_> {
     }
 
     fn as_told(&self, stall: &Stall) -> Verdict {
-        let is_known = stall.cause != Cause::Unknown;
+        // What answered may be among what the capture lacks.
+        let is_silent_both_ways = self.silence_of(true).is_some() && self.silence_of(false).is_some();
+        let is_shaky = self.link.has_gaps
+            && is_silent_both_ways
+            && !matches!(stall.cause, Cause::DiskSlow | Cause::SyncSlow);
+        let is_known = stall.cause != Cause::Unknown && !is_shaky;
         Verdict {
-            cause: stall.cause,
-            suspect: stall.suspect,
+            cause: if is_known { stall.cause } else { Cause::Unknown },
+            suspect: stall.suspect.filter(|_| is_known),
             confidence: if is_known { Confidence::Likely } else { Confidence::Unknown },
             start: self.start,
             end: stall.end,
@@ -373,6 +408,10 @@ impl Unit<'_> {
 
     /// *Only short segments pass*: a segment is retransmitted in vain while the other side answers later ones.
     fn mtu(&self, heard: &Heard<'_>, core: Window) -> Option<Verdict> {
+        // What answered a long segment may be among what the capture lacks.
+        if self.link.has_gaps {
+            return None;
+        }
         let (leader, learner) = (self.leader(), self.learner());
         let wide = Window { from: core.from.minus(Span::from_millis(1_000)), to: core.to };
         let is_it = |from: Address, to: Address| {
@@ -383,13 +422,22 @@ impl Unit<'_> {
                     && loss.answers_to_repeats >= 1
                     && loss.shortest_again > 64
             } else {
-                loss.holes > 0 && loss.recoveries.is_empty()
+                // Whoever lacks something says so: else it is the capture that lacks it.
+                loss.holes > 0
+                    && loss.gaps_reported > 0
+                    && loss.recoveries.is_empty()
+                    && !loss.is_acknowledged
             }
         };
-        let is_any = is_it(leader, learner) || is_it(learner, leader);
-        is_any.then(|| Verdict {
+        let suspect = match (is_it(leader, learner), is_it(learner, leader)) {
+            (true, true) => self.path(),
+            (true, false) => Suspect::OneWay(leader, learner),
+            (false, true) => Suspect::OneWay(learner, leader),
+            (false, false) => return None,
+        };
+        Some(Verdict {
             cause: Cause::NetworkMtu,
-            suspect: Some(self.path()),
+            suspect: Some(suspect),
             confidence: Confidence::Likely,
             start: self.start,
             end: None,

@@ -24,6 +24,8 @@ enum Kind {
     Quorum(Box<Link>),
     Election(Box<[ElectionFramer; 2]>),
     Other,
+    /// The same frames as another connection's, before or after an address translation.
+    Copy,
 }
 
 #[derive(Clone, Debug)]
@@ -48,10 +50,12 @@ impl Kind {
         Self::Quorum(Box::new(Link::new(key, leader_side, segment.flags.contains(Flags::SYN))))
     }
 
-    fn election(key: &FlowKey, from_start: bool) -> Self {
+    /// An election connection, and who dialed it, where its start was seen.
+    fn election(key: &FlowKey, dialer: Option<Side>) -> Self {
+        let begins = |side: Side| dialer.map(|dialer| dialer == side);
         Self::Election(Box::new([
-            ElectionFramer::new(key.a, key.b, from_start),
-            ElectionFramer::new(key.b, key.a, from_start),
+            ElectionFramer::new(key.a, key.b, begins(Side::A)),
+            ElectionFramer::new(key.b, key.a, begins(Side::B)),
         ]))
     }
 }
@@ -70,7 +74,10 @@ impl Flow {
             }
             (true, true) => Kind::quorum(key, side.other(), segment),
             (false, false) if is_election(segment.src.port) || is_election(segment.dst.port) => {
-                Kind::election(key, segment.flags.contains(Flags::SYN))
+                let answers = segment.flags.contains(Flags::ACK);
+                let dialer =
+                    segment.flags.contains(Flags::SYN).then_some(if answers { side.other() } else { side });
+                Kind::election(key, dialer)
             }
             (false, false) => Kind::Undecided(0),
         };
@@ -96,6 +103,10 @@ impl Flow {
                 let mut sink = ElectionSink { framers, observer: out.observer };
                 Disposition::of(connection.push(side, segment, limits, &mut sink), Disposition::Taken)
             }
+            Kind::Copy => {
+                connection.last_at = segment.at;
+                Disposition::Copy
+            }
             Kind::Undecided(_) | Kind::Other => {
                 Disposition::of(connection.push(side, segment, limits, &mut Nowhere), Disposition::Other)
             }
@@ -118,7 +129,7 @@ impl Flow {
         self.kind = if is_learner && is_fresh {
             Kind::Quorum(Box::new(Link::new(key, side.other(), true)))
         } else if is_fresh && matches!(first, Some(Hello::V1 | Hello::V2)) {
-            Kind::election(key, true)
+            Kind::election(key, Some(side))
         } else if let Some(leader_side) = says_quorum(segment.payload, side) {
             Kind::quorum(key, leader_side, segment)
         } else if probes >= MAX_PROBES {
@@ -139,7 +150,9 @@ impl Flow {
             Kind::Election(framers) => {
                 self.connection.settle(now, limits, &mut ElectionSink { framers, observer: out.observer });
             }
-            Kind::Undecided(_) | Kind::Other => self.connection.settle(now, limits, &mut Nowhere),
+            Kind::Undecided(_) | Kind::Other | Kind::Copy => {
+                self.connection.settle(now, limits, &mut Nowhere)
+            }
         }
     }
 
@@ -149,7 +162,7 @@ impl Flow {
             Kind::Election(framers) => {
                 self.connection.push_out(now, &mut ElectionSink { framers, observer: out.observer });
             }
-            Kind::Undecided(_) | Kind::Other => self.connection.push_out(now, &mut Nowhere),
+            Kind::Undecided(_) | Kind::Other | Kind::Copy => self.connection.push_out(now, &mut Nowhere),
         }
     }
 
@@ -175,7 +188,7 @@ impl Flow {
             || match &self.kind {
                 Kind::Quorum(link) => link.is_holding(side),
                 Kind::Election(framers) => framers.iter().any(|framer| framer.kept_bytes() > 0),
-                Kind::Undecided(_) | Kind::Other => false,
+                Kind::Undecided(_) | Kind::Other | Kind::Copy => false,
             }
     }
 
@@ -189,7 +202,7 @@ impl Flow {
         let more = match &self.kind {
             Kind::Quorum(link) => link.held_bytes(),
             Kind::Election(framers) => framers.iter().map(ElectionFramer::kept_bytes).sum(),
-            Kind::Undecided(_) | Kind::Other => 0,
+            Kind::Undecided(_) | Kind::Other | Kind::Copy => 0,
         };
         self.connection.held_bytes() + more
     }
@@ -200,15 +213,25 @@ impl Flow {
         match &mut self.kind {
             Kind::Quorum(link) => link.lighten(out),
             Kind::Election(framers) => framers.iter_mut().for_each(ElectionFramer::keep_less),
-            Kind::Undecided(_) | Kind::Other => {}
+            Kind::Undecided(_) | Kind::Other | Kind::Copy => {}
         }
+    }
+
+    /// Whether its ports say that it is a link or an election connection.
+    pub(super) const fn is_wanted(&self) -> bool {
+        matches!(self.kind, Kind::Quorum(_) | Kind::Election(_))
+    }
+
+    /// Its frames are copies of another connection's.
+    pub(super) fn is_copy(&mut self) {
+        self.kind = Kind::Copy;
     }
 
     pub(super) const fn matters(&self) -> bool {
         match &self.kind {
             Kind::Quorum(link) => link.is_announced(),
             Kind::Election(_) => true,
-            Kind::Undecided(_) | Kind::Other => false,
+            Kind::Undecided(_) | Kind::Other | Kind::Copy => false,
         }
     }
 
@@ -228,13 +251,20 @@ impl Flow {
             }
             Kind::Election(framers) => {
                 self.connection.finish(now, &mut ElectionSink { framers, observer: out.observer });
-                let [a, b] = &**framers;
+                let [a, b] = &mut **framers;
+                a.finish();
+                b.finish();
                 let sums = a.sums.plus(&b.sums);
-                let totals = ElectionTotals { bytes: sums, is_tls: a.is_tls() || b.is_tls() };
+                let is_tls = a.is_tls() || b.is_tls();
+                let is_empty =
+                    sums.stream() == 0 && self.connection.accepted && self.connection.closing.is_some();
+                let is_stranger =
+                    !is_tls && !a.has_spoken() && !b.has_spoken() && (sums.unframed > 0 || is_empty);
+                let totals = ElectionTotals { bytes: sums, is_tls, is_stranger };
                 out.observer.event(Event::ElectionOver(&totals));
                 sums
             }
-            Kind::Undecided(_) | Kind::Other => ByteSums::default(),
+            Kind::Undecided(_) | Kind::Other | Kind::Copy => ByteSums::default(),
         }
     }
 }

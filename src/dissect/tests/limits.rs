@@ -60,7 +60,10 @@ fn records_that_are_not_whole_share_it_and_are_read_to_their_ends() {
         // A PING identifies the protocol; then a PROPOSAL and a notification lack their last bytes.
         send(LEADER, from, 1, &[head(5, u32::MAX), vec![0xff; 4]].concat());
         send(LEADER, from, 21, &[head(2, SIZE), vec![0; SIZE as usize]].concat());
-        send(from, votes, 1, &[&SIZE.to_be_bytes()[..], &vec![0; SIZE as usize - 1]].concat());
+        // LOOKING, for server 0, in round 1.
+        let round = [&[0; 4 + 8 + 8 + 7][..], &[1]].concat();
+        let rest = vec![0; SIZE as usize - 1 - round.len()];
+        send(from, votes, 1, &[&SIZE.to_be_bytes()[..], &round, &rest].concat());
     }
     for learner in 0..20 {
         let from = endpoint(10 + learner, 40_000);

@@ -108,14 +108,64 @@ fn records_that_some_tool_writes_are_read() {
     assert_eq!(second_record(7, 0, 96, 65_226), None);
 }
 
+/// Frames in records of which the header has `extra` more bytes, under this magic.
+fn with_longer_headers(order: ByteOrder, magic: u32, extra: usize, frames: &[Frame<'_>]) -> Vec<u8> {
+    let plain = pcap(order, false, frames);
+    let mut file = [&order.bytes32(magic)[..], &plain[4..24]].concat();
+    for record in plain[24..].chunks(19) {
+        file.extend(&record[..16]);
+        file.extend((0..extra).map(|at| [2, 0, 0, 0, 0, 8, 4, 0][at % 8]));
+        file.extend(&record[16..]);
+    }
+    file
+}
+
 #[test]
-fn variants_are_named_not_guessed() {
-    let mut file = pcap(ByteOrder::Little, false, &three());
-    file[..4].copy_from_slice(&MAGIC_PATCHED.to_le_bytes());
-    assert_eq!(
-        decode(&file, file.len()).1.map(|problem| problem.kind),
-        Some(ProblemKind::UnsupportedVariant)
-    );
+fn variants_with_longer_record_headers_are_read() {
+    // Nokia's, Red Hat 6.1's, Kuznetsov's, SUSE 6.3's.
+    let variants = [(MAGIC_MICROS, 4), (MAGIC_MICROS, 8), (MAGIC_KUZNETSOV, 8), (MAGIC_KUZNETSOV, 12)];
+    for order in ORDERS {
+        for (magic, extra) in variants {
+            let file = with_longer_headers(order, magic, extra, &three());
+            for chunk in [1, 7, file.len()] {
+                let (found, problem) = decode(&file, chunk);
+                assert_eq!(problem, None, "{magic:x} {extra}");
+                assert_eq!(found.len(), 3, "{magic:x} {extra}");
+                for ((head, bytes), frame) in found.iter().zip(three()) {
+                    assert_eq!(head.at.nanos(), frame.at.nanos() / 1_000 * 1_000);
+                    assert_eq!((head.orig_len, &bytes[..]), (frame.orig_len, frame.data));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_of_one_frame_or_none_is_no_variant() {
+    for count in 0..2 {
+        let file = pcap(ByteOrder::Little, false, &three()[..count]);
+        for chunk in [1, 24, file.len()] {
+            let (found, problem) = decode(&file, chunk);
+            assert_eq!((found.len(), problem), (count, None));
+        }
+    }
+}
+
+#[test]
+fn aix_writes_nanoseconds_and_types_of_interfaces() {
+    for (link, expected) in [(6, LinkType::Ethernet), (24, LinkType::Loopback)] {
+        let mut file = pcap(ByteOrder::Big, false, &three());
+        file[6..8].copy_from_slice(&[0, 2]);
+        file[23] = link;
+        let (found, problem) = decode(&file, 5);
+        assert_eq!((found.len(), problem), (3, None));
+        // The field holds the 1 that stands for a microsecond elsewhere.
+        assert_eq!((found[0].0.at.nanos(), found[0].0.link), (7 * SECOND + 1, expected));
+    }
+}
+
+#[test]
+fn unknown_versions_are_named_not_guessed() {
     let mut file = pcap(ByteOrder::Little, false, &three());
     file[4] = 3;
     assert_eq!(decode(&file, 1).1.map(|problem| problem.kind), Some(ProblemKind::UnsupportedVariant));

@@ -34,6 +34,7 @@ fn both_byte_orders_are_read() {
             link_type: Some(LinkType::Ethernet),
             snaplen: Some(96),
             nanos: true,
+            dropped: None,
         };
         assert_eq!(decoder.description(), expected);
     }
@@ -123,8 +124,33 @@ fn simple_and_obsolete_packets_are_read() {
         let seen: Vec<_> =
             found.iter().map(|(head, bytes)| (head.at.nanos(), head.orig_len, &bytes[..])).collect();
         let expected: [(_, _, &[u8]); 4] =
-            [(42, 3, b"one"), (42, 60, b"fives"), (42, 2, b"ab"), ((1 << 32) + 2, 77, b"old")];
+            [(42, 3, b"one"), (i64::MIN, 60, b"fives"), (i64::MIN, 2, b"ab"), ((1 << 32) + 2, 77, b"old")];
         assert_eq!(seen, expected);
+    }
+}
+
+#[test]
+fn statistics_say_what_was_dropped() {
+    for order in ORDERS {
+        let encoder = Encoder { order };
+        let count = |number: u64| match order {
+            ByteOrder::Little => number.to_le_bytes(),
+            ByteOrder::Big => number.to_be_bytes(),
+        };
+        let statistics = |dropped: [u64; 2]| {
+            let mut body = [order.bytes32(0), [0; 4], [0; 4]].concat();
+            for (code, number) in [5, 7].into_iter().zip(dropped) {
+                encoder.option(code, &count(number), &mut body);
+            }
+            encoder.option(OPTION_END, &[], &mut body);
+            body
+        };
+        let mut file = pcapng(order, &three()[..1]);
+        encoder.block(STATISTICS, &statistics([1, 2]), &mut file);
+        encoder.block(STATISTICS, &statistics([3, 4]), &mut file);
+        let mut decoder = AnyDecoder::sniff(&file).unwrap();
+        assert_eq!(decoder.decode(&file, &mut |_| {}).problem, None);
+        assert_eq!(decoder.description().dropped, Some(7));
     }
 }
 

@@ -4,6 +4,7 @@ use super::DumpOptions;
 use super::record::{Field, Operation, Record, op_name, state_name};
 use crate::report::clock::rfc3339;
 use crate::report::escape;
+use crate::time::Timestamp;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -13,7 +14,7 @@ use std::borrow::Cow;
 struct RecordView<'a> {
     file: Option<&'a str>,
     frame: u32,
-    at: String,
+    at: Option<String>,
     src: String,
     dst: String,
     proto: &'static str,
@@ -96,7 +97,7 @@ pub(super) fn write(record: &Record<'_>, options: &DumpOptions, out: &mut String
     let view = RecordView {
         file: options.files.get(record.frame.file as usize).map(String::as_str),
         frame: record.frame.number,
-        at: rfc3339(record.at, options.clock.digits),
+        at: (record.at != Timestamp::UNKNOWN).then(|| rfc3339(record.at, options.clock.digits)),
         src: record.src.to_string(),
         dst: record.dst.to_string(),
         proto: record.proto,

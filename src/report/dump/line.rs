@@ -13,7 +13,10 @@ const MAX_SESSIONS: usize = 8;
 
 /// Appends a record, without a line feed. Writing to a string cannot fail.
 pub(super) fn write(record: &Record<'_>, options: &DumpOptions, out: &mut String) {
-    let at = options.clock.precise(record.at);
+    let at = match record.at {
+        Timestamp::UNKNOWN => "-".to_owned(),
+        at => options.clock.precise(at),
+    };
     let sasl = if record.proto == "auth" { "SASL " } else { "" };
     let _ = write!(out, "{at} {} > {} {sasl}{}", record.src, record.dst, record.kind);
     fields(record, out);

@@ -4,7 +4,7 @@ use super::ViewContext;
 use super::link::BytesView;
 use super::log::LogFileView;
 use crate::capture::FileInfo;
-use crate::findings::{ClockStep, HostClock, Report, RoleSpan, Server, Settings, Strangers};
+use crate::findings::{ClockStep, HeadersCut, HostClock, Report, RoleSpan, Server, Settings, Strangers};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ pub(super) struct InputView<'a> {
     first: Option<String>,
     last: Option<String>,
     ignored: &'a BTreeMap<&'static str, u64>,
+    tunnels: &'a BTreeMap<&'static str, u64>,
+    headers_cut: Option<HeadersCutView>,
     skipped: &'a [String],
     election_bytes: BytesView,
     strangers: StrangersView,
@@ -40,6 +42,10 @@ impl<'a> InputView<'a> {
             first: ctx.maybe(input.first),
             last: ctx.maybe(input.last),
             ignored: &input.ignored,
+            tunnels: &input.tunnels,
+            headers_cut: input
+                .headers_cut
+                .map(|HeadersCut { frames, snaplen_needed }| HeadersCutView { frames, snaplen_needed }),
             skipped: &input.skipped,
             election_bytes: BytesView::of(&report.election_bytes),
             strangers: StrangersView { connections, bytes },
@@ -48,6 +54,13 @@ impl<'a> InputView<'a> {
             live: input.live.as_ref().map(super::live::input),
         }
     }
+}
+
+/// Frames of which the snaplen left too little behind their headers.
+#[derive(Serialize)]
+struct HeadersCutView {
+    frames: u64,
+    snaplen_needed: u32,
 }
 
 /// The capture's clock was set forward.
@@ -78,6 +91,8 @@ struct FileView<'a> {
     link_type: Option<String>,
     snaplen: Option<u32>,
     frames: u64,
+    dropped: Option<u64>,
+    reordered_frames: u64,
     first: Option<String>,
     last: Option<String>,
     problem: Option<&'a str>,
@@ -95,6 +110,8 @@ impl<'a> FileView<'a> {
             }),
             snaplen: file.snaplen,
             frames: file.frames,
+            dropped: file.dropped,
+            reordered_frames: file.reordered_frames,
             first: ctx.maybe(file.first),
             last: ctx.maybe(file.last),
             problem: file.problem.as_deref(),

@@ -66,6 +66,7 @@ impl Lines {
             digits: self.digits,
             files: self.files.iter().map(String::as_str).collect(),
             names: Names::default(),
+            report: None,
         }
     }
 }

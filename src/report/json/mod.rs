@@ -5,6 +5,7 @@
 //! names end in their unit, and what is not known is `null`.
 
 mod coverage;
+mod dial;
 mod event;
 mod incident;
 mod input;
@@ -19,9 +20,10 @@ use super::escape;
 use super::wording::Names;
 use crate::dissect::PerDirection;
 use crate::findings::incident::Outage;
-use crate::findings::{Election, Link, Report, Stall, Violation};
+use crate::findings::{Dial, Election, Link, Report, Stall, Violation};
 use crate::time::Timestamp;
 use coverage::CoverageView;
+use dial::DialView;
 use event::{ElectionView, NearMissView, StallView, ViolationView};
 use incident::IncidentView;
 use input::{InputView, ServerView, SettingsView};
@@ -140,6 +142,7 @@ struct ReportView<'a> {
     elections: Each<'a, Election, ElectionView>,
     violations: Each<'a, Violation, ViolationView<'a>>,
     outages: Each<'a, Outage, OutageView>,
+    dials: Each<'a, Dial, DialView>,
     coverage: CoverageView,
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<SeriesView>,
@@ -168,6 +171,7 @@ impl<'a> ReportView<'a> {
             elections: Each { items: &report.elections, ctx, view: ElectionView::of },
             violations: Each { items: &report.violations, ctx, view: ViolationView::of },
             outages: Each { items: &report.outages, ctx, view: OutageView::of },
+            dials: Each { items: &report.dials, ctx, view: DialView::of },
             coverage: CoverageView::of(&report.coverage, ctx),
             series: report.series.as_ref().map(|series| SeriesView::of(series, ctx)),
             limits_hit: &report.limits_hit,
@@ -180,6 +184,8 @@ struct ViewContext<'a> {
     digits: Digits,
     files: Vec<&'a str>,
     names: Names,
+    /// The report, where all of it is there.
+    report: Option<&'a Report>,
 }
 
 impl<'a> ViewContext<'a> {
@@ -189,6 +195,7 @@ impl<'a> ViewContext<'a> {
             digits: Digits::of(files.iter().any(|file| file.nanos)),
             files: files.iter().map(|file| file.path.as_str()).collect(),
             names: Names::of(report),
+            report: Some(report),
         }
     }
 
@@ -198,6 +205,15 @@ impl<'a> ViewContext<'a> {
 
     fn maybe(&self, at: Option<Timestamp>) -> Option<String> {
         at.map(|at| self.time(at))
+    }
+
+    /// The id of who went quiet, where its own link or its address alone tells it: several servers may share an address.
+    fn subject_sid(&self, stall: &Stall) -> Option<i64> {
+        let report = self.report?;
+        let mut links = report.links.iter().filter(|link| stall.links.contains(&link.id));
+        let own = links.find(|link| link.learner.address == stall.subject).map(|link| link.learner_sid);
+        let server = || report.servers.iter().find(|server| server.address == stall.subject)?.sid;
+        own.unwrap_or_else(server).map(|sid| sid.0)
     }
 
     /// A file's path; `None` where the index is none.

@@ -23,6 +23,7 @@ pub(super) fn write(page: &mut Page<'_>) {
     super::log::files(page, LABEL);
     links(page);
     strangers(page);
+    dials(page);
     limits(page);
     page.heading("RECKONED WITH", "");
     settings(page);
@@ -73,6 +74,19 @@ fn frames(page: &mut Page<'_>) {
         let each: Vec<_> =
             input.ignored.iter().map(|(reason, number)| format!("{} {reason}", grouped(*number))).collect();
         label(page, "ignored", &each.join(", "));
+    }
+    if !input.tunnels.is_empty() {
+        let each: Vec<_> =
+            input.tunnels.iter().map(|(kind, number)| format!("{} {kind}", grouped(*number))).collect();
+        label(page, "tunnels", &each.join(", "));
+    }
+    if let Some(cut) = &input.headers_cut {
+        let text = format!(
+            "the snaplen ends inside the headers of {}; capture with -s {}",
+            count(cut.frames, "frame", "frames"),
+            cut.snaplen_needed
+        );
+        label(page, "cut short", &text);
     }
 }
 
@@ -189,6 +203,31 @@ fn strangers(page: &mut Page<'_>) {
             bytes(sum)
         );
         label(page, "strangers", &text);
+    }
+}
+
+/// Attempts to connect that failed, a line for each pair.
+fn dials(page: &mut Page<'_>) {
+    const MAX_SHOWN: usize = 8;
+    let all = &page.report.dials;
+    for dial in all.iter().take(MAX_SHOWN) {
+        let kinds = [
+            ("accepted", dial.accepted),
+            ("refused", dial.refused),
+            ("unanswered", dial.unanswered),
+            ("without a byte", dial.empty),
+            ("turned away", dial.turned_away),
+        ];
+        let kinds: Vec<_> = kinds
+            .iter()
+            .filter(|(_, number)| *number > 0)
+            .map(|(kind, number)| format!("{number} {kind}"))
+            .collect();
+        let text = format!("{} to {}: {}", page.names.name(dial.from), dial.to, kinds.join(", "));
+        label(page, "dials", &text);
+    }
+    if let Some(more) = all.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
+        label(page, "dials", &format!("and {}", count(more as u64, "more pair", "more pairs")));
     }
 }
 

@@ -119,7 +119,7 @@ fn no_stall_is_said_only_where_one_would_have_shown() {
     let text = written(&report, &first_screen());
     is_golden("partly_seen.txt", &text);
     report.coverage.stalls = StallCoverage::None;
-    report.coverage.blind = vec![Blind::SnaplenTooShort { snaplen: 64 }];
+    report.coverage.blind = vec![Blind::SnaplenTooShort { snaplen: 64, needed: 96 }];
     let text = written(&report, &first_screen());
     is_golden("not_seen.txt", &text);
     assert!(!text.contains("No stall"), "{text}");

@@ -76,9 +76,25 @@ pub fn blind(blind: &Blind) -> String {
             "no frame of a quorum or election port was read (2888 and 3888; --quorum-port and --election-port name others)"
                 .to_owned()
         }
-        Blind::SnaplenTooShort { snaplen } => {
-            format!("frames were cut at {snaplen} bytes, too short for ZooKeeper's records: capture with -s 96 or more")
-        }
+        Blind::SnaplenTooShort { snaplen, needed } => format!(
+            "frames were cut at {snaplen} bytes, too short for ZooKeeper's records: capture with -s {needed} or more"
+        ),
+        Blind::HeadersCut { frames, needed } => format!(
+            "{} cut within the headers: capture with -s {needed} or more",
+            number::count(frames, "frame was", "frames were")
+        ),
+        Blind::VotesCut { votes, needed } => format!(
+            "{} cut before what they say: capture with -s {needed} or more to see elections",
+            number::count(votes, "vote was", "votes were")
+        ),
+        Blind::NoTimes { frames } => format!(
+            "the capture does not say when {} by: nothing can be measured",
+            number::count(frames, "frame came", "frames came")
+        ),
+        Blind::Strangers { connections } => format!(
+            "nobody spoke ZooKeeper on {} to the quorum and election ports",
+            number::count(connections, "connection", "connections")
+        ),
         Blind::Tls { links: number } => format!(
             "{} encrypted (TLS): silences and closes show, what was said does not",
             number::count(number, "link is", "links are")

@@ -8,7 +8,7 @@ mod why;
 
 use super::{Names, number};
 use crate::address::Address;
-use crate::findings::incident::Incident;
+use crate::findings::incident::{Incident, Reason};
 use crate::findings::{Cause, Deadline, Link, Report, Role, Stall, Suspect};
 use crate::report::clock::{self, Digits, WallClock};
 use crate::time::Timestamp;
@@ -139,6 +139,17 @@ impl<'a> IncidentWords<'a> {
                 },
                 "short ones passed: some hop has a smaller MTU",
             ),
+            (Cause::ConnectUnanswered, suspect) => of(
+                match self.hosts(incident, suspect) {
+                    (from, Some(to)) => format!("{to} DID NOT ANSWER {from}"),
+                    (host, None) => format!("{host} ANSWERED NOBODY"),
+                },
+                "no SYN was answered: a firewall, a wrong address, a host that is down",
+            ),
+            (Cause::ElectionLinkDead, Suspect::Path(a, b) | Suspect::OneWay(a, b)) => of(
+                format!("THE ELECTION CONNECTION BETWEEN {} AND {} WAS DEAD", who(a), who(b)),
+                "votes were retransmitted into the void, though the path was alive",
+            ),
             (root, Suspect::Host(host) | Suspect::HostNetwork(host)) => self.of_host(incident, root, host),
             (root, Suspect::Path(a, b) | Suspect::OneWay(a, b)) => {
                 of(format!("THE LINK BETWEEN {} AND {} FAILED", who(a), who(b)), no_culprit_means(root))
@@ -170,6 +181,8 @@ impl<'a> IncidentWords<'a> {
                 },
                 "its process ended: its own kernel closed its connections",
             ),
+            Cause::ConnectRefused => (format!("{who} REFUSED CONNECTIONS"), "nobody listened on that port"),
+            Cause::PacketTooLarge => (refuses(&who, incident), "larger than its jute.maxbuffer"),
             _ => (format!("{who} FAILED"), no_culprit_means(root)),
         };
         Deed { did, meaning }
@@ -298,6 +311,15 @@ fn is_silence(stall: &Stall) -> bool {
     stall.deadlines.iter().any(|deadline| *deadline != Deadline::Ack)
 }
 
+/// Which transaction a server refused.
+fn refuses(who: &str, incident: &Incident) -> String {
+    let what = incident.why.iter().find_map(|reason| match reason {
+        Reason::TooLarge { kind, size, .. } => Some(format!("A {kind} OF {} BYTES", number::grouped(*size))),
+        _ => None,
+    });
+    format!("{who} REFUSED {}", what.as_deref().unwrap_or("A TRANSACTION"))
+}
+
 /// What is known where nobody is blamed.
 const fn no_culprit_means(root: Cause) -> &'static str {
     match root {
@@ -311,5 +333,9 @@ const fn no_culprit_means(root: Cause) -> &'static str {
         Cause::NetworkSlow => "everything arrived, late",
         Cause::NetworkMtu => "long packets vanished, short ones passed",
         Cause::LinkReset => "a RST that neither process meant: both went on",
+        Cause::ConnectRefused => "nobody listened on that port",
+        Cause::ConnectUnanswered => "nothing answered: a firewall, a wrong address, a host that is down",
+        Cause::ElectionLinkDead => "something in between had forgotten the connection",
+        Cause::PacketTooLarge => "larger than its jute.maxbuffer",
     }
 }

@@ -37,6 +37,12 @@ pub const fn cause(cause: Cause) -> &'static str {
         Cause::NetworkMtu => "long segments vanish, short ones pass",
         Cause::ProcessEnded => "the process died or was restarted: its own kernel closed its connections",
         Cause::LinkReset => "a RST ended the link, and both processes went on",
+        Cause::ConnectRefused => "nobody listens: a RST answers each attempt to connect",
+        Cause::ConnectUnanswered => "nothing answers an attempt to connect",
+        Cause::ElectionLinkDead => {
+            "votes are retransmitted into the void: something in between forgot the election connection"
+        }
+        Cause::PacketTooLarge => "a transaction is larger than the server reads (jute.maxbuffer)",
         Cause::Unknown => "the capture does not decide",
     }
 }

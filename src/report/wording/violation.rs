@@ -8,6 +8,11 @@ pub fn breach(breach: &Breach) -> String {
     match breach {
         Breach::Numbering { kind, zxid, last } => format!("{kind} {zxid} follows {last}"),
         Breach::HeaderZxid { kind, zxid, carried } => format!("{kind} {zxid} carries transaction {carried}"),
+        Breach::SidTwice { sid, first, second } => {
+            format!(
+                "{first} and {second} both are server.{sid}: each holds a link to the leader, and both speak"
+            )
+        }
         Breach::EpochBackwards { epoch } => format!("the leader names epoch {epoch}, below the learner's"),
     }
 }

@@ -3,6 +3,7 @@
 use super::{LinkTrack, MAX_PINGS, SentPing, body};
 use crate::dissect::PacketSeen;
 use crate::proto::quorum::{Body, Sessions};
+use crate::time::Timestamp;
 use crate::track::series::Trip;
 use crate::track::session::collisions;
 
@@ -83,6 +84,13 @@ impl LinkTrack {
         if let Some(ping) = self.pings.pop_front() {
             self.ping_answered(&ping, packet);
         }
+    }
+
+    /// The learner's bytes up to a time are missing: answers to what was sent before may be among them, so the next
+    /// one that is seen answers none of these.
+    pub(super) fn pings_before_gap(&mut self, at: Timestamp) {
+        self.pings.retain(|ping| ping.at >= at);
+        self.skipped.retain(|ping| ping.at >= at);
     }
 
     /// How many sessions the learner names, and whether their hashes meet.

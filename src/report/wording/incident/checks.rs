@@ -51,6 +51,10 @@ impl IncidentWords<'_> {
                 "idle timeouts of firewalls and conntrack, load balancers, IPS; nft list ruleset on both"
                     .to_owned()
             }
+            Cause::ElectionLinkDead => {
+                "idle timeouts of firewalls and conntrack; tcpKeepAlive=true in zoo.cfg keeps the connection known"
+                    .to_owned()
+            }
             _ => "firewall rules (nft list ruleset) and routes on both, switch ports, ip -s link".to_owned(),
         }
     }
@@ -78,6 +82,16 @@ const fn on_host(root: Cause) -> &'static str {
             "dmesg for the OOM killer, journalctl -u zookeeper, hs_err_pid files, who restarted it"
         }
         Cause::LinkReset => "idle timeouts of firewalls and conntrack, load balancers, IPS; nft list ruleset",
+        Cause::ConnectRefused => {
+            "whether zookeeper runs (systemctl status zookeeper, zookeeper.log), ss -ltnp, server.N of its zoo.cfg"
+        }
+        Cause::ConnectUnanswered => {
+            "whether it is up, firewall rules (nft list ruleset), its address in every server's zoo.cfg"
+        }
+        Cause::ElectionLinkDead => "idle timeouts of firewalls and conntrack, tcpKeepAlive in zoo.cfg",
+        Cause::PacketTooLarge => {
+            "jute.maxbuffer, the same on every server and above the size; who writes so large a znode"
+        }
         Cause::Unknown => "gc.log, iostat -x, ip -s link",
     }
 }

@@ -63,6 +63,28 @@ impl IncidentWords<'_> {
                 self.name(*host),
                 number::count(*connections as u64, "connection", "connections")
             ),
+            Reason::DialsFailed { from, to, attempts, is_refused } => format!(
+                "{} dialed {}:{} {}, and {}",
+                self.name(*from),
+                self.name(to.address),
+                to.port,
+                number::count(*attempts, "time", "times"),
+                if *is_refused { "a RST answered" } else { "nothing answered" }
+            ),
+            Reason::VotesIntoTheVoid { from, to, again, is_reset } => format!(
+                "{} retransmitted votes to {} {} in vain, while other connections between the two were alive{}",
+                self.name(*from),
+                self.name(*to),
+                number::count(u64::from(*again), "time", "times"),
+                if *is_reset { "; a RST answered at last" } else { "" }
+            ),
+            Reason::TooLarge { learner, kind, size, path, times } => format!(
+                "{} closed its link {} when a {kind} of {} bytes came{}",
+                self.name(*learner),
+                number::count(*times, "time", "times"),
+                number::grouped(*size),
+                path.as_ref().map(|path| format!(", of {path}")).unwrap_or_default()
+            ),
             Reason::BothWentOn { by, to, is_forged } => {
                 let (by, to) = (self.name(*by), self.name(*to));
                 let forged = if *is_forged { format!("; {by} never sent it") } else { String::new() };
@@ -94,6 +116,10 @@ const fn noun(cause: Cause) -> &'static str {
         Cause::NetworkMtu => "a hop with a smaller MTU",
         Cause::ProcessEnded => "a process that ended",
         Cause::LinkReset => "a RST from something in between",
+        Cause::ConnectRefused => "a port that nobody listens on",
+        Cause::ConnectUnanswered => "a server that does not answer",
+        Cause::ElectionLinkDead => "an election connection that is dead",
+        Cause::PacketTooLarge => "a transaction beyond jute.maxbuffer",
         Cause::Unknown => "something else",
     }
 }
