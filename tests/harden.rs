@@ -31,7 +31,8 @@ fn pings(link: u32, numbers: std::ops::Range<u32>) -> Vec<u8> {
     let pong = [&5_u32.to_be_bytes()[..], &0x1_0000_0001_u64.to_be_bytes(), &[0; 4], &[0xff; 4]].concat();
     let mut out = Vec::new();
     for number in numbers {
-        let seq = 1 + number * 20;
+        // Every connection begins at a number of its own.
+        let seq = 1 + link * 1_000_003 + number * 20;
         let at = (1_795_248_000 + number / 2, number % 2 * 500_000 + link % 1_000);
         segment(&mut out, at, (leader, learner), (seq, seq), &ping);
         segment(&mut out, (at.0, at.1 + 200), (learner, leader), (seq, seq + 20), &pong);

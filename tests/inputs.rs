@@ -125,9 +125,11 @@ fn judge(source: &Source, changed: &Value, is_readdressed: bool) -> Vec<String> 
         let what = format!("{} of {} from {}", stall["cause"], stall["subject"], stall["start"]);
         let same = |other: &Value| {
             let (from, to) = stretch(other);
-            // Of a path nobody is the one who went quiet.
+            // Of a path nobody is the one who went quiet; who is blamed matters more than who went quiet.
             let is_of_path = !stall["suspect"]["path"].is_null() && path(stall) == path(other);
-            start < to && from < end && (is_readdressed || is_of_path || stall["subject"] == other["subject"])
+            let is_of_suspect = !stall["suspect"].is_null() && stall["suspect"] == other["suspect"];
+            let is_same = is_of_path || is_of_suspect || stall["subject"] == other["subject"];
+            start < to && from < end && (is_readdressed || is_same)
         };
         match truth.iter().position(same) {
             None => wrong.push(format!("{what} is invented")),

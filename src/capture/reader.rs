@@ -84,8 +84,10 @@ impl Reader {
         self.order = order;
         let mut times =
             batch.entries.iter().map(|entry| entry.head.at).filter(|at| *at != Timestamp::UNKNOWN);
-        self.info.first = self.info.first.or(times.next());
-        self.info.last = times.next_back().or(self.info.first).max(self.info.last);
+        let first = times.next();
+        self.info.first = self.info.first.or(first);
+        // The last one's, not the latest: a clock may have been set back.
+        self.info.last = times.next_back().or(first).or(self.info.last);
         is_more
     }
 

@@ -24,10 +24,7 @@ const fn kind(signature: &'static [u8], name: &'static str, advice: &'static str
 
 const CONVERT: &str = "convert it with Wireshark's 'editcap -F pcap FILE OUT.pcap'";
 
-const KINDS: [Kind; 11] = [
-    kind(b"\xfd7zXZ\0", "packed by xz", "unpack it with 'xz -dk FILE'"),
-    kind(b"BZh", "packed by bzip2", "unpack it with 'bzip2 -dk FILE'"),
-    kind(b"\x04\x22\x4d\x18", "packed by lz4", "unpack it with 'lz4 -d FILE'"),
+const KINDS: [Kind; 8] = [
     kind(b"\x02\x21\x4c\x18", "packed by an old lz4", "unpack it with 'lz4 -d FILE'"),
     kind(b"\x1f\x9d", "packed by compress", "unpack it with 'uncompress FILE'"),
     kind(b"PK\x03\x04", "a zip archive", "unpack it with 'unzip FILE'"),

@@ -514,20 +514,6 @@ impl LinkTrack {
             })
     }
 
-    /// Forgets who waited for whom: where no packet was recognised, nobody knows. Behind TLS a silence that ended
-    /// with a close still shows; that it broke the deadline of a reader is inferred.
-    pub fn forget_waits(&mut self) {
-        let is_tls = self.totals.is_some_and(|totals| totals.protection == Protection::Tls);
-        self.waits.retain(|wait| is_tls && wait.ended == Ended::Closed && wait.silence.is_some());
-        for wait in &mut self.waits {
-            wait.deadline = if wait.for_leader { Deadline::LearnerRead } else { Deadline::LeaderRead };
-        }
-        if !is_tls {
-            self.unanswered_close = None;
-        }
-        self.worst = [None; 4];
-    }
-
     /// Breaks of the rules, certain or suspected, beyond those that are kept.
     #[must_use]
     pub const fn violations_forgotten(&self) -> u64 {

@@ -3,6 +3,7 @@
 use super::{
     BEFORE, Deadline, Direction, EDGE, Ended, FrameRef, LinkTrack, REMEMBERED, Span, Timestamp, Wait,
 };
+use crate::dissect::Protection;
 use std::cmp::Reverse;
 
 /// Waits remembered per link; beyond, the shorter half is let go.
@@ -107,5 +108,40 @@ impl LinkTrack {
         if self.waits.len() < MAX_WAITS / 2 {
             self.remembers = REMEMBERED;
         }
+    }
+
+    /// Forgets who waited for whom: where no packet was recognised, nobody knows. Behind TLS a silence that ended
+    /// with a close still shows, on a link that was not silent before; that it broke the deadline of a reader is
+    /// inferred.
+    pub fn forget_waits(&mut self) {
+        let is_tls = self.totals.is_some_and(|totals| totals.protection == Protection::Tls);
+        let mut waits = std::mem::take(&mut self.waits);
+        let breaks: Vec<_> = waits.iter().map(|wait| is_tls && self.is_break(wait, &waits)).collect();
+        let unanswered = self.unanswered_close.take();
+        self.unanswered_close = unanswered.filter(|wait| is_tls && self.is_break(wait, &waits));
+        let mut breaks = breaks.into_iter();
+        waits.retain(|_| breaks.next().unwrap_or_default());
+        self.waits = waits;
+        for wait in &mut self.waits {
+            wait.deadline = if wait.for_leader { Deadline::LearnerRead } else { Deadline::LeaderRead };
+        }
+        self.worst = [None; 4];
+    }
+
+    /// Whether a silence ended with a close and broke a rhythm: PINGs go by at half a tick, and a deadline is
+    /// several ticks. A connection that was never busy, or idle before, breaks none.
+    fn is_break(&self, wait: &Wait, all: &[Wait]) -> bool {
+        let half = Span::from_nanos(wait.len().nanos() / 2);
+        let before = wait.start.minus(half);
+        let is_idle = |other: &Wait| {
+            other.for_leader == wait.for_leader
+                && other.end > before
+                && other.end <= wait.start
+                && other.len() > half
+        };
+        wait.ended == Ended::Closed
+            && wait.silence.is_some()
+            && self.opened.at <= before
+            && !all.iter().any(is_idle)
     }
 }
