@@ -55,6 +55,8 @@ fn a_learner_that_came_back_out_of_sight_was_not_too_slow_to_synchronize() {
         let mut analyzer = Analyzer::new(TrackerOptions::default());
         joins(&mut analyzer, 1, 1, 0);
         joins(&mut analyzer, 2, second, 60_000);
+        // With a third one the capture is the leader's, and shows the first link to its end.
+        joins(&mut analyzer, 3, 3, 60_000);
         analyzer.finish(&[Some(at(61_000))]).stalls.len()
     };
     assert_eq!((stalls(2), stalls(1)), (1, 0));
