@@ -19,9 +19,10 @@
 //! 11. [`track`]: events to facts.
 //! 12. [`diagnose`]: facts to findings.
 //! 13. [`report`], `output`: findings to text, JSON and annotated captures; files that are whole or not there.
-//! 14. [`live`]: frames off an interface or a growing file, and what is told of them at once. Here are clocks.
-//! 15. `cli`: the command line.
-//! 16. `fuzzing`: what fuzz targets call.
+//! 14. `export`: the report as tables.
+//! 15. [`live`]: frames off an interface or a growing file, and what is told of them at once. Here are clocks.
+//! 16. `cli`: the command line.
+//! 17. `fuzzing`: what fuzz targets call.
 //!
 //! # Contract
 //!
@@ -42,6 +43,7 @@
 //! # Features
 //!
 //! - `cli` (default): the `qscope` command line.
+//! - `export` (default): tables for DuckDB, pyarrow and Spark.
 //! - `live` (default): capture from an interface; needs libpcap.
 //! - `fuzzing`: the checks that the fuzz targets run.
 //!
@@ -75,6 +77,8 @@ pub mod clocks;
 pub mod common_host;
 pub mod diagnose;
 pub mod dissect;
+#[cfg(feature = "export")]
+pub mod export;
 pub mod findings;
 pub mod frame;
 #[cfg(feature = "fuzzing")]

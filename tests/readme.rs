@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 const REPORT: (&str, &str) = ("<!-- report -->\n```text\n", "```\n<!-- end of report -->");
 /// What stands before the examples of a shell session that are not run.
-const NOT_RUN: [&str; 14] = [
+const NOT_RUN: [&str; 15] = [
     "cargo ",
     "contrib/package.sh",
     "sudo ",
@@ -24,6 +24,7 @@ const NOT_RUN: [&str; 14] = [
     "QSCOPE_",
     "git ",
     "curl ",
+    "duckdb ",
 ];
 
 fn root() -> PathBuf {
@@ -75,7 +76,7 @@ fn the_options_shown_are_those_there_are() {
     let mut page = String::from(
         "# Commands and options\n\nAs `--help` prints them. `QSCOPE_BLESS=1 cargo test --test readme` writes this page anew.\n",
     );
-    for command in [None, Some("replay"), Some("dump"), Some("live")] {
+    for command in [None, Some("replay"), Some("dump"), Some("export"), Some("live")] {
         let args: Vec<_> = command.into_iter().chain(["--help"]).collect();
         let title = command.map_or_else(|| "qscope".to_owned(), |command| format!("qscope {command}"));
         let help = qscope(&args);
@@ -139,6 +140,7 @@ fn every_command_shown_runs() {
             .replace("PATH...", folder)
             .replace(" DIR", &format!(" {folder}"))
             .replace("report.html", written.to_str().unwrap())
+            .replace("--parquet tables", &format!("--parquet {}", temporary.path().display()))
             .replace("zk1.log.gz", &format!("{folder}/zk1.log.gz"))
             .replace("zk5=zk5.log", &format!("zk5={folder}/zk5.log.gz"))
             .replace("zoo.cfg", &format!("{folder}/zoo.cfg"))
@@ -162,6 +164,7 @@ fn every_page_that_is_named_is_there() {
         "docs/capturing.md",
         "docs/replay.md",
         "docs/live.md",
+        "docs/export.md",
         "docs/library.md",
         "docs/limits.md",
     ] {

@@ -76,6 +76,9 @@ pub(super) enum Command {
     /// Print every record as it passes, in the manner of tcpdump.
     #[command(after_help = DUMP_HELP)]
     Dump(DumpArgs),
+    /// Write what was found as tables, for DuckDB, Spark and other engines that read Parquet.
+    #[command(after_help = super::export::HELP)]
+    Export(super::export::ExportArgs),
     /// Watch an interface: tell every stall when it happens.
     #[command(after_help = super::live::HELP)]
     Live(Box<super::live::LiveArgs>),
@@ -311,7 +314,7 @@ pub(super) fn connections(text: &str) -> Result<usize, String> {
     number(1..=16_777_216)(text)
 }
 
-fn threads(text: &str) -> Result<NonZero<usize>, String> {
+pub(super) fn threads(text: &str) -> Result<NonZero<usize>, String> {
     text.parse().map_err(|_| "give a whole number, 1 or more; 1 does all in one thread".to_owned())
 }
 

@@ -10,6 +10,11 @@ mod args;
 mod config;
 mod dump;
 mod exit;
+#[cfg(feature = "export")]
+mod export;
+#[cfg(not(feature = "export"))]
+#[path = "without_export.rs"]
+mod export;
 mod generate;
 #[cfg(feature = "live")]
 mod live;
@@ -54,6 +59,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     let result = match &cli.command {
         Command::Replay(args) => replay::run(args),
         Command::Dump(args) => dump::run(args),
+        Command::Export(args) => export::run(args),
         Command::Live(args) => live::run(args),
         Command::Completions(args) => generate::completions(args),
         Command::Man(args) => generate::man(args),

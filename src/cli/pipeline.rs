@@ -7,7 +7,6 @@
 
 use super::reader::{FrameCounts, ReaderThread};
 use crate::capture::{Batch, Replay};
-use crate::diagnose::Analyzer;
 use crate::dissect::{DissectOptions, Dissector, Event, Events, Observer, Replayer};
 use crate::ring::{Filler, ring};
 use std::collections::BTreeMap;
@@ -35,11 +34,11 @@ pub(super) fn threads(asked: Option<NonZero<usize>>) -> usize {
 }
 
 /// Reads everything into `analyzer`; `update` is called now and then. `None` if a thread broke off.
-pub(super) fn run(
+pub(super) fn run<O: Observer + 'static>(
     replay: Replay,
     settings: DissectOptions,
     passed: FrameCounts,
-    analyzer: &mut Analyzer,
+    analyzer: &mut O,
     threads: usize,
     update: impl FnMut(),
 ) -> Option<Dissected> {
@@ -50,11 +49,11 @@ pub(super) fn run(
 }
 
 /// All in this thread.
-fn alone(
+fn alone<O: Observer>(
     mut replay: Replay,
     settings: DissectOptions,
     mut passed: FrameCounts,
-    analyzer: &mut Analyzer,
+    analyzer: &mut O,
     mut update: impl FnMut(),
 ) -> Dissected {
     let mut dissector = Dissector::new(settings);
@@ -68,14 +67,14 @@ fn alone(
 }
 
 /// Reading and dissecting in threads of their own.
-fn together(
+fn together<O: Observer + 'static>(
     replay: Replay,
     settings: DissectOptions,
     passed: FrameCounts,
-    analyzer: &mut Analyzer,
+    analyzer: &mut O,
     mut update: impl FnMut(),
 ) -> Option<Dissected> {
-    let (filler, batches) = ring(BATCHES, Events::<Analyzer>::default);
+    let (filler, batches) = ring(BATCHES, Events::<O>::default);
     let out = Outgoing { events: filler.empty().unwrap_or_default(), filler };
     let thread = thread::spawn(move || dissect(replay, settings, passed, out));
     let mut replayer = Replayer::default();
@@ -89,11 +88,11 @@ fn together(
 }
 
 /// Dissects what another thread reads.
-fn dissect(
+fn dissect<O: Observer>(
     replay: Replay,
     settings: DissectOptions,
     mut passed: FrameCounts,
-    mut out: Outgoing,
+    mut out: Outgoing<O>,
 ) -> Option<Dissected> {
     let mut dissector = Dissector::new(settings);
     let reading = ReaderThread::start(replay);
@@ -110,12 +109,12 @@ fn dissect(
 }
 
 /// Events on their way to the thread that analyses.
-struct Outgoing {
-    events: Events<Analyzer>,
-    filler: Filler<Events<Analyzer>>,
+struct Outgoing<O> {
+    events: Events<O>,
+    filler: Filler<Events<O>>,
 }
 
-impl Outgoing {
+impl<O: Observer> Outgoing<O> {
     /// Ends the capture.
     fn end(mut self, dissector: &mut Dissector) {
         while dissector.finish_some(ENDED_AT_ONCE, &mut self) {}
@@ -131,7 +130,7 @@ impl Outgoing {
     }
 }
 
-impl Observer for Outgoing {
+impl<O: Observer> Observer for Outgoing<O> {
     #[inline(always)]
     fn event(&mut self, event: Event<'_>) {
         self.events.event(event);

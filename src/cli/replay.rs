@@ -12,7 +12,7 @@ use crate::capture::{Replay, ReplayOptions};
 use crate::clocks::estimate::Estimate;
 use crate::clocks::{self, Group, Survey};
 use crate::diagnose::{self, Analyzer};
-use crate::dissect::{DissectOptions, Dissector, Hosts};
+use crate::dissect::{DissectOptions, Dissector, Hosts, Observer};
 use crate::findings::{
     self, HostClock, Report,
     incident::StallCoverage,
@@ -23,9 +23,10 @@ use crate::report::clock::{Digits, WallClock};
 use crate::report::{html, json, text};
 use crate::stream::Limits;
 use crate::time::Timestamp;
-use crate::track::{self, series::SeriesOptions};
+use crate::track::{self, series::SeriesOptions, wait_log::WaitLog};
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::num::NonZero;
 
 /// Files of a folder that are named where none is a capture.
 const MAX_NAMED: usize = 4;
@@ -120,7 +121,7 @@ impl Request {
     fn analyzer(&self, args: &ReplayArgs, hosts: Vec<Option<Address>>) -> Analyzer {
         let max_intervals = if args.series { usize::MAX } else { html::MAX_INTERVALS };
         let is_wanted = args.series || args.html.is_some() || args.trace.is_some();
-        let series = is_wanted.then_some(SeriesOptions { max_intervals });
+        let series = is_wanted.then_some(SeriesOptions { max_intervals, buckets: false });
         let customary = options(&args.limits, args.warn_at, &self.config);
         Analyzer::new(track::TrackerOptions { hosts, series, ..customary })
     }
@@ -138,6 +139,7 @@ pub(super) fn options(limits: &LimitArgs, warn_at_percent: u32, config: &Config)
         keeps_values: false,
         max_held_bytes: None,
         series: None,
+        wait_log: WaitLog::default(),
     }
 }
 
@@ -195,25 +197,50 @@ pub(super) fn set_clocks(replay: &mut Replay) -> (Survey, Hosts) {
 }
 
 fn read(args: &ReplayArgs, asked: &Request) -> Result<Report, Failure> {
-    let threads = pipeline::threads(args.threads);
-    let mut replay = open_with(&args.input, &ReplayOptions { threads, ..ReplayOptions::default() })?;
+    let analyzer = |_: &Replay, hosts| Ok(asked.analyzer(args, hosts));
+    let (analyzer, source) = observe(&args.input, asked, args.threads, analyzer)?;
+    Ok(source.report(analyzer, asked))
+}
+
+/// What was read, and what of it no observer knows.
+pub(super) struct Source {
+    survey: Survey,
+    read: pipeline::Dissected,
+}
+
+/// Reads everything into an observer, which is made once the files' beginnings are known and where they were taken.
+pub(super) fn observe<O: Observer + 'static>(
+    input: &InputArgs,
+    asked: &Request,
+    threads: Option<NonZero<usize>>,
+    begin: impl FnOnce(&Replay, Vec<Option<Address>>) -> Result<O, Failure>,
+) -> Result<(O, Source), Failure> {
+    let threads = pipeline::threads(threads);
+    let mut replay = open_with(input, &ReplayOptions { threads, ..ReplayOptions::default() })?;
     let (survey, hosts) = set_clocks(&mut replay);
-    let settings = asked.settings(&args.input, hosts);
-    let mut analyzer = asked.analyzer(args, survey.hosts(replay.files().len()));
+    let settings = asked.settings(input, hosts);
+    let mut observer = begin(&replay, survey.hosts(replay.files().len()))?;
     let passed = FrameCounts::new(asked.selection.to);
     let mut progress = Progress::new(replay.total_bytes(), replay.bytes_read_counter(), true);
-    let outcome = pipeline::run(replay, settings, passed, &mut analyzer, threads, || progress.update());
+    let outcome = pipeline::run(replay, settings, passed, &mut observer, threads, || progress.update());
     drop(progress);
-    let pipeline::Dissected { replay, passed, limits_hit } =
-        outcome.ok_or_else(|| Failure::wrong("reading broke off"))?;
-    // Where --to ends the reading, it ends the files too.
-    let ends: Vec<_> = replay.files().iter().map(|file| file.last.min(passed.last)).collect();
-    let mut report = analyzer.finish(&ends);
-    report.clocks = survey.groups.iter().map(clock_of).collect();
-    report.input = passed.input(replay.files(), replay.skipped());
-    report.limits_hit.extend(limits_hit);
-    report.coverage = diagnose::coverage(&report, (asked.selection.from, asked.selection.to));
-    Ok(report)
+    let read = outcome.ok_or_else(|| Failure::wrong("reading broke off"))?;
+    Ok((observer, Source { survey, read }))
+}
+
+impl Source {
+    /// The report on what was read.
+    pub(super) fn report(self, analyzer: Analyzer, asked: &Request) -> Report {
+        let pipeline::Dissected { replay, passed, limits_hit } = self.read;
+        // Where --to ends the reading, it ends the files too.
+        let ends: Vec<_> = replay.files().iter().map(|file| file.last.min(passed.last)).collect();
+        let mut report = analyzer.finish(&ends);
+        report.clocks = self.survey.groups.iter().map(clock_of).collect();
+        report.input = passed.input(replay.files(), replay.skipped());
+        report.limits_hit.extend(limits_hit);
+        report.coverage = diagnose::coverage(&report, (asked.selection.from, asked.selection.to));
+        report
+    }
 }
 
 /// A host's clock as the report shows it.

@@ -51,6 +51,17 @@ pub struct Interval {
     pub missing: PerDirection<u64>,
     /// The most client sessions that the learner named in one PING; `None` where it sent none.
     pub sessions: Option<u64>,
+    /// PINGs, ACKs and COMMITs by how long they took, in order; empty where nobody asked.
+    pub buckets: [Vec<Bucket>; 3],
+}
+
+/// Round trips that took about as long: histograms of these can be merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// How long, in microseconds, to 2 %.
+    pub us: u64,
+    /// How many.
+    pub count: u64,
 }
 
 /// Round trips that ended in one interval.
@@ -58,6 +69,8 @@ pub struct Interval {
 pub struct Trips {
     /// How many.
     pub count: u64,
+    /// All of them together, in microseconds.
+    pub sum_us: u64,
     /// The median in microseconds, to 2 %.
     pub p50_us: u64,
     /// The 99th percentile in microseconds, to 2 %.

@@ -47,7 +47,7 @@ fn made_of(data: &[u8], portion: usize) -> Report {
     let hosts = if dice.below(3) == 0 { ends(&file.frames) } else { Vec::new() };
     let settings = DissectOptions { limits, hosts: Hosts::new(&hosts), ..DissectOptions::default() };
     let mut dissector = Dissector::new(settings);
-    let series = Some(SeriesOptions { max_intervals: 64 });
+    let series = Some(SeriesOptions { max_intervals: 64, buckets: true });
     let options = TrackerOptions {
         warn_at_percent: 50,
         tick_ms,

@@ -28,6 +28,7 @@ use super::samples::Samples;
 use super::series::Keeper;
 use super::violation::Checks;
 use super::wait::{Ended, Mark, REMEMBERED, Silence, Wait};
+use super::wait_log::WaitLog;
 use crate::dissect::{
     Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, Protection, SegmentSeen, Unread,
 };
@@ -202,6 +203,8 @@ pub struct LinkTrack {
     is_reopened: bool,
     /// Its numbers over time.
     pub(super) series: Keeper,
+    /// Where its long waits are noted.
+    pub(super) wait_log: WaitLog,
 }
 
 impl LinkTrack {
@@ -284,6 +287,7 @@ impl LinkTrack {
             armed_at: opened.picked_up.then_some(Timestamp::MIN),
             is_up_to_date: opened.picked_up,
             series: Keeper::Off,
+            wait_log: WaitLog::default(),
         }
     }
 
@@ -434,6 +438,9 @@ impl LinkTrack {
             return;
         }
         self.note_worst(deadline, len, start);
+        if self.wait_log.wants(len) {
+            self.note_wait(deadline, start, len, ended, !direction.is_to_leader());
+        }
         if len >= self.remembers {
             self.remember_silence(direction, at, ended, to);
         }

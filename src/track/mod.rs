@@ -29,6 +29,7 @@ mod vantage;
 mod violation;
 mod voice;
 pub mod wait;
+pub mod wait_log;
 mod weight;
 pub mod witness;
 
@@ -55,6 +56,7 @@ use timeline::Timeline;
 use vantage::Vantages;
 use violation::EMBEDDED_END;
 use voice::{Heard, Voices};
+use wait_log::WaitLog;
 use witness::Witness;
 
 /// Links held at once; beyond, a new one is not looked at.
@@ -98,6 +100,8 @@ pub struct TrackerOptions {
     pub hosts: Vec<Option<Address>>,
     /// Whether to keep the links' numbers over time, and how many.
     pub series: Option<SeriesOptions>,
+    /// Where long waits are noted, if anybody asks for all of them.
+    pub wait_log: WaitLog,
 }
 
 /// The trackers of a capture.
@@ -180,6 +184,7 @@ impl Tracker {
         let Some(link) = self.links.get_mut(index) else { return };
         link.recognise();
         link.series = self.series.keeper();
+        link.wait_log = self.options.wait_log.clone();
         let opened = link.opened;
         self.welcome(&opened);
     }
@@ -235,6 +240,9 @@ impl Tracker {
         self.pings_seen = self.pings_seen.wrapping_add(1);
         if self.pings_seen % PINGS_BETWEEN == 1 && self.settings().tick_from != Origin::Default {
             self.least_wait = Span::from_nanos(self.near().nanos() / 4);
+            let settings = self.settings();
+            let least_ms = settings.stall_limit_ms().min(settings.init_limit_ms()) / 10;
+            self.options.wait_log.notes_from(Span::from_millis(least_ms.cast_signed()));
         }
     }
 

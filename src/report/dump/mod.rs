@@ -6,7 +6,7 @@
 
 mod json;
 mod line;
-mod record;
+pub(crate) mod record;
 
 use super::clock::WallClock;
 use crate::address::{Address, Endpoint};

@@ -12,65 +12,65 @@ use crate::time::Timestamp;
 use std::borrow::Cow;
 
 /// A field of a record: none where records of the type have none; `Some(None)` where it is not known.
-pub(super) type Field<T> = Option<Option<T>>;
+pub(crate) type Field<T> = Option<Option<T>>;
 
 /// One record.
 #[derive(Debug, Default)]
-pub(super) struct Record<'a> {
-    pub(super) frame: FrameRef,
-    pub(super) at: Timestamp,
-    pub(super) src: Endpoint,
-    pub(super) dst: Endpoint,
-    pub(super) proto: &'static str,
-    pub(super) kind: Cow<'static, str>,
-    pub(super) length: Option<u64>,
-    pub(super) cut: u64,
-    pub(super) is_inferred: bool,
-    pub(super) is_timed: bool,
-    pub(super) zxid: Field<Zxid>,
-    pub(super) data_length: Field<i32>,
-    pub(super) sid: Field<Sid>,
-    pub(super) protocol_version: Field<i64>,
-    pub(super) epoch: Field<i64>,
+pub(crate) struct Record<'a> {
+    pub(crate) frame: FrameRef,
+    pub(crate) at: Timestamp,
+    pub(crate) src: Endpoint,
+    pub(crate) dst: Endpoint,
+    pub(crate) proto: &'static str,
+    pub(crate) kind: Cow<'static, str>,
+    pub(crate) length: Option<u64>,
+    pub(crate) cut: u64,
+    pub(crate) is_inferred: bool,
+    pub(crate) is_timed: bool,
+    pub(crate) zxid: Field<Zxid>,
+    pub(crate) data_length: Field<i32>,
+    pub(crate) sid: Field<Sid>,
+    pub(crate) protocol_version: Field<i64>,
+    pub(crate) epoch: Field<i64>,
     /// How many sessions a PING names.
-    pub(super) sessions: Field<u64>,
+    pub(crate) sessions: Field<u64>,
     /// Those of them that were captured.
-    pub(super) session_table: Option<Sessions<'a>>,
-    pub(super) txn: Option<Operation<'a>>,
-    pub(super) request: Option<Operation<'a>>,
+    pub(crate) session_table: Option<Sessions<'a>>,
+    pub(crate) txn: Option<Operation<'a>>,
+    pub(crate) request: Option<Operation<'a>>,
     /// A REVALIDATE's.
-    pub(super) session: Field<SessionId>,
-    pub(super) timeout_ms: Field<i32>,
-    pub(super) is_valid: Field<bool>,
-    pub(super) state: Field<ServerState>,
-    pub(super) leader: Field<Sid>,
-    pub(super) round: Field<i64>,
+    pub(crate) session: Field<SessionId>,
+    pub(crate) timeout_ms: Field<i32>,
+    pub(crate) is_valid: Field<bool>,
+    pub(crate) state: Field<ServerState>,
+    pub(crate) leader: Field<Sid>,
+    pub(crate) round: Field<i64>,
     /// A configuration's text.
-    pub(super) config: Option<&'a [u8]>,
+    pub(crate) config: Option<&'a [u8]>,
     /// A hello's addresses.
-    pub(super) addresses: Option<&'a [u8]>,
+    pub(crate) addresses: Option<&'a [u8]>,
 }
 
 /// What a client wants, or what became of it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Operation<'a> {
-    pub(super) kind: Option<OpCode>,
-    pub(super) session: Option<SessionId>,
-    pub(super) cxid: Option<i32>,
-    pub(super) path: Option<&'a [u8]>,
+pub(crate) struct Operation<'a> {
+    pub(crate) kind: Option<OpCode>,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) cxid: Option<i32>,
+    pub(crate) path: Option<&'a [u8]>,
     /// Bytes of the znode's new data.
-    pub(super) data_len: Option<usize>,
+    pub(crate) data_len: Option<usize>,
     /// The error code of a write that failed.
-    pub(super) error: Option<i32>,
+    pub(crate) error: Option<i32>,
     /// Operations of a multi.
-    pub(super) parts: Option<usize>,
+    pub(crate) parts: Option<usize>,
     /// A new session's timeout.
-    pub(super) timeout_ms: Option<i32>,
+    pub(crate) timeout_ms: Option<i32>,
 }
 
 impl<'a> Record<'a> {
     /// A quorum packet.
-    pub(super) fn of_packet(packet: &PacketSeen<'a>, src: Endpoint, dst: Endpoint) -> Self {
+    pub(crate) fn of_packet(packet: &PacketSeen<'a>, src: Endpoint, dst: Endpoint) -> Self {
         let mut record = Self {
             frame: packet.frame,
             at: packet.at,
@@ -195,7 +195,7 @@ impl<'a> Record<'a> {
     }
 
     /// A message of the election port.
-    pub(super) fn of_election(seen: &ElectionSeen<'a>) -> Self {
+    pub(crate) fn of_election(seen: &ElectionSeen<'a>) -> Self {
         let mut record = Self {
             frame: seen.frame,
             at: seen.at,
@@ -244,7 +244,7 @@ impl<'a> Record<'a> {
     }
 
     /// A SASL packet.
-    pub(super) fn of_auth(seen: &AuthSeen) -> Self {
+    pub(crate) fn of_auth(seen: &AuthSeen) -> Self {
         Self {
             frame: seen.frame,
             at: seen.at,
@@ -316,7 +316,7 @@ impl<'a> Operation<'a> {
 }
 
 /// A type of operation, by name.
-pub(super) fn op_name(op: OpCode) -> Cow<'static, str> {
+pub(crate) fn op_name(op: OpCode) -> Cow<'static, str> {
     match op {
         OpCode::Unknown(number) => Cow::Owned(format!("unknown({number})")),
         known => Cow::Borrowed(known.name()),
@@ -324,7 +324,7 @@ pub(super) fn op_name(op: OpCode) -> Cow<'static, str> {
 }
 
 /// A server's state, by name.
-pub(super) fn state_name(state: ServerState) -> Cow<'static, str> {
+pub(crate) fn state_name(state: ServerState) -> Cow<'static, str> {
     match state {
         ServerState::Unknown(number) => Cow::Owned(format!("UNKNOWN({number})")),
         known => Cow::Borrowed(known.name()),

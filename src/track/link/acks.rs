@@ -83,6 +83,9 @@ impl LinkTrack {
             return;
         }
         self.note_worst(Deadline::Ack, len, start);
+        if self.wait_log.wants(len) {
+            self.note_wait(Deadline::Ack, start, len, ended, false);
+        }
         if ended == Ended::Heard && self.worst_answered.is_none_or(|(longest, _)| len > longest) {
             self.worst_answered = Some((len, start));
         }
@@ -107,6 +110,12 @@ impl LinkTrack {
         for wait in self.waits.iter_mut().filter(|wait| is_ack(wait) && wait.start < to && wait.end > from) {
             (wait.end, wait.ended, wait.to) = (from.max(wait.start), Ended::Heard, None);
         }
+        self.wait_log.correct(self.id, |wait| {
+            let is_unanswered = wait.deadline == Deadline::Ack && wait.ended != Ended::Heard;
+            if is_unanswered && wait.start < to && wait.start.plus(wait.len) > from {
+                (wait.len, wait.ended) = (from.max(wait.start).since(wait.start), Ended::Heard);
+            }
+        });
         let least = self.remembers;
         self.waits.retain(|wait| wait.deadline != Deadline::Ack || wait.len() >= least);
         if let Some(worst) = self.worst.get_mut(Deadline::Ack as usize)

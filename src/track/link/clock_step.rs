@@ -111,6 +111,11 @@ impl LinkTrack {
         for wait in self.waits.iter_mut().filter(|wait| spans(wait.start, wait.end)) {
             wait.end = wait.start.plus(wait.len().less(step.by));
         }
+        self.wait_log.correct(self.id, |wait| {
+            if spans(wait.start, wait.start.plus(wait.len)) {
+                wait.len = wait.len.less(step.by);
+            }
+        });
         let least = self.remembers;
         self.waits.retain(|wait| wait.len() >= least);
         for deadline in Deadline::ALL {

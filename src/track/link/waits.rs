@@ -4,12 +4,36 @@ use super::{
     BEFORE, Deadline, Direction, EDGE, Ended, FrameRef, LinkTrack, REMEMBERED, Span, Timestamp, Wait,
 };
 use crate::dissect::Protection;
+use crate::track::wait_log::NotedWait;
 use std::cmp::Reverse;
 
 /// Waits remembered per link; beyond, the shorter half is let go.
 pub(in crate::track) const MAX_WAITS: usize = 256;
 
 impl LinkTrack {
+    /// Notes a wait for whoever asks for all long ones.
+    #[cold]
+    pub(super) fn note_wait(
+        &self,
+        deadline: Deadline,
+        start: Timestamp,
+        len: Span,
+        ended: Ended,
+        for_leader: bool,
+    ) {
+        let (leader, learner) = (self.opened.leader.address, self.opened.learner.address);
+        self.wait_log.note(&NotedWait {
+            link: self.id,
+            leader,
+            learner,
+            deadline,
+            start,
+            len,
+            ended,
+            for_leader,
+        });
+    }
+
     /// Remembers a wait for new bytes of a direction.
     #[cold]
     pub(super) fn remember_silence(

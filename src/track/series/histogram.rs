@@ -1,6 +1,6 @@
 //! Histograms of durations in microseconds: six bits each, so that a value is told to 2 %.
 
-use crate::findings::series::Trips;
+use crate::findings::series::{Bucket, Trips};
 
 /// Bits of a duration that are kept.
 const BITS: u32 = 6;
@@ -37,6 +37,7 @@ const fn middle(bucket: u16) -> u64 {
 pub(super) struct SparseHistogram {
     cells: Vec<(u16, u32)>,
     max_us: u64,
+    sum_us: u64,
 }
 
 impl SparseHistogram {
@@ -48,6 +49,7 @@ impl SparseHistogram {
     /// Adds a duration.
     pub(super) fn record(&mut self, us: u64) {
         self.max_us = self.max_us.max(us);
+        self.sum_us = self.sum_us.saturating_add(us);
         self.add(bucket(us), 1);
     }
 
@@ -62,6 +64,7 @@ impl SparseHistogram {
     /// Adds all of another.
     pub(super) fn merge(&mut self, other: &Self) {
         self.max_us = self.max_us.max(other.max_us);
+        self.sum_us = self.sum_us.saturating_add(other.sum_us);
         if self.cells.is_empty() {
             self.cells.clone_from(&other.cells);
             return;
@@ -84,10 +87,17 @@ impl SparseHistogram {
         let count = self.cells.iter().map(|(_, count)| u64::from(*count)).sum();
         (count > 0).then(|| Trips {
             count,
+            sum_us: self.sum_us,
             p50_us: self.at(count.div_ceil(2)),
             p99_us: self.at((count * 99).div_ceil(100)),
             max_us: self.max_us,
         })
+    }
+
+    /// What is in it, each bucket by its middle, in order.
+    pub(super) fn buckets(&self) -> Vec<Bucket> {
+        let bucket = |(bucket, count): &(u16, u32)| Bucket { us: middle(*bucket), count: u64::from(*count) };
+        self.cells.iter().map(bucket).collect()
     }
 
     /// The duration that so many, this one included, do not exceed.
@@ -108,6 +118,7 @@ pub(super) struct OpenHistogram {
     counts: Vec<u32>,
     touched: Vec<u16>,
     max_us: u64,
+    sum_us: u64,
 }
 
 impl OpenHistogram {
@@ -116,6 +127,7 @@ impl OpenHistogram {
     pub(super) fn record(&mut self, us: u64) {
         let bucket = bucket(us);
         self.max_us = self.max_us.max(us);
+        self.sum_us = self.sum_us.saturating_add(us);
         match self.counts.get_mut(usize::from(bucket)) {
             Some(count) => {
                 if *count == 0 {
@@ -139,13 +151,14 @@ impl OpenHistogram {
     /// Moves all counts to `into`.
     pub(super) fn drain_into(&mut self, into: &mut SparseHistogram) {
         self.touched.sort_unstable();
-        let mut own = SparseHistogram { cells: Vec::with_capacity(self.touched.len()), max_us: self.max_us };
+        let cells = Vec::with_capacity(self.touched.len());
+        let mut own = SparseHistogram { cells, max_us: self.max_us, sum_us: self.sum_us };
         for bucket in self.touched.drain(..) {
             if let Some(count) = self.counts.get_mut(usize::from(bucket)) {
                 own.cells.push((bucket, std::mem::take(count)));
             }
         }
-        self.max_us = 0;
+        (self.max_us, self.sum_us) = (0, 0);
         if into.cells.is_empty() {
             *into = own;
         } else {
@@ -194,7 +207,8 @@ mod tests {
         let mut sorted = values;
         sorted.sort_unstable();
         let (p50, p99, max) = (sorted[1_999], sorted[3_959], sorted[3_999]);
-        assert_eq!((trips.count, trips.max_us), (4_000, max));
+        assert_eq!((trips.count, trips.max_us, trips.sum_us), (4_000, max, sorted.iter().sum()));
+        assert_eq!(merged.buckets().iter().map(|bucket| bucket.count).sum::<u64>(), 4_000);
         assert!(trips.p50_us.abs_diff(p50) * 50 <= p50, "{} for {p50}", trips.p50_us);
         assert!(trips.p99_us.abs_diff(p99) * 50 <= p99, "{} for {p99}", trips.p99_us);
         assert_eq!(SparseHistogram::default().trips(), None);

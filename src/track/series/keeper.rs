@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex};
 pub struct SeriesOptions {
     /// Intervals of all links together that the report may hold.
     pub max_intervals: usize,
+    /// Whether to tell how long round trips took by bucket, so that histograms can be merged.
+    pub buckets: bool,
 }
 
 /// Where a link's numbers go.

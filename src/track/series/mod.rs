@@ -54,13 +54,14 @@ impl SeriesBook {
         sheets.extend(rest.map(|rest| (0, rest)));
         sheets.iter_mut().for_each(|(_, sheet)| sheet.seal());
         sheets.retain(|(_, sheet)| !sheet.is_empty());
-        Some(side_by_side(sheets, options.max_intervals))
+        Some(side_by_side(sheets, options))
     }
 }
 
 /// Sheets set to one width, at which all their intervals together are at most `most`, and the capture's
 /// [`MAX_INTERVALS`].
-fn side_by_side(mut sheets: Vec<(u32, Sheet)>, most: usize) -> Series {
+fn side_by_side(mut sheets: Vec<(u32, Sheet)>, options: SeriesOptions) -> Series {
+    let most = options.max_intervals;
     let mut width = sheets.iter().map(|(_, sheet)| sheet.width()).max().unwrap_or(WIDTH);
     loop {
         for (_, sheet) in &mut sheets {
@@ -70,7 +71,7 @@ fn side_by_side(mut sheets: Vec<(u32, Sheet)>, most: usize) -> Series {
         let (first, end) = extent(&sheets);
         let are_few = sheets.iter().all(|(_, sheet)| sheet.len() <= FEW);
         if end - first <= MAX_INTERVALS as i64 && (all <= most || are_few) {
-            return series(&sheets, width, first, end);
+            return series(&sheets, width, (first, end), options.buckets);
         }
         width = width.times(2);
     }
@@ -83,11 +84,11 @@ fn extent(sheets: &[(u32, Sheet)]) -> (i64, i64) {
     (first, end.max().unwrap_or(0))
 }
 
-fn series(sheets: &[(u32, Sheet)], width: Span, first: i64, end: i64) -> Series {
+fn series(sheets: &[(u32, Sheet)], width: Span, (first, end): (i64, i64), with_buckets: bool) -> Series {
     let links = sheets.iter().map(|(link, sheet)| LinkSeries {
         link: *link,
         first: usize::try_from(sheet.first() - first).unwrap_or(0),
-        intervals: sheet.intervals(),
+        intervals: sheet.intervals(with_buckets),
     });
     let (rest, links): (Vec<_>, Vec<_>) = links.partition(|link| link.link == 0);
     Series {

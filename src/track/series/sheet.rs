@@ -50,8 +50,13 @@ impl Counts {
         }
     }
 
-    fn shown(&self) -> Interval {
+    fn shown(&self, with_buckets: bool) -> Interval {
         let [ping, ack, commit] = &self.trips;
+        let buckets = if with_buckets {
+            self.trips.each_ref().map(SparseHistogram::buckets)
+        } else {
+            Default::default()
+        };
         Interval {
             waits: self.waits,
             ping: ping.trips(),
@@ -62,6 +67,7 @@ impl Counts {
             retransmits: self.retransmits,
             missing: self.missing,
             sessions: self.sessions,
+            buckets,
         }
     }
 }
@@ -118,8 +124,9 @@ impl Sheet {
     }
 
     /// All intervals, once it is sealed.
-    pub(super) fn intervals(&self) -> Vec<Interval> {
-        self.before.iter().chain(self.open_at.map(|_| &self.open)).map(Counts::shown).collect()
+    pub(super) fn intervals(&self, with_buckets: bool) -> Vec<Interval> {
+        let all = self.before.iter().chain(self.open_at.map(|_| &self.open));
+        all.map(|counts| counts.shown(with_buckets)).collect()
     }
 
     #[inline(always)]

@@ -28,7 +28,7 @@ fn each_interval_has_its_own() {
     sheet.sessions(at(350), 3);
     sheet.retransmitted(DIRECTION, at(120));
     sheet.missing(DIRECTION, at(50), 7);
-    let intervals = sealed(sheet).intervals();
+    let intervals = sealed(sheet).intervals(false);
     assert_eq!(intervals.len(), 4);
     let counts: Vec<_> =
         intervals.iter().map(|one| (one.records.to_leader, one.retransmits.to_leader)).collect();
@@ -45,7 +45,7 @@ fn what_comes_late_goes_where_it_belongs() {
         sheet.record(at(ms), DIRECTION, false);
         sheet.trip(Trip::Ping, at(ms), 500);
     }
-    let intervals = sealed(sheet).intervals();
+    let intervals = sealed(sheet).intervals(false);
     let counts: Vec<_> = intervals.iter().map(|one| one.records.to_leader).collect();
     assert_eq!(counts, [1, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2]);
     assert!(intervals.iter().all(|one| one.ping.map_or(0, |ping| ping.count) == one.records.to_leader));
@@ -64,7 +64,7 @@ fn the_width_doubles_and_nothing_is_lost() {
     assert!(sheet.len() <= MAX_INTERVALS && sheet.len() > MAX_INTERVALS / 4, "{}", sheet.len());
     assert_eq!(sheet.width().millis() % 100, 0);
     let (mut records, mut trips) = (0, 0);
-    for one in sheet.intervals() {
+    for one in sheet.intervals(false) {
         records += one.records.to_leader;
         trips += one.commit.map_or(0, |trips| trips.count);
     }
@@ -79,7 +79,7 @@ fn a_long_wait_grows_from_interval_to_interval() {
     sheet.wait(Deadline::LeaderRead, at(50), Span::from_millis(420));
     sheet.wait(Deadline::LeaderRead, at(480), Span::from_millis(10));
     sheet.wait(Deadline::Ack, at(10), Span::from_millis(5));
-    let intervals = sealed(sheet).intervals();
+    let intervals = sealed(sheet).intervals(false);
     let waits: Vec<_> = intervals.iter().map(|one| one.waits[0].map(Span::millis)).collect();
     assert_eq!(waits, [Some(50), Some(150), Some(250), Some(350), Some(420)]);
     assert_eq!(intervals[0].waits[2].map(Span::millis), Some(5));
@@ -90,7 +90,7 @@ fn waits_are_taken_back() {
     let mut sheet = Sheet::default();
     sheet.wait(Deadline::Ack, at(0), Span::from_millis(1_000));
     sheet.take_back(Deadline::Ack, at(300), Timestamp::MAX);
-    let intervals = sealed(sheet).intervals();
+    let intervals = sealed(sheet).intervals(false);
     // The first interval is that of the end: what began before was not watched.
     assert!(intervals.iter().all(|one| one.waits[2].is_none()), "{intervals:?}");
 }
@@ -108,9 +108,12 @@ fn clocks_of_all_centuries_are_borne() {
     }
     sheet.keep_within(0);
     let sheet = sealed(sheet);
-    let records: u64 = sheet.intervals().iter().map(|one| one.records.to_leader).sum();
+    let records: u64 = sheet.intervals(false).iter().map(|one| one.records.to_leader).sum();
     assert_eq!(records, 5);
-    let series = side_by_side(vec![(1, sheet.clone()), (2, sheet)], 0);
+    let series = side_by_side(
+        vec![(1, sheet.clone()), (2, sheet)],
+        SeriesOptions { max_intervals: 0, buckets: false },
+    );
     assert_eq!(series.links.len(), 2);
 }
 
@@ -119,7 +122,10 @@ fn sheets_are_set_side_by_side() {
     let (mut one, mut other) = (Sheet::default(), Sheet::default());
     (0..3_000).for_each(|step| one.record(at(step * 100), DIRECTION, false));
     other.record(at(200_000), DIRECTION, false);
-    let series = side_by_side(vec![(4, sealed(one)), (0, sealed(other))], 10_000);
+    let series = side_by_side(
+        vec![(4, sealed(one)), (0, sealed(other))],
+        SeriesOptions { max_intervals: 10_000, buckets: false },
+    );
     assert_eq!((series.width.millis(), series.links.len(), series.intervals), (200, 1, 1_500));
     let rest = series.rest.unwrap();
     assert_eq!((rest.first, rest.intervals.len()), (1_000, 1));
@@ -127,7 +133,7 @@ fn sheets_are_set_side_by_side() {
 
 #[test]
 fn links_beyond_the_detailed_share_one_sheet_and_a_copy_has_its_own() {
-    let mut book = SeriesBook::new(Some(SeriesOptions { max_intervals: 10_000 }));
+    let mut book = SeriesBook::new(Some(SeriesOptions { max_intervals: 10_000, buckets: true }));
     let mut keepers: Vec<_> = (0..MAX_DETAILED + 2).map(|_| book.keeper()).collect();
     let wait = |keeper: &mut Keeper| keeper.wait(Deadline::Ack, at(0), Span::from_millis(1));
     keepers.iter_mut().for_each(wait);
