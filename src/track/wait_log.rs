@@ -148,9 +148,9 @@ mod tests {
                 log.note(&wait);
             }
         };
-        [wait(1, 19), wait(1, 20), wait(2, 5_000)].map(note);
+        [wait(1, 19), wait(1, 20), wait(2, 5_000)].into_iter().for_each(note);
         log.notes_from(Span::from_millis(1_000));
-        [wait(3, 499), wait(3, 500)].map(note);
+        [wait(3, 499), wait(3, 500)].into_iter().for_each(note);
         log.correct(2, |wait| wait.len = Span::ZERO);
         assert_eq!(log.take(), [wait(1, 20), wait(3, 500)]);
         assert!(log.take().is_empty() && !log.is_full());
