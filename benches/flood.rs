@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a tool for measuring")]
 
+#[path = "../tests/common/wire.rs"]
+mod wire;
+
 use quorumscope::capture::{Batch, Replay, ReplayOptions};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,14 +37,14 @@ fn main() {
         }
     }
     frames.extend(closes(&frames));
-    let mut wire = pcap::Capture::from_device(interface.as_str()).unwrap().open().unwrap();
+    let mut wire = wire::open(interface);
     let (began, mut sent) = (Instant::now(), 0_u64);
     for round in 0..loops {
         for frame in &mut frames {
             if round > 0 {
                 renumber(frame);
             }
-            if wire.sendpacket(frame.as_slice()).is_err() {
+            if wire.send(frame).is_err() {
                 // The queue is full.
                 thread::yield_now();
                 continue;

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "what runs it sees that it failed")]
 
+#[path = "wire.rs"]
+mod wire;
+
 use quorumscope::capture::{Batch, Replay, ReplayOptions};
 use quorumscope::pcapfile::{ByteOrder, pcapng};
 use quorumscope::time::Timestamp;
@@ -17,7 +20,7 @@ fn main() {
     let mut arg = || args.next().unwrap();
     let (interface, captures, speed, copy) = (arg(), PathBuf::from(arg()), arg().parse().unwrap(), arg());
     let mut replay = Replay::open(&[captures], &ReplayOptions::default()).unwrap();
-    let mut wire = pcap::Capture::from_device(interface.as_str()).unwrap().open().unwrap();
+    let mut wire = wire::open(&interface);
     let mut copy = File::create(copy).unwrap();
     let encoder = pcapng::Encoder { order: ByteOrder::Little };
     let mut out = Vec::new();
@@ -39,7 +42,7 @@ fn main() {
             // Cut bytes are sent as zeros, and are cut again.
             let mut whole = frame.data.to_vec();
             whole.resize(frame.orig_len as usize, 0);
-            wire.sendpacket(whole).unwrap();
+            wire.send(&whole).unwrap();
         }
     }
 }

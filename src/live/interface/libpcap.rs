@@ -4,7 +4,7 @@ use super::{Interface, InterfaceRequest, explain};
 use crate::findings::Received;
 use crate::frame::LinkType;
 use crate::time::Timestamp;
-use pcap::{Active, Capture, Error, Precision, Stat};
+use ::libpcap::{Active, Capture, Error, Precision, Stat};
 
 /// Whether the kernel gives nanoseconds to those who ask.
 const NANOS: bool = cfg!(target_os = "linux");
