@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const QSCOPE: &str = env!("CARGO_BIN_EXE_qscope");
 /// How long something may take that takes a moment.
@@ -117,12 +117,20 @@ impl Watched {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
 
-    /// Its report, once it has ended.
+    /// Its last report, once it has ended.
     fn end(mut self, signal: &str) -> Value {
+        let reports = |lines: &[Value]| lines.iter().filter(|line| line["event"] == "report").count();
+        let before = reports(&self.lines.lock().unwrap());
         self.signal(signal);
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
-        self.until("report")["report"].clone()
+        let until = Instant::now() + PATIENCE;
+        while reports(&self.lines.lock().unwrap()) == before {
+            assert!(Instant::now() < until, "it ended without a report");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let lines = self.lines.lock().unwrap();
+        lines.iter().rfind(|line| line["event"] == "report").unwrap()["report"].clone()
     }
 }
 
@@ -489,6 +497,107 @@ fn peak(child: &Child) -> u64 {
     peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
 }
 
+/// MiB that the unit allows.
+fn unit_limit() -> u64 {
+    let unit =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/qscope.service")).unwrap();
+    let limit = unit.lines().find_map(|line| line.strip_prefix("MemoryMax=")).unwrap();
+    limit.trim_end_matches('M').parse().unwrap()
+}
+
+#[test]
+fn the_units_memory_holds_the_worst_that_our_own_limits_allow() {
+    const LINKS: u32 = 4_096;
+    const ROUNDS: u32 = 84;
+    let (folder, recordings) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let record = recordings.path().display().to_string();
+    let args =
+        ["--record", &record, "--after", "1s", "--tick-time", "500", "--warn-at", "100", "--before", "1h"];
+    let watched = Watched::follow(folder.path(), &args);
+    let mut file = File::create(folder.path().join("a.pcap")).unwrap();
+    file.write_all(&header()).unwrap();
+    let since = |rounds: u32| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        u32::try_from(now).unwrap() - 1_795_248_000 - rounds / 2
+    };
+    let to_now = since(ROUNDS);
+    // All links at once, round after round, until the ring of the recorder is full.
+    for round in 0..ROUNDS {
+        let round: Vec<u8> = (0..LINKS).flat_map(|link| pings(link, round..round + 1)).collect();
+        file.write_all(&later(&round, to_now)).unwrap();
+    }
+    // All but one fall silent: a stall, and a recording.
+    let is_told = |event: &str| watched.lines.lock().unwrap().iter().any(|line| line["event"] == event);
+    let mut is_asked = false;
+    let mut round = ROUNDS;
+    // Time passes with the frames.
+    while !is_told("recording") || !is_told("report") {
+        assert!(round < 600, "no stall, no recording or no report");
+        file.write_all(&later(&pings(1, round..round + 1), since(round))).unwrap();
+        round += 1;
+        if !is_asked && is_told("stall") {
+            is_asked = true;
+            watched.signal("-USR1");
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    let report = watched.until("report")["report"].clone();
+    assert_eq!(report["links"].as_array().unwrap().len(), LINKS as usize);
+    let peak = peak(&watched.child);
+    eprintln!(
+        "{peak} MiB at most, with {LINKS} links, a recording, and a report of {} bytes",
+        report.to_string().len()
+    );
+    // The kernel's buffer and batches under way come on top where an interface is read.
+    assert!(peak + 16 + 20 < unit_limit(), "{peak} MiB");
+    let lines = Arc::clone(&watched.lines);
+    let written = u64::from(2 * (LINKS * ROUNDS + round - ROUNDS));
+    let frames = watched.end("-INT")["input"]["frames"].clone();
+    let problems = lines.lock().unwrap().iter().filter(|line| line["event"] == "problem").count();
+    assert!(frames == written || problems > 0, "{frames} of {written} frames without a word");
+}
+
+#[test]
+fn each_line_is_one_that_a_file_receiver_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let captures = folder.path().join("captures");
+    fs::create_dir(&captures).unwrap();
+    // As docs/live.md has it: appended to a file.
+    let path = folder.path().join("live.jsonl");
+    let out = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+    let mut command = Command::new(QSCOPE);
+    command.args(["live", "--json", "--follow"]).arg(&captures);
+    let mut child = command.stdout(out).spawn().unwrap();
+    let lines = || fs::read_to_string(&path).unwrap();
+    let until = |what: &str| {
+        let until = Instant::now() + PATIENCE;
+        while !lines().contains(what) {
+            assert!(Instant::now() < until, "no {what} in {}", lines());
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    until("\"start\"");
+    fs::write(captures.join("a \u{1b}[2J\n.pcap"), [header(), pings(0, 0..40)].concat()).unwrap();
+    until("\"notice\"");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
+    let text = lines();
+    assert!(text.ends_with('\n'), "the last line is whole");
+    let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/live.md")).unwrap();
+    let most = docs.lines().find_map(|line| line.strip_prefix("max_line_bytes = ")).unwrap();
+    let most: usize = most.replace('_', "").parse().unwrap();
+    let mut events = Vec::new();
+    for line in text.lines() {
+        assert!(line.len() < most && line.chars().all(|c| !c.is_control()), "{line:?}");
+        let line: Value = serde_json::from_str(line).unwrap();
+        // RFC 3339, UTC: 2026-11-25T08:02:00.123456Z
+        let at = line["at"].as_str().unwrap();
+        assert!(at.len() >= 20 && at.as_bytes()[10] == b'T' && at.ends_with('Z'), "{at}");
+        events.push(line["event"].as_str().unwrap().to_owned());
+    }
+    assert_eq!((events.first().unwrap().as_str(), events.last().unwrap().as_str()), ("start", "report"));
+}
+
 #[test]
 fn a_link_that_pings_at_another_pace_falsifies_no_other() {
     let folder = tempfile::tempdir().unwrap();
@@ -531,5 +640,5 @@ fn a_link_that_pings_at_another_pace_falsifies_no_other() {
     assert_eq!(ticks.iter().filter(|tick| **tick == Some(2000)).count(), 4, "{ticks:?}");
     assert!(ticks.contains(&Some(20)), "{ticks:?}");
     let text = String::from_utf8(replay(&["-v", capture.to_str().unwrap()]).stdout).unwrap();
-    assert!(text.contains("tickTime of 20 ms"), "{text}");
+    assert!(text.contains("PINGs as of a tickTime of 20 ms"), "{text}");
 }

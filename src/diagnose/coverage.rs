@@ -27,7 +27,7 @@ pub fn coverage(report: &Report, window: (Option<Timestamp>, Option<Timestamp>))
     let servers = report.servers.len() as u64;
     let hosts_expected =
         known.hosts_expected.map(|named| named.max(servers)).or((servers > 0).then_some(servers));
-    let (from, to) = (report.input.first.max(window.0), min(report.input.last, window.1));
+    let (from, to) = span(report, window);
     let is_all = links_expected.is_some_and(|expected| links_seen >= expected);
     let is_any = report.links.iter().any(|link| is_read(link) || link.protection == Protection::Tls);
     let is_blind = |blind: &Blind| {
@@ -53,8 +53,15 @@ pub fn coverage(report: &Report, window: (Option<Timestamp>, Option<Timestamp>))
     }
 }
 
-fn min(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
-    a.into_iter().chain(b).min()
+/// What was captured of what was asked for.
+fn span(
+    report: &Report,
+    (from, to): (Option<Timestamp>, Option<Timestamp>),
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let captured = report.input.first.zip(report.input.last);
+    let asked =
+        captured.map(|(first, last)| (first.max(from.unwrap_or(first)), last.min(to.unwrap_or(last))));
+    asked.filter(|(from, to)| from <= to).unzip()
 }
 
 /// The links of one leader's time.
@@ -251,6 +258,7 @@ mod tests {
         let found = coverage(&report, (late, None));
         assert_eq!(found.stalls, StallCoverage::None);
         assert!(found.blind.contains(&Blind::WindowOutside));
+        assert_eq!((found.from, found.to), (None, None), "a time that runs backwards is none");
     }
 
     #[test]

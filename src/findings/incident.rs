@@ -262,6 +262,14 @@ pub struct Coverage {
     pub blind: Vec<Blind>,
 }
 
+impl Coverage {
+    /// Whether it was worked out, and says something.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.from.is_some() || !self.blind.is_empty()
+    }
+}
+
 /// A stretch of time that a capture lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CoverageGap {

@@ -89,7 +89,10 @@ fn follow(
             // What is written by now is read, unless it does not end.
             let has_time = stopped_at.get_or_insert_with(Instant::now).elapsed() < LAST_READS;
             if !step.more || !has_time {
-                return Ok(());
+                batch.clear();
+                let losses = follower.finish(&mut batch);
+                session.batch(&batch)?;
+                return losses.iter().try_for_each(|loss| session.lost(loss));
             }
         }
         if signals.report.swap(false, Ordering::Relaxed) {

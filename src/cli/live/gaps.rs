@@ -29,10 +29,17 @@ impl Gaps {
 
     /// Notes a stretch.
     pub(super) fn add(&mut self, from: Timestamp, to: Timestamp) {
-        let is_full = self.all.len() >= MAX_GAPS;
-        match self.all.last_mut() {
-            Some(last) if is_full || from <= last.to => last.to = last.to.max(to),
-            _ => self.all.push(CoverageGap { host: None, from, to }),
+        // In order of time, and those that touch are one.
+        let at = self.all.partition_point(|gap| gap.to < from);
+        let end = self.all.partition_point(|gap| gap.from <= to).max(at);
+        let joined =
+            self.all.drain(at..end).fold((from, to), |(from, to), gap| (from.min(gap.from), to.max(gap.to)));
+        self.all.insert(at, CoverageGap { host: None, from: joined.0, to: joined.1 });
+        if self.all.len() > MAX_GAPS
+            && let Some(last) = self.all.pop()
+            && let Some(before) = self.all.last_mut()
+        {
+            before.to = before.to.max(last.to);
         }
     }
 
@@ -63,6 +70,10 @@ mod tests {
         assert_eq!(gaps.until(at(20)), [CoverageGap { host: None, from: at(10), to: at(15) }]);
         gaps.add(at(14), at(16));
         assert_eq!(gaps.all.len(), 1, "what overlaps is one");
+        gaps.add(at(5), at(6));
+        assert_eq!((gaps.all.len(), gaps.all[0].from), (2, at(5)), "what is known later may lie before");
+        gaps.add(at(4), at(12));
+        assert_eq!(gaps.all, [CoverageGap { host: None, from: at(4), to: at(16) }]);
         (0..1_000).for_each(|second| gaps.add(at(100 + 2 * second), at(101 + 2 * second)));
         assert_eq!((gaps.all.len(), gaps.all[MAX_GAPS - 1].to), (MAX_GAPS, at(2_099)));
     }

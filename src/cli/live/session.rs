@@ -125,12 +125,14 @@ impl Session {
         }
     }
 
-    /// Something was written to a file and never read.
+    /// Something was written to a folder and never read.
     pub(super) fn lost(&mut self, loss: &Loss) -> Result<(), Failure> {
-        self.gaps.open(loss.from.unwrap_or(self.now));
-        let bytes = loss.bytes.map_or_else(|| "an unknown number of".to_owned(), |bytes| bytes.to_string());
-        let path = loss.path.display();
-        self.problem(&format!("{path}: written anew before it was read to its end: {bytes} bytes are lost"))
+        let from = loss.from.unwrap_or(self.now);
+        match loss.to {
+            Some(to) => self.gaps.add(from, to.max(from)),
+            None => self.gaps.open(from),
+        }
+        self.problem(&loss.to_string())
     }
 
     /// The system's clock was set: times are shown by the new one from here on, deadlines go on as they were.

@@ -6,6 +6,7 @@
 //! replaced, as in a ring of files, it is read from the start. What may have been lost is reported: see
 //! [`Loss`]. The caller passes the present time; the lag of the files is learned from how they grow.
 
+mod loss;
 mod merge;
 mod names;
 mod source;
@@ -15,10 +16,11 @@ use super::error::Error;
 use crate::capture::{Batch, Compression};
 use crate::pcapfile::Description;
 use crate::time::{Span, Timestamp};
+pub use loss::{Loss, Lost};
 use merge::Waiting;
-use names::{Listed, Names};
+use names::{Listed, Names, Turns};
 use source::{Mark, ReadOutcome, Source};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -63,15 +65,12 @@ pub struct Polled {
     pub more: bool,
 }
 
-/// Content that was written and not read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
-    /// The file.
-    pub path: PathBuf,
-    /// How many bytes are known to be lost; `None` where nothing tells.
-    pub bytes: Option<u64>,
-    /// The last frame that was read before.
-    pub from: Option<Timestamp>,
+/// Frames of a file that are too old to be put in order.
+#[derive(Clone, Copy, Debug, Default)]
+struct PassedOver {
+    frames: u64,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
 }
 
 /// A file that is read.
@@ -92,7 +91,9 @@ struct Active {
     unfinished: Option<(Timestamp, bool)>,
     /// Frames up to here are those of before following began.
     from: Option<Timestamp>,
-    passed_over: u64,
+    passed_over: PassedOver,
+    /// How often it may have been begun anew since it was last looked at.
+    turns: Turns,
     /// Whether nothing more can be read of it.
     is_broken: bool,
     /// Whether that is so however it grows.
@@ -114,14 +115,17 @@ pub struct Follower {
     order: VecDeque<(OsString, u64)>,
     /// Files that changed no later than this, and are not known, were there before.
     horizon: Option<SystemTime>,
-    /// Names that are to be looked at.
-    due: BTreeSet<OsString>,
+    /// Names that are to be looked at, and whether something was surely in their files.
+    due: BTreeMap<OsString, bool>,
     /// Files begun.
     begun: u32,
     files_most: u32,
     /// How late the last growths were: from the first frame's time to when it could be read.
     late: VecDeque<Span>,
+    first_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
+    /// Files beyond those that a listing holds, as far as that was told.
+    excess_told: u64,
     is_unlisted: bool,
     is_crowded: bool,
     buffer: Vec<u8>,
@@ -151,11 +155,13 @@ impl Follower {
             known: BTreeMap::new(),
             order: VecDeque::new(),
             horizon: None,
-            due: BTreeSet::new(),
+            due: BTreeMap::new(),
             begun: 0,
             files_most,
             late: VecDeque::new(),
+            first_at: None,
             last_at: None,
+            excess_told: 0,
             is_unlisted: false,
             is_crowded: false,
             buffer: vec![0; READ_BYTES],
@@ -186,11 +192,36 @@ impl Follower {
             self.read(index, distance, now, &mut step);
         }
         merge::pour(&mut self.active, now, batch);
-        self.last_at = batch.frames().map(|frame| frame.at).max().max(self.last_at);
+        self.note_times(batch);
         self.say_passed_over(&mut step);
         self.close(now);
         step.more |= self.active.iter().any(|file| !file.is_at_end);
         step
+    }
+
+    /// Passes on the frames that wait for those of other files: at the end, none of these come any more. Answers what
+    /// was not read by then.
+    #[must_use]
+    pub fn finish(&mut self, batch: &mut Batch) -> Vec<Loss> {
+        merge::pour_until(&mut self.active, Timestamp::MAX, batch);
+        self.note_times(batch);
+        let unread = self.active.iter().filter(|file| !file.is_at_end && !file.is_broken).map(|file| Loss {
+            path: self.folder.join(&file.source.name),
+            how: Lost::Unread(file.source.unread()),
+            from: file.waiting.last_at.max(self.last_at),
+            to: None,
+        });
+        unread.filter(|loss| loss.how != Lost::Unread(0)).collect()
+    }
+
+    fn note_times(&mut self, batch: &Batch) {
+        self.first_at = self.first_at.or_else(|| batch.frame(0).map(|frame| frame.at));
+        self.last_at = batch.frames().map(|frame| frame.at).max().max(self.last_at);
+    }
+
+    /// Something is lost from the last frame on.
+    fn lose(&self, path: PathBuf, how: Lost, step: &mut Polled) {
+        step.losses.push(Loss { path, how, from: self.last_at, to: None });
     }
 
     /// Finds the files that are to be begun.
@@ -200,12 +231,20 @@ impl Follower {
             step.notices.push(format!("{}: more changes than inotify could tell", self.folder.display()));
         }
         for file in &mut self.active {
-            file.is_closed |= changes.closed.contains(&file.source.name);
+            if let Some(touched) = changes.touched.get(&file.source.name) {
+                file.is_closed |= touched.is_closed;
+                file.turns.note(*touched);
+            }
         }
         let is_first = self.horizon.is_none();
         if !is_first {
-            self.due.extend(changes.touched);
+            // What was renamed is told under its new name.
+            let touched = changes.touched.into_iter().filter(|(name, _)| !changes.renamed.contains(name));
+            for (name, touched) in touched {
+                *self.due.entry(name).or_default() |= touched.is_written;
+            }
         }
+        self.due.retain(|name, _| !changes.renamed.contains(name));
         match self.names.list(Instant::now(), self.horizon) {
             None => {}
             Some(Err(_)) if self.is_unlisted => {}
@@ -217,14 +256,19 @@ impl Follower {
             Some(Ok(listing)) if is_first => self.first(listing, step),
             Some(Ok(listing)) => {
                 self.is_unlisted = false;
+                self.say_excess(listing.excess, step);
                 for file in listing.files {
-                    if self.is_news(&file) && self.due.insert(file.name) {
+                    if self.is_news(&file) && self.due.insert(file.name, true).is_none() {
                         self.names.found_untold();
                     }
                 }
             }
         }
-        while self.due.len() > MAX_DUE && self.due.pop_last().is_some() {}
+        let excess = self.due.len().saturating_sub(MAX_DUE);
+        if excess > 0 {
+            while self.due.len() > MAX_DUE && self.due.pop_last().is_some() {}
+            self.lose(self.folder.clone(), Lost::Names(excess as u64), step);
+        }
         for _ in 0..MAX_LOOKED_AT {
             if self.active.len() >= MAX_OPEN {
                 if !self.due.is_empty() && !std::mem::replace(&mut self.is_crowded, true) {
@@ -233,25 +277,41 @@ impl Follower {
                 }
                 return;
             }
-            let Some(name) = self.due.pop_first() else { break };
-            self.consider(&name, now, step);
+            let Some((name, is_written)) = self.due.pop_first() else { break };
+            self.consider(&name, is_written, now, step);
         }
         self.is_crowded = false;
         step.more |= !self.due.is_empty();
     }
 
-    /// Says which files held frames from before.
+    /// Says that there are more files than are looked at, once for each.
+    fn say_excess(&mut self, excess: u64, step: &mut Polled) {
+        let more = excess.saturating_sub(self.excess_told);
+        self.excess_told = excess;
+        if more > 0 {
+            self.lose(self.folder.clone(), Lost::Names(more), step);
+        }
+    }
+
+    /// Says which files held frames from before: those of the time that was watched are lost.
     fn say_passed_over(&mut self, step: &mut Polled) {
-        for file in self.active.iter_mut().filter(|file| file.is_at_end && file.passed_over > 0) {
+        let first_at = self.first_at;
+        for file in self.active.iter_mut().filter(|file| file.is_at_end && file.passed_over.frames > 0) {
             let path = self.folder.join(&file.source.name);
-            let count = std::mem::take(&mut file.passed_over);
-            step.notices.push(format!("{}: {count} older frames are left alone", path.display()));
+            let PassedOver { frames, first, last } = std::mem::take(&mut file.passed_over);
+            if last >= first_at {
+                step.losses.push(Loss { path, how: Lost::Late(frames), from: first.max(first_at), to: last });
+            } else {
+                step.notices.push(format!("{}: {frames} older frames are left alone", path.display()));
+            }
         }
     }
 
     /// Begins with what is being written, not with what is over.
     fn first(&mut self, listing: names::Listing, step: &mut Polled) {
-        let older = listing.older.saturating_add((listing.files.len() as u64).saturating_sub(1));
+        let newer = (listing.files.len() as u64).saturating_sub(1);
+        let older = listing.older.saturating_add(listing.excess).saturating_add(newer);
+        self.excess_told = 0;
         let Some(newest) = listing.files.last() else {
             self.horizon = Some(SystemTime::UNIX_EPOCH);
             return;
@@ -265,7 +325,7 @@ impl Follower {
                 if older == 1 { "it" } else { "them" }
             ));
         }
-        self.due.insert(newest.name.clone());
+        self.due.insert(newest.name.clone(), true);
     }
 
     /// Whether a file that was listed is to be looked at.
@@ -276,15 +336,21 @@ impl Follower {
             .any(|active| active.source.name == file.name && active.source.inode() == file.inode);
         let is_known = self.known.get(&file.name) == Some(&file.inode)
             && self.marks.get(&file.inode).is_some_and(|mark| {
-                mark.len == file.len || mark.is_hopeless && !mark.prefix.is_empty() && file.len > mark.len
+                // A file of a ring has the same length in each turn.
+                mark.len == file.len && mark.changed == Some(file.changed)
+                    || mark.is_hopeless && !mark.prefix.is_empty() && file.len > mark.len
             });
         !is_read && !is_known
     }
 
     /// Begins a file if there is something in it that was not read.
-    fn consider(&mut self, name: &OsString, now: Timestamp, step: &mut Polled) {
+    fn consider(&mut self, name: &OsString, is_written: bool, now: Timestamp, step: &mut Polled) {
         let path = self.folder.join(name);
-        let Ok(about) = fs::symlink_metadata(&path) else { return };
+        let about = match fs::symlink_metadata(&path) {
+            Ok(about) => about,
+            Err(_) if is_written => return self.say_removed(name, path, step),
+            Err(_) => return,
+        };
         let is_other = |file: &Active| file.source.name == *name && file.source.inode() != about.ino();
         self.active.iter_mut().filter(|file| is_other(file)).for_each(|file| file.is_closed = true);
         if let Some(file) =
@@ -315,15 +381,16 @@ impl Follower {
                 return;
             }
         };
-        if let Some(mark) = self.marks.get(&source.inode()) {
+        if let Some(mark) = self.marks.get_mut(&source.inode()) {
             let is_same = source.resumes(mark);
             if is_same && (mark.len == about.len() || mark.is_hopeless) {
                 // Under whatever name it was read.
+                mark.changed = Some(changed);
                 self.known.insert(name.clone(), source.inode());
                 return;
             }
             if !is_same && is_named && !mark.is_whole && mark.len > 0 {
-                step.losses.push(Loss { path, bytes: None, from: self.last_at });
+                self.lose(path, Lost::Rewritten, step);
             }
         }
         // Whoever writes to a new file has closed the one before; a second writer's file grows on, and shows it.
@@ -333,6 +400,21 @@ impl Follower {
             file.is_closed |= !are_told;
         }
         self.begin(source, now, step);
+    }
+
+    /// Says that a file was there and is not any more, unless it was read or packed.
+    fn say_removed(&self, name: &OsString, path: PathBuf, step: &mut Polled) {
+        let is_read = self.known.contains_key(name)
+            || self.active.iter().any(|file| file.source.name == *name && !file.is_superseded);
+        let is_packed = ["gz", "zst"].iter().any(|extension| {
+            let mut packed = path.clone().into_os_string();
+            packed.push(".");
+            packed.push(extension);
+            Path::new(&packed).exists()
+        });
+        if !is_read && !is_packed {
+            self.lose(path, Lost::Removed, step);
+        }
     }
 
     /// Whether a packed file's plain self was read, or is about to be packed.
@@ -362,7 +444,8 @@ impl Follower {
             looked_at: now,
             unfinished: None,
             from: from.map(|from| from.minus(MAX_LATE)),
-            passed_over: 0,
+            passed_over: PassedOver::default(),
+            turns: Turns::default(),
             is_broken: false,
             is_hopeless: false,
             is_superseded: false,
@@ -413,14 +496,20 @@ impl Follower {
         let path = folder.join(&file.source.name);
         match outcome {
             ReadOutcome::More => {
+                file.turns.count = 0;
                 // It was closed, and is written on.
                 file.is_closed &= !file.is_whole;
                 file.is_whole = false;
             }
-            ReadOutcome::End => file.is_whole = was_closed,
+            ReadOutcome::End => (file.is_whole, file.turns.count) = (was_closed, 0),
             ReadOutcome::Unfinished(_) => file.unfinished = Some((now, false)),
             ReadOutcome::Broken(problem) => {
                 (file.is_broken, file.is_hopeless) = (true, true);
+                if file.source.frames > 0 {
+                    let (how, from) =
+                        (Lost::Damaged(file.source.unread()), file.waiting.last_at.max(self.last_at));
+                    step.losses.push(Loss { path: path.clone(), how, from, to: None });
+                }
                 step.notices.push(format!("{}: {problem}: the rest of it is passed over", path.display()));
                 step.problems.push((file.source.file(), problem));
             }
@@ -432,18 +521,26 @@ impl Follower {
     fn begin_anew(&mut self, index: usize, now: Timestamp, step: &mut Polled) {
         let Some(file) = self.active.get_mut(index) else { return };
         let path = self.folder.join(&file.source.name);
-        if !file.is_whole {
-            step.losses.push(Loss { path, bytes: None, from: file.waiting.last_at.max(self.last_at) });
+        // A file that is begun anew twice between two looks held something that nobody has seen.
+        if !file.is_whole || file.turns.count > 1 {
+            let from = file.waiting.last_at.max(self.last_at);
+            step.losses.push(Loss { path, how: Lost::Rewritten, from, to: None });
         }
+        let turns = Turns { count: 0, ..file.turns };
         (file.is_broken, file.is_closed, file.is_superseded) = (true, true, true);
         let (name, inode) = (file.source.name.clone(), file.source.inode());
         // The frames in hand are still good.
         file.is_whole = true;
         match Source::open(&self.folder, &name) {
-            Ok(source) if source.inode() == inode => self.begin(source, now, step),
+            Ok(source) if source.inode() == inode => {
+                self.begin(source, now, step);
+                if let Some(file) = self.active.last_mut() {
+                    file.turns = turns;
+                }
+            }
             // Another file has its name by now, or none has.
             _ => {
-                self.due.insert(name);
+                self.due.insert(name, false);
             }
         }
     }

@@ -5,7 +5,7 @@
 
 #[cfg(target_os = "linux")]
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -20,6 +20,8 @@ const CHECK_EVERY: Duration = Duration::from_secs(5);
 const LISTING_PART: u32 = 50;
 /// Names that wait to be looked at; beyond, the folder is listed.
 const MAX_NAMES: usize = 4_096;
+/// Files of a listing, the newest; more than those that are known again, so that what is beyond was never read.
+const MAX_LISTED: usize = 4 * MAX_NAMES;
 
 /// A name, and what its file was when it was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +46,55 @@ pub(super) struct Names {
 /// What has happened in the folder.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    /// Files that were made or written.
-    pub(super) touched: BTreeSet<OsString>,
-    /// Of these, the ones that whoever wrote them has closed.
-    pub(super) closed: BTreeSet<OsString>,
+    /// Files that were made or written, and how.
+    pub(super) touched: BTreeMap<OsString, Touched>,
+    /// Names that their files do not have any more, but others.
+    pub(super) renamed: BTreeSet<OsString>,
     /// Whether some were not told: the folder is listed.
     pub(super) is_overrun: bool,
+}
+
+/// What has happened to one file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Touched {
+    /// Whether the first was that something was written.
+    begins_written: bool,
+    /// Whether it was written, or has come under this name, or has only been made.
+    pub(super) is_written: bool,
+    /// How often it was written after it had been closed.
+    reopened: u32,
+    /// Whether whoever wrote it has closed it, and when that was the last of all.
+    pub(super) is_closed: bool,
+    ends_closed: bool,
+}
+
+impl Touched {
+    #[cfg(target_os = "linux")]
+    fn note(&mut self, is_first: bool, mask: AddWatchFlags) {
+        let is_close = mask.contains(AddWatchFlags::IN_CLOSE_WRITE);
+        self.is_written |= mask.intersects(AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_MOVED_TO);
+        self.begins_written |= is_first && !is_close;
+        self.reopened = self.reopened.saturating_add(u32::from(self.ends_closed && !is_close));
+        self.is_closed |= is_close;
+        self.ends_closed = is_close;
+    }
+}
+
+/// How often a file was begun anew at most, as closing and writing tell it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Turns {
+    /// Since it was last seen to hold what it held.
+    pub(super) count: u32,
+    pub(super) is_closed: bool,
+}
+
+impl Turns {
+    /// Notes what has happened to the file.
+    pub(super) fn note(&mut self, touched: Touched) {
+        let reopened = u32::from(self.is_closed && touched.begins_written);
+        self.count = self.count.saturating_add(reopened).saturating_add(touched.reopened);
+        self.is_closed = touched.ends_closed;
+    }
 }
 
 impl Names {
@@ -77,10 +122,12 @@ impl Names {
                     changes.is_overrun = true;
                 }
                 let Some(name) = event.name else { continue };
-                if event.mask.contains(AddWatchFlags::IN_CLOSE_WRITE) {
-                    changes.closed.insert(name.clone());
+                if event.mask.contains(AddWatchFlags::IN_MOVED_FROM) {
+                    changes.renamed.insert(name);
+                    continue;
                 }
-                changes.touched.insert(name);
+                let is_first = !changes.touched.contains_key(&name);
+                changes.touched.entry(name).or_default().note(is_first, event.mask);
             }
             if changes.touched.len() > MAX_NAMES {
                 changes.is_overrun = true;
@@ -145,7 +192,7 @@ impl Names {
                 inode: about.ino(),
                 len: about.len(),
             });
-            if listing.files.len() >= 2 * MAX_NAMES {
+            if listing.files.len() >= 2 * MAX_LISTED {
                 listing.keep_newest();
             }
         }
@@ -158,16 +205,18 @@ impl Names {
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) files: Vec<Listed>,
-    /// Files that are not in it because they are older.
+    /// Files that are not in it because they are older than was asked for.
     pub(super) older: u64,
+    /// Files that are not in it because there are too many.
+    pub(super) excess: u64,
 }
 
 impl Listing {
     fn keep_newest(&mut self) {
         self.files.sort_by(|a, b| (a.changed, &a.name).cmp(&(b.changed, &b.name)));
-        let excess = self.files.len().saturating_sub(MAX_NAMES);
+        let excess = self.files.len().saturating_sub(MAX_LISTED);
         self.files.drain(..excess);
-        self.older += excess as u64;
+        self.excess = self.excess.saturating_add(excess as u64);
     }
 }
 
@@ -176,6 +225,7 @@ fn watch(folder: &Path) -> Option<Inotify> {
     let watch = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok()?;
     let told = AddWatchFlags::IN_CREATE
         | AddWatchFlags::IN_MOVED_TO
+        | AddWatchFlags::IN_MOVED_FROM
         | AddWatchFlags::IN_MODIFY
         | AddWatchFlags::IN_CLOSE_WRITE
         | AddWatchFlags::IN_ONLYDIR;

@@ -10,6 +10,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Bytes at a file's start by which it is known again: a capture's header and its first frames' times lie in them.
 const PREFIX: usize = 256;
@@ -24,6 +25,8 @@ pub(super) struct Mark {
     pub(super) prefix: Vec<u8>,
     /// Frames that were read.
     pub(super) frames: u64,
+    /// When it was last written to before that.
+    pub(super) changed: Option<SystemTime>,
     /// Whether nothing that was in it was left unread.
     pub(super) is_whole: bool,
     /// Whether nothing can be read of this content, however it grows.
@@ -129,12 +132,15 @@ impl Source {
 
     /// The file as far as it was read.
     pub(super) fn mark(&self, is_whole: bool) -> Mark {
-        let len = match self.compression {
-            Compression::None => self.position,
-            _ => self.position,
-        };
-        let frames = self.frames.max(self.skip);
-        Mark { inode: self.inode, len, prefix: self.prefix.clone(), frames, is_whole, is_hopeless: false }
+        Mark {
+            inode: self.inode,
+            len: self.position,
+            prefix: self.prefix.clone(),
+            frames: self.frames.max(self.skip),
+            changed: self.raw.metadata().and_then(|about| about.modified()).ok(),
+            is_whole,
+            is_hopeless: false,
+        }
     }
 
     /// Whether nobody can reach the file by a name any more: it will not be written anew.

@@ -288,3 +288,92 @@ fn a_file_that_is_renamed_is_read_once() {
     (0..3).for_each(|_| folder.pass(1_000));
     assert_eq!(folder.seen, [count(100..120), count(30_120..30_130)].concat());
 }
+
+#[test]
+fn what_waits_for_another_file_is_read_by_the_end() {
+    let mut folder = Folder::new();
+    folder.append("a", &whole(100..101));
+    folder.pass(20);
+    // It stays open: what is closed holds nothing up.
+    let mut open = File::create(folder.path("b")).unwrap();
+    open.write_all(&whole(101..102)).unwrap();
+    folder.pass(20);
+    folder.append("a", &frames(102..150));
+    folder.pass(20);
+    assert!(folder.seen.len() < 50, "the other file may still hold earlier frames");
+    let mut batch = Batch::new();
+    assert_eq!(folder.follower.finish(&mut batch), []);
+    folder.seen.extend(batch.frames().map(|frame| frame.orig_len));
+    assert_eq!(folder.seen, count(100..150));
+}
+
+#[test]
+fn a_file_that_is_begun_anew_twice_between_two_looks_is_told() {
+    let mut folder = Folder::new();
+    fs::write(folder.path("ring0"), whole(100..110)).unwrap();
+    folder.pass(20);
+    folder.pass(20);
+    fs::write(folder.path("ring0"), whole(200..300)).unwrap();
+    fs::write(folder.path("ring0"), whole(400..450)).unwrap();
+    folder.pass(20);
+    assert_eq!(folder.seen, [count(100..110), count(400..450)].concat());
+    assert_eq!(folder.losses.iter().map(|loss| loss.how).collect::<Vec<_>>(), [Lost::Rewritten]);
+}
+
+#[test]
+fn a_file_that_is_removed_before_anybody_looks_is_told() {
+    let mut folder = Folder::new();
+    folder.append("a", &whole(100..110));
+    folder.pass(20);
+    folder.append("b", &whole(110..120));
+    fs::remove_file(folder.path("b")).unwrap();
+    File::create(folder.path("empty")).unwrap();
+    fs::remove_file(folder.path("empty")).unwrap();
+    folder.append("c.part", &whole(110..120));
+    fs::rename(folder.path("c.part"), folder.path("c")).unwrap();
+    (0..3).for_each(|_| folder.pass(1_000));
+    assert_eq!(folder.seen, count(100..120));
+    let lost: Vec<_> = folder.losses.iter().map(|loss| (loss.how, loss.path.clone())).collect();
+    assert_eq!(lost, [(Lost::Removed, folder.path("b"))]);
+}
+
+#[test]
+fn more_names_than_are_remembered_are_told() {
+    let mut folder = Folder::new();
+    folder.append("a", &whole(100..110));
+    folder.pass(20);
+    let excess = 7;
+    folder.follower.due =
+        (0..MAX_DUE + excess).map(|number| (format!("n{number:06}").into(), false)).collect();
+    folder.pass(20);
+    assert_eq!(folder.losses.iter().map(|loss| loss.how).collect::<Vec<_>>(), [Lost::Names(excess as u64)]);
+}
+
+#[test]
+fn what_stands_behind_a_damage_is_counted() {
+    let mut folder = Folder::new();
+    folder.append("a", &[whole(100..110), vec![0xff; 64]].concat());
+    folder.pass(20);
+    assert_eq!(folder.seen, count(100..110));
+    assert!(matches!(folder.losses[..], [Loss { how: Lost::Damaged(_), .. }]), "{:?}", folder.losses);
+}
+
+#[test]
+fn what_is_not_read_by_the_end_is_counted() {
+    let mut folder = Folder::new();
+    let content = whole(100..60_000);
+    folder.append("a", &content);
+    let mut batch = Batch::new();
+    while batch.is_empty() {
+        assert!(folder.follower.step(&mut batch, &folder.distance, folder.now).more);
+    }
+    let read = batch.len();
+    batch.clear();
+    let losses = folder.follower.finish(&mut batch);
+    let [Loss { how: Lost::Unread(bytes), to: None, from: Some(_), .. }] = losses[..] else {
+        panic!("{losses:?}")
+    };
+    // What is in hand when it ends is less than a frame.
+    let rest = (59_900 - read - batch.len()) * frames(100..101).len();
+    assert!(read > 0 && (rest as u64).abs_diff(bytes) < READ_BYTES as u64, "{bytes} of {rest}, {read} read");
+}

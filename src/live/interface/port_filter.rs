@@ -1,7 +1,7 @@
 //! Compiles a filter for TCP ports to classic BPF, for `SO_ATTACH_FILTER` (McCanne and Jacobson, "The BSD
 //! Packet Filter", 1993; `linux/filter.h`).
 //!
-//! It accepts what it cannot decide: fragments, VLAN tags, IPv6 extension headers.
+//! It accepts what it cannot decide: fragments, VLAN tags, IPv6 extension headers before TCP or before another one.
 
 /// One instruction: `struct sock_filter` of Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) enum Layout {
 }
 
 /// Ports compared at most: a jump reaches 255 instructions. With more, all TCP is let through.
-const MAX_PORTS: usize = 60;
+const MAX_PORTS: usize = 55;
 
 const LD_HALF: u16 = 0x28;
 const LD_BYTE: u16 = 0x30;
@@ -38,6 +38,9 @@ const ETHERTYPE_IPV4: u32 = 0x0800;
 const ETHERTYPE_IPV6: u32 = 0x86dd;
 const ETHERTYPES_VLAN: [u32; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
 const TCP: u32 = 6;
+/// Hop-by-hop options, routing, fragment, authentication, destination options (RFC 8200, section 4; RFC 4302). Each
+/// begins with the number of the next header.
+const IPV6_EXTENSIONS: [u32; 5] = [0, 43, 44, 51, 60];
 /// The offset of a fragment, in the third half of an IPv4 header's words.
 const FRAGMENT_OFFSET: u32 = 0x1fff;
 
@@ -48,6 +51,8 @@ enum Target {
     Accept,
     Reject,
     Ipv6,
+    Ipv6Extension,
+    Ipv6Ports,
 }
 
 /// Instructions whose jumps have no distance yet.
@@ -55,6 +60,8 @@ enum Target {
 struct Assembly {
     steps: Vec<(u16, Target, Target, u32)>,
     ipv6: usize,
+    ipv6_extension: usize,
+    ipv6_ports: usize,
 }
 
 impl Assembly {
@@ -74,7 +81,26 @@ impl Assembly {
                 self.compare(JUMP_EQUAL, u32::from(*port), Target::Accept, Target::Next);
             }
         }
-        self.steps.push((RETURN, Target::Next, Target::Next, 0));
+        self.step(RETURN, 0);
+    }
+
+    /// Accepts, of IPv6, TCP with one of these ports, and what an extension header keeps from being decided.
+    fn ipv6(&mut self, ip: u32, ports: &[u16]) {
+        self.ipv6 = self.steps.len();
+        self.step(LD_BYTE, ip + 6);
+        self.compare(JUMP_EQUAL, TCP, Target::Ipv6Ports, Target::Next);
+        for extension in IPV6_EXTENSIONS {
+            self.compare(JUMP_EQUAL, extension, Target::Ipv6Extension, Target::Next);
+        }
+        self.step(RETURN, 0);
+        self.ipv6_extension = self.steps.len();
+        self.step(LD_BYTE, ip + 40);
+        for next in IPV6_EXTENSIONS.into_iter().chain([TCP]) {
+            self.compare(JUMP_EQUAL, next, Target::Accept, Target::Next);
+        }
+        self.step(RETURN, 0);
+        self.ipv6_ports = self.steps.len();
+        self.ports(LD_HALF, ip + 40, ports);
     }
 
     fn finish(self, snaplen: u32) -> Vec<Instruction> {
@@ -86,6 +112,8 @@ impl Assembly {
                 Target::Accept => accept,
                 Target::Reject => reject,
                 Target::Ipv6 => self.ipv6,
+                Target::Ipv6Extension => self.ipv6_extension,
+                Target::Ipv6Ports => self.ipv6_ports,
             };
             u8::try_from(to.saturating_sub(at + 1)).unwrap_or(u8::MAX)
         };
@@ -134,10 +162,7 @@ pub(super) fn program(layout: Layout, ports: &[u16], snaplen: u32) -> Vec<Instru
     assembly.compare(JUMP_ANY_BIT, FRAGMENT_OFFSET, Target::Accept, Target::Next);
     assembly.step(LDX_HEADER_LEN, ip);
     assembly.ports(LD_HALF_INDEXED, ip, ports);
-    assembly.ipv6 = assembly.steps.len();
-    assembly.step(LD_BYTE, ip + 6);
-    assembly.compare(JUMP_EQUAL, TCP, Target::Next, Target::Accept);
-    assembly.ports(LD_HALF, ip + 40, ports);
+    assembly.ipv6(ip, ports);
     assembly.finish(snaplen)
 }
 
@@ -213,7 +238,11 @@ mod tests {
         assert_eq!(takes(&ethernet(0x0800, &ipv4(5, 6, 0x2010, 1, 2))), 256, "a later fragment");
         assert_eq!(takes(&ethernet(0x86dd, &ipv6(6, 40_000, 3888))), 256);
         assert_eq!(takes(&ethernet(0x86dd, &ipv6(6, 40_000, 443))), 0);
-        assert_eq!(takes(&ethernet(0x86dd, &ipv6(43, 0, 0))), 256, "an extension header");
+        assert_eq!(takes(&ethernet(0x86dd, &ipv6(43, 0, 0))), 256, "an extension header, and another");
+        assert_eq!(takes(&ethernet(0x86dd, &ipv6(44, 0x0600, 0))), 256, "a fragment of TCP");
+        assert_eq!(takes(&ethernet(0x86dd, &ipv6(0, 0x3a00, 0))), 0, "who listens to which group");
+        assert_eq!(takes(&ethernet(0x86dd, &ipv6(58, 40_000, 2888))), 0, "ICMP");
+        assert_eq!(takes(&ethernet(0x86dd, &ipv6(17, 40_000, 2888))), 0, "UDP");
         assert_eq!(takes(&ethernet(0x8100, &[0; 40])), 256, "a VLAN tag");
         assert_eq!(takes(&ethernet(0x0806, &[0; 40])), 0, "ARP");
         assert_eq!(takes(&[0; 4]), 0, "a frame without a header");
@@ -230,13 +259,14 @@ mod tests {
 
     #[test]
     fn many_ports_stay_within_the_reach_of_a_jump() {
-        let ports: Vec<u16> = (1..=60).collect();
+        let ports: Vec<u16> = (1..=55).collect();
         let program = program(Layout::Ethernet, &ports, 96);
-        for port in [1, 60] {
+        assert_eq!(run(&program, &ethernet(0x8100, &[0; 40])), 96, "the longest jump");
+        for port in [1, 55] {
             assert_eq!(run(&program, &ethernet(0x0800, &ipv4(5, 6, 0, port, 9000))), 96);
             assert_eq!(run(&program, &ethernet(0x86dd, &ipv6(6, 9000, port))), 96);
         }
-        assert_eq!(run(&program, &ethernet(0x86dd, &ipv6(6, 9000, 61))), 0);
+        assert_eq!(run(&program, &ethernet(0x86dd, &ipv6(6, 9000, 56))), 0);
         let ports: Vec<u16> = (1..=200).collect();
         assert_eq!(program_of_too_many(&ports), 1);
     }

@@ -159,7 +159,7 @@ fn quiet(page: &mut Page<'_>) {
         return nothing(page);
     }
     let coverage = &report.coverage;
-    let (reach, tls) = if coverage.from.is_some() { (coverage.stalls, None) } else { reach_of(report) };
+    let (reach, tls) = if coverage.is_known() { (coverage.stalls, None) } else { reach_of(report) };
     let paint = match reach {
         StallCoverage::Full => Paint::Green,
         StallCoverage::Partial | StallCoverage::None => Paint::Yellow,

@@ -6,10 +6,13 @@ use crate::findings::{Link, Strangers};
 use crate::proto::PacketType;
 use crate::report::clock;
 use crate::report::escape;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Files without a problem that are listed.
 const FILES: usize = 8;
+/// Ticks beside the ensemble's that are listed.
+const TICKS: usize = 8;
 /// Width of the labels.
 const LABEL: usize = 11;
 
@@ -168,16 +171,28 @@ fn links(page: &mut Page<'_>) {
     if !tls.is_empty() {
         label(page, "tls", &format!("{} encrypted: nothing inside can be read", ids(&tls)));
     }
-    let settings = &page.report.settings;
-    let other_ticks: Vec<_> = links.iter().filter(|link| link.has_another_tick(settings)).collect();
-    if let Some(tick) = other_ticks.first().and_then(|link| link.tick_ms) {
-        let links: Vec<_> = other_ticks.iter().map(|link| link.id).collect();
+    other_ticks(page);
+}
+
+/// Each tick that is not the ensemble's, and the links that show it: those of most links first.
+fn other_ticks(page: &mut Page<'_>) {
+    let report = page.report;
+    let ensembles = report.settings.tick_ms;
+    let mut by_tick: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for link in report.links.iter().filter(|link| link.has_another_tick(&report.settings)) {
+        link.tick_ms.into_iter().for_each(|tick| by_tick.entry(tick).or_default().push(link.id));
+    }
+    let mut all: Vec<_> = by_tick.into_iter().collect();
+    all.sort_by_key(|(_, links)| Reverse(links.len()));
+    for (tick, links) in all.iter().take(TICKS) {
         let text = format!(
-            "{}: PINGs as of a tickTime of {tick} ms; the limits here are those of {} ms",
-            ids(&links),
-            settings.tick_ms
+            "{}: PINGs as of a tickTime of {tick} ms; the limits here are those of {ensembles} ms",
+            ids(links)
         );
         label(page, "other tick", &text);
+    }
+    if let Some(more) = all.len().checked_sub(TICKS).filter(|more| *more > 0) {
+        label(page, "other tick", &format!("and {}", count(more as u64, "more", "more")));
     }
 }
 

@@ -338,3 +338,31 @@ fn a_close_after_whole_ticks_puts_the_assumed_limit_in_question() {
     report.links[0].closed = None;
     assert!(!joined(&report).contains("Is the limit right?"));
 }
+
+#[test]
+fn each_other_tick_is_named_with_its_links() {
+    let mut report = sample::report();
+    let base = report.links[0].clone();
+    report.links = [Some(2_000), Some(20), Some(500), Some(20), None]
+        .into_iter()
+        .zip(1..)
+        .map(|(tick_ms, id)| crate::findings::Link { id, tick_ms, ..base.clone() })
+        .collect();
+    report.settings.tick_ms = 2_000;
+    let text = written(&report, &style());
+    let named: Vec<_> = text.lines().filter_map(|line| line.trim().strip_prefix("other tick")).collect();
+    assert_eq!(named.len(), 2, "{text}");
+    assert!(named[0].contains("links 2, 4: PINGs as of a tickTime of 20 ms"), "{named:?}");
+    assert!(named[1].contains("link 3: PINGs as of a tickTime of 500 ms"), "{named:?}");
+}
+
+#[test]
+fn a_window_outside_the_captures_is_no_all_clear_and_has_no_times() {
+    let mut report = quiet();
+    report.coverage.stalls = StallCoverage::None;
+    (report.coverage.from, report.coverage.to) = (None, None);
+    report.coverage.blind = vec![Blind::WindowOutside];
+    let text = written(&report, &first_screen());
+    assert!(text.contains("Whether anything stalled, these captures cannot show: nothing between"), "{text}");
+    assert!(!text.contains("SEEN from") && !text.contains("No stall"), "{text}");
+}
