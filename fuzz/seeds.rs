@@ -128,7 +128,8 @@ impl Observer for Finder<'_> {
             | Event::LinkOver(..)
             | Event::ElectionOver(_)
             | Event::Aside(..)
-            | Event::Auth(_) => {}
+            | Event::Auth(_)
+            | Event::Peer(_) => {}
         }
     }
 }

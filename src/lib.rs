@@ -12,7 +12,7 @@
 //! 4. [`capture`]: files of all kinds, in order of time.
 //! 5. [`packet`]: frames to TCP segments.
 //! 6. [`stream`]: segments to the streams of a connection.
-//! 7. [`proto`]: bytes to ZooKeeper's records; knows nothing of connections.
+//! 7. [`proto`], [`raft`]: bytes to the records of ZooKeeper and of etcd; know nothing of connections.
 //! 8. [`dissect`]: streams to events.
 //! 9. [`findings`]: the report as data, which those above fill in.
 //! 10. [`clocks`], [`logs`]: what sets captures and servers' logs right.
@@ -91,6 +91,7 @@ pub mod output;
 pub mod packet;
 pub mod pcapfile;
 pub mod proto;
+pub mod raft;
 pub mod report;
 mod ring;
 pub mod stream;

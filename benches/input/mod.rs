@@ -126,7 +126,8 @@ impl Observer for Nobody {
             | Event::Election(_)
             | Event::ElectionOver(_)
             | Event::Aside(..)
-            | Event::Auth(_) => {}
+            | Event::Auth(_)
+            | Event::Peer(_) => {}
         }
     }
 }

@@ -100,6 +100,11 @@ pub(super) struct EnsembleArgs {
     #[arg(long, value_name = "PORT", value_parser = number(1..=u16::MAX))]
     pub(super) election_port: Vec<u16>,
 
+    /// A port on which etcd's members listen to each other, rather than 2380; may be repeated. The same holds for
+    /// other ports.
+    #[arg(long, value_name = "PORT", value_parser = number(1..=u16::MAX))]
+    pub(super) peer_port: Vec<u16>,
+
     /// The ensemble's zoo.cfg: its limits, and its servers' names and ports.
     ///
     /// dynamicConfigFile is followed, from the folder that zoo.cfg is in.

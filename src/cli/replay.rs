@@ -110,6 +110,7 @@ impl Request {
         let mut settings = DissectOptions {
             quorum_ports: ports(&args.ensemble.quorum_port, customary.quorum_ports),
             election_ports: ports(&args.ensemble.election_port, customary.election_ports),
+            peer_ports: ports(&args.ensemble.peer_port, customary.peer_ports),
             limits: Limits { connections: args.max_connections, ..Limits::default() },
             hosts,
         };
@@ -267,7 +268,8 @@ fn clock_of(group: &Group) -> HostClock {
 fn is_seen(choice: &ServerChoice, config: &Config, report: &Report) -> Result<bool, Failure> {
     let is_it =
         |server: &findings::Server| choice.is(Some(server.address), server.sid, server.name.as_deref());
-    if report.servers.iter().any(is_it) {
+    let is_member = |member: &findings::raft::Member| choice.is(Some(member.address), None, None);
+    if report.servers.iter().any(is_it) || report.raft.members.iter().any(is_member) {
         return Ok(true);
     }
     let seen: Vec<_> = report

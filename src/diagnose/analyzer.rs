@@ -7,6 +7,7 @@ use super::incident::{self, Scene};
 use super::link_stall::limit;
 use super::outage;
 use super::past::Past;
+use super::raft;
 use super::stall;
 use super::surroundings::Surroundings;
 use crate::dissect::{Event, Observer};
@@ -183,7 +184,35 @@ fn judged(facts: CaptureFacts) -> Report {
     report.coverage.gaps = facts.gaps;
     report.outages = outage::outages(&facts.quiets, &report, facts.end);
     outage::join(&mut report.outages, &mut report.incidents);
+    add_peers(&mut report, raft::judge(&facts.peers, facts.warn_at_percent));
     report
+}
+
+/// Adds what etcd's members show to the report; its numbers go on from ZooKeeper's.
+fn add_peers(report: &mut Report, judged: raft::Judged) {
+    let raft::Judged { raft, incidents, outages, hosts } = judged;
+    if raft.is_empty() {
+        return;
+    }
+    let after = report.incidents.iter().map(|incident| incident.id).max().unwrap_or(0);
+    let outages_before = report.outages.iter().map(|outage| outage.id).max().unwrap_or(0);
+    let elections_before = report.elections.len();
+    report.incidents.extend(incidents.into_iter().map(|mut incident| {
+        incident.id += after;
+        incident.outages.iter_mut().for_each(|outage| *outage += outages_before);
+        incident.elections.iter_mut().for_each(|election| *election += elections_before);
+        incident
+    }));
+    report.outages.extend(outages.into_iter().map(|mut outage| {
+        outage.id += outages_before;
+        outage.incident = outage.incident.map(|incident| incident + after);
+        outage
+    }));
+    report.incidents.sort_by_key(|incident| incident.start);
+    report.coverage.hosts.extend(hosts);
+    report.coverage.hosts.sort_unstable();
+    report.coverage.hosts.dedup();
+    report.raft = raft;
 }
 
 /// Events go to the trackers; before a link is opened that they have no room for, others are judged and let go.

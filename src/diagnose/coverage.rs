@@ -21,15 +21,16 @@ const MIN_MISSING_PER_MILLE: u64 = 1;
 #[must_use]
 pub fn coverage(report: &Report, window: (Option<Timestamp>, Option<Timestamp>)) -> Coverage {
     let known = &report.coverage;
-    let (links_seen, links_expected) = links(report);
+    let (links_seen, links_expected) = with_paths(report, links(report));
     let blind =
         blind(report, window, links_expected.map_or(0, |expected| expected.saturating_sub(links_seen)));
-    let servers = report.servers.len() as u64;
+    let servers = report.servers.len().max(report.raft.members.len()) as u64;
     let hosts_expected =
         known.hosts_expected.map(|named| named.max(servers)).or((servers > 0).then_some(servers));
     let (from, to) = span(report, window);
     let is_all = links_expected.is_some_and(|expected| links_seen >= expected);
-    let is_any = report.links.iter().any(|link| is_read(link) || link.protection == Protection::Tls);
+    let is_any = report.links.iter().any(|link| is_read(link) || link.protection == Protection::Tls)
+        || !report.raft.paths.is_empty();
     let is_blind = |blind: &Blind| {
         !matches!(blind, Blind::Dropped { .. } | Blind::Tunnels { .. } | Blind::VotesCut { .. })
     };
@@ -108,6 +109,16 @@ fn links(report: &Report) -> (u64, Option<u64>) {
     (seen, Some(expected.sum()))
 }
 
+/// Adds the paths between etcd's members.
+fn with_paths(report: &Report, (seen, expected): (u64, Option<u64>)) -> (u64, Option<u64>) {
+    if report.raft.is_empty() {
+        return (seen, expected);
+    }
+    let expected = if report.links.is_empty() { Some(0) } else { expected };
+    let paths = report.raft.paths.len() as u64;
+    (seen + paths, expected.map(|expected| expected + report.raft.paths_expected))
+}
+
 /// Whether anything but a handshake passed on it.
 fn is_used(link: &Link) -> bool {
     link.bytes.to_leader.stream() + link.bytes.to_learner.stream() > 0
@@ -140,7 +151,7 @@ fn blind(report: &Report, window: (Option<Timestamp>, Option<Timestamp>), unseen
     }
     blind.extend(cut_headers(report));
     let connections = report.strangers.connections;
-    let is_any = !report.links.is_empty() || report.election_bytes.decoded > 0;
+    let is_any = !report.links.is_empty() || report.election_bytes.decoded > 0 || !report.raft.is_empty();
     if !is_any && connections > 0 {
         blind.push(Blind::Strangers { connections });
     } else if !is_any && report.election_bytes.stream() == 0 && no_times == 0 {
@@ -164,7 +175,8 @@ fn blind(report: &Report, window: (Option<Timestamp>, Option<Timestamp>), unseen
         let needed = snaplen.unwrap_or(SNAPLEN_NEEDED).saturating_add(votes.lacking);
         blind.push(Blind::VotesCut { votes: votes.votes, needed });
     }
-    let tls = count(&|link| link.protection == Protection::Tls);
+    let paths = if report.raft.is_tls { report.raft.paths.len() as u64 } else { 0 };
+    let tls = count(&|link| link.protection == Protection::Tls) + paths;
     if tls > 0 {
         blind.push(Blind::Tls { links: tls });
     }
@@ -172,7 +184,7 @@ fn blind(report: &Report, window: (Option<Timestamp>, Option<Timestamp>), unseen
     if one_direction > 0 {
         blind.push(Blind::OneDirection { links: one_direction });
     }
-    if unseen > 0 && !report.links.is_empty() {
+    if unseen > 0 && !(report.links.is_empty() && report.raft.is_empty()) {
         blind.push(Blind::Bystander { unseen });
     }
     blind.extend(dropped(report));

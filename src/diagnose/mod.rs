@@ -13,6 +13,7 @@ mod link_stall;
 mod one_way;
 mod outage;
 mod past;
+mod raft;
 mod stall;
 mod surroundings;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The events of dissection, in capture order: links, packets, notifications, closes.
 
+use super::raft::PeerEvent;
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
 use crate::packet::Segment;
@@ -408,6 +409,8 @@ pub enum Event<'a> {
     ElectionOver(&'a ElectionTotals),
     /// A SASL packet, on either port.
     Auth(&'a AuthSeen),
+    /// A segment or a record of etcd's peers.
+    Peer(&'a PeerEvent),
 }
 
 /// Receives the events of dissection.

@@ -12,6 +12,7 @@ use super::event::{
     AuthSeen, Direction, ElectionMessage, ElectionSeen, ElectionTotals, Event, Gap, LinkOpened, LinkTotals,
     Observer, PacketSeen, Port, SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
+use super::raft::PeerEvent;
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
 use crate::packet::{Segment, SegmentHeader};
@@ -90,6 +91,7 @@ enum Rare {
     ElectionOver(Box<ElectionTotals>),
     Election(Box<ElectionSeen<'static>>, [Part; 2]),
     Auth(Box<AuthSeen>),
+    Peer(Box<PeerEvent>),
     Aside(Box<Segment<'static>>, Port),
 }
 
@@ -231,6 +233,7 @@ impl<O: Observer> Observer for Events<O> {
                 self.rare(Rare::Aside(Box::new(Segment { payload: &[], ..*segment }), port));
             }
             Event::Auth(auth) => self.rare(Rare::Auth(Box::new(*auth))),
+            Event::Peer(seen) => self.rare(Rare::Peer(Box::new(*seen))),
         }
     }
 }
@@ -315,6 +318,7 @@ impl Replayer {
             }
             Rare::Aside(segment, port) => observer.event(Event::Aside(segment, *port)),
             Rare::Auth(auth) => observer.event(Event::Auth(auth)),
+            Rare::Peer(seen) => observer.event(Event::Peer(seen)),
         }
     }
 }

@@ -11,6 +11,7 @@ mod flow;
 mod framer;
 mod inference;
 mod link;
+mod raft;
 mod segment_match;
 mod span;
 mod twin;
@@ -20,6 +21,7 @@ pub use event::{
     FramingLosses, Gap, LinkOpened, LinkTotals, Observer, PacketSeen, PerDirection, Port, Protection,
     SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
 };
+pub use raft::{PeerConnection, PeerEvent, PeerRecord, PeerRecordKind, PeerSegment, PeerTotals};
 pub use segment_match::Hosts;
 
 pub use events::{Events, Replayer};
@@ -47,6 +49,8 @@ pub struct DissectOptions {
     pub quorum_ports: Vec<u16>,
     /// Ports of leader election.
     pub election_ports: Vec<u16>,
+    /// Ports on which etcd's members listen to each other.
+    pub peer_ports: Vec<u16>,
     /// Limits of reassembly.
     pub limits: Limits,
     /// The hosts of the files, if there are captures of several hosts.
@@ -54,11 +58,12 @@ pub struct DissectOptions {
 }
 
 impl Default for DissectOptions {
-    /// ZooKeeper's conventional ports.
+    /// The conventional ports of ZooKeeper and of etcd.
     fn default() -> Self {
         Self {
             quorum_ports: vec![2888],
             election_ports: vec![3888],
+            peer_ports: vec![2380],
             limits: Limits::default(),
             hosts: Hosts::default(),
         }

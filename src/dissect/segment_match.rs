@@ -86,6 +86,11 @@ impl Hosts {
         Some(host.address)
     }
 
+    /// The host of a file, by its number from 1; 0 where it is not known.
+    pub(super) fn number(&self, file: u32) -> u32 {
+        self.of_file.get(file as usize).copied().unwrap_or(0)
+    }
+
     /// Notes that a file has ended.
     pub(super) fn over(&mut self, file: u32) {
         let index = self.of_file.get_mut(file as usize).map(std::mem::take).and_then(|i| i.checked_sub(1));

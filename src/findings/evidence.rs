@@ -62,6 +62,12 @@ pub enum Shows {
     LastFrameOfQuietSide,
     /// The last bytes from the side that waited.
     LastBytesOfOtherSide,
+    /// A member's last new bytes before it fell silent.
+    PeerLast,
+    /// Its first new bytes after.
+    PeerNext,
+    /// A frame that shows what went wrong between members.
+    PeerSign,
     /// A segment that was captured at its sender and never at its receiver.
     Lost {
         /// Its sender.

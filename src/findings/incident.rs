@@ -53,6 +53,8 @@ pub struct Incident {
     pub stalls: Vec<u32>,
     /// Ids of the links it hurt.
     pub links: Vec<u32>,
+    /// etcd's members that it hurt; empty where ZooKeeper's servers are meant.
+    pub members: Vec<Address>,
     /// Indices into [`super::Report::elections`] of the elections it led to.
     pub elections: Vec<usize>,
     /// Ids of the outages it led to.
@@ -165,6 +167,8 @@ pub enum Reason {
         /// How often it let go.
         times: u64,
     },
+    /// What etcd's members show.
+    Peer(PeerReason),
     /// A link was reset, and both processes went on.
     BothWentOn {
         /// Whose address the RST bore.
@@ -173,6 +177,92 @@ pub enum Reason {
         to: Address,
         /// Whether the sender's own capture shows that it never sent it.
         is_forged: bool,
+    },
+}
+
+/// Why an incident of etcd's members has its root and not another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerReason {
+    /// Its kernel acknowledged while its process wrote nothing, not even link heartbeats.
+    KernelAnswered {
+        /// The member.
+        member: Address,
+        /// Acknowledgments seen in the middle of the silence.
+        answers: u32,
+        /// Whether its own captures show it.
+        is_own: bool,
+    },
+    /// No frame of a member reached another one, which retransmitted in vain.
+    NothingCame {
+        /// The member.
+        member: Address,
+        /// The other one.
+        other: Address,
+        /// Retransmissions.
+        again: u32,
+    },
+    /// A member retransmits to another one whose answers do not reach it.
+    HeardButNotHearing {
+        /// The member.
+        member: Address,
+        /// The other one.
+        other: Address,
+        /// Its retransmissions and dials.
+        again: u32,
+    },
+    /// The kernel closed all connections at once, and refused the next ones.
+    ClosedAndRefused {
+        /// The member.
+        member: Address,
+    },
+    /// Raft's loop stood still while streams' writers and the HTTP server went on.
+    RaftWaited {
+        /// The member.
+        member: Address,
+        /// Waits.
+        waits: u32,
+        /// The longest of them.
+        longest_ms: u64,
+        /// Whether it led: then its heartbeats waited, else its answers.
+        leads: bool,
+    },
+    /// A leader's raft loop fell silent and it was replaced, while its process spoke on.
+    LeaderMute {
+        /// The leader.
+        member: Address,
+        /// Link heartbeats and answers meanwhile.
+        beside: u32,
+    },
+    /// Acknowledgments of a member's kernel came late.
+    AcknowledgedLate {
+        /// The member.
+        member: Address,
+        /// Who sent what was acknowledged.
+        other: Address,
+        /// How many.
+        late: u32,
+        /// The middle of their round trips.
+        middle_ms: u64,
+    },
+    /// Segments were missing where they should have arrived, and came when they were sent again.
+    CameWhenSentAgain {
+        /// Who sent them.
+        member: Address,
+        /// Who got them.
+        other: Address,
+        /// How often.
+        holes: u32,
+        /// Retransmissions, both ways.
+        again: u32,
+    },
+    /// Captures contradict each other, or one alone cannot decide.
+    Undecided,
+    /// Another leader came, and these captures do not show why.
+    LeaderChanged {
+        /// The old one.
+        from: Address,
+        /// The new one.
+        to: Address,
     },
 }
 

@@ -11,6 +11,7 @@ mod input;
 mod link;
 pub mod log;
 mod note;
+pub mod raft;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod selection;
@@ -55,6 +56,8 @@ pub struct Report {
     pub coverage: Coverage,
     /// Client sessions.
     pub sessions: Sessions,
+    /// etcd's members, where the captures show any.
+    pub raft: raft::Raft,
     /// All waits beyond a deadline, in order of their starts.
     pub stalls: Vec<Stall>,
     /// Waits that came near a deadline without passing it, worst first.
@@ -300,6 +303,10 @@ pub enum Cause {
     ElectionLinkDead,
     /// A transaction is larger than a server reads (`jute.maxbuffer`).
     PacketTooLarge,
+    /// A database on its way to a follower for longer than etcd's deadlines allow.
+    SnapshotSlow,
+    /// Another leader, though the old one was heard in time.
+    ElectionNeedless,
     /// The evidence does not decide.
     #[default]
     Unknown,
@@ -307,7 +314,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::ProcessStalled,
         Self::DiskSlow,
         Self::NetworkCut,
@@ -321,6 +328,8 @@ impl Cause {
         Self::ConnectUnanswered,
         Self::ElectionLinkDead,
         Self::PacketTooLarge,
+        Self::SnapshotSlow,
+        Self::ElectionNeedless,
         Self::Unknown,
     ];
 
@@ -341,6 +350,8 @@ impl Cause {
             Self::ConnectUnanswered => "connect_unanswered",
             Self::ElectionLinkDead => "election_link_dead",
             Self::PacketTooLarge => "packet_too_large",
+            Self::SnapshotSlow => "snapshot_slow",
+            Self::ElectionNeedless => "election_needless",
             Self::Unknown => "unknown",
         }
     }

@@ -46,6 +46,7 @@ pub(crate) fn report() -> Report {
     observer.protection = Protection::Tls;
     observer.ping = RoundTrips::default();
     Report {
+        raft: super::raft::Raft::default(),
         incidents: vec![incident()],
         outages: vec![Outage {
             id: 1,
@@ -275,6 +276,7 @@ pub(crate) fn incident() -> Incident {
         end: Some(at(47_560)),
         duration_ms: 15_048,
         stalls: vec![1],
+        members: Vec::new(),
         links: vec![1],
         elections: vec![0],
         outages: vec![1],

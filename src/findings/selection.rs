@@ -104,7 +104,12 @@ impl Selection {
             incident.links.retain(|id| of_server.contains(id));
             incident.stalls.retain(|id| stalls.contains(id));
             incident.outages.retain(|id| outages.contains(id));
-            let is_chosen = has_no_links || !incident.links.is_empty();
+            let is_of = |choice: &ServerChoice| {
+                incident.members.is_empty()
+                    || incident.members.iter().any(|member| choice.is(Some(*member), None, None))
+            };
+            let is_of_member = self.server.as_ref().is_none_or(is_of);
+            let is_chosen = (has_no_links || !incident.links.is_empty()) && is_of_member;
             let is_in_window = self.overlaps(incident.start, incident.end.or(last));
             !incident.stalls.is_empty() || is_chosen && is_in_window
         });
@@ -135,7 +140,11 @@ impl Selection {
             stall.election = stall.election.and_then(|index| moved.get(index).copied().flatten());
         }
         for incident in &mut report.incidents {
-            let now = incident.elections.iter().filter_map(|index| moved.get(*index).copied().flatten());
+            let now = incident.elections.iter().filter_map(|index| match index.checked_sub(moved.len()) {
+                // etcd's stand behind ZooKeeper's, and stay.
+                Some(of_peers) => Some(report.elections.len() + of_peers),
+                None => moved.get(*index).copied().flatten(),
+            });
             incident.elections = now.collect();
         }
     }

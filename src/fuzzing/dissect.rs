@@ -109,6 +109,7 @@ impl Observer for Log {
             Event::LinkClosed(..)
             | Event::Unread(..)
             | Event::LinkUnwatched(..)
+            | Event::Peer(_)
             | Event::ElectionOver(_)
             | Event::Aside(..) => {}
         }
@@ -341,7 +342,7 @@ impl Observer for Count {
             Event::Election(message) => self.election(message),
             Event::Auth(auth) => assert!(auth.cut <= auth.head.size()),
             Event::AtLearner(..) | Event::SegmentMatch(..) => panic!("one host's capture has one end"),
-            Event::ElectionOver(_) | Event::Aside(..) => {}
+            Event::ElectionOver(_) | Event::Aside(..) | Event::Peer(_) => {}
         }
     }
 }

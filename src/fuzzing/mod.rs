@@ -22,6 +22,7 @@ mod live;
 mod order;
 mod packed;
 mod packet;
+mod peer;
 mod proto;
 mod report;
 mod text;
@@ -34,6 +35,7 @@ pub use live::{follower, http};
 pub use order::reorder;
 pub use packed::packed;
 pub use packet::{segment, tunnel};
+pub use peer::peer;
 pub use proto::{auth, election, jute, learner_info, proposal, quorum_packet, request, snapshot};
 pub use report::report;
 pub use text::log;
@@ -58,6 +60,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("link", link),
     ("log", log),
     ("packed", packed),
+    ("peer", peer),
     ("proposal", proposal),
     ("quorum_packet", quorum_packet),
     ("reorder", reorder),

@@ -3,6 +3,7 @@
 use super::commits::Quiet;
 use super::dial::{DeadConnection, Run};
 use super::link::LinkTrack;
+use super::raft::facts::PeerFacts;
 use super::timeline::Timeline;
 use super::witness::Witness;
 use crate::address::Address;
@@ -62,6 +63,8 @@ pub struct CaptureFacts {
     pub gaps: Vec<CoverageGap>,
     /// Stretches of time without a COMMIT.
     pub quiets: Vec<Quiet>,
+    /// What etcd's members were seen to say.
+    pub peers: PeerFacts,
     /// Counters of limits that were reached, by name; only those above 0.
     pub limits_hit: BTreeMap<&'static str, u64>,
 }

@@ -71,6 +71,7 @@ impl Tracker {
             dead_connections,
             dials,
             strangers: self.strangers,
+            peers: std::mem::take(&mut self.peers).finish(),
             limits_hit,
             timeline: self.timeline,
             witness,

@@ -16,6 +16,7 @@ mod holes;
 pub mod link;
 mod link_vantage;
 pub mod one_way;
+pub mod raft;
 mod running;
 pub mod samples;
 pub mod series;
@@ -139,6 +140,7 @@ pub struct Tracker {
     witness: Witness,
     series: SeriesBook,
     dials: dial::Dials,
+    peers: raft::Peers,
 }
 
 impl Tracker {
@@ -295,6 +297,7 @@ impl Observer for Tracker {
             Event::Aside(segment, port) => self.aside(segment, port),
             // A link's totals say what protected it.
             Event::Auth(_) => {}
+            Event::Peer(seen) => self.peers.event(seen, &self.options.hosts),
         }
     }
 }

@@ -211,6 +211,7 @@ fn finish(scene: &Scene<'_>, mut parts: Vec<Part>, stalls: &mut [Stall]) -> Vec<
                 .since(verdict.start)
                 .millis(),
             stalls: ids,
+            members: Vec::new(),
             links,
             elections,
             outages: Vec::new(),

@@ -115,7 +115,8 @@ fn shares_network(held: &Part, part: &Part, limit: Span, heard: &Heard<'_>) -> b
 /// How much a cause explains beside others of the same moment.
 const fn rank(cause: Cause) -> u8 {
     match cause {
-        Cause::Unknown => 0,
+        // etcd's alone.
+        Cause::Unknown | Cause::SnapshotSlow | Cause::ElectionNeedless => 0,
         Cause::SyncSlow => 1,
         Cause::ProcessEnded
         | Cause::LinkReset

@@ -6,6 +6,7 @@ use super::DissectOptions;
 use super::election::ElectionFramer;
 use super::event::{ByteSums, ElectionTotals, Event, Observer, Port};
 use super::link::LinkContext;
+use super::raft::{self, Passed, PeerFlow};
 use super::segment_match::Hosts;
 use crate::frame::FrameRef;
 use crate::packet::{Flags, IgnoreReason, Segment};
@@ -23,6 +24,7 @@ enum Kind {
     Undecided(u8),
     Quorum(Box<Link>),
     Election(Box<[ElectionFramer; 2]>),
+    Peer(Box<PeerFlow>),
     Other,
     /// The same frames as another connection's, before or after an address translation.
     Copy,
@@ -58,6 +60,10 @@ impl Kind {
             ElectionFramer::new(key.b, key.a, begins(Side::B)),
         ]))
     }
+
+    fn peer(key: &FlowKey, ports: &[u16]) -> Self {
+        Self::Peer(Box::new(PeerFlow::new(key, ports)))
+    }
 }
 
 impl Flow {
@@ -78,6 +84,12 @@ impl Flow {
                 let dialer =
                     segment.flags.contains(Flags::SYN).then_some(if answers { side.other() } else { side });
                 Kind::election(key, dialer)
+            }
+            (false, false)
+                if settings.peer_ports.contains(&segment.src.port)
+                    || settings.peer_ports.contains(&segment.dst.port) =>
+            {
+                Kind::peer(key, &settings.peer_ports)
             }
             (false, false) => Kind::Undecided(0),
         };
@@ -107,6 +119,12 @@ impl Flow {
                 connection.last_at = segment.at;
                 Disposition::Copy
             }
+            Kind::Peer(peer) => {
+                let passed = peer.push(0, side, segment, limits, out.observer);
+                connection.last_at = connection.last_at.max(segment.at);
+                connection.done = peer.is_done();
+                passed.into()
+            }
             Kind::Undecided(_) | Kind::Other => {
                 Disposition::of(connection.push(side, segment, limits, &mut Nowhere), Disposition::Other)
             }
@@ -132,6 +150,8 @@ impl Flow {
             Kind::election(key, Some(side))
         } else if let Some(leader_side) = says_quorum(segment.payload, side) {
             Kind::quorum(key, leader_side, segment)
+        } else if raft::is_distinctive(segment.payload) {
+            Kind::peer(key, &[])
         } else if probes >= MAX_PROBES {
             Kind::Other
         } else {
@@ -150,6 +170,7 @@ impl Flow {
             Kind::Election(framers) => {
                 self.connection.settle(now, limits, &mut ElectionSink { framers, observer: out.observer });
             }
+            Kind::Peer(peer) => peer.settle(now, limits, out.observer),
             Kind::Undecided(_) | Kind::Other | Kind::Copy => {
                 self.connection.settle(now, limits, &mut Nowhere)
             }
@@ -162,6 +183,7 @@ impl Flow {
             Kind::Election(framers) => {
                 self.connection.push_out(now, &mut ElectionSink { framers, observer: out.observer });
             }
+            Kind::Peer(peer) => peer.push_out(now, out.observer),
             Kind::Undecided(_) | Kind::Other | Kind::Copy => self.connection.push_out(now, &mut Nowhere),
         }
     }
@@ -177,7 +199,17 @@ impl Flow {
         out: &mut LinkContext<'_, O>,
     ) -> Option<Disposition> {
         let host = settings.hosts.saw(segment.frame.file, segment.at)?;
-        let Kind::Quorum(link) = &mut self.kind else { return None };
+        let link = match &mut self.kind {
+            Kind::Quorum(link) => link,
+            Kind::Peer(peer) => {
+                let view = settings.hosts.number(segment.frame.file);
+                let passed = peer.push(view, side, segment, &settings.limits, out.observer);
+                self.connection.last_at = self.connection.last_at.max(segment.at);
+                self.connection.done = peer.is_done();
+                return Some(passed.into());
+            }
+            _ => return None,
+        };
         link.cross(&mut self.connection, host, side, segment, settings, out)
     }
 
@@ -188,6 +220,7 @@ impl Flow {
             || match &self.kind {
                 Kind::Quorum(link) => link.is_holding(side),
                 Kind::Election(framers) => framers.iter().any(|framer| framer.kept_bytes() > 0),
+                Kind::Peer(peer) => peer.is_holding(),
                 Kind::Undecided(_) | Kind::Other | Kind::Copy => false,
             }
     }
@@ -202,6 +235,7 @@ impl Flow {
         let more = match &self.kind {
             Kind::Quorum(link) => link.held_bytes(),
             Kind::Election(framers) => framers.iter().map(ElectionFramer::kept_bytes).sum(),
+            Kind::Peer(peer) => peer.held_bytes(),
             Kind::Undecided(_) | Kind::Other | Kind::Copy => 0,
         };
         self.connection.held_bytes() + more
@@ -213,7 +247,7 @@ impl Flow {
         match &mut self.kind {
             Kind::Quorum(link) => link.lighten(out),
             Kind::Election(framers) => framers.iter_mut().for_each(ElectionFramer::keep_less),
-            Kind::Undecided(_) | Kind::Other | Kind::Copy => {}
+            Kind::Peer(_) | Kind::Undecided(_) | Kind::Other | Kind::Copy => {}
         }
     }
 
@@ -230,7 +264,7 @@ impl Flow {
     pub(super) const fn matters(&self) -> bool {
         match &self.kind {
             Kind::Quorum(link) => link.is_announced(),
-            Kind::Election(_) => true,
+            Kind::Election(_) | Kind::Peer(_) => true,
             Kind::Undecided(_) | Kind::Other | Kind::Copy => false,
         }
     }
@@ -263,6 +297,10 @@ impl Flow {
                 let totals = ElectionTotals { bytes: sums, is_tls, is_stranger };
                 out.observer.event(Event::ElectionOver(&totals));
                 sums
+            }
+            Kind::Peer(peer) => {
+                peer.finish(now, out.observer);
+                ByteSums::default()
             }
             Kind::Undecided(_) | Kind::Other | Kind::Copy => ByteSums::default(),
         }
@@ -298,6 +336,15 @@ impl Disposition {
             Membership::Part(_) => taken,
             Membership::DuplicateFrame => Self::Copy,
             Membership::NewConnection => Self::Another,
+        }
+    }
+}
+
+impl From<Passed> for Disposition {
+    fn from(passed: Passed) -> Self {
+        match passed {
+            Passed::Taken => Self::Taken,
+            Passed::Duplicate => Self::Copy,
         }
     }
 }

@@ -84,6 +84,7 @@ impl Observer for Recorder {
             Event::LinkOver(_, totals) => self.totals.push(*totals),
             Event::Election(message) => self.election(message),
             Event::Auth(auth) => self.auths.push(*auth),
+            Event::Peer(_) => {}
             Event::AtLearner(..)
             | Event::Aside(..)
             | Event::SegmentMatch(..)

@@ -1,7 +1,7 @@
 //! Records, as they pass.
 
 use crate::address::Endpoint;
-use crate::dissect::{Direction, Event};
+use crate::dissect::{Direction, Event, PeerEvent};
 use crate::export::{Error, Table, Tables, Value};
 use crate::report::dump::record::{Field, Operation, Record, op_name, state_name};
 use crate::report::escape;
@@ -30,6 +30,7 @@ impl RecordRows {
             }
             Event::Election(seen) => return put(&Record::of_election(seen), tables),
             Event::Auth(seen) => return put(&Record::of_auth(seen), tables),
+            Event::Peer(PeerEvent::Record(seen)) => return put(&Record::of_peer(seen), tables),
             Event::Segment(..)
             | Event::AtLearner(..)
             | Event::SegmentMatch(..)
@@ -39,6 +40,7 @@ impl RecordRows {
             | Event::Unread(..)
             | Event::LinkUnwatched(..)
             | Event::Aside(..)
+            | Event::Peer(PeerEvent::Segment(_) | PeerEvent::Over(_))
             | Event::ElectionOver(_) => {}
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! A record as a line of JSON.
 
 use super::DumpOptions;
+use super::peer::PeerFields;
 use super::record::{Field, Operation, Record, op_name, state_name};
 use crate::report::clock::rfc3339;
 use crate::report::escape;
@@ -60,6 +61,8 @@ struct RecordView<'a> {
     config: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     addresses: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    peer: Option<&'a PeerFields>,
 }
 
 #[derive(Serialize)]
@@ -129,6 +132,7 @@ pub(super) fn write(record: &Record<'_>, options: &DumpOptions, out: &mut String
         }),
         config: record.config.map(readable),
         addresses: record.addresses.map(readable),
+        peer: record.peer.as_ref(),
     };
     // Such a value can always be written.
     if let Ok(json) = serde_json::to_string(&view) {

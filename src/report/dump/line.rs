@@ -64,6 +64,9 @@ fn fields(record: &Record<'_>, out: &mut String) {
     show(out, ", round ", record.round);
     show(out, ", epoch ", record.epoch);
     show(out, ", sessions ", record.sessions);
+    if let Some(peer) = &record.peer {
+        peer.show(out);
+    }
     if record.is_valid == Some(Some(false)) {
         out.push_str(", refused");
     }

@@ -6,12 +6,14 @@
 
 mod json;
 mod line;
+mod peer;
 pub(crate) mod record;
 
 use super::clock::WallClock;
 use crate::address::{Address, Endpoint};
 use crate::dissect::{
-    AuthSeen, Direction, ElectionSeen, Event, Gap, LinkOpened, Observer, PacketSeen, SnapshotSeen,
+    AuthSeen, Direction, ElectionSeen, Event, Gap, LinkOpened, Observer, PacketSeen, PeerEvent, PeerRecord,
+    PeerRecordKind, SnapshotSeen,
 };
 use crate::proto::{PacketType, auth};
 use crate::stream::{Closing, Slot};
@@ -59,6 +61,9 @@ impl TypeChoice {
         if let Ok(number) = text.parse() {
             return Some(Self(PacketType::from_number(number).to_string()));
         }
+        if let Some(known) = PeerRecordKind::NAMES.iter().find(|known| known.eq_ignore_ascii_case(text)) {
+            return Some(Self((*known).to_owned()));
+        }
         let name = text.to_ascii_uppercase();
         let is_one_unknown = name
             .strip_prefix("UNKNOWN(")
@@ -71,7 +76,7 @@ impl TypeChoice {
     pub fn names() -> impl Iterator<Item = &'static str> {
         let packets = (1..=20).map(|number| PacketType::from_number(number).name());
         let auth = (-1..=1).map(|number| auth::Status::from_number(number).name());
-        packets.chain([HELLO, NOTIFICATION]).chain(auth)
+        packets.chain([HELLO, NOTIFICATION]).chain(auth).chain(PeerRecordKind::NAMES)
     }
 
     fn takes(&self, name: &str) -> bool {
@@ -197,6 +202,7 @@ impl<W: Write> Observer for Dump<W> {
             Event::LinkOver(slot, _) => self.link_over(slot),
             Event::Election(message) => self.election(message),
             Event::Auth(auth) => self.auth(auth),
+            Event::Peer(PeerEvent::Record(seen)) => self.peer(seen),
             // A dump is of records: segments and what became of them have no line.
             Event::Segment(..)
             | Event::AtLearner(..)
@@ -204,7 +210,8 @@ impl<W: Write> Observer for Dump<W> {
             | Event::Unread(..)
             | Event::LinkUnwatched(..)
             | Event::Aside(..)
-            | Event::ElectionOver(_) => {}
+            | Event::ElectionOver(_)
+            | Event::Peer(_) => {}
         }
     }
 }
@@ -255,6 +262,12 @@ impl<W: Write> Dump<W> {
     fn election(&mut self, message: &ElectionSeen<'_>) {
         if self.is_wanted(message.at, message.src, message.dst) {
             self.record(&Record::of_election(message));
+        }
+    }
+
+    fn peer(&mut self, record: &PeerRecord) {
+        if self.is_wanted(record.at, record.src, record.dst) {
+            self.record(&Record::of_peer(record));
         }
     }
 

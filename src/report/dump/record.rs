@@ -1,5 +1,6 @@
 //! What a record says, whichever port it passed, as values.
 
+use super::peer::PeerFields;
 use crate::address::Endpoint;
 use crate::dissect::{AuthSeen, ElectionMessage, ElectionSeen, PacketSeen};
 use crate::frame::FrameRef;
@@ -49,6 +50,8 @@ pub(crate) struct Record<'a> {
     pub(crate) config: Option<&'a [u8]>,
     /// A hello's addresses.
     pub(crate) addresses: Option<&'a [u8]>,
+    /// What etcd's peers say.
+    pub(crate) peer: Option<PeerFields>,
 }
 
 /// What a client wants, or what became of it.

@@ -13,6 +13,7 @@ mod link;
 pub mod live;
 mod log;
 mod outage;
+mod raft;
 mod series;
 
 use super::clock::{Digits, rfc3339};
@@ -20,7 +21,7 @@ use super::escape;
 use super::wording::Names;
 use crate::dissect::PerDirection;
 use crate::findings::incident::Outage;
-use crate::findings::{Dial, Election, Link, Report, Stall, Violation};
+use crate::findings::{Dial, Link, Report, Stall, Violation};
 use crate::time::Timestamp;
 use coverage::CoverageView;
 use dial::DialView;
@@ -29,7 +30,9 @@ use incident::IncidentView;
 use input::{InputView, ServerView, SettingsView};
 use link::LinkView;
 use outage::OutageView;
+use raft::{MemberView, PathView, PeerElectionView, RaftSettingsView};
 use serde::Serialize;
+use serde::ser::SerializeSeq;
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use series::SeriesView;
@@ -129,6 +132,25 @@ impl<T, V: Serialize> Serialize for Each<'_, T, V> {
     }
 }
 
+/// ZooKeeper's elections, then etcd's: incidents name them by their place in this list.
+struct Elections<'a> {
+    report: &'a Report,
+    ctx: &'a ViewContext<'a>,
+}
+
+impl Serialize for Elections<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut all = serializer.serialize_seq(None)?;
+        for election in &self.report.elections {
+            all.serialize_element(&ElectionView::of(election, self.ctx))?;
+        }
+        for election in &self.report.raft.elections {
+            all.serialize_element(&PeerElectionView::of(election, self.ctx))?;
+        }
+        all.end()
+    }
+}
+
 #[derive(Serialize)]
 struct ReportView<'a> {
     schema: &'static str,
@@ -136,10 +158,16 @@ struct ReportView<'a> {
     settings: SettingsView<'a>,
     servers: Vec<ServerView<'a>>,
     links: Each<'a, Link, LinkView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raft: Option<RaftSettingsView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    members: Vec<MemberView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paths: Vec<PathView>,
     incidents: Vec<IncidentView<'a>>,
     stalls: Each<'a, Stall, StallView<'a>>,
     near_misses: Vec<NearMissView>,
-    elections: Each<'a, Election, ElectionView>,
+    elections: Elections<'a>,
     violations: Each<'a, Violation, ViolationView<'a>>,
     outages: Each<'a, Outage, OutageView>,
     dials: Each<'a, Dial, DialView>,
@@ -157,6 +185,9 @@ impl<'a> ReportView<'a> {
             settings: SettingsView::of(&report.settings, &report.clocks, ctx),
             servers: report.servers.iter().map(|server| ServerView::of(server, ctx)).collect(),
             links: Each { items: &report.links, ctx, view: LinkView::of },
+            raft: (!report.raft.is_empty()).then(|| RaftSettingsView::of(&report.raft, ctx)),
+            members: report.raft.members.iter().map(|member| MemberView::of(member, ctx)).collect(),
+            paths: report.raft.paths.iter().map(|path| PathView::of(path, ctx)).collect(),
             incidents: report
                 .incidents
                 .iter()
@@ -168,7 +199,7 @@ impl<'a> ReportView<'a> {
                 .iter()
                 .map(|miss| NearMissView::of(miss, report.stall_of(miss), ctx))
                 .collect(),
-            elections: Each { items: &report.elections, ctx, view: ElectionView::of },
+            elections: Elections { report, ctx },
             violations: Each { items: &report.violations, ctx, view: ViolationView::of },
             outages: Each { items: &report.outages, ctx, view: OutageView::of },
             dials: Each { items: &report.dials, ctx, view: DialView::of },

@@ -155,6 +155,9 @@ fn frames(page: &mut Page<'_>, incident: &Incident) {
 /// No incident: how far that reaches, and how near it was.
 fn quiet(page: &mut Page<'_>) {
     let report = page.report;
+    if report.links.is_empty() && !report.raft.is_empty() {
+        return super::peer::quiet(page);
+    }
     if report.links.is_empty() {
         return nothing(page);
     }
@@ -241,8 +244,9 @@ fn seen(page: &mut Page<'_>) {
         let seen = wording::seen(coverage, page.clock());
         labelled(page, "SEEN", &seen);
     }
-    let is_told =
-        report.incidents.is_empty() && coverage.stalls != StallCoverage::Full && !report.links.is_empty();
+    let is_told = report.incidents.is_empty()
+        && coverage.stalls != StallCoverage::Full
+        && !(report.links.is_empty() && report.raft.is_empty());
     if !is_told {
         for sentence in wording::not_seen(coverage, &page.names, page.clock()) {
             let sentence = escape::text(&sentence).into_owned();
@@ -256,6 +260,9 @@ fn seen(page: &mut Page<'_>) {
             settings.sync_limit,
             clock::millis(settings.stall_limit_ms()),
         );
+        labelled(page, "ASSUMED", &text);
+    }
+    if let Some(text) = super::peer::assumed(page) {
         labelled(page, "ASSUMED", &text);
     }
 }
@@ -286,7 +293,7 @@ fn more(page: &mut Page<'_>) {
         (report.stalls.len(), "stall", "stalls"),
         (super::event::near_miss_count(report), "near miss", "near misses"),
         (report.violations.len(), "protocol violation", "protocol violations"),
-        (report.elections.len(), "election", "elections"),
+        (report.elections.len() + report.raft.elections.len(), "election", "elections"),
         (report.links.len(), "link with its waits and round trips", "links with their waits and round trips"),
         (report.sessions.list.len(), "client session", "client sessions"),
         (report.input.files.len(), "file", "files"),

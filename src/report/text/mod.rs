@@ -15,6 +15,7 @@ mod link;
 pub mod live;
 mod log;
 mod page;
+mod peer;
 mod session;
 mod stall;
 

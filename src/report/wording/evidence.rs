@@ -19,6 +19,9 @@ pub fn shows(shows: &Shows) -> String {
         Shows::LastRetransmission => "the last retransmission".to_owned(),
         Shows::LastFrameOfQuietSide => "the last frame from the quiet side".to_owned(),
         Shows::LastBytesOfOtherSide => "the last bytes from the other side".to_owned(),
+        Shows::PeerLast => "its last new bytes before".to_owned(),
+        Shows::PeerNext => "its next new bytes".to_owned(),
+        Shows::PeerSign => "a sign of it".to_owned(),
         Shows::Lost { from, to } => format!("sent by {from}, never seen at {to}"),
     }
 }

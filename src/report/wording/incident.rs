@@ -4,6 +4,7 @@
 
 mod checks;
 mod followed;
+mod peer;
 mod why;
 
 use super::{Names, number};
@@ -94,6 +95,9 @@ impl<'a> IncidentWords<'a> {
     }
 
     fn deed(&self, incident: &Incident) -> Deed {
+        if peer::is_of_peers(incident) {
+            return self.peer_deed(incident);
+        }
         let of = |did: String, meaning| Deed { did, meaning };
         let who = |host| self.who(incident, host);
         let Some(suspect) = incident.suspect else {
@@ -323,6 +327,8 @@ fn refuses(who: &str, incident: &Incident) -> String {
 /// What is known where nobody is blamed.
 const fn no_culprit_means(root: Cause) -> &'static str {
     match root {
+        Cause::SnapshotSlow => "a database took too long on its way",
+        Cause::ElectionNeedless => "the old leader was heard in time",
         Cause::Unknown => "these captures do not show why",
         Cause::ProcessStalled => "a process stood still; these captures do not show whose",
         Cause::DiskSlow => "a disk was slow; these captures do not show whose",

@@ -43,6 +43,8 @@ pub const fn cause(cause: Cause) -> &'static str {
             "votes are retransmitted into the void: something in between forgot the election connection"
         }
         Cause::PacketTooLarge => "a transaction is larger than the server reads (jute.maxbuffer)",
+        Cause::SnapshotSlow => "a database on its way to a follower outlasts etcd's deadlines",
+        Cause::ElectionNeedless => "another leader, though the old one was heard in time",
         Cause::Unknown => "the capture does not decide",
     }
 }

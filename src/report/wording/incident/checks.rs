@@ -1,6 +1,7 @@
 //! What to look at next, by root: on which host, and at what there.
 
 use super::IncidentWords;
+use super::peer::is_of_peers;
 use crate::address::Address;
 use crate::findings::incident::Incident;
 use crate::findings::{Cause, Suspect};
@@ -9,6 +10,9 @@ impl IncidentWords<'_> {
     /// What to look at next, a host or a path each: `check on zk5 (10.0.0.5): gc.log and safepoint log, ...`.
     #[must_use]
     pub fn checks(&self, incident: &Incident) -> Vec<String> {
+        if is_of_peers(incident) {
+            return self.peer_checks(incident);
+        }
         match incident.suspect {
             Some(Suspect::Host(host) | Suspect::HostNetwork(host)) => {
                 vec![format!("check on {}: {}", self.place(host), on_host(incident.root))]
@@ -34,12 +38,12 @@ impl IncidentWords<'_> {
     }
 
     /// A name and where that is.
-    fn place(&self, host: Address) -> String {
+    pub(super) fn place(&self, host: Address) -> String {
         let (name, address) = (self.name(host), host.to_string());
         if name == address { name } else { format!("{name} ({address})") }
     }
 
-    fn on_path(&self, root: Cause, to: Address) -> String {
+    pub(super) fn on_path(&self, root: Cause, to: Address) -> String {
         match root {
             Cause::NetworkMtu => format!("the MTU of every hop: ip link on both, ping -M do -s 1472 {to}"),
             Cause::NetworkLoss => {
@@ -92,6 +96,6 @@ const fn on_host(root: Cause) -> &'static str {
         Cause::PacketTooLarge => {
             "jute.maxbuffer, the same on every server and above the size; who writes so large a znode"
         }
-        Cause::Unknown => "gc.log, iostat -x, ip -s link",
+        Cause::SnapshotSlow | Cause::ElectionNeedless | Cause::Unknown => "gc.log, iostat -x, ip -s link",
     }
 }

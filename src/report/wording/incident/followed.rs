@@ -1,6 +1,7 @@
 //! What an incident led to: who gave up on whom, who led next, how long nothing was committed, who came back.
 
 use super::IncidentWords;
+use super::peer::is_of_peers;
 use crate::address::Address;
 use crate::findings::incident::{ClosedBy, Incident, Outage, StallCoverage};
 use crate::findings::{Deadline, Election, Outcome, Role, Stall, Suspect};
@@ -25,6 +26,9 @@ impl IncidentWords<'_> {
     /// What followed, a clause each, in order of time.
     #[must_use]
     pub fn followed(&self, incident: &Incident) -> Vec<String> {
+        if is_of_peers(incident) {
+            return self.peer_followed(incident);
+        }
         let gave_up = self.gave_up(incident);
         let mut clauses = self.giving_up(incident, &gave_up);
         clauses.extend(self.waited(incident));

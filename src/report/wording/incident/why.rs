@@ -85,6 +85,7 @@ impl IncidentWords<'_> {
                 number::grouped(*size),
                 path.as_ref().map(|path| format!(", of {path}")).unwrap_or_default()
             ),
+            Reason::Peer(reason) => self.peer_reason(reason),
             Reason::BothWentOn { by, to, is_forged } => {
                 let (by, to) = (self.name(*by), self.name(*to));
                 let forged = if *is_forged { format!("; {by} never sent it") } else { String::new() };
@@ -120,6 +121,8 @@ const fn noun(cause: Cause) -> &'static str {
         Cause::ConnectUnanswered => "a server that does not answer",
         Cause::ElectionLinkDead => "an election connection that is dead",
         Cause::PacketTooLarge => "a transaction beyond jute.maxbuffer",
+        Cause::SnapshotSlow => "a slow snapshot",
+        Cause::ElectionNeedless => "an election without need",
         Cause::Unknown => "something else",
     }
 }

@@ -1,0 +1,245 @@
+//! What etcd's members show, judged: by etcd's own deadlines, from each host's captures and from all together.
+
+mod candidate;
+mod election;
+mod incident;
+mod merge;
+mod network;
+mod raft_loop;
+mod scene;
+mod silence;
+#[cfg(test)]
+mod tests;
+
+use crate::address::Address;
+use crate::findings::incident::{Incident, Outage};
+use crate::findings::raft::{
+    Member, Path, PathWay, PeerElection, PeerNearMiss, PeerRoundTrips, PeerSettings, Raft,
+};
+use crate::findings::{Origin, Role, RoleSpan};
+use crate::time::Span;
+use crate::track::raft::facts::{PeerFacts, WayFacts};
+use candidate::Candidate;
+use election::Change;
+use scene::{Scene, Times};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// etcd's default heartbeat interval, `--heartbeat-interval`.
+const HEARTBEAT: Span = Span::from_millis(100);
+/// The election timeout is customarily ten heartbeats (etcd's tuning guide; both defaults, kubeadm).
+const HEARTBEATS_PER_ELECTION: i64 = 10;
+/// Near misses that are told.
+const MAX_NEAR_MISSES: usize = 64;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    pub(super) raft: Raft,
+    pub(super) incidents: Vec<Incident>,
+    pub(super) outages: Vec<Outage>,
+    pub(super) hosts: Vec<Address>,
+}
+
+/// Judges what is known of etcd's members; from `warn_at_percent` of a deadline on a wait is a near miss.
+pub(super) fn judge(facts: &PeerFacts, warn_at_percent: u32) -> Judged {
+    let is_known = !facts.members.is_empty() || facts.views.iter().any(|view| view.is_tls);
+    if !is_known || facts.views.is_empty() {
+        return Judged::default();
+    }
+    let (times, settings) = times(facts);
+    let scenes: Vec<Scene<'_>> = facts.views.iter().map(|view| Scene { view, times }).collect();
+    let changes: Vec<Vec<Change>> = scenes.iter().map(election::changes).collect();
+    let verdicts = merge::merge(candidates(&scenes, &changes));
+    let mut elections = elections(&scenes, &changes);
+    let (incidents, outages) = incident::incidents(&scenes, verdicts, &mut elections, times);
+    let mut near_misses = near_misses(&scenes, times, warn_at_percent);
+    near_misses.retain(|miss| !incidents.iter().any(|incident| is_within(incident, miss)));
+    let mut hosts: Vec<Address> = facts.views.iter().filter_map(|view| view.host).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let paths = paths(facts);
+    let members = members(facts, &elections);
+    let all = members.len() as u64;
+    let raft = Raft {
+        settings,
+        members,
+        paths,
+        elections,
+        near_misses,
+        paths_expected: all * all.saturating_sub(1) / 2,
+        is_tls: facts.views.iter().any(|view| view.is_tls),
+    };
+    Judged { raft, incidents, outages, hosts }
+}
+
+fn is_within(incident: &Incident, miss: &PeerNearMiss) -> bool {
+    let until = incident.end.is_none_or(|end| miss.at <= end);
+    let end = miss.at.plus(Span::from_millis(i64::try_from(miss.wait_ms).unwrap_or(i64::MAX)));
+    until && end >= incident.start
+}
+
+fn candidates(scenes: &[Scene<'_>], changes: &[Vec<Change>]) -> Vec<Candidate> {
+    let mut all = Vec::new();
+    for (scene, changes) in scenes.iter().zip(changes) {
+        let ended = silence::endings(scene);
+        all.extend(silence::silences(scene, &ended));
+        all.extend(ended);
+        all.extend(network::troubles(scene));
+        all.extend(raft_loop::blocked(scene));
+        all.extend(changes.iter().filter_map(|change| election::mute_leader(scene, change)));
+    }
+    all
+}
+
+/// The heartbeat interval is measured; the election timeout is not on the wire.
+fn times(facts: &PeerFacts) -> (Times, PeerSettings) {
+    let tick = facts.tick.filter(|tick| tick.nanos() > 0).unwrap_or(HEARTBEAT);
+    let election = tick.times(HEARTBEATS_PER_ELECTION);
+    // Timers and a busy loop add a little.
+    let ms = |span: Span| (span.micros() + 500) / 1_000;
+    let settings = PeerSettings {
+        heartbeat_ms: ms(tick),
+        heartbeat_from: if facts.tick.is_some() { Origin::Pings } else { Origin::Default },
+        election_ms: ms(tick) * HEARTBEATS_PER_ELECTION.unsigned_abs(),
+        election_from: Origin::Default,
+    };
+    (Times { tick, election }, settings)
+}
+
+/// The elections of all views, each once.
+fn elections(scenes: &[Scene<'_>], changes: &[Vec<Change>]) -> Vec<PeerElection> {
+    let mut all: Vec<PeerElection> = Vec::new();
+    for (scene, changes) in scenes.iter().zip(changes) {
+        all.extend(changes.iter().map(|change| election::election(scene, change)));
+    }
+    all.sort_by_key(|election| election.end);
+    let mut kept: Vec<PeerElection> = Vec::new();
+    for election in all {
+        let near = Span::from_millis(3_000);
+        let is_known =
+            |held: &&mut PeerElection| held.leader == election.leader && election.end.since(held.end) < near;
+        let is_same_leader = kept.last().is_some_and(|last| last.leader == election.leader);
+        match kept.iter_mut().rev().find(is_known) {
+            Some(held) => {
+                held.start = held.start.min(election.start);
+                held.votes = held.votes.max(election.votes);
+                held.is_transfer |= election.is_transfer;
+                held.before = held.before.or(election.before);
+                held.term = held.term.max(election.term);
+                held.by.extend(election.by);
+                held.by.sort_unstable();
+                held.by.dedup();
+            }
+            // Whoever was cut off hears of a leader later than the others.
+            None if is_same_leader && election.before != Some(election.leader) => {}
+            None => kept.push(election),
+        }
+    }
+    kept
+}
+
+fn near_misses(scenes: &[Scene<'_>], times: Times, warn_at_percent: u32) -> Vec<PeerNearMiss> {
+    let least = Span::from_nanos(times.election.nanos() / 100 * i64::from(warn_at_percent));
+    let mut all: Vec<PeerNearMiss> = Vec::new();
+    for scene in scenes {
+        for way in scene.view.voices.keys() {
+            let is_of_leader = crate::track::raft::mark::MarkKind::is_of_leader;
+            let gaps = scene.gaps(*way, least, is_of_leader);
+            let ended = gaps.into_iter().filter(|gap| gap.end.is_some() && gap.len() < times.election);
+            all.extend(ended.map(|gap| PeerNearMiss {
+                member: way.1,
+                leader: way.0,
+                at: gap.start,
+                wait_ms: gap.len().millis(),
+                limit_ms: times.election.millis(),
+            }));
+        }
+    }
+    all.sort_by_key(|miss| (std::cmp::Reverse(miss.wait_ms), miss.at));
+    all.truncate(MAX_NEAR_MISSES);
+    all
+}
+
+fn members(facts: &PeerFacts, elections: &[PeerElection]) -> Vec<Member> {
+    let known: BTreeSet<Address> = facts
+        .views
+        .iter()
+        .flat_map(|view| view.voices.keys().flat_map(|way| [way.0, way.1]))
+        .chain(facts.members.keys().copied())
+        .collect();
+    let of = |address: Address| {
+        let facts = facts.members.get(&address).copied().unwrap_or_default();
+        Member {
+            address,
+            id: facts.id,
+            release: facts.link_heartbeat.and_then(release),
+            roles: roles(address, elections),
+            last_index: facts.last_index,
+        }
+    };
+    known.into_iter().map(of).collect()
+}
+
+/// Which releases send link heartbeats of this size.
+const fn release(link_heartbeat: u64) -> Option<&'static str> {
+    match link_heartbeat {
+        36 => Some("3.3"),
+        38 => Some("3.4 or 3.5"),
+        28 => Some("3.6"),
+        10 => Some("3.7"),
+        _ => None,
+    }
+}
+
+fn roles(member: Address, elections: &[PeerElection]) -> Vec<RoleSpan> {
+    let mut roles: Vec<RoleSpan> = Vec::new();
+    for election in elections {
+        let role = if election.leader == member { Role::Leader } else { Role::Follower };
+        match roles.last_mut() {
+            Some(last) if last.role == role => {}
+            last => {
+                if let Some(last) = last {
+                    last.to = Some(election.end);
+                }
+                roles.push(RoleSpan { role, from: election.end, to: None });
+            }
+        }
+    }
+    roles
+}
+
+fn paths(facts: &PeerFacts) -> Vec<Path> {
+    let mut pairs: BTreeMap<(Address, Address), BTreeSet<Address>> = BTreeMap::new();
+    for view in &facts.views {
+        for (a, b) in view.voices.keys() {
+            let seen = pairs.entry((*a.min(b), *a.max(b))).or_default();
+            seen.extend(view.host);
+        }
+    }
+    let way = |from, to| facts.ways.get(&(from, to)).map(path_way).unwrap_or_default();
+    let path = |(id, ((a, b), seen)): (u32, ((Address, Address), BTreeSet<Address>))| Path {
+        id,
+        members: [a, b],
+        ways: [way(a, b), way(b, a)],
+        seen_from: seen.into_iter().collect(),
+    };
+    (1..).zip(pairs).map(path).collect()
+}
+
+fn path_way(facts: &WayFacts) -> PathWay {
+    let trips = |(count, sum, max): (u64, u64, u64)| PeerRoundTrips {
+        count,
+        mean_us: sum.checked_div(count),
+        max_us: (count > 0).then_some(max),
+    };
+    PathWay {
+        records: facts.records.clone(),
+        inferred: facts.inferred.clone(),
+        bytes: facts.bytes,
+        retransmits: facts.retransmits,
+        dialed: facts.dialed,
+        refused: facts.refused,
+        heartbeat: trips(facts.heartbeat_us),
+        kernel: trips(facts.kernel_us),
+    }
+}

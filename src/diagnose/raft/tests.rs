@@ -1,0 +1,245 @@
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use super::*;
+use crate::dissect::{PeerConnection, PeerEvent, PeerRecord, PeerRecordKind, PeerSegment};
+use crate::findings::incident::Confidence;
+use crate::findings::{Cause, Suspect};
+use crate::frame::FrameRef;
+use crate::packet::Flags;
+use crate::raft::{Codec, Known, Message, MessageType};
+use crate::stream::Fate;
+use crate::testkit::segment::endpoint;
+use crate::time::Timestamp;
+use crate::track::raft::Peers;
+
+/// What hosts say to each other, as the captures of one host show it.
+struct Play {
+    peers: Peers,
+    host: u32,
+    said: Vec<(i64, u32, u32, Said)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Said {
+    Heartbeat,
+    HeartbeatResp,
+    LinkHeartbeat,
+    Vote,
+    App,
+    Ack,
+    Resent,
+    Fin,
+    Syn,
+    Refusal,
+}
+
+const LEADER: u32 = 1;
+
+impl Play {
+    /// Three members from the captures of one, all well for so many milliseconds, but for what `is_said` denies.
+    fn new(host: u32, until: i64, is_said: impl Fn(i64, u32, u32, Said) -> bool) -> Self {
+        let mut said = Vec::new();
+        for other in (1..=3).filter(|other| *other != host) {
+            for (from, to) in [(host, other), (other, host)] {
+                for at in (0..until).step_by(100) {
+                    if from == LEADER {
+                        said.push((at, from, to, Said::Heartbeat));
+                    } else if to == LEADER {
+                        said.push((at + 1, from, to, Said::HeartbeatResp));
+                    }
+                    if from == LEADER || to == LEADER {
+                        said.push((at + 2, from, to, Said::Ack));
+                    }
+                }
+                for at in (0..until).step_by(1_667) {
+                    said.push((at + i64::from(from) * 300, from, to, Said::LinkHeartbeat));
+                    said.push((at + 2 + i64::from(from) * 300, to, from, Said::Ack));
+                }
+            }
+        }
+        said.retain(|(at, from, to, what)| is_said(*at, *from, *to, *what));
+        Self { peers: Peers::default(), host, said }
+    }
+
+    fn say(mut self, at: i64, from: u32, to: u32, what: Said) -> Self {
+        self.said.push((at, from, to, what));
+        self
+    }
+
+    fn judged(mut self) -> Judged {
+        self.said.sort_unstable();
+        let hosts = [Some(endpoint(self.host, 0).address)];
+        for (number, (at, from, to, what)) in (1..).zip(std::mem::take(&mut self.said)) {
+            for event in events(number, at, from, to, what) {
+                self.peers.event(&event, &hosts);
+            }
+        }
+        judge(&self.peers.finish(), 50)
+    }
+}
+
+fn events(number: u32, ms: i64, from: u32, to: u32, what: Said) -> Vec<PeerEvent> {
+    let at = Timestamp::from_nanos(ms * 1_000_000);
+    let frame = FrameRef { file: 0, number };
+    let connection = PeerConnection { view: 0, first: FrameRef { file: 0, number: from * 10 + to } };
+    let (src, dst) = (endpoint(from, 2380), endpoint(to, 40_000));
+    let is_data =
+        matches!(what, Said::Heartbeat | Said::HeartbeatResp | Said::LinkHeartbeat | Said::Vote | Said::App);
+    let segment = PeerSegment {
+        connection,
+        src,
+        dst,
+        at,
+        frame,
+        len: u32::from(is_data) * 61,
+        new_bytes: u64::from(is_data) * 61,
+        flags: match what {
+            Said::Fin => Flags(Flags::FIN | Flags::ACK),
+            Said::Syn => Flags(Flags::SYN),
+            Said::Refusal => Flags(Flags::RST | Flags::ACK),
+            _ => Flags(Flags::ACK),
+        },
+        fate: if what == Said::Resent { Fate::Retransmission } else { Fate::InOrder },
+        acked_more: what == Said::Ack,
+        is_repeated: false,
+        is_first_close: what == Said::Fin,
+        is_refusal: what == Said::Refusal,
+        round_trip: None,
+        filled_after: None,
+        is_dialers: Some(what == Said::Syn),
+        is_stream: true,
+        is_tls: false,
+    };
+    let message = |kind| Known::Message(Message { kind: Some(kind), ..Message::default() });
+    let known = match what {
+        Said::Heartbeat => message(MessageType::Heartbeat),
+        Said::HeartbeatResp => message(MessageType::HeartbeatResp),
+        Said::Vote => message(MessageType::Vote),
+        Said::App => message(MessageType::App),
+        Said::LinkHeartbeat => Known::LinkHeartbeat,
+        _ => return vec![PeerEvent::Segment(segment)],
+    };
+    let kind = PeerRecordKind::Stream(Codec::Message, known);
+    let record =
+        PeerRecord { connection, src, dst, at, frame, kind, size: 55, cut: 29, count: 1, is_inferred: false };
+    vec![PeerEvent::Segment(segment), PeerEvent::Record(record)]
+}
+
+fn address(host: u32) -> Address {
+    endpoint(host, 0).address
+}
+
+fn only(judged: &Judged) -> &Incident {
+    let [incident] = judged.incidents.as_slice() else { panic!("{:#?}", judged.incidents) };
+    incident
+}
+
+const fn is_in(at: i64, from: i64, to: i64) -> bool {
+    at >= from && at < to
+}
+
+#[test]
+fn members_that_are_well_make_no_incident() {
+    for host in 1..=3 {
+        let judged = Play::new(host, 30_000, |_, _, _, _| true).judged();
+        assert!(judged.incidents.is_empty() && judged.outages.is_empty(), "{:#?}", judged.incidents);
+        assert_eq!(judged.raft.settings.heartbeat_ms, 100);
+        assert_eq!(judged.raft.settings.election_ms, 1_000);
+    }
+}
+
+#[test]
+fn a_kernel_that_answers_for_a_mute_process_is_a_process_that_stood_still() {
+    for host in [1, 2] {
+        let judged = Play::new(host, 30_000, |at, from, _, what| {
+            from != 2 || what == Said::Ack || !is_in(at, 10_000, 13_000)
+        })
+        .judged();
+        let incident = only(&judged);
+        assert_eq!((incident.root, incident.confidence), (Cause::ProcessStalled, Confidence::Proven));
+        assert_eq!(incident.suspect, Some(Suspect::Host(address(2))));
+        assert!((2_900..3_300).contains(&incident.duration_ms), "{incident:?}");
+    }
+}
+
+#[test]
+fn a_kernel_that_is_silent_too_is_the_path() {
+    // From the leader: one follower's frames come no more, and what was sent to it is retransmitted.
+    let judged = Play::new(1, 30_000, |at, from, to, _| !is_in(at, 10_000, 15_000) || from != 2 && to != 2);
+    let again = [10_200, 10_600, 11_400, 13_000].into_iter();
+    let judged = again.fold(judged, |play, at| play.say(at, 1, 2, Said::Resent)).judged();
+    let incident = only(&judged);
+    assert_eq!(incident.root, Cause::NetworkCut);
+    assert_eq!(incident.suspect, Some(Suspect::Path(address(1), address(2))));
+}
+
+#[test]
+fn raft_that_waits_while_link_heartbeats_go_on_is_a_disk() {
+    let judged = Play::new(1, 30_000, |at, from, _, what| {
+        from != 2 || what != Said::HeartbeatResp || !is_in(at, 10_000, 20_000) || at % 2_500 < 100
+    })
+    .judged();
+    let incident = only(&judged);
+    assert_eq!((incident.root, incident.suspect), (Cause::DiskSlow, Some(Suspect::Host(address(2)))));
+    assert_eq!(incident.confidence, Confidence::Proven);
+}
+
+#[test]
+fn whoever_stands_still_himself_blames_nobody() {
+    // The captured host froze: that the others hear nothing of it, and say less, is no fault of theirs.
+    let judged = Play::new(1, 30_000, |at, from, _, what| {
+        !is_in(at, 10_000, 14_000)
+            || from == 1 && what == Said::Ack
+            || from != 1 && matches!(what, Said::LinkHeartbeat | Said::Ack)
+    })
+    .judged();
+    let incident = only(&judged);
+    assert_eq!((incident.root, incident.suspect), (Cause::ProcessStalled, Some(Suspect::Host(address(1)))));
+}
+
+#[test]
+fn closed_connections_and_refused_dials_are_an_ended_process() {
+    let mut play = Play::new(1, 30_000, |at, from, to, _| !is_in(at, 10_000, 16_000) || from != 2 && to != 2)
+        .say(10_000, 2, 1, Said::Fin)
+        .say(10_010, 2, 1, Said::Fin);
+    for at in (10_100..16_000).step_by(100) {
+        play = play.say(at, 1, 2, Said::Syn).say(at + 1, 2, 1, Said::Refusal);
+    }
+    let judged = play.judged();
+    let incident = only(&judged);
+    assert_eq!((incident.root, incident.suspect), (Cause::ProcessEnded, Some(Suspect::Host(address(2)))));
+    assert!((5_900..6_400).contains(&incident.duration_ms), "{incident:?}");
+}
+
+#[test]
+fn a_leader_that_is_deposed_is_not_blamed() {
+    // Somebody campaigns before an election timeout is over: the old leader goes on as a follower.
+    let is_said = |at, from, to, what| {
+        !(from == LEADER && what == Said::Heartbeat || to == LEADER && what == Said::HeartbeatResp)
+            || at < 9_000
+    };
+    let mut play = Play::new(3, 20_000, is_said).say(9_400, 2, 3, Said::Vote).say(9_600, 2, 3, Said::App);
+    for at in (9_700..20_000).step_by(100) {
+        play = play.say(at, 2, 3, Said::Heartbeat).say(at + 1, 3, 2, Said::HeartbeatResp);
+    }
+    let judged = play.judged();
+    let incident = only(&judged);
+    assert_eq!((incident.root, incident.suspect), (Cause::Unknown, None));
+    assert_eq!(judged.outages.len(), 1);
+}
+
+#[test]
+fn a_leader_whose_raft_falls_silent_has_a_slow_disk_most_likely() {
+    let is_said = |at, from, to, what| {
+        !(from == LEADER && what == Said::Heartbeat || to == LEADER && what == Said::HeartbeatResp)
+            || at < 9_000
+    };
+    let mut play = Play::new(3, 20_000, is_said).say(10_200, 2, 3, Said::Vote).say(10_300, 2, 3, Said::App);
+    for at in (10_400..20_000).step_by(100) {
+        play = play.say(at, 2, 3, Said::Heartbeat).say(at + 1, 3, 2, Said::HeartbeatResp);
+    }
+    let judged = play.judged();
+    let incident = only(&judged);
+    assert_eq!((incident.root, incident.confidence), (Cause::DiskSlow, Confidence::Likely));
+    assert_eq!(incident.suspect, Some(Suspect::Host(address(LEADER))));
+}

@@ -1,0 +1,202 @@
+//! Real etcd members of 3.4 to 3.6, hurt on purpose: what is told from every host alone, and from all together.
+//!
+//! Each folder of `tests/etcd` is a stretch of a run's captures, cut out of the middle, so that no connection's
+//! beginning is in it. What was done, to whom and when, stands in the table.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What was done to a member.
+struct Fault {
+    folder: &'static str,
+    /// What the report is to say; `None` where nothing went wrong.
+    root: Option<&'static str>,
+    host: &'static str,
+    /// Seconds since 1970.
+    from: f64,
+    to: f64,
+    /// Hosts whose captures cannot show it: they have no raft messages of that member.
+    blind: &'static [&'static str],
+}
+
+const FAULTS: [Fault; 10] = [
+    fault("freeze-leader", "process_stalled", "10.255.0.101", 1_795_597_637.37, 1_795_597_649.37),
+    fault("disk-leader", "disk_slow", "10.255.0.103", 1_795_598_012.70, 1_795_598_024.70),
+    Fault {
+        blind: &["zk2"],
+        ..fault("disk-follower", "disk_slow", "10.255.0.101", 1_795_597_560.27, 1_795_597_574.27)
+    },
+    fault("cut-follower", "network_cut", "10.255.0.102", 1_795_597_797.99, 1_795_597_801.03),
+    fault("cut-out-leader", "network_cut", "10.255.0.101", 1_795_598_190.67, 1_795_598_202.69),
+    fault("delay", "network_slow", "10.255.0.102", 1_795_598_702.11, 1_795_598_716.13),
+    fault("restart", "process_ended", "10.255.0.103", 1_795_598_562.11, 1_795_598_568.22),
+    fault("snap-36", "process_stalled", "10.255.0.101", 1_795_599_074.08, 1_795_599_080.08),
+    fault("tls", "process_stalled", "10.255.0.101", 1_795_600_046.95, 1_795_600_058.95),
+    Fault { root: None, ..fault("healthy5", "", "", 0.0, 0.0) },
+];
+
+const fn fault(folder: &'static str, root: &'static str, host: &'static str, from: f64, to: f64) -> Fault {
+    Fault { folder, root: Some(root), host, from, to, blind: &[] }
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/etcd").join(name)
+}
+
+/// The captures of a folder, by host.
+fn captures(name: &str) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = folder(name).read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+fn run(args: &[&str], paths: &[PathBuf]) -> Vec<u8> {
+    let output = Command::new(env!("CARGO_BIN_EXE_qscope")).args(args).args(paths).output().unwrap();
+    assert!(output.status.success(), "{args:?} {paths:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+fn report(paths: &[PathBuf]) -> Value {
+    serde_json::from_slice(&run(&["replay", "--json"], paths)).unwrap()
+}
+
+/// Seconds since 1970 of a time of the report; all lie within one day.
+fn seconds(at: &Value) -> f64 {
+    const MIDNIGHT: f64 = 1_795_564_800.0;
+    let (_, clock) = at.as_str().unwrap().trim_end_matches('Z').split_once('T').unwrap();
+    let parts: Vec<f64> = clock.split(':').map(|part| part.parse().unwrap()).collect();
+    MIDNIGHT + parts[0] * 3600.0 + parts[1] * 60.0 + parts[2]
+}
+
+/// Every host's captures alone, and all together.
+fn vantages(name: &str) -> Vec<(String, Vec<PathBuf>)> {
+    let all = captures(name);
+    let name_of = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap()[..3].to_owned();
+    let mut vantages: Vec<_> = all.iter().map(|path| (name_of(path), vec![path.clone()])).collect();
+    vantages.push(("all".to_owned(), all));
+    vantages
+}
+
+#[test]
+fn every_host_tells_what_was_done() {
+    for fault in &FAULTS {
+        for (vantage, paths) in vantages(fault.folder) {
+            let report = report(&paths);
+            let context = format!("{} from {vantage}: {:#}", fault.folder, report["incidents"]);
+            let incidents = report["incidents"].as_array().unwrap();
+            let root = fault.root.filter(|_| !fault.blind.contains(&vantage.as_str()));
+            let Some(root) = root else {
+                assert!(incidents.is_empty(), "{context}");
+                continue;
+            };
+            let [incident] = incidents.as_slice() else { panic!("{context}") };
+            assert_eq!(incident["root"], root, "{context}");
+            assert!(incident["suspect"].to_string().contains(fault.host), "{context}");
+            assert!((seconds(&incident["start"]) - fault.from).abs() < 2.0, "{context}");
+            if let Value::String(_) = incident["end"] {
+                let late = seconds(&incident["end"]) - fault.to;
+                // What is slow is seen to be so where something waits for it: between two followers seldom.
+                let is_early = late < -2.5 && !matches!(root, "disk_slow" | "network_slow");
+                assert!(late < 2.5 && !is_early, "{context}");
+            }
+            assert!(incident["members"].as_array().unwrap().len() > 1, "{context}");
+        }
+    }
+}
+
+#[test]
+fn a_lost_leader_is_an_outage_until_the_next_one() {
+    for (folder, host, least, most) in
+        [("freeze-leader", "zk3", 2_000, 2_500), ("disk-leader", "zk1", 1_300, 1_500)]
+    {
+        let path = self::folder(folder).join(format!("{host}.pcap.gz"));
+        let report = report(&[path]);
+        let [outage] = report["outages"].as_array().unwrap().as_slice() else {
+            panic!("{:#}", report["outages"])
+        };
+        let lasted = outage["duration_ms"].as_u64().unwrap();
+        assert!((least..most).contains(&lasted), "{folder}: {lasted}");
+        assert_eq!(outage["kind"], "no_leader");
+        assert_eq!(outage["incident"], report["incidents"][0]["id"]);
+        let elections = report["elections"].as_array().unwrap();
+        let led_to = &report["incidents"][0]["elections"];
+        let last = elections.last().unwrap();
+        assert_eq!(led_to[0], elections.len() - 1);
+        assert_eq!(last["leader_before"], report["incidents"][0]["suspect"]["host"], "{folder}");
+    }
+}
+
+#[test]
+fn a_handed_over_lead_is_no_outage() {
+    let report = report(&captures("healthy5"));
+    assert_eq!(report["outages"].as_array().unwrap().len(), 0);
+    let elections = report["elections"].as_array().unwrap();
+    let last = elections.last().unwrap();
+    assert_eq!((&last["handed_over"], &last["leader"]), (&true.into(), &"10.255.0.101".into()));
+    assert_eq!(report["coverage"]["stalls"], "full");
+    assert_eq!(report["members"].as_array().unwrap().len(), 5);
+    assert_eq!(report["paths"].as_array().unwrap().len(), 10);
+}
+
+#[test]
+fn what_a_host_cannot_see_is_no_all_clear() {
+    let path = folder("disk-follower").join("zk2.pcap.gz");
+    let report = report(&[path]);
+    assert_eq!(report["coverage"]["stalls"], "partial");
+    assert!(!report["coverage"]["blind"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn every_byte_is_accounted_for() {
+    for (_, paths) in FAULTS.iter().flat_map(|fault| vantages(fault.folder)) {
+        let report = report(&paths);
+        let mut all = 0;
+        for way in
+            report["paths"].as_array().unwrap().iter().flat_map(|path| path["ways"].as_array().unwrap())
+        {
+            let number = |name: &str| way["bytes"][name].as_u64().unwrap();
+            let parts = number("decoded") + number("unframed") + number("cut") + number("missing");
+            assert_eq!(number("stream"), parts, "{way:#}");
+            all += parts;
+        }
+        assert!(all > 0, "{paths:?}");
+    }
+}
+
+#[test]
+fn a_dump_tells_each_message() {
+    let path = folder("disk-follower").join("zk3.pcap.gz");
+    let lines = String::from_utf8(run(&["dump", "--json", "--type", "msgappresp"], &[path])).unwrap();
+    let records: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(records.len() > 300, "{}", records.len());
+    // 128 bytes of a frame show the index that is acknowledged; what the cut hides is marked.
+    let seen = records.iter().filter(|record| record["inferred"] != true);
+    let indices: Vec<u64> = seen.filter_map(|record| record["index"].as_u64()).collect();
+    assert!(indices.len() > 250, "{}", indices.len());
+    assert!(records.iter().all(|record| record["proto"] == "raft" && record["type"] == "MsgAppResp"));
+    let inferred = records.iter().filter(|record| record["inferred"] == true);
+    assert!(inferred.clone().count() > 0 && inferred.clone().all(|record| record["index"].is_null()));
+}
+
+#[test]
+fn another_port_is_known_by_what_is_said_on_it() {
+    // Nobody names the port: chunks with raft's messages are enough.
+    let path = folder("freeze-leader").join("zk2.pcap.gz");
+    let report: Value =
+        serde_json::from_slice(&run(&["replay", "--json", "--peer-port", "9"], &[path])).unwrap();
+    assert_eq!(report["members"].as_array().unwrap().len(), 3);
+    let incidents = report["incidents"].as_array().unwrap();
+    assert!(incidents.iter().any(|incident| incident["root"] == "process_stalled"), "{incidents:#?}");
+}
+
+#[test]
+fn the_first_screen_speaks_of_members() {
+    let path = folder("disk-follower").join("zk3.pcap.gz");
+    let text = String::from_utf8(run(&["replay", "--color", "never", "--no-pager"], &[path])).unwrap();
+    assert!(text.starts_with("THE DISK OF"), "{text}");
+    assert!(text.contains("10.255.0.101") && text.contains("write-ahead log"), "{text}");
+    assert!(text.contains("ASSUMED an election timeout of 1.0 s"), "{text}");
+    assert!(!text.contains("PING") && !text.contains("zookeeper"), "{text}");
+}
