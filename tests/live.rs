@@ -406,11 +406,12 @@ fn rotate(capture: &str, folder: &Path, copy: &Path) {
     copy.write_all(&head).unwrap();
     let mut replay = Replay::open(&[testdata().join(capture)], &ReplayOptions::default()).unwrap();
     let (mut batch, mut first, mut open) = (Batch::new(), None, None::<(u64, PathBuf, File)>);
-    let began = Instant::now();
+    let (began, began_at) = (Instant::now(), i64::try_from(since_1970().as_nanos()).unwrap());
     while replay.fill(&mut batch) {
         for mut frame in batch.frames() {
             let first = *first.get_or_insert(frame.at);
-            wait_until(began, frame.at.since(first).over(SPEED));
+            let after = frame.at.since(first).over(SPEED);
+            wait_until(began, after);
             let part = began.elapsed().as_secs() / 5;
             if open.as_ref().is_none_or(|(open, ..)| *open != part) {
                 let path = folder.join(format!("trace-{part}.pcap"));
@@ -424,8 +425,8 @@ fn rotate(capture: &str, folder: &Path, copy: &Path) {
                     fs::remove_file(&old).unwrap();
                 }
             }
-            let nanos = i64::try_from(since_1970().as_nanos()).unwrap();
-            frame.at = Timestamp::from_nanos(nanos);
+            // When it was due: a busy machine makes no silence shorter than it was.
+            frame.at = Timestamp::from_nanos(began_at).plus(after);
             let mut bytes = Vec::new();
             encoder.frame(0, &frame, "", &mut bytes);
             copy.write_all(&bytes).unwrap();
