@@ -546,6 +546,10 @@ fn what_does_not_work_is_said_in_a_sentence() {
     let expected =
         if cfg!(libpcap) { "qscope: --filter: " } else { "qscope: --filter needs libpcap, and this qscope" };
     assert!(String::from_utf8_lossy(&said.stderr).starts_with(expected), "{said:?}");
+    if !cfg!(libpcap) {
+        // The ring does not say so: see docs/live.md.
+        return;
+    }
     let watched = wire.watch(&[]);
     assert!(wire.ip(&["link", "delete", ENDS[1]]));
     let (_, problem) = watched.next("problem", Duration::from_secs(5));
