@@ -267,6 +267,33 @@ fn a_transaction_that_a_learner_refuses_is_told_once() {
 }
 
 #[test]
+fn joins_that_fail_over_and_over_are_one_incident() {
+    let joins = |rounds: u16| {
+        let mut wire = Wire::default();
+        let mut other = wire.joins(0, (2, 41_000), 2);
+        wire.pings(500, 30_000, &mut other);
+        for round in 0..rounds {
+            let millis = 10_000 + i64::from(round) * 500;
+            let mut talk = wire.connect(millis, (1, 40_000 + round), LEADER);
+            let info = packet(11, 0, &[0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+            wire.says(millis + 1, &mut talk, true, &info, info.len());
+            wire.closes(millis + 20, &talk, false);
+        }
+        let mut talk = wire.joins(20_000, (1, 42_000), 1);
+        wire.pings(20_500, 30_000, &mut talk);
+        wire.report()
+    };
+    let report = joins(6);
+    assert_eq!(roots(&report), ["sync_loop"]);
+    let incident = &report["incidents"][0];
+    assert_eq!((&incident["suspect"]["host"], &incident["count"]), (&"10.9.0.1".into(), &6.into()));
+    assert_eq!(incident["duration_ms"], 10_000);
+    assert!(incident["why"][0].as_str().unwrap().contains("its leader closed most"), "{}", incident["why"]);
+    // An election takes a join or two.
+    assert_eq!(roots(&joins(2)), [""; 0]);
+}
+
+#[test]
 fn two_servers_with_one_id_are_a_violation_and_one_that_comes_back_is_none() {
     let mut wire = Wire::default();
     let mut first = wire.joins(0, (1, 40_000), 1);

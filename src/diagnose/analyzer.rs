@@ -5,13 +5,13 @@
 use super::incident::dial::DialsSeen;
 use super::incident::{self, Scene};
 use super::link_stall::limit;
-use super::outage;
 use super::past::Past;
 use super::raft;
 use super::stall;
 use super::surroundings::Surroundings;
+use super::{leader_disk, outage, sessions};
 use crate::dissect::{Event, Observer};
-use crate::findings::incident::CoverageGap;
+use crate::findings::incident::{CoverageGap, Incident};
 use crate::findings::{Outcome, Report, Stall};
 use crate::proto::PacketType;
 use crate::time::{Span, Timestamp};
@@ -183,8 +183,16 @@ fn judged(facts: CaptureFacts) -> Report {
     report.coverage.hosts = facts.hosts;
     report.coverage.gaps = facts.gaps;
     report.outages = outage::outages(&facts.quiets, &report, facts.end);
+    let disks = leader_disk::incidents(&report, &facts.links);
+    if !disks.is_empty() {
+        // Numbered with the others by their starts; a number that nobody else has until then.
+        let last = report.incidents.iter().map(|incident| incident.id).max().unwrap_or(0);
+        report.incidents.extend((last + 1..).zip(disks).map(|(id, disk)| Incident { id, ..disk }));
+        incident::number(&mut report.incidents, &mut report.stalls);
+    }
     outage::join(&mut report.outages, &mut report.incidents);
     add_peers(&mut report, raft::judge(&facts.peers, facts.warn_at_percent));
+    report.sessions = sessions::sessions(facts.sessions, &report.incidents, &report.links, &facts.links);
     report
 }
 

@@ -8,12 +8,14 @@ mod context;
 mod coverage;
 mod facts;
 mod incident;
+mod leader_disk;
 mod link_index;
 mod link_stall;
 mod one_way;
 mod outage;
 mod past;
 mod raft;
+mod sessions;
 mod stall;
 mod surroundings;
 #[cfg(test)]

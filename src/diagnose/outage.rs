@@ -43,6 +43,11 @@ pub(super) fn outages(quiets: &[Quiet], report: &Report, end: Timestamp) -> Vec<
 /// Ties each outage to the incident that lasted longest in it; of those that are alike, to the earliest.
 pub(super) fn join(outages: &mut [Outage], incidents: &mut [Incident]) {
     for outage in outages {
+        // What was found by the outage itself explains it.
+        if let Some(incident) = incidents.iter().find(|incident| incident.outages.contains(&outage.id)) {
+            outage.incident = Some(incident.id);
+            continue;
+        }
         let until = outage.end.unwrap_or(Timestamp::MAX);
         let shared = |incident: &Incident| {
             let end = incident.end.unwrap_or(Timestamp::MAX).min(until);

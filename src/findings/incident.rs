@@ -4,7 +4,7 @@
 
 use super::{Cause, Evidence, Suspect};
 use crate::address::{Address, Endpoint};
-use crate::proto::PacketType;
+use crate::proto::{PacketType, Zxid};
 use crate::time::Timestamp;
 
 /// How sure an incident's root is.
@@ -169,6 +169,25 @@ pub enum Reason {
     },
     /// What etcd's members show.
     Peer(PeerReason),
+    /// A learner joined and was gone again before it was up to date, over and over.
+    JoinsLost {
+        /// The learner.
+        learner: Address,
+        /// How often.
+        times: u64,
+        /// What most of the joins died of.
+        of: JoinsLost,
+    },
+    /// A leader's COMMITs waited though its followers had acknowledged, and their acknowledgements and its own make a
+    /// quorum.
+    OwnAckMissing {
+        /// The leader.
+        leader: Address,
+        /// Followers that were seen to acknowledge at once.
+        prompt: usize,
+        /// How many acknowledgements, its own included, make a quorum.
+        quorum: usize,
+    },
     /// A link was reset, and both processes went on.
     BothWentOn {
         /// Whose address the RST bore.
@@ -439,6 +458,19 @@ pub enum Blind {
         /// How many.
         frames: u64,
     },
+}
+
+/// What most of the joins of a loop died of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinsLost {
+    /// Amid a snapshot.
+    InSnapshot,
+    /// After the same PROPOSAL.
+    AfterProposal(Zxid),
+    /// The leader closed the link before it began to synchronize.
+    Refused,
+    /// Something else, or not the same thing.
+    Elsewhere,
 }
 
 /// Client sessions as the ensemble's own traffic shows them.

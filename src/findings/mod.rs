@@ -307,6 +307,8 @@ pub enum Cause {
     SnapshotSlow,
     /// Another leader, though the old one was heard in time.
     ElectionNeedless,
+    /// A learner joins and is gone again, over and over.
+    SyncLoop,
     /// The evidence does not decide.
     #[default]
     Unknown,
@@ -314,7 +316,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ProcessStalled,
         Self::DiskSlow,
         Self::NetworkCut,
@@ -330,6 +332,7 @@ impl Cause {
         Self::PacketTooLarge,
         Self::SnapshotSlow,
         Self::ElectionNeedless,
+        Self::SyncLoop,
         Self::Unknown,
     ];
 
@@ -352,6 +355,7 @@ impl Cause {
             Self::PacketTooLarge => "packet_too_large",
             Self::SnapshotSlow => "snapshot_slow",
             Self::ElectionNeedless => "election_needless",
+            Self::SyncLoop => "sync_loop",
             Self::Unknown => "unknown",
         }
     }

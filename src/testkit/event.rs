@@ -19,17 +19,21 @@ pub(crate) fn at(millis: u32) -> Timestamp {
     START.plus(Span::from_millis(i64::from(millis)))
 }
 
-/// A link of host `learner`, in the slot of that number.
-pub(crate) fn open(to: &mut impl Observer, learner: u32, millis: u32) -> Slot {
-    let slot = Slot(learner);
-    let opened = LinkOpened {
+/// The start of a link of host `learner`, in which the capture began.
+pub(crate) fn link_opened(learner: u32, millis: u32) -> LinkOpened {
+    LinkOpened {
         leader: LEADER,
         learner: endpoint(learner, 40_000),
         at: at(millis),
-        frame: FrameRef::default(),
+        frame: FrameRef { file: 0, number: 0 },
         picked_up: true,
-    };
-    to.event(Event::LinkOpened(slot, &opened));
+    }
+}
+
+/// A link of host `learner`, in the slot of that number.
+pub(crate) fn open(to: &mut impl Observer, learner: u32, millis: u32) -> Slot {
+    let slot = Slot(learner);
+    to.event(Event::LinkOpened(slot, &link_opened(learner, millis)));
     slot
 }
 

@@ -8,7 +8,7 @@ use super::timeline::Timeline;
 use super::witness::Witness;
 use crate::address::Address;
 use crate::dissect::ByteSums;
-use crate::findings::incident::CoverageGap;
+use crate::findings::incident::{CoverageGap, Session};
 use crate::findings::series::Series;
 use crate::findings::{ClockStep, Dial, Election, Link, Server, Settings, Strangers, Violation, VotesCut};
 use crate::time::Timestamp;
@@ -37,6 +37,8 @@ pub struct CaptureFacts {
     pub series: Option<Series>,
     /// The host that every connection has in common.
     pub host: Option<Address>,
+    /// Client sessions, by id.
+    pub sessions: Vec<Session>,
     /// When the capture ends.
     pub end: Timestamp,
     /// What a healthy ensemble never sends, in order of time.

@@ -53,6 +53,7 @@ impl Tracker {
         }
         CaptureFacts {
             settings,
+            sessions: std::mem::take(&mut self.sessions).finish(),
             hosts,
             servers_named: self.options.servers.len() as u64,
             gaps,
@@ -160,7 +161,8 @@ impl Tracker {
         let sum = |count: fn(&LinkTrack) -> u64| self.links.iter().map(count).sum();
         let pushed_out =
             |totals: &LinkTotals| totals.tcp.to_leader.pushed_out + totals.tcp.to_learner.pushed_out;
-        let counts: [(_, u64); 14] = [
+        let counts: [(_, u64); 15] = [
+            ("sessions", self.sessions.let_go),
             ("links", self.links_refused),
             ("dials", self.dials.forgotten),
             ("servers", self.servers.refused),

@@ -80,10 +80,14 @@ impl Holes {
         self.quiets.push_back(Hole { host, file, from: at.minus(quiet), to: at });
     }
 
-    /// Bytes of a stream are missing, of which the last was seen at `since`; by `at` they had been sent.
-    pub(super) fn missing(&mut self, host: Option<Address>, since: Timestamp, at: Timestamp) {
+    /// Bytes of a stream are missing, of which the last was seen at `since`; by `at` they had been sent. `hosts` are
+    /// those whose captures show the stream.
+    pub(super) fn missing(&mut self, hosts: &[Option<Address>], since: Timestamp, at: Timestamp) {
         let is_it = |hole: &Hole| {
-            hole.host == host && since <= hole.from && at >= hole.to && at.since(hole.to) < FOUND_WITHIN
+            hosts.contains(&hole.host)
+                && since <= hole.from
+                && at >= hole.to
+                && at.since(hole.to) < FOUND_WITHIN
         };
         while let Some(place) = self.quiets.iter().position(is_it) {
             let hole = self.quiets.remove(place);
@@ -91,12 +95,22 @@ impl Holes {
         }
     }
 
+    /// Whether no other capture shows the link meanwhile: those of other hosts lack the same stretch, or most of it.
+    fn hides(&self, hole: &Hole, link: &LinkTrack, hosts: &[Option<Address>]) -> bool {
+        let half = Span::from_nanos(hole.to.since(hole.from).nanos() / 2);
+        let lacks = |host: Option<Address>| {
+            let is_its = |other: &Hole| other.host == host && hole.shared(other) > half;
+            host == hole.host || self.found.iter().any(is_its) || self.quiets.iter().any(is_its)
+        };
+        link.files.iter().all(|file| lacks(hosts.get(*file as usize).copied().flatten()))
+    }
+
     /// What was waited for over a stretch that the capture lacks may have come meanwhile.
     pub(super) fn forget_waits(&self, link: &mut LinkTrack, hosts: &[Option<Address>]) {
         if self.found.is_empty() {
             return;
         }
-        let hides: Vec<_> = self.found.iter().filter(|hole| hole.hides(link, hosts)).copied().collect();
+        let hides: Vec<_> = self.found.iter().filter(|hole| self.hides(hole, link, hosts)).copied().collect();
         let is_unseen = |wait: &Wait| hides.iter().any(|hole| wait.start < hole.to && wait.end > hole.from);
         link.waits.retain(|wait| !is_unseen(wait));
     }
@@ -105,7 +119,7 @@ impl Holes {
     pub(super) fn hides_from(&self, link: &LinkTrack, hosts: &[Option<Address>]) -> Option<Timestamp> {
         let last = link.last_frame_at();
         let is_it = |hole: &&Hole| {
-            hole.from >= last && hole.from.since(last) < FOUND_WITHIN && hole.hides(link, hosts)
+            hole.from >= last && hole.from.since(last) < FOUND_WITHIN && self.hides(hole, link, hosts)
         };
         self.found.iter().filter(is_it).map(|hole| hole.from).min()
     }
@@ -130,9 +144,9 @@ impl Holes {
 }
 
 impl Hole {
-    /// Whether no other capture shows the link.
-    fn hides(&self, link: &LinkTrack, hosts: &[Option<Address>]) -> bool {
-        link.files.iter().all(|file| hosts.get(*file as usize).copied().flatten() == self.host)
+    /// How long two of them share.
+    fn shared(&self, other: &Self) -> Span {
+        self.to.min(other.to).since(self.from.max(other.from))
     }
 }
 
@@ -156,8 +170,8 @@ mod tests {
         for millis in [0, 990, 1_400, 8_000, 8_100, 9_000, 11_000] {
             frame(&mut holes, 0, millis, &[]);
         }
-        holes.missing(None, at(0), at(8_000));
-        holes.missing(None, at(1_400), at(8_100));
+        holes.missing(&[None], at(0), at(8_000));
+        holes.missing(&[None], at(1_400), at(8_100));
         assert_eq!(holes.finish(|_| None), [CoverageGap { host: None, from: at(1_400), to: at(8_000) }]);
     }
 
@@ -168,8 +182,8 @@ mod tests {
             frame(&mut holes, 0, millis, &[]);
         }
         // What is missing is younger than the silence, or was found far too late.
-        holes.missing(None, at(5_000), at(5_100));
-        holes.missing(None, at(0), at(60_000));
+        holes.missing(&[None], at(5_000), at(5_100));
+        holes.missing(&[None], at(0), at(60_000));
         assert_eq!(holes.finish(|_| None), []);
     }
 
@@ -180,9 +194,29 @@ mod tests {
         for (file, millis) in [(0, 0), (1, 10), (1, 3_000), (2, 7_000), (1, 7_010)] {
             frame(&mut holes, file, millis, &hosts);
         }
-        holes.missing(hosts[0], at(0), at(7_001));
+        holes.missing(&hosts[..1], at(0), at(7_001));
         let found = holes.finish(|_| None);
         assert_eq!(found, [CoverageGap { host: hosts[0], from: at(0), to: at(7_000) }]);
+    }
+
+    #[test]
+    fn what_all_captures_of_a_link_lack_is_hidden_from_it() {
+        let hosts = [Some(Address::v4(1)), Some(Address::v4(2))];
+        let mut holes = Holes::default();
+        for (file, millis) in [(0, 0), (1, 10), (0, 8_000), (1, 8_010)] {
+            frame(&mut holes, file, millis, &hosts);
+        }
+        holes.missing(&hosts, at(0), at(8_001));
+        let found = holes.found.first().copied().unwrap();
+        let link = |files: &[u32]| {
+            let opened = crate::testkit::event::link_opened(1, 0);
+            let mut link = LinkTrack::new(1, &opened);
+            link.files = files.to_vec();
+            link
+        };
+        assert!(holes.hides(&found, &link(&[0, 1]), &hosts));
+        // A third host's capture goes on.
+        assert!(!holes.hides(&found, &link(&[0, 2]), &hosts));
     }
 
     #[test]
@@ -190,7 +224,7 @@ mod tests {
         let mut holes = Holes::default();
         for second in 0..1_000 {
             frame(&mut holes, 0, second * 2_000, &[]);
-            holes.missing(None, at((second - 1) * 2_000), at(second * 2_000 + 1));
+            holes.missing(&[None], at((second - 1) * 2_000), at(second * 2_000 + 1));
         }
         assert_eq!(holes.finish(|_| None).len(), MAX_HOLES);
         assert!(holes.quiets.len() <= MAX_QUIETS);

@@ -22,6 +22,7 @@ pub mod samples;
 pub mod series;
 mod server;
 mod session;
+mod sessions;
 mod sight;
 mod summary;
 mod tick;
@@ -55,7 +56,6 @@ use summary::shown_name;
 use tick::TickEstimator;
 use timeline::Timeline;
 use vantage::Vantages;
-use violation::EMBEDDED_END;
 use voice::{Heard, Voices};
 use wait_log::WaitLog;
 use witness::Witness;
@@ -141,6 +141,7 @@ pub struct Tracker {
     series: SeriesBook,
     dials: dial::Dials,
     peers: raft::Peers,
+    sessions: sessions::Sessions,
 }
 
 impl Tracker {
@@ -273,7 +274,7 @@ impl Observer for Tracker {
     fn looks_at(kind: PacketType) -> usize {
         match kind {
             PacketType::Ack | PacketType::Commit => 0,
-            PacketType::Proposal | PacketType::Inform => EMBEDDED_END,
+            PacketType::Proposal | PacketType::Inform => sessions::PROPOSAL_END,
             _ => usize::MAX,
         }
     }
@@ -367,6 +368,7 @@ impl Tracker {
         }
         let opened = link.opened;
         let (leader, learner) = (opened.leader.address, opened.learner.address);
+        self.sessions.packet(learner, packet, serves);
         match packet.kind {
             // What a learner is sent to catch up was written earlier.
             PacketType::Proposal if serves => {
@@ -421,6 +423,9 @@ impl Tracker {
 
     fn at_learner(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
+        if let Some(quiet) = self.holes.frame(segment.frame.file, segment.at, &self.options.hosts) {
+            self.no_frame_for(segment, quiet);
+        }
         self.vantages.pair(segment.frame.file, segment.src.address, segment.dst.address);
         let Some(index) = self.slots.get(slot.index()).and_then(|entry| entry.checked_sub(1)) else { return };
         if let Some(link) = self.links.get_mut(index as usize) {
@@ -430,6 +435,9 @@ impl Tracker {
     }
 
     fn aside(&mut self, segment: &Segment<'_>, port: Port) {
+        if let Some(quiet) = self.holes.frame(segment.frame.file, segment.at, &self.options.hosts) {
+            self.no_frame_for(segment, quiet);
+        }
         self.vantage.pair(segment.src.address, segment.dst.address);
         self.vantages.pair(segment.frame.file, segment.src.address, segment.dst.address);
         self.witness.aside(segment, port, &self.options.hosts);
@@ -470,15 +478,18 @@ impl Tracker {
         let (heard, since) = (link.last_heard(direction), link.last_frame_at());
         let (file, is_open) = (link.last_file(), link.closed.is_none());
         let (found, opened) = (link.heard_at.0, link.opened);
+        let files = link.files.clone();
         link.gap(direction, len, at);
         let from = if direction.is_to_leader() { opened.learner } else { opened.leader };
+        // Whichever capture shows the link, none showed these bytes.
+        let hosts: Vec<_> = files.iter().map(|file| self.known_host(*file)).collect();
         if is_open {
             self.witness.not_lost(found, from.address, heard, at);
         }
         let host = file.and_then(|file| self.known_host(file));
         // What the other side acknowledged was not lost on the way, nor is what a host's own capture lacks.
         if is_open || host.or(self.vantage.host()) == Some(from.address) {
-            self.holes.missing(host, heard, at);
+            self.holes.missing(&hosts, heard, at);
         }
         if direction == Direction::ToLearner {
             self.commits.unknown(since, at);

@@ -7,7 +7,7 @@ use super::Part;
 use super::heard::{Heard, Window};
 use super::unit::Verdict;
 use crate::address::Address;
-use crate::findings::incident::{Confidence, Reason};
+use crate::findings::incident::{Confidence, CoverageGap, Reason};
 use crate::findings::{Cause, DialFailure, Settings, Suspect};
 use crate::time::{Span, Timestamp};
 use crate::track::dial::{DeadConnection, Run};
@@ -40,6 +40,7 @@ pub(super) fn parts(
     heard: &Heard<'_>,
     others: &[Part],
     settings: &Settings,
+    gaps: &[CoverageGap],
     capture_end: Timestamp,
 ) -> Vec<Part> {
     let limit = Span::from_millis(settings.stall_limit_ms().cast_signed());
@@ -59,8 +60,23 @@ pub(super) fn parts(
             parts.push(Part::without_stall(dead_verdict(dead), Vec::new()));
         }
     }
-    parts.extend(refused(links).into_iter().map(|(verdict, links)| Part::without_stall(verdict, links)));
     parts
+        .extend(refused(links, gaps).into_iter().map(|(verdict, links)| Part::without_stall(verdict, links)));
+    parts
+}
+
+/// Those parts that none of `others` explains.
+pub(super) fn unexplained(
+    parts: Vec<Part>,
+    others: &[Part],
+    settings: &Settings,
+    capture_end: Timestamp,
+) -> Vec<Part> {
+    let limit = Span::from_millis(settings.stall_limit_ms().cast_signed());
+    let is_root = |part: &Part| {
+        !others.iter().any(|other| other.explains(&part.hosts, part.from, part.to, limit, capture_end))
+    };
+    parts.into_iter().filter(is_root).collect()
 }
 
 impl Part {
@@ -156,7 +172,7 @@ fn dead_verdict(dead: &DeadConnection) -> Verdict {
 }
 
 /// Transactions that a learner refuses: it lets go of the link when one comes, is back at once, and lets go again.
-fn refused(links: &[LinkTrack]) -> Vec<(Verdict, Vec<u32>)> {
+fn refused(links: &[LinkTrack], gaps: &[CoverageGap]) -> Vec<(Verdict, Vec<u32>)> {
     let mut found = Vec::new();
     let mut told: BTreeSet<u32> = BTreeSet::new();
     for link in links.iter().filter(|link| link.refused().is_some()) {
@@ -171,7 +187,7 @@ fn refused(links: &[LinkTrack]) -> Vec<(Verdict, Vec<u32>)> {
         for other in
             links.iter().filter(|other| other.id > link.id && other.opened.learner.address == learner)
         {
-            if other.opened.at.since(last) > BACK_WITHIN {
+            if other.opened.at.since(last) > BACK_WITHIN && !is_hidden(last, other.opened.at, gaps) {
                 break;
             }
             let lets_go = other.closed.filter(|again| {
@@ -208,4 +224,10 @@ fn refused(links: &[LinkTrack]) -> Vec<(Verdict, Vec<u32>)> {
         found.push((verdict, own));
     }
     found
+}
+
+/// Whether the captures lack most of a stretch of time.
+fn is_hidden(from: Timestamp, to: Timestamp, gaps: &[CoverageGap]) -> bool {
+    let half = to.since(from).nanos() / 2;
+    gaps.iter().any(|gap| gap.to.min(to).since(gap.from.max(from)).nanos() > half)
 }

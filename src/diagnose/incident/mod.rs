@@ -6,6 +6,7 @@
 pub(super) mod dial;
 mod ending;
 mod heard;
+mod join_loop;
 mod scope;
 mod unit;
 
@@ -87,8 +88,19 @@ pub(super) fn incidents(scene: &Scene<'_>, stalls: &mut [Stall]) -> Vec<Incident
     parts.sort_by_key(|part| part.from);
     let mut parts = scope::join(parts, &heard, limit);
     let around = scene.around;
-    let dials = dial::parts(scene.dials, around.links, &heard, &parts, around.settings, around.capture_end);
+    let dials = dial::parts(
+        scene.dials,
+        around.links,
+        &heard,
+        &parts,
+        around.settings,
+        scene.gaps,
+        around.capture_end,
+    );
     parts.extend(dials);
+    let told = |id: u32| parts.iter().any(|part| part.links.contains(&id));
+    let loops = join_loop::parts(around.links, told);
+    parts.extend(dial::unexplained(loops, &parts, around.settings, around.capture_end));
     finish(scene, parts, stalls)
 }
 
@@ -192,6 +204,7 @@ fn finish(scene: &Scene<'_>, mut parts: Vec<Part>, stalls: &mut [Stall]) -> Vec<
         evidence.sort_by_key(|evidence| evidence.at);
         evidence.dedup_by_key(|evidence| evidence.frame);
         evidence.truncate(MAX_EVIDENCE);
+        let count = times(&verdict.why);
         let end = verdict.end.filter(|end| *end >= verdict.start);
         let until = to.max(end.unwrap_or(to));
         let elections = elections_of(scene, verdict.start, until);
@@ -217,10 +230,20 @@ fn finish(scene: &Scene<'_>, mut parts: Vec<Part>, stalls: &mut [Stall]) -> Vec<
             outages: Vec::new(),
             why: reasons(verdict.why),
             evidence,
-            count: 1,
+            count,
         });
     }
     incidents
+}
+
+/// How often it happened: above 1 for what is told once though it came again and again.
+fn times(why: &[Reason]) -> u64 {
+    let of = |reason: &Reason| match reason {
+        Reason::TooLarge { times, .. } | Reason::JoinsLost { times, .. } => Some(*times),
+        Reason::DialsFailed { attempts, .. } => Some(*attempts),
+        _ => None,
+    };
+    why.iter().filter_map(of).sum::<u64>().max(1)
 }
 
 fn reasons(why: Vec<Reason>) -> Vec<Reason> {

@@ -123,7 +123,8 @@ const fn rank(cause: Cause) -> u8 {
         | Cause::ConnectRefused
         | Cause::ConnectUnanswered
         | Cause::ElectionLinkDead
-        | Cause::PacketTooLarge => 2,
+        | Cause::PacketTooLarge
+        | Cause::SyncLoop => 2,
         Cause::NetworkSlow => 3,
         Cause::NetworkCut => 4,
         Cause::NetworkMtu => 5,

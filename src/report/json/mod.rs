@@ -15,6 +15,7 @@ mod log;
 mod outage;
 mod raft;
 mod series;
+mod session;
 
 use super::clock::{Digits, rfc3339};
 use super::escape;
@@ -36,6 +37,7 @@ use serde::ser::SerializeSeq;
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use series::SeriesView;
+use session::SessionsView;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
@@ -171,6 +173,7 @@ struct ReportView<'a> {
     violations: Each<'a, Violation, ViolationView<'a>>,
     outages: Each<'a, Outage, OutageView>,
     dials: Each<'a, Dial, DialView>,
+    sessions: SessionsView,
     coverage: CoverageView,
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<SeriesView>,
@@ -203,6 +206,7 @@ impl<'a> ReportView<'a> {
             violations: Each { items: &report.violations, ctx, view: ViolationView::of },
             outages: Each { items: &report.outages, ctx, view: OutageView::of },
             dials: Each { items: &report.dials, ctx, view: DialView::of },
+            sessions: SessionsView::of(&report.sessions, ctx),
             coverage: CoverageView::of(&report.coverage, ctx),
             series: report.series.as_ref().map(|series| SeriesView::of(series, ctx)),
             limits_hit: &report.limits_hit,

@@ -187,6 +187,9 @@ impl<'a> IncidentWords<'a> {
             ),
             Cause::ConnectRefused => (format!("{who} REFUSED CONNECTIONS"), "nobody listened on that port"),
             Cause::PacketTooLarge => (refuses(&who, incident), "larger than its jute.maxbuffer"),
+            Cause::SyncLoop => {
+                (format!("{who} JOINED AND WAS GONE AGAIN"), "none of the joins got as far as serving")
+            }
             _ => (format!("{who} FAILED"), no_culprit_means(root)),
         };
         Deed { did, meaning }
@@ -343,5 +346,6 @@ const fn no_culprit_means(root: Cause) -> &'static str {
         Cause::ConnectUnanswered => "nothing answered: a firewall, a wrong address, a host that is down",
         Cause::ElectionLinkDead => "something in between had forgotten the connection",
         Cause::PacketTooLarge => "larger than its jute.maxbuffer",
+        Cause::SyncLoop => "none of the joins got as far as serving",
     }
 }

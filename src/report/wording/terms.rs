@@ -45,6 +45,7 @@ pub const fn cause(cause: Cause) -> &'static str {
         Cause::PacketTooLarge => "a transaction is larger than the server reads (jute.maxbuffer)",
         Cause::SnapshotSlow => "a database on its way to a follower outlasts etcd's deadlines",
         Cause::ElectionNeedless => "another leader, though the old one was heard in time",
+        Cause::SyncLoop => "a server joins and is gone again, over and over",
         Cause::Unknown => "the capture does not decide",
     }
 }

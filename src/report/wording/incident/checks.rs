@@ -96,6 +96,9 @@ const fn on_host(root: Cause) -> &'static str {
         Cause::PacketTooLarge => {
             "jute.maxbuffer, the same on every server and above the size; who writes so large a znode"
         }
+        Cause::SyncLoop => {
+            "zookeeper.log from its joins on, the last exception before each close; its disk and heap"
+        }
         Cause::SnapshotSlow | Cause::ElectionNeedless | Cause::Unknown => "gc.log, iostat -x, ip -s link",
     }
 }

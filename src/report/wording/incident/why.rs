@@ -1,7 +1,7 @@
 //! Why an incident has its root and not another.
 
 use super::IncidentWords;
-use crate::findings::incident::{Incident, Reason};
+use crate::findings::incident::{Incident, JoinsLost, Reason};
 use crate::findings::{Cause, Suspect};
 use crate::report::wording::number;
 
@@ -86,6 +86,17 @@ impl IncidentWords<'_> {
                 path.as_ref().map(|path| format!(", of {path}")).unwrap_or_default()
             ),
             Reason::Peer(reason) => self.peer_reason(reason),
+            Reason::JoinsLost { learner, times, of } => format!(
+                "{} joined {} and was gone again before it was up to date{}",
+                self.name(*learner),
+                number::count(*times, "time", "times"),
+                died_of(*of)
+            ),
+            Reason::OwnAckMissing { leader, prompt, quorum } => format!(
+                "{} acknowledged at once; with {}'s own that makes the {quorum} of a quorum, and no COMMIT came",
+                number::count(*prompt as u64, "follower", "followers"),
+                self.name(*leader)
+            ),
             Reason::BothWentOn { by, to, is_forged } => {
                 let (by, to) = (self.name(*by), self.name(*to));
                 let forged = if *is_forged { format!("; {by} never sent it") } else { String::new() };
@@ -102,6 +113,16 @@ impl IncidentWords<'_> {
             Some(Suspect::Path(a, b)) => format!(" between {} and {}", self.name(a), self.name(b)),
             Some(Suspect::OneWay(from, to)) => format!(" from {} to {}", self.name(from), self.name(to)),
         }
+    }
+}
+
+/// What most of the joins died of.
+fn died_of(of: JoinsLost) -> String {
+    match of {
+        JoinsLost::InSnapshot => ": most ended amid a snapshot".to_owned(),
+        JoinsLost::AfterProposal(zxid) => format!(": most ended after PROPOSAL {zxid}"),
+        JoinsLost::Refused => ": its leader closed most before it began to synchronize".to_owned(),
+        JoinsLost::Elsewhere => String::new(),
     }
 }
 
@@ -123,6 +144,7 @@ const fn noun(cause: Cause) -> &'static str {
         Cause::PacketTooLarge => "a transaction beyond jute.maxbuffer",
         Cause::SnapshotSlow => "a slow snapshot",
         Cause::ElectionNeedless => "an election without need",
+        Cause::SyncLoop => "joins that fail",
         Cause::Unknown => "something else",
     }
 }

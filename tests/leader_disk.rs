@@ -1,0 +1,37 @@
+//! A real leader whose disk was slow while one of its two followers was down: each write waited for its own log.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{list, report};
+use std::path::Path;
+
+#[test]
+fn the_leaders_disk_is_told_by_commits_that_wait_for_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/leader-disk");
+    for (captures, confidence) in [
+        (&["zk3.pcap.gz"][..], "proven"),
+        (&["zk2.pcap.gz"], "likely"),
+        (&["zk2.pcap.gz", "zk3.pcap.gz"], "proven"),
+    ] {
+        let paths: Vec<_> = captures.iter().map(|name| folder.join(name)).collect();
+        let report = report(&folder.join("zoo.cfg"), &paths);
+        let slow: Vec<_> =
+            list(&report, "incidents").iter().filter(|incident| incident["root"] == "disk_slow").collect();
+        assert_eq!(slow.len(), 1, "{captures:?}: {}", report["incidents"]);
+        assert_eq!(slow[0]["suspect"]["host"], "10.255.0.103", "{captures:?}");
+        assert_eq!(
+            (&slow[0]["confidence"], &slow[0]["count"]),
+            (&confidence.into(), &5.into()),
+            "{captures:?}"
+        );
+        // Writes stood still five times, for three seconds each, and that is what it was for.
+        let outages: Vec<_> = list(&report, "outages").iter().collect();
+        assert_eq!(outages.len(), 5, "{captures:?}: {outages:?}");
+        assert!(
+            outages.iter().all(|outage| outage["incident"] == slow[0]["id"]),
+            "{captures:?}: {outages:?}"
+        );
+    }
+}
