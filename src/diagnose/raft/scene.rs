@@ -136,6 +136,12 @@ impl<'a> Scene<'a> {
         (start, end): (Timestamp, Timestamp),
     ) -> bool {
         let slack = Span::from_millis(60);
+        // A stream that was closed owes none.
+        let is_close =
+            |kind| matches!(kind, MarkKind::Fin | MarkKind::FinBack | MarkKind::Rst | MarkKind::StreamEnd);
+        if self.count(way, (start, end), is_close) + self.count((way.1, way.0), (start, end), is_close) > 0 {
+            return false;
+        }
         let recent = (start.minus(LINK_HEARTBEAT.times(2)), start.plus(Span::from_millis(1)));
         let last = self.between(way, recent).filter(|mark| mark.kind == MarkKind::LinkHeartbeat);
         last.flat_map(|mark| [mark.at.plus(LINK_HEARTBEAT), mark.at.plus(LINK_HEARTBEAT.times(2))])

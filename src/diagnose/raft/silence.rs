@@ -62,8 +62,10 @@ fn own(scene: &Scene<'_>, member: Address) -> Vec<Candidate> {
         let dials = scene.count_of(member, time, |kind| kind == MarkKind::Syn);
         let arrived = scene.count_to(member, time, is_data);
         let ways: Vec<_> = scene.voices_of(member).map(|(to, _)| (member, to)).collect();
-        let was_up = ways.iter().any(|way| was_up(scene, *way, stretch.start));
-        let is_mute = stretch.len() >= MUTE || ways.iter().any(|way| is_due(scene, *way, &stretch));
+        let mut up = ways.iter().filter(|way| was_up(scene, **way, stretch.start)).peekable();
+        // A stream to a member that is cut off owes nothing: all that are up must have fallen silent.
+        let was_up = up.peek().is_some();
+        let is_mute = stretch.len() >= MUTE || up.all(|way| is_due(scene, *way, &stretch));
         if acks > 0 && arrived > 0 && resent < MIN_RESENT && dials == 0 && is_mute && was_up {
             found.push(Candidate {
                 root: Cause::ProcessStalled,
