@@ -11,12 +11,16 @@ use crate::frame::LinkType;
 use crate::time::Timestamp;
 use ferranet::{BpfInsn, Channel, Receiver, RingConfig};
 use std::fs;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// Bytes of a block of the ring. The kernel hands blocks over, not frames.
 const BLOCK_BYTES: u32 = 1 << 18;
 /// After how long the kernel hands over a block that is not full, in milliseconds.
 const RETIRE_MS: u32 = 2;
+/// How often an interface without frames is looked at: the ring does not tell that it has gone.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// `IFF_UP` of Linux's `if.h`.
+const IFF_UP: u32 = 1;
 /// `ARPHRD_ETHER`, `ARPHRD_LOOPBACK` and `ARPHRD_NONE` of Linux's `if_arp.h`: what frames of an interface begin with.
 const ARPHRD_ETHER: u32 = 1;
 const ARPHRD_LOOPBACK: u32 = 772;
@@ -26,6 +30,9 @@ const ARPHRD_NONE: u32 = 65_534;
 pub(super) struct Source {
     interface: String,
     receiver: Receiver,
+    /// The interface's number: one that is made anew under its name has another.
+    index: String,
+    looked_at: Instant,
 }
 
 /// Opens an interface.
@@ -69,7 +76,15 @@ pub(super) fn open(request: &InterfaceRequest) -> Result<(Source, Interface), St
         .tx_ring(RingConfig::small())
         .build_sync()
         .map_err(|error| explain(name, &words(&error)))?;
-    Ok((Source { interface: name.to_owned(), receiver }, Interface { link_type, nanos: true }))
+    let index = attribute(name, "ifindex").unwrap_or_default();
+    let source = Source { interface: name.to_owned(), receiver, index, looked_at: Instant::now() };
+    Ok((source, Interface { link_type, nanos: true }))
+}
+
+/// What the kernel says of an interface.
+fn attribute(interface: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/sys/class/net/{interface}/{name}")).ok()?;
+    Some(text.trim().to_owned())
 }
 
 /// What the frames of an interface begin with, as the kernel says.
@@ -114,7 +129,24 @@ impl Source {
                 taken += 1;
             }
         }
+        if taken == 0 && self.looked_at.elapsed() >= LOOK_EVERY {
+            self.looked_at = Instant::now();
+            self.is_there().map_err(|words| explain(&self.interface, words))?;
+        }
         Ok(taken)
+    }
+
+    /// Whether the interface is still there and up, where the kernel tells.
+    fn is_there(&self) -> Result<(), &'static str> {
+        if attribute("lo", "ifindex").is_none() || self.index.is_empty() {
+            return Ok(());
+        }
+        if attribute(&self.interface, "ifindex").as_ref() != Some(&self.index) {
+            return Err("it has disappeared");
+        }
+        let flags = attribute(&self.interface, "flags");
+        let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim_start_matches("0x"), 16).ok());
+        if flags.is_some_and(|flags| flags & IFF_UP == 0) { Err("it is down") } else { Ok(()) }
     }
 
     /// What the kernel received and dropped since the interface was opened.
