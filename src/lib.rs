@@ -19,7 +19,7 @@
 //! 11. [`track`]: events to facts.
 //! 12. [`diagnose`]: facts to findings.
 //! 13. [`report`], `output`: findings to text, JSON and annotated captures; files that are whole or not there.
-//! 14. `export`: the report as tables.
+//! 14. `export`, [`index`]: the report as tables; which captures belong together.
 //! 15. [`live`]: frames off an interface or a growing file, and what is told of them at once. Here are clocks.
 //! 16. `cli`: the command line.
 //! 17. `fuzzing`: what fuzz targets call.
@@ -84,6 +84,7 @@ pub mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod hash;
+pub mod index;
 pub mod live;
 pub mod logs;
 #[cfg(feature = "cli")]

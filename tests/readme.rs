@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 const REPORT: (&str, &str) = ("<!-- report -->\n```text\n", "```\n<!-- end of report -->");
 /// What stands before the examples of a shell session that are not run.
-const NOT_RUN: [&str; 15] = [
+const NOT_RUN: [&str; 17] = [
     "cargo ",
     "contrib/package.sh",
     "sudo ",
@@ -25,6 +25,8 @@ const NOT_RUN: [&str; 15] = [
     "git ",
     "curl ",
     "duckdb ",
+    "parallel ",
+    "spark-submit ",
 ];
 
 fn root() -> PathBuf {
@@ -76,7 +78,7 @@ fn the_options_shown_are_those_there_are() {
     let mut page = String::from(
         "# Commands and options\n\nAs `--help` prints them. `QSCOPE_BLESS=1 cargo test --test readme` writes this page anew.\n",
     );
-    for command in [None, Some("replay"), Some("dump"), Some("export"), Some("live")] {
+    for command in [None, Some("replay"), Some("dump"), Some("export"), Some("index"), Some("live")] {
         let args: Vec<_> = command.into_iter().chain(["--help"]).collect();
         let title = command.map_or_else(|| "qscope".to_owned(), |command| format!("qscope {command}"));
         let help = qscope(&args);
@@ -96,7 +98,7 @@ fn every_dependency_has_its_reason() {
     let page = read("docs/library.md");
     let (_, dependencies) = manifest.split_once("\n[dependencies]\n").unwrap();
     let (dependencies, _) = dependencies.split_once("\n\n").unwrap();
-    for line in dependencies.lines() {
+    for line in dependencies.lines().filter(|line| !line.starts_with('#')) {
         let (name, _) = line.split_once(' ').unwrap();
         assert!(page.contains(&format!("`{name}`")), "docs/library.md does not say why {name} is there");
     }
@@ -165,6 +167,7 @@ fn every_page_that_is_named_is_there() {
         "docs/replay.md",
         "docs/live.md",
         "docs/export.md",
+        "docs/fleet.md",
         "docs/library.md",
         "docs/limits.md",
     ] {

@@ -79,6 +79,9 @@ pub(super) enum Command {
     /// Write what was found as tables, for DuckDB, Spark and other engines that read Parquet.
     #[command(after_help = super::export::HELP)]
     Export(super::export::ExportArgs),
+    /// Tell which captures belong together: a line for each, with its ensemble and stretch of time.
+    #[command(after_help = super::index::HELP)]
+    Index(super::index::IndexArgs),
     /// Watch an interface: tell every stall when it happens.
     #[command(after_help = super::live::HELP)]
     Live(Box<super::live::LiveArgs>),

@@ -16,6 +16,7 @@ mod export;
 #[path = "without_export.rs"]
 mod export;
 mod generate;
+mod index;
 #[cfg(feature = "live")]
 mod live;
 #[cfg(not(feature = "live"))]
@@ -60,6 +61,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
         Command::Replay(args) => replay::run(args),
         Command::Dump(args) => dump::run(args),
         Command::Export(args) => export::run(args),
+        Command::Index(args) => index::run(args),
         Command::Live(args) => live::run(args),
         Command::Completions(args) => generate::completions(args),
         Command::Man(args) => generate::man(args),

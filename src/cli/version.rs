@@ -15,6 +15,7 @@ pub(super) const LONG: &str = const_format::concatcp!(
     "\ncommit: ",
     env!("QSCOPE_COMMIT"),
     "\nfeatures: cli",
+    if cfg!(feature = "export") { ", export" } else { "" },
     if cfg!(feature = "live") { ", live" } else { "" },
     "\ncapture: ",
     CAPTURE

@@ -8,7 +8,7 @@
 //! with a pipe in the input clocks are not aligned.
 
 pub mod estimate;
-mod sample;
+pub(crate) mod sample;
 
 use crate::address::Address;
 use crate::capture::{ClockCorrection, Replay};

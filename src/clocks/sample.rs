@@ -15,26 +15,26 @@ const FOR_HOST: u32 = 2_048;
 
 /// A sampled segment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kept {
-    pub(super) at: Timestamp,
-    pub(super) src: Address,
-    pub(super) dst: Address,
+pub(crate) struct Kept {
+    pub(crate) at: Timestamp,
+    pub(crate) src: Address,
+    pub(crate) dst: Address,
     /// The file has two with the same key, so they cannot be matched.
     is_twice: bool,
 }
 
 /// A sample of one file.
 #[derive(Clone, Debug)]
-pub(super) struct Sample {
-    pub(super) file: u32,
-    pub(super) vantage: CommonHost,
+pub(crate) struct Sample {
+    pub(crate) file: u32,
+    pub(crate) vantage: CommonHost,
     kept: HashMap<u64, Kept, foldhash::fast::FixedState>,
     /// Only segments that hash below this are kept.
     below: u64,
 }
 
 /// Determines the host of a file by its first frames.
-pub(super) fn host(replay: &Replay, file: u32, most_bytes: u64) -> CommonHost {
+pub(crate) fn host(replay: &Replay, file: u32, most_bytes: u64) -> CommonHost {
     let mut vantage = CommonHost::default();
     let mut frames = 0;
     replay.look(file, most_bytes, |frame| {
@@ -56,7 +56,7 @@ fn note(vantage: &mut CommonHost, segment: &Segment<'_>) {
 
 impl Sample {
     /// Samples the first `most_bytes` of a file.
-    pub(super) fn of(replay: &Replay, file: u32, most_bytes: u64) -> Self {
+    pub(crate) fn of(replay: &Replay, file: u32, most_bytes: u64) -> Self {
         let kept = HashMap::with_hasher(foldhash::fast::FixedState::default());
         let mut sample = Self { file, vantage: CommonHost::default(), kept, below: u64::MAX };
         replay.look(file, most_bytes, |frame| {
@@ -85,8 +85,17 @@ impl Sample {
         }
     }
 
+    /// Hashes of its segments, the lowest, in order: the same in every file that holds them.
+    pub(crate) fn lowest(&self, most: usize) -> Vec<u64> {
+        let once = self.kept.iter().filter(|(_, kept)| !kept.is_twice);
+        let mut all: Vec<u64> = once.map(|(key, _)| *key).collect();
+        all.sort_unstable();
+        all.truncate(most);
+        all
+    }
+
     /// The segments that another file's sample holds too, as both files have them.
-    pub(super) fn shared<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a Kept, &'a Kept)> {
+    pub(crate) fn shared<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a Kept, &'a Kept)> {
         let here = self.kept.iter().filter(|(_, kept)| !kept.is_twice);
         here.filter_map(|(key, here)| {
             other.kept.get(key).filter(|there| !there.is_twice).map(|there| (here, there))

@@ -13,7 +13,7 @@ mod value;
 
 pub use file::{MAX_ROWS, TableFile};
 pub use schema::{SCHEMA, Table};
-pub use tables::{Partition, Tables, bounds, customary_name, day_of, parse_day, show_day};
+pub use tables::{Partition, Tables, bounds, customary_name, day_of, escaped, parse_day, show_day};
 pub use value::Value;
 
 use crate::output;

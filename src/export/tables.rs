@@ -247,7 +247,8 @@ fn open_all(path: &Path) -> Result<Folder, Error> {
 }
 
 /// A name as Hive writes it in a path: what is neither letter, digit nor one of `-_.` as `%2F`.
-fn escaped(name: &str) -> String {
+#[must_use]
+pub fn escaped(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || byte == b'.' && !out.is_empty() {
