@@ -40,7 +40,14 @@ const NOTHING: [Row; 9] = [
     ("-", 2, &["-: nothing came through the pipe", "command before it"]),
     ("HERE/nothing", 2, &["HERE/nothing: no capture in the folder: no file is there", "Name the folder"]),
     ("HERE/others", 2, &["HERE/others: no capture in the folder", "none of the 2 files", "a.zip, notes.txt"]),
-    ("nosuch", 2, &["nosuch: there is no such file or folder, and no such command", "replay, dump, live"]),
+    (
+        "nosuch",
+        2,
+        &[
+            "nosuch: there is no such file or folder, and no such command",
+            "replay, dump, export, index, live",
+        ],
+    ),
     ("repaly DATA", 2, &["'repaly'", "'replay'"]),
     ("live", 2, &["--interface NAME", "'qscope live -D'", "--follow DIR"]),
     ("replay", 2, &["<PATH>...", "Usage: qscope replay"]),

@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 const QSCOPE: &str = env!("CARGO_BIN_EXE_qscope");
 /// How long something may take that takes a moment.
@@ -495,66 +495,6 @@ fn peak(child: &Child) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
-}
-
-/// MiB that the unit allows.
-fn unit_limit() -> u64 {
-    let unit =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/qscope.service")).unwrap();
-    let limit = unit.lines().find_map(|line| line.strip_prefix("MemoryMax=")).unwrap();
-    limit.trim_end_matches('M').parse().unwrap()
-}
-
-#[test]
-fn the_units_memory_holds_the_worst_that_our_own_limits_allow() {
-    const LINKS: u32 = 4_096;
-    const ROUNDS: u32 = 84;
-    let (folder, recordings) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let record = recordings.path().display().to_string();
-    let args =
-        ["--record", &record, "--after", "1s", "--tick-time", "500", "--warn-at", "100", "--before", "1h"];
-    let watched = Watched::follow(folder.path(), &args);
-    let mut file = File::create(folder.path().join("a.pcap")).unwrap();
-    file.write_all(&header()).unwrap();
-    let since = |rounds: u32| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        u32::try_from(now).unwrap() - 1_795_248_000 - rounds / 2
-    };
-    let to_now = since(ROUNDS);
-    // All links at once, round after round, until the ring of the recorder is full.
-    for round in 0..ROUNDS {
-        let round: Vec<u8> = (0..LINKS).flat_map(|link| pings(link, round..round + 1)).collect();
-        file.write_all(&later(&round, to_now)).unwrap();
-    }
-    // All but one fall silent: a stall, and a recording.
-    let is_told = |event: &str| watched.lines.lock().unwrap().iter().any(|line| line["event"] == event);
-    let mut is_asked = false;
-    let mut round = ROUNDS;
-    // Time passes with the frames.
-    while !is_told("recording") || !is_told("report") {
-        assert!(round < 600, "no stall, no recording or no report");
-        file.write_all(&later(&pings(1, round..round + 1), since(round))).unwrap();
-        round += 1;
-        if !is_asked && is_told("stall") {
-            is_asked = true;
-            watched.signal("-USR1");
-        }
-        thread::sleep(Duration::from_millis(200));
-    }
-    let report = watched.until("report")["report"].clone();
-    assert_eq!(report["links"].as_array().unwrap().len(), LINKS as usize);
-    let peak = peak(&watched.child);
-    eprintln!(
-        "{peak} MiB at most, with {LINKS} links, a recording, and a report of {} bytes",
-        report.to_string().len()
-    );
-    // The kernel's buffer and batches under way come on top where an interface is read.
-    assert!(peak + 16 + 20 < unit_limit(), "{peak} MiB");
-    let lines = Arc::clone(&watched.lines);
-    let written = u64::from(2 * (LINKS * ROUNDS + round - ROUNDS));
-    let frames = watched.end("-INT")["input"]["frames"].clone();
-    let problems = lines.lock().unwrap().iter().filter(|line| line["event"] == "problem").count();
-    assert!(frames == written || problems > 0, "{frames} of {written} frames without a word");
 }
 
 #[test]

