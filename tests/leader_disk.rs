@@ -1,6 +1,6 @@
 //! A real leader whose disk was slow while one of its two followers was down: each write waited for its own log.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -51,7 +51,7 @@ fn expired_after(session: &Session, tracks: &[LinkTrack]) -> Option<u64> {
         .map(|link| link.last_heard(Direction::ToLeader).min(closed))
         .max();
     let sign = of_server.filter(|at| closed.since(*at) > ALIVE).unwrap_or(last.to).max(last.to);
-    u64::try_from(closed.since(sign).millis()).ok()
+    Some(closed.since(sign).millis())
 }
 
 /// The incident in which a session expired or, at the last, moved: one that hurt the server it was on.
