@@ -207,16 +207,19 @@ mod tests {
             frame(&mut holes, file, millis, &hosts);
         }
         holes.missing(&hosts, at(0), at(8_001));
-        let found = holes.found.first().copied().unwrap();
         let link = |files: &[u32]| {
             let opened = crate::testkit::event::link_opened(1, 0);
             let mut link = LinkTrack::new(1, &opened);
             link.files = files.to_vec();
             link
         };
-        assert!(holes.hides(&found, &link(&[0, 1]), &hosts));
+        let hidden = |files: &[u32]| {
+            let link = link(files);
+            holes.found.iter().filter(|found| holes.hides(found, &link, &hosts)).count()
+        };
+        assert!(hidden(&[0, 1]) > 0);
         // A third host's capture goes on.
-        assert!(!holes.hides(&found, &link(&[0, 2]), &hosts));
+        assert_eq!(hidden(&[0, 2]), 0);
     }
 
     #[test]
