@@ -87,7 +87,7 @@ fn write(out: &mut impl Write, frame: &Held, later: i64, round: u32, copy: u32) 
     let data = data.get_mut(..frame.data.len()).unwrap_or_default();
     data.copy_from_slice(&frame.data);
     set_ports(data, copy);
-    set_sequence(data, round);
+    set_sequence(data, round, copy);
     out.write_all(data)
 }
 
@@ -108,13 +108,15 @@ fn set_ports(data: &mut [u8], copy: u32) {
 }
 
 /// Shifts the sequence numbers of both sides: each round opens new connections on the ports of the round
-/// before, so that the number of connections stays constant.
-fn set_sequence(data: &mut [u8], round: u32) {
+/// before, so that the number of connections stays constant. Copies begin at numbers of their own, as connections do:
+/// the same ones would be the two sides of an address translation.
+fn set_sequence(data: &mut [u8], round: u32, copy: u32) {
+    let by = round.wrapping_mul(0x3000_0001).wrapping_add(copy.wrapping_mul(0x0123_4567));
     let has_ack = data.get(FLAGS).is_some_and(|flags| flags & HAS_ACK != 0);
     for at in [Some(SEQ), has_ack.then_some(ACK)].into_iter().flatten() {
         let Some(place) = data.get_mut(at..at + 4).and_then(|place| place.first_chunk_mut::<4>()) else {
             return;
         };
-        *place = u32::from_be_bytes(*place).wrapping_add(round.wrapping_mul(0x3000_0001)).to_be_bytes();
+        *place = u32::from_be_bytes(*place).wrapping_add(by).to_be_bytes();
     }
 }
