@@ -104,10 +104,10 @@ pub(crate) fn unpacked(file: std::fs::File) -> std::io::Result<(Box<dyn std::io:
     Ok((Box::new(unpacker), compression))
 }
 
-/// The content of a file that is held in memory.
 #[cfg(feature = "fuzzing")]
 pub(crate) use order::order_times;
 
+/// The content of a file that is held in memory.
 #[cfg(any(test, feature = "fuzzing"))]
 #[derive(Debug)]
 pub(crate) struct FileRead {
@@ -122,11 +122,26 @@ pub(crate) struct FileRead {
 /// Reads a file that is held in memory, about `portion` bytes at a time.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read_bytes(data: Vec<u8>, portion: usize) -> FileRead {
+    read_by(reader::Reader::fill, data, portion)
+}
+
+/// The same in the order of the file. How late a frame may be to be put in its place depends on the portions.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_bytes_as_written(data: Vec<u8>, portion: usize) -> FileRead {
+    read_by(reader::Reader::fill_as_written, data, portion)
+}
+
+#[cfg(any(test, feature = "fuzzing"))]
+fn read_by(
+    fill: fn(&mut reader::Reader, &mut Batch, usize) -> bool,
+    data: Vec<u8>,
+    portion: usize,
+) -> FileRead {
     let source = unpack::Unpacker::new(Box::new(std::io::Cursor::new(data)), std::sync::Arc::default());
     let mut reader = reader::Reader::new("-".to_owned(), source, false);
     let mut batch = Batch::new();
     let (mut frames, mut held) = (Vec::new(), 0);
-    while reader.fill(&mut batch, portion) {
+    while fill(&mut reader, &mut batch, portion) {
         held = held.max(batch.bytes.len());
         frames.extend(
             batch.frames().zip(&batch.entries).map(|(frame, entry)| {

@@ -92,7 +92,7 @@ impl Reader {
     }
 
     /// The same in the order of the file.
-    fn fill_as_written(&mut self, batch: &mut Batch, target: usize) -> bool {
+    pub(super) fn fill_as_written(&mut self, batch: &mut Batch, target: usize) -> bool {
         batch.clear();
         let Some(mut source) = self.source.take() else { return false };
         batch.append(&self.tail);

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::Dice;
-use crate::capture::read_bytes;
+use crate::capture::read_bytes_as_written;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -14,9 +14,9 @@ use flate2::write::GzEncoder;
 /// frames and a problem.
 pub fn packed(data: &[u8]) {
     let mut dice = Dice::of(data);
-    let plain = read_bytes(data.to_vec(), 1 << 20);
+    let plain = read_bytes_as_written(data.to_vec(), 1 << 20);
     let portion = 1 + dice.below(4096);
-    let portions = read_bytes(data.to_vec(), portion);
+    let portions = read_bytes_as_written(data.to_vec(), portion);
     assert_eq!(portions.frames, plain.frames, "in portions of {portion}");
     // If a file is damaged and not a capture, either may be reported.
     assert_eq!(portions.info.problem.is_some(), plain.info.problem.is_some());
@@ -31,14 +31,14 @@ pub fn packed(data: &[u8]) {
         encoder.finish().unwrap();
         ends.push(file.len());
     }
-    let unpacked = read_bytes(file.clone(), portion);
+    let unpacked = read_bytes_as_written(file.clone(), portion);
     // Only one level of compression is decompressed.
     if plain.info.compression == crate::capture::Compression::None {
         assert_eq!(unpacked.frames, plain.frames);
         assert_eq!(unpacked.info.format, plain.info.format);
     }
     let len = dice.below(file.len());
-    let cut = read_bytes(file[..len].to_vec(), portion);
+    let cut = read_bytes_as_written(file[..len].to_vec(), portion);
     assert!(unpacked.frames.starts_with(&cut.frames), "{len} of {} bytes", file.len());
     // At the end of a member the file may end: nothing shows that more members followed.
     assert!(cut.info.problem.is_some() || cut.frames == unpacked.frames || ends.contains(&len));
