@@ -138,11 +138,11 @@ fn path_is_cut(facts: &StallFacts<'_>) -> Option<Finding> {
     };
     // Heard all the while, the target has its way out: only the way in is cut.
     let link = facts.first.link;
-    let closer = link.closed.map(|closed| {
+    let closer = link.teardown.closed.map(|closed| {
         if closed.by_leader { link.opened.leader.address } else { link.opened.learner.address }
     });
     let is_heard = silence.frames_between_retransmissions > 0
-        || link.close_repeats_answered >= MIN_ANSWERED_CLOSES && closer == Some(target);
+        || link.teardown.repeats_answered >= MIN_ANSWERED_CLOSES && closer == Some(target);
     let is_both = to_subject.is_some() && from_subject.is_some();
     // Taken at one end, the capture shows of the other only what arrives: with that, one way is open.
     let from_other = facts.vantage.and_then(|at| {
@@ -198,13 +198,13 @@ fn loss(facts: &StallFacts<'_>, sums: impl Iterator<Item = Sum>) -> Option<Findi
 fn close_is_unanswered(facts: &StallFacts<'_>) -> Option<Finding> {
     let stall = facts.group.iter().find(|stall| {
         let link = stall.link;
-        link.close_repeats >= MIN_REPEATS
+        link.teardown.repeats >= MIN_REPEATS
             && stall.waits.iter().any(|wait| {
-                link.closed.is_some_and(|closed| wait.end == closed.at)
-                    || link.last_close_repeat.is_some_and(|last| wait.end == last.at)
+                link.teardown.closed.is_some_and(|closed| wait.end == closed.at)
+                    || link.teardown.last_repeat.is_some_and(|last| wait.end == last.at)
             })
     })?;
-    let why = Note::FinUnanswered { times: stall.link.close_repeats + 1 };
+    let why = Note::FinUnanswered { times: stall.link.teardown.repeats + 1 };
     Some((Cause::NetworkCut, Some(facts.path()), why))
 }
 
@@ -250,12 +250,13 @@ fn close_is_answered(facts: &StallFacts<'_>) -> Option<Finding> {
         return None;
     }
     let answered = facts.group.iter().find(|stall| {
-        let Some(closed) = stall.link.closed else { return false };
+        let Some(closed) = stall.link.teardown.closed else { return false };
         let is_by_other = closed.by_leader != facts.is_subject_leader;
-        is_by_other && stall.link.after_close.is_some_and(|mark| mark.at.since(closed.at) <= KERNEL_ANSWERS)
+        is_by_other
+            && stall.link.teardown.after_close.is_some_and(|mark| mark.at.since(closed.at) <= KERNEL_ANSWERS)
     })?;
-    let closed = answered.link.closed?;
-    let within = answered.link.after_close?.at.since(closed.at);
+    let closed = answered.link.teardown.closed?;
+    let within = answered.link.teardown.after_close?.at.since(closed.at);
     let why = Note::KernelAnsweredClose { subject: facts.subject, within };
     Some((Cause::ProcessStalled, Some(Suspect::Host(facts.subject)), why))
 }
@@ -302,7 +303,7 @@ fn synchronisation(facts: &StallFacts<'_>) -> Option<Finding> {
     if facts.wait.deadline != Deadline::Init {
         return None;
     }
-    let bytes = facts.first.link.phases.sync_bytes;
+    let bytes = facts.first.link.handshake.phases.sync_bytes;
     let is_leader = facts.is_subject_leader;
     let why =
         bytes.map_or(Note::SilentWhileSynchronising { is_leader }, |bytes| Note::SnapshotUnderWay { bytes });

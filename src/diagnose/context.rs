@@ -27,7 +27,7 @@ pub(super) fn of(
     let during = timeline.writes(start, end);
     let largest = before.iter().chain(&during).map(|writes| u64::from(writes.largest)).max();
     let in_flight = own()
-        .flat_map(|link| &link.waits)
+        .flat_map(|link| &link.waits.list)
         .filter(|wait| wait.start <= end && wait.end >= start)
         .map(|wait| u64::from(wait.in_flight))
         .max();
@@ -64,17 +64,17 @@ fn load(link: &LinkTrack) -> LearnerLoad {
     LearnerLoad {
         learner: link.opened.learner.address,
         link: link.id,
-        sessions: link.sessions,
-        ping_bytes: link.ping_bytes,
-        hash_collisions: link.hash_collisions,
+        sessions: link.pings.sessions,
+        ping_bytes: link.pings.bytes,
+        hash_collisions: link.pings.hash_collisions,
     }
 }
 
 /// Whether a learner that was sent a snapshot was being sent it.
 fn sends_snapshot(link: &LinkTrack, start: Timestamp, end: Timestamp) -> bool {
-    let closed = link.closed.map(|closed| closed.at);
-    link.phases.synchronization.is_some_and(|begun| begun <= end)
-        && link.phases.broadcast.or(closed).is_none_or(|over| over >= start)
+    let closed = link.teardown.closed.map(|closed| closed.at);
+    link.handshake.phases.synchronization.is_some_and(|begun| begun <= end)
+        && link.handshake.phases.broadcast.or(closed).is_none_or(|over| over >= start)
 }
 
 /// Whether a link ends at one of the two hosts of a stall.

@@ -94,7 +94,7 @@ impl<'a> StallFacts<'a> {
             };
             evidence.push(Evidence { frame: longest.from, at: longest.start, shows });
             if let Some(to) = longest.to {
-                let is_end = stall.link.closed.is_some_and(|closed| closed.at == longest.end);
+                let is_end = stall.link.teardown.closed.is_some_and(|closed| closed.at == longest.end);
                 let after = longest.len();
                 let shows = match (longest.ended, longest.deadline) {
                     (Ended::Closed, _) if !is_end => Shows::LastFin,

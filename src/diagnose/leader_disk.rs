@@ -59,12 +59,12 @@ fn slow_disk(outage: &Outage, report: &Report, links: &[LinkTrack]) -> Option<In
     if followers
         .links
         .iter()
-        .any(|link| link.waits.iter().any(|wait| wait.deadline != Deadline::Ack && is_late(wait)))
+        .any(|link| link.waits.list.iter().any(|wait| wait.deadline != Deadline::Ack && is_late(wait)))
     {
         return None;
     }
     let is_prompt = |link: &&&LinkTrack| {
-        let late = link.waits.iter().any(|wait| wait.deadline == Deadline::Ack && is_late(wait));
+        let late = link.waits.list.iter().any(|wait| wait.deadline == Deadline::Ack && is_late(wait));
         !late && link.last_heard(Direction::ToLeader) >= end
     };
     let prompt: Vec<_> = followers.links.iter().filter(is_prompt).collect();
@@ -105,8 +105,8 @@ fn followers(from: Timestamp, to: Timestamp, links: &[LinkTrack]) -> Option<Foll
     let is_its = |link: &&LinkTrack| {
         link.opened.at <= from
             && link.serves_now()
-            && link.role != Some(Role::Observer)
-            && link.closed.is_none_or(|closed| closed.at > to)
+            && link.handshake.role != Some(Role::Observer)
+            && link.teardown.closed.is_none_or(|closed| closed.at > to)
             && link.last_frame_at() > to
     };
     let links: Vec<_> = links.iter().filter(is_its).collect();

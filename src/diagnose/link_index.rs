@@ -40,8 +40,8 @@ impl<'a> LinkIndex<'a> {
             learner: link.opened.learner.address,
             id: link.id,
             opened: link.opened.at,
-            closed: link.closed.map_or(Timestamp::MAX, |closed| closed.at),
-            epoch: link.epoch,
+            closed: link.teardown.closed.map_or(Timestamp::MAX, |closed| closed.at),
+            epoch: link.handshake.epoch,
             link,
         };
         let mut lifetimes: Vec<_> = links.iter().map(life).collect();
@@ -50,7 +50,7 @@ impl<'a> LinkIndex<'a> {
             lifetimes.iter().enumerate().map(|(position, life)| (life.id, position)).collect();
         by_id.sort_unstable();
         let sent = |(_, position): &&(u32, usize)| {
-            lifetimes.get(*position).is_some_and(|life| life.link.sync == Some(Sync::Snap))
+            lifetimes.get(*position).is_some_and(|life| life.link.handshake.sync == Some(Sync::Snap))
         };
         let snapshots = by_id.iter().filter(sent).map(|(_, position)| *position).collect();
         Self { lifetimes, by_id, snapshots }

@@ -48,11 +48,11 @@ impl LinkStall<'_> {
 /// The waits of a link beyond their deadlines, put together.
 pub(super) fn of_link<'a>(link: &'a LinkTrack, settings: &Settings) -> Vec<LinkStall<'a>> {
     let mut over: Vec<&Wait> =
-        link.waits.iter().filter(|wait| wait.len() > limit(wait.deadline, settings)).collect();
+        link.waits.list.iter().filter(|wait| wait.len() > limit(wait.deadline, settings)).collect();
     // Who waits is at the other end of the capture, and nothing here shows what it does then.
     if over.iter().all(|wait| wait.ended != Ended::Closed) {
         over.extend(
-            link.unanswered_close.as_deref().filter(|wait| wait.len() > limit(wait.deadline, settings)),
+            link.teardown.unanswered.as_deref().filter(|wait| wait.len() > limit(wait.deadline, settings)),
         );
     }
     over.sort_by_key(|wait| (wait.start, wait.end));

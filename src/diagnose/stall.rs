@@ -116,7 +116,7 @@ fn first_limit_ms(group: &[LinkStall<'_>], settings: &Settings) -> u64 {
 /// comes in the very moment of the closing comes too late.
 fn outcome(group: &[LinkStall<'_>]) -> Outcome {
     const MOMENT: Span = Span::from_millis(100);
-    let too_late = group.iter().filter_map(|stall| stall.link.closed.map(|closed| (stall, closed)));
+    let too_late = group.iter().filter_map(|stall| stall.link.teardown.closed.map(|closed| (stall, closed)));
     if let Some((_, closed)) = too_late
         .into_iter()
         .find(|(stall, closed)| closed.at >= stall.end && closed.at.since(stall.end) <= MOMENT)
@@ -126,7 +126,7 @@ fn outcome(group: &[LinkStall<'_>]) -> Outcome {
     let waits = group.iter().flat_map(|stall| stall.waits.iter().map(move |wait| (stall, wait)));
     match waits.max_by_key(|(_, wait)| (wait.ended == Ended::Closed, wait.end)) {
         Some((stall, wait)) if wait.ended == Ended::Closed => {
-            if stall.link.closed.is_some_and(|closed| closed.by_leader) {
+            if stall.link.teardown.closed.is_some_and(|closed| closed.by_leader) {
                 Outcome::ClosedByLeader
             } else {
                 Outcome::ClosedByLearner
@@ -153,7 +153,7 @@ fn subject(group: &[LinkStall<'_>], index: &LinkIndex<'_>) -> Address {
         life.learner == learner
             && life.opened > first.start
             && life.epoch.is_some()
-            && life.epoch == first.link.epoch
+            && life.epoch == first.link.handshake.epoch
     });
     let others_go_on = index
         .of(leader)
@@ -188,7 +188,7 @@ pub(super) fn election_after(
 pub(super) fn near_misses(links: &[LinkTrack], settings: &Settings, percent: u32) -> Vec<NearMiss> {
     let mut near: Vec<NearMiss> = Vec::new();
     for link in links {
-        for wait in &link.waits {
+        for wait in &link.waits.list {
             let limit = limit(wait.deadline, settings);
             let share = wait.len().nanos().saturating_mul(100);
             if share >= limit.nanos().saturating_mul(i64::from(percent)) && wait.len() <= limit {

@@ -184,9 +184,9 @@ impl Numbers {
     pub fn begin_anew(&mut self, tracker: &Tracker) {
         for link in tracker.links() {
             if let Some(shown) = self.shown.get_mut(&link.id) {
-                shown.ping = Tally::of(&link.ping);
-                shown.ack = Tally::of(&link.ack);
-                shown.commit = Tally::of(&link.commit);
+                shown.ping = Tally::of(&link.pings.round_trips);
+                shown.ack = Tally::of(&link.proposals.ack);
+                shown.commit = Tally::of(&link.proposals.commit);
             }
         }
     }
@@ -198,14 +198,14 @@ impl Numbers {
         let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
         let Some(pair) = self.pairs.get_mut(&(leader, learner)) else { return };
         // A link that has closed within the last minute counts too.
-        let is_open = link.closed.is_none() && link.totals.is_none();
+        let is_open = link.teardown.closed.is_none() && link.totals.is_none();
         for (all, own) in pair.worst.iter_mut().zip(worst(link, now)) {
             *all = (*all).max(own);
         }
         pair.is_open |= is_open;
         if is_open {
-            pair.sessions = pair.sessions.max(link.sessions);
-            self.epoch = self.epoch.max(link.epoch);
+            pair.sessions = pair.sessions.max(link.pings.sessions);
+            self.epoch = self.epoch.max(link.handshake.epoch);
         }
     }
 
@@ -226,11 +226,11 @@ impl Numbers {
         }
         let pair = self.pairs.entry((leader, learner)).or_default();
         (pair.leader, pair.learner) = (tracker.name(leader), tracker.name(learner));
-        pair.role = link.role.or(pair.role);
+        pair.role = link.handshake.role.or(pair.role);
         let each = [
-            (&mut pair.ping, &mut shown.ping, &link.ping),
-            (&mut pair.ack, &mut shown.ack, &link.ack),
-            (&mut pair.commit, &mut shown.commit, &link.commit),
+            (&mut pair.ping, &mut shown.ping, &link.pings.round_trips),
+            (&mut pair.ack, &mut shown.ack, &link.proposals.ack),
+            (&mut pair.commit, &mut shown.commit, &link.proposals.commit),
         ];
         for (all, before, samples) in each {
             let tally = Tally::of(samples);
@@ -243,8 +243,9 @@ impl Numbers {
 /// Records of both directions, seen and inferred.
 fn records(link: &LinkTrack) -> BTreeMap<PacketType, u64> {
     let mut all = BTreeMap::new();
-    for counts in
-        [&link.records, &link.inferred].map(|both| [&both.to_leader, &both.to_learner]).as_flattened()
+    for counts in [&link.packets.seen, &link.packets.inferred]
+        .map(|both| [&both.to_leader, &both.to_learner])
+        .as_flattened()
     {
         for (kind, count) in counts.map() {
             *all.entry(kind).or_default() += count;
@@ -256,7 +257,8 @@ fn records(link: &LinkTrack) -> BTreeMap<PacketType, u64> {
 /// The longest wait of the last minute against each deadline.
 fn worst(link: &LinkTrack, now: Timestamp) -> [Span; 4] {
     let since = now.minus(HEADROOM_OF);
-    let ended = link.waits.iter().filter(|wait| wait.end >= since).map(|wait| (wait.deadline, wait.len()));
+    let ended =
+        link.waits.list.iter().filter(|wait| wait.end >= since).map(|wait| (wait.deadline, wait.len()));
     let pending = link.pending().map(|wait| (wait.deadline, now.since(wait.start)));
     let mut worst = [Span::ZERO; 4];
     for (deadline, len) in ended.chain(pending) {

@@ -150,13 +150,13 @@ impl Watch {
     ) {
         let is_told = self.told.iter().any(|told| !told.is_over && told.stall.links.contains(&link.id));
         let seen = self.seen.entry(link.id).or_default();
-        if seen.waits_noted != link.waits_noted {
-            seen.waits_noted = link.waits_noted;
+        if seen.waits_noted != link.waits.noted {
+            seen.waits_noted = link.waits.noted;
             let since = self.looked_at.minus(SETTLING);
             let is_long = |deadline, len: Span| len > diagnose::limit(deadline, settings);
             // A wait may have passed its limit and ended since the last look.
             found.is_news |= !is_told
-                && link.waits.iter().any(|wait| wait.end >= since && is_long(wait.deadline, wait.len()));
+                && link.waits.list.iter().any(|wait| wait.end >= since && is_long(wait.deadline, wait.len()));
         }
         let mut pending = link.pending().peekable();
         if pending.peek().is_none() && seen.warned == [None, None] {
@@ -191,7 +191,8 @@ impl Watch {
                 continue;
             }
             *place = None;
-            let ended = link.waits.iter().find(|w| w.start == warned.start && w.deadline == warned.deadline);
+            let ended =
+                link.waits.list.iter().find(|w| w.start == warned.start && w.deadline == warned.deadline);
             let len = ended.map_or_else(|| now.since(warned.start), |wait| wait.len());
             // What passed its limit is told as a stall.
             if len <= diagnose::limit(warned.deadline, settings) && !is_told {
@@ -401,7 +402,7 @@ fn news(stall: &Stall, id: u32, tracker: &Tracker, settings: &Settings, now: Tim
 fn past_limit(stall: &Stall, tracker: &Tracker, settings: &Settings, now: Timestamp) -> Span {
     let links = || stall.links.iter().filter_map(|id| tracker.link_by_id(*id));
     let pending = links().flat_map(LinkTrack::pending).map(|wait| (wait.deadline, wait.start));
-    let ended = links().flat_map(|link| &link.waits).map(|wait| (wait.deadline, wait.start));
+    let ended = links().flat_map(|link| &link.waits.list).map(|wait| (wait.deadline, wait.start));
     let passed = pending
         .chain(ended)
         .filter(|(_, start)| *start >= stall.start)

@@ -107,9 +107,9 @@ impl Tracker {
             let end = self.vantages.end_for(leader, learner, ends, &self.options.hosts).unwrap_or(end);
             link.finish(lost.map_or(end, |lost| lost.min(end)));
             self.holes.forget_waits(link, &self.options.hosts);
-            self.servers.reached(link.opened.leader.address, link.last_proposed);
-            self.servers.reached(link.opened.learner.address, link.last_acked);
-            if let Some(sid) = link.learner_sid {
+            self.servers.reached(link.opened.leader.address, link.proposals.last_proposed);
+            self.servers.reached(link.opened.learner.address, link.proposals.last_acked);
+            if let Some(sid) = link.handshake.learner_sid {
                 self.servers.is_called(link.opened.learner.address, sid);
             }
         }
@@ -173,8 +173,8 @@ impl Tracker {
                 "held_segments",
                 self.links.iter().filter_map(|link| link.totals.as_ref()).map(pushed_out).sum(),
             ),
-            ("proposals_in_flight", sum(|link| link.flight.evicted)),
-            ("pings", sum(|link| link.forgotten.pings)),
+            ("proposals_in_flight", sum(|link| link.proposals.flight.evicted)),
+            ("pings", sum(|link| link.pings.forgotten)),
             ("waits", self.links.iter().map(|link| link.waits_forgotten(near)).sum()),
             ("samples", sum(|link| link.forgotten.samples)),
             ("clock_steps", sum(|link| link.forgotten.steps)),
@@ -195,11 +195,13 @@ fn twice(links: &[LinkTrack]) -> Vec<Violation> {
     let mut by_sid: BTreeMap<Sid, Vec<&LinkTrack>> = BTreeMap::new();
     let mut found: Vec<Violation> = Vec::new();
     for link in links {
-        let Some((sid, joined)) = link.learner_sid.zip(link.phases.discovery) else { continue };
+        let Some((sid, joined)) = link.handshake.learner_sid.zip(link.handshake.phases.discovery) else {
+            continue;
+        };
         let others = by_sid.entry(sid).or_default();
         let is_told = |violation: &Violation| matches!(violation.breach, Breach::SidTwice { sid: told, .. } if told == sid);
         let other = others.iter().rev().take(MAX_COMPARED).find(|other| {
-            let is_apart = other.phases.discovery.is_some_and(|at| joined.since(at) >= SPEAKS_ON);
+            let is_apart = other.handshake.phases.discovery.is_some_and(|at| joined.since(at) >= SPEAKS_ON);
             let speaks = other.last_heard(Direction::ToLeader).since(joined) >= SPEAKS_ON;
             let (a, b) = (other.opened, link.opened);
             a.leader == b.leader && a.learner.address != b.learner.address && is_apart && speaks

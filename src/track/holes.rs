@@ -102,7 +102,7 @@ impl Holes {
             let is_its = |other: &Hole| other.host == host && hole.shared(other) > half;
             host == hole.host || self.found.iter().any(is_its) || self.quiets.iter().any(is_its)
         };
-        link.files.iter().all(|file| lacks(hosts.get(*file as usize).copied().flatten()))
+        link.frames.files.iter().all(|file| lacks(hosts.get(*file as usize).copied().flatten()))
     }
 
     /// What was waited for over a stretch that the capture lacks may have come meanwhile.
@@ -112,7 +112,7 @@ impl Holes {
         }
         let hides: Vec<_> = self.found.iter().filter(|hole| self.hides(hole, link, hosts)).copied().collect();
         let is_unseen = |wait: &Wait| hides.iter().any(|hole| wait.start < hole.to && wait.end > hole.from);
-        link.waits.retain(|wait| !is_unseen(wait));
+        link.waits.list.retain(|wait| !is_unseen(wait));
     }
 
     /// Since when a link that was last seen at a time is hidden, its end perhaps with it.
@@ -210,7 +210,7 @@ mod tests {
         let link = |files: &[u32]| {
             let opened = crate::testkit::event::link_opened(1, 0);
             let mut link = LinkTrack::new(1, &opened);
-            link.files = files.to_vec();
+            link.frames.files = files.to_vec();
             link
         };
         let hidden = |files: &[u32]| {

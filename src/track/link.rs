@@ -1,13 +1,16 @@
 //! One link: its phases, its round trips, its waits.
 
-mod acks;
 mod ahead;
 mod at_learner;
 pub(in crate::track) mod clock_step;
+mod frames;
 mod handshake;
 mod kernel_rtt;
 mod large;
-mod ping;
+mod packets;
+mod pings;
+mod proposals;
+mod reader;
 mod running;
 mod teardown;
 mod waits;
@@ -16,49 +19,44 @@ mod weight;
 #[cfg(test)]
 pub(super) use waits::MAX_WAITS;
 
+pub use clock_step::ClockSteps;
+pub use frames::Frames;
+pub use handshake::Handshake;
 pub use large::Large;
+pub use packets::Packets;
+pub use pings::Pings;
+pub use proposals::Proposals;
 pub use running::{AsOf, OpenWait};
+pub use teardown::Teardown;
+pub use waits::Waits;
 
 use super::activity::{Activity, Sum};
-use super::baseline::Baseline;
-use super::counts::TypeCounts;
-use super::flight::InFlight;
 use super::one_way::OneWay;
 use super::samples::Samples;
-use super::series::Keeper;
+use super::series::{Keeper, Trip};
 use super::violation::Checks;
-use super::wait::{Ended, Mark, REMEMBERED, Silence, Wait};
-use super::wait_log::WaitLog;
+use super::wait::{Ended, Mark, REMEMBERED, Wait};
 use crate::dissect::{
-    Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, Protection, SegmentSeen, Unread,
+    Direction, LinkOpened, LinkTotals, PacketSeen, PerDirection, Protection, SegmentSeen, SnapshotSeen,
+    Unread,
 };
-use crate::findings::ClockStep;
-use crate::findings::{Closed, Deadline, Phases, Role, Sync, Violation};
+use crate::findings::{Deadline, Role, Violation};
 use crate::frame::FrameRef;
 use crate::packet::Flags;
-use crate::proto::quorum::{Body, Head};
-use crate::proto::{PacketType, Sid, Zxid};
+use crate::proto::PacketType;
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
-use ahead::Ahead;
-use clock_step::SenderClock;
 use kernel_rtt::KernelRtt;
-use std::collections::VecDeque;
-
-/// PINGs without an answer that are remembered.
-const MAX_PINGS: usize = 64;
-/// Files remembered per link.
-const MAX_FILES: usize = 64;
+use reader::ReaderState;
 
 /// The end of a wait that is not looked at when it is told what went on during it: what ends it does.
 const EDGE: Span = Span::from_millis(500);
 /// How far before a wait it is looked for what had gone on.
 const BEFORE: Span = Span::from_millis(5_000);
+
 /// How often a limit made a link forget something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
-    /// PINGs, and answers to some, that waited for their other half.
-    pub pings: u64,
     /// Waits, the shortest ones.
     pub waits: u64,
     /// Packets of unknown types beyond those that are told apart.
@@ -69,25 +67,6 @@ pub struct Forgotten {
     pub steps: u64,
 }
 
-/// What is waited for in one direction: the next new bytes.
-#[derive(Clone, Debug)]
-struct ReaderState {
-    last: Mark,
-    deadline: Deadline,
-    silence: Silence,
-    is_over: bool,
-    clock: SenderClock,
-    /// The last silence, if its sender's clock knows nothing of it.
-    unconfirmed_step: Option<ClockStep>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct SentPing {
-    zxid: Option<Zxid>,
-    at: Timestamp,
-    counts: bool,
-}
-
 /// A link under way or over.
 #[derive(Clone, Debug)]
 pub struct LinkTrack {
@@ -95,53 +74,22 @@ pub struct LinkTrack {
     pub id: u32,
     /// How it appeared.
     pub opened: LinkOpened,
-    /// The learner's id.
-    pub learner_sid: Option<Sid>,
-    /// Follower or observer.
-    pub role: Option<Role>,
-    /// The epoch it served.
-    pub epoch: Option<u32>,
-    /// How the learner was brought up to date.
-    pub sync: Option<Sync>,
-    /// Its phases.
-    pub phases: Phases,
+    /// How the learner came to serve.
+    pub handshake: Handshake,
     /// How it ended.
-    pub closed: Option<Closed>,
-    /// The first frame of the other side behind the close.
-    pub after_close: Option<Mark>,
-    /// How often the FIN was sent again without an answer.
-    pub close_repeats: u32,
-    /// How often although there had been an answer: it did not arrive.
-    pub close_repeats_answered: u32,
-    /// The wait of the other side, which hears nothing of a close: from the last new bytes to the last
-    /// repetition of the FIN.
-    pub unanswered_close: Option<Box<Wait>>,
-    /// The last time that it was.
-    pub last_close_repeat: Option<Mark>,
-    /// Packets by type, seen.
-    pub records: PerDirection<TypeCounts>,
-    /// Packets by type, inferred.
-    pub inferred: PerDirection<TypeCounts>,
-    /// PING to its answer.
-    pub ping: Samples,
-    /// PINGs that were never answered.
-    pub pings_unanswered: u64,
-    /// PROPOSAL to ACK.
-    pub ack: Samples,
-    /// PROPOSAL to COMMIT.
-    pub commit: Samples,
-    /// PROPOSALs under way.
-    pub flight: InFlight,
-    /// Waits worth remembering.
-    pub waits: Vec<Wait>,
-    /// How many waits there were that were worth remembering.
-    pub waits_noted: u64,
-    /// How long a wait must be to be remembered: longer than those that were let go for want of room.
-    remembers: Span,
-    /// The longest wait for each deadline, in the order of [`Deadline::ALL`].
-    pub worst: [Option<(Span, Timestamp)>; 4],
-    /// The longest time that an ACK took, or surely took.
-    worst_answered: Option<(Span, Timestamp)>,
+    pub teardown: Teardown,
+    /// Its packets by type.
+    pub packets: Packets,
+    /// PINGs and their answers.
+    pub pings: Pings,
+    /// PROPOSALs, their ACKs and COMMITs.
+    pub proposals: Proposals,
+    /// Its waits.
+    pub waits: Waits,
+    /// Its frames: where and when they were captured.
+    pub frames: Frames,
+    /// When the capture's clock was set forward while it went on.
+    pub clock_steps: ClockSteps,
     /// Everything known at the end.
     pub totals: Option<LinkTotals>,
     /// Since when nothing of it is watched any more, though it was not seen to close.
@@ -152,149 +100,53 @@ pub struct LinkTrack {
     pub is_recognised: bool,
     /// What limits made it forget.
     pub forgotten: Forgotten,
-    /// The most client sessions named in one PING.
-    pub sessions: u64,
-    /// The longest data of one PING's answer, in bytes.
-    pub ping_bytes: u64,
-    /// Sessions of one that share their hash with another; `None` where none was captured whole.
-    pub hash_collisions: Option<u64>,
     /// Where its frames are noted by host: those of its first capture, and of the learner's.
     pub heard_at: (super::witness::Found, super::witness::Found),
     /// What its two ends show together, where both were captured.
     pub one_way: Option<Box<OneWay>>,
-    /// The files that hold frames of it, at most 64.
-    pub files: Vec<u32>,
-    last_file: Option<u32>,
-    /// Time to live of the first frame of each direction; 0 while there was none.
-    pub ttl: PerDirection<u8>,
-    /// The highest zxid that the leader proposed on it, and that the learner acknowledged.
-    pub last_proposed: Option<Zxid>,
-    /// See `last_proposed`.
-    pub last_acked: Option<Zxid>,
-    /// The last large transaction that the leader sent on it.
-    large: Option<Box<Large>>,
-    /// Its last frame.
-    last_frame_at: Timestamp,
-    /// Segments that came ahead of bytes which may still come.
-    ahead: PerDirection<Ahead>,
-    /// Whether the capture lacks bytes of a direction.
-    lacks: PerDirection<bool>,
-    /// Whether it lacks bytes that were on the way before the close: silences on it prove little.
-    pub has_gaps: bool,
     /// Round trips of the kernels.
-    rtt: PerDirection<KernelRtt>,
+    kernel_rtt: PerDirection<KernelRtt>,
     reader: PerDirection<ReaderState>,
     activity: Option<Activity>,
-    ping_baseline: Baseline,
     checks: Checks,
-    /// When the capture's clock was set forward while it went on.
-    pub steps: Vec<ClockStep>,
-    pings: VecDeque<SentPing>,
-    skipped: VecDeque<SentPing>,
-    /// Answers whose PING is not known, or not yet.
-    loose_pongs: VecDeque<SentPing>,
-    last_ping_at: Option<Timestamp>,
-    /// Since when the leader times this learner: its ACK of NEWLEADER.
-    armed_at: Option<Timestamp>,
-    is_up_to_date: bool,
-    /// The number behind the first FIN, which acknowledges it.
-    fin_end: Option<u32>,
-    is_close_heard: bool,
-    is_reopened: bool,
     /// Its numbers over time.
     pub(super) series: Keeper,
-    /// Where its long waits are noted.
-    pub(super) wait_log: WaitLog,
 }
 
 impl LinkTrack {
     /// A link that has just appeared.
     #[must_use]
     pub fn new(id: u32, opened: &LinkOpened) -> Self {
-        let mark = Mark { frame: opened.frame, at: opened.at };
-        let reader = |deadline| ReaderState {
-            last: mark,
-            deadline,
-            silence: Silence::default(),
-            is_over: false,
-            clock: SenderClock::default(),
-            unconfirmed_step: None,
-        };
-        let (leader_read, learner_read) = if opened.picked_up {
-            (Deadline::LeaderRead, Deadline::LearnerRead)
-        } else {
-            (Deadline::Init, Deadline::Init)
-        };
         Self {
             id,
             opened: *opened,
-            learner_sid: None,
-            role: None,
-            epoch: None,
-            sync: None,
-            phases: Phases::default(),
-            closed: None,
-            after_close: None,
-            close_repeats: 0,
-            close_repeats_answered: 0,
-            fin_end: None,
-            is_close_heard: false,
-            unanswered_close: None,
-            is_reopened: false,
-            last_close_repeat: None,
-            records: PerDirection::default(),
-            inferred: PerDirection::default(),
-            ping: Samples::default(),
-            pings_unanswered: 0,
-            ack: Samples::default(),
-            commit: Samples::default(),
-            flight: InFlight::default(),
-            waits: Vec::new(),
-            waits_noted: 0,
-            remembers: REMEMBERED,
-            worst: [None; 4],
-            worst_answered: None,
+            handshake: Handshake::new(opened),
+            teardown: Teardown::default(),
+            packets: Packets::default(),
+            pings: Pings::default(),
+            proposals: Proposals::default(),
+            waits: Waits::default(),
+            frames: Frames::new(opened.at),
+            clock_steps: ClockSteps::default(),
             totals: None,
             unwatched: None,
             is_compact: false,
             is_recognised: false,
             forgotten: Forgotten::default(),
-            sessions: 0,
-            ping_bytes: 0,
-            hash_collisions: None,
             heard_at: (None, None),
             one_way: None,
-            files: Vec::new(),
-            last_file: None,
-            ttl: PerDirection::default(),
-            last_proposed: None,
-            last_acked: None,
-            large: None,
-            last_frame_at: opened.at,
-            ahead: PerDirection::default(),
-            lacks: PerDirection::default(),
-            has_gaps: false,
-            rtt: PerDirection::default(),
-            reader: PerDirection { to_leader: reader(leader_read), to_learner: reader(learner_read) },
+            kernel_rtt: PerDirection::default(),
+            reader: reader::both(opened),
             activity: None,
-            ping_baseline: Baseline::default(),
             checks: Checks::default(),
-            steps: Vec::new(),
-            pings: VecDeque::new(),
-            skipped: VecDeque::new(),
-            loose_pongs: VecDeque::new(),
-            last_ping_at: None,
-            armed_at: opened.picked_up.then_some(Timestamp::MIN),
-            is_up_to_date: opened.picked_up,
             series: Keeper::Off,
-            wait_log: WaitLog::default(),
         }
     }
 
     /// Round trips of the kernel that acknowledges what is sent in a direction.
     #[must_use]
     pub const fn kernel_rtt(&self, direction: Direction) -> &Samples {
-        &self.rtt.of(direction).samples
+        &self.kernel_rtt.of(direction).samples
     }
 
     /// A frame of the link.
@@ -305,7 +157,7 @@ impl LinkTrack {
         let is_fresh = seen.new_bytes > 0;
         let is_again = seen.fate == Fate::Retransmission;
         let side = usize::from(!seen.direction.is_to_leader());
-        let overtook = self.ahead.of_mut(seen.direction).segment(seen);
+        let overtook = self.frames.ahead.of_mut(seen.direction).segment(seen);
         if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at)) {
             let bump = |count: &mut [u8; 2]| {
                 if let Some(count) = count.get_mut(side) {
@@ -329,35 +181,28 @@ impl LinkTrack {
         if is_again {
             self.series.retransmitted(seen.direction, segment.at);
         }
-        self.time_kernel(seen, is_fresh, is_again);
-        if self.last_file.is_none() && !self.opened.picked_up {
+        if let Some(is_late) = kernel_rtt::time(&mut self.kernel_rtt, seen, is_fresh, is_again) {
+            self.timed_ack(segment.at, is_late);
+        }
+        if self.frames.last_file.is_none() && !self.opened.picked_up {
             // Nobody waits on a connection that is still being made.
             self.reader.to_leader.last = mark;
             self.reader.to_learner.last = mark;
         }
-        self.of_file(segment.frame.file);
-        self.last_frame_at = segment.at;
-        let ttl = self.ttl.of_mut(seen.direction);
+        self.frames.of_file(segment.frame.file);
+        self.frames.last_at = segment.at;
+        let ttl = self.frames.ttl.of_mut(seen.direction);
         if *ttl == 0 {
             *ttl = segment.ttl;
         }
-        if let Some(closed) = self.closed {
+        if let Some(closed) = self.teardown.closed {
             self.behind_close(&closed, seen, mark);
             return;
         }
-        if self.is_reopened && segment.flags.intersects(Flags::FIN | Flags::RST) {
-            let by_leader = !seen.direction.is_to_leader();
-            self.close(Closed {
-                at: mark.at,
-                by_leader,
-                reset: segment.flags.contains(Flags::RST),
-                frame: mark.frame,
-            });
-            return;
+        if self.teardown.is_closed_again(seen) {
+            return self.close_by(seen, mark);
         }
-        if segment.flags.contains(Flags::FIN) {
-            self.fin_end.get_or_insert(segment.seq.wrapping_add(segment.len).wrapping_add(1));
-        }
+        self.teardown.before_close(seen);
         // What ends the link is the end of a silence, not a part of it.
         if segment.flags.intersects(Flags::FIN | Flags::RST) && !is_fresh {
             return;
@@ -370,6 +215,50 @@ impl LinkTrack {
         if tells(seen.direction.other()) {
             self.other_came(seen, mark);
         }
+    }
+
+    /// A segment acknowledges what its sender's kernel was timed by.
+    #[inline]
+    fn timed_ack(&mut self, at: Timestamp, is_late: bool) {
+        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(at)) {
+            counts.timed_acks = counts.timed_acks.saturating_add(1);
+            counts.late_acks = counts.late_acks.saturating_add(u8::from(is_late));
+        }
+    }
+
+    /// A PING of the leader's.
+    fn leader_ping(&mut self, packet: &PacketSeen<'_>) {
+        self.handshake.set_epoch(packet);
+        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at)) {
+            counts.pings = counts.pings.saturating_add(1);
+        }
+        if let Some(answered) = self.pings.leader_ping(packet, self.handshake.is_up_to_date()) {
+            self.series.trip(Trip::Ping, answered.at, answered.us);
+        }
+    }
+
+    /// Its answer.
+    fn pong(&mut self, packet: &PacketSeen<'_>) {
+        let is_first = !self.handshake.is_up_to_date();
+        self.handshake.serves(packet.at);
+        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(packet.at)) {
+            counts.pongs = counts.pongs.saturating_add(1);
+        }
+        if let Some(sessions) = self.pings.load(packet) {
+            self.series.sessions(packet.at, sessions);
+        }
+        let Some(answered) = self.pings.pong(packet, is_first) else { return };
+        self.series.trip(Trip::Ping, answered.at, answered.us);
+        if answered.is_late
+            && let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(answered.at))
+        {
+            counts.late_pongs = counts.late_pongs.saturating_add(1);
+        }
+    }
+
+    /// A snapshot of the synchronisation has ended.
+    pub const fn snapshot(&mut self, snapshot: &SnapshotSeen) {
+        self.handshake.snapshot(snapshot);
     }
 
     /// A frame of the direction that is waited for.
@@ -399,34 +288,14 @@ impl LinkTrack {
         }
     }
 
-    #[inline]
-    fn of_file(&mut self, file: u32) {
-        if self.last_file != Some(file) {
-            self.last_file = Some(file);
-            if self.files.len() < MAX_FILES && !self.files.contains(&file) {
-                self.files.push(file);
-            }
-        }
-    }
-
     /// New bytes of a direction: its wait is over, the next begins.
     #[inline(always)]
     fn heard(&mut self, direction: Direction, mark: Mark, clock: Option<u32>) {
-        let deadline = self.deadline(direction);
+        let deadline = self.handshake.deadline(direction);
         self.end_wait(direction, mark.at, Ended::Heard, Some(mark.frame));
         self.look_for_step(direction, clock, mark.at);
         let reader = self.reader.of_mut(direction);
-        reader.last = mark;
-        reader.deadline = deadline;
-        reader.silence = Silence::default();
-    }
-
-    const fn deadline(&self, direction: Direction) -> Deadline {
-        match direction {
-            Direction::ToLeader if self.armed_at.is_some() => Deadline::LeaderRead,
-            Direction::ToLearner if self.is_up_to_date => Deadline::LearnerRead,
-            _ => Deadline::Init,
-        }
+        reader.begin(mark, deadline);
     }
 
     #[inline]
@@ -438,10 +307,10 @@ impl LinkTrack {
             return;
         }
         self.note_worst(deadline, len, start);
-        if self.wait_log.wants(len) {
+        if self.waits.log.wants(len) {
             self.note_wait(deadline, start, len, ended, !direction.is_to_leader());
         }
-        if len >= self.remembers {
+        if len >= self.waits.remembers() {
             self.remember_silence(direction, at, ended, to);
         }
     }
@@ -453,23 +322,18 @@ impl LinkTrack {
 
     #[inline]
     fn note_worst(&mut self, deadline: Deadline, len: Span, start: Timestamp) {
-        if let Some(worst) = self.worst.get_mut(deadline as usize)
-            && worst.is_none_or(|(longest, _)| len > longest)
-        {
-            *worst = Some((len, start));
-        }
+        self.waits.note_worst(deadline, len, start);
         self.series.wait(deadline, start, len);
     }
 
     /// A packet of the link.
     #[inline]
     pub fn packet(&mut self, packet: &PacketSeen<'_>) {
-        let counts = if packet.inferred { &mut self.inferred } else { &mut self.records };
-        self.forgotten.types += u64::from(!counts.of_mut(packet.direction).add(packet.kind));
+        self.forgotten.types += u64::from(!self.packets.count(packet));
         self.checks.packet(self.id, packet);
-        self.series.record(packet, self.is_up_to_date);
+        self.series.record(packet, self.handshake.is_up_to_date());
         if packet.size >= Some(large::MIN_LARGE) {
-            self.is_large(packet);
+            self.proposals.is_large(packet);
         }
         match (packet.direction, packet.kind) {
             (Direction::ToLearner, PacketType::Proposal) => self.proposal(packet),
@@ -480,19 +344,26 @@ impl LinkTrack {
             (Direction::ToLearner, PacketType::Ping) => self.leader_ping(packet),
             (Direction::ToLeader, PacketType::Ping) => self.pong(packet),
             (Direction::ToLearner, PacketType::Inform) => {
-                self.role = Some(Role::Observer);
-                self.last_proposed = self.last_proposed.max(packet.zxid);
-                self.set_epoch(packet);
+                self.handshake.role = Some(Role::Observer);
+                self.proposals.last_proposed = self.proposals.last_proposed.max(packet.zxid);
+                self.handshake.set_epoch(packet);
             }
-            (Direction::ToLeader, PacketType::Request | PacketType::Revalidate) => self.serves(packet.at),
-            _ => self.handshake(packet),
+            (Direction::ToLeader, PacketType::Request | PacketType::Revalidate) => {
+                self.handshake.serves(packet.at);
+            }
+            _ => {
+                self.handshake.packet(packet);
+                if packet.kind == PacketType::UpToDate && packet.timed {
+                    self.pings.forget_sent_before(packet.at);
+                }
+            }
         }
     }
 
     /// Whether the learner was brought up to date.
     #[must_use]
     pub const fn serves_now(&self) -> bool {
-        self.is_up_to_date
+        self.handshake.is_up_to_date()
     }
 
     /// A packet was recognised on it. What goes on is noted from here on: of strangers nobody asks.
@@ -505,7 +376,7 @@ impl LinkTrack {
     /// how the link ended may stand in these. (Who says nothing gets nothing acknowledged.)
     #[must_use]
     pub const fn is_one_sided(&self) -> bool {
-        self.lacks.to_leader && self.ttl.to_leader == 0 || self.lacks.to_learner && self.ttl.to_learner == 0
+        self.frames.is_one_sided()
     }
 
     /// Whether it is a link for all that is known: a packet was recognised, or nothing was captured that
@@ -543,47 +414,39 @@ impl LinkTrack {
     pub fn gap(&mut self, direction: Direction, len: u64, at: Timestamp) {
         self.checks.gap(direction);
         self.series.missing(direction, at, len);
-        if self.closed.is_none() {
-            self.has_gaps = true;
-            self.not_lost(direction);
+        if self.teardown.closed.is_none() {
+            self.frames.has_gaps = true;
+            self.frames.not_lost(direction);
         }
         if direction.is_to_leader() {
-            self.pings_before_gap(at);
+            self.pings.gap(at);
         }
-        *self.lacks.of_mut(direction) = true;
+        *self.frames.lacks.of_mut(direction) = true;
         // What is missing at the end as a rule was lost on the way, and answered nothing.
         let last = self.reader.of(direction).last.at.min(at);
-        let from = if self.closed.is_some() { at } else { last };
+        let from = if self.teardown.closed.is_some() { at } else { last };
         self.unread(direction, &Unread { from, to: at, len });
-        let deadline = self.deadline(direction);
+        let deadline = self.handshake.deadline(direction);
         let reader = self.reader.of_mut(direction);
-        reader.last.at = reader.last.at.max(at);
-        reader.deadline = deadline;
-        reader.silence = Silence::default();
+        let last = Mark { at: reader.last.at.max(at), ..reader.last };
+        reader.begin(last, deadline);
     }
 
     /// When its last frame came.
     #[must_use]
     pub const fn last_frame_at(&self) -> Timestamp {
-        self.last_frame_at
+        self.frames.last_at
     }
 
     /// The file of its last frame.
     #[must_use]
     pub const fn last_file(&self) -> Option<u32> {
-        self.last_file
+        self.frames.last_file
     }
 
     /// When the leader last sent a PING on it.
     #[must_use]
     pub const fn last_ping_at(&self) -> Option<Timestamp> {
-        self.last_ping_at
+        self.pings.last_at()
     }
-}
-
-/// A packet's data, decoded as far as it was captured whole.
-fn body<'a>(head: &Head, packet: &PacketSeen<'a>) -> Option<Body<'a>> {
-    let len = usize::try_from(head.data_len).ok()?;
-    let data = packet.seen.get(Head::LEN..Head::LEN + len)?;
-    Body::decode(head.kind, packet.direction.is_to_leader(), Some(data)).ok()
 }

@@ -24,9 +24,9 @@ pub(super) fn of(
 ) -> (Vantage, Vec<Address>) {
     let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
     let mut seen_from = Vec::new();
-    let mut is_between = !link.files.is_empty();
+    let mut is_between = !link.frames.files.is_empty();
     let mut known_by = KnownBy::Connections;
-    for file in &link.files {
+    for file in &link.frames.files {
         let told = hosts.get(*file as usize).copied().flatten();
         let own = vantages.host(*file).or(if told.is_none() { all } else { None });
         is_between &= vantages.is_between(*file);
@@ -59,8 +59,8 @@ pub(super) fn of(
 
 /// Frames that no router has touched, against others that one has.
 fn by_ttl(link: &LinkTrack) -> Option<Vantage> {
-    let is_fresh = |direction| FRESH_TTLS.contains(link.ttl.of(direction));
-    let is_known = |direction| *link.ttl.of(direction) > 0;
+    let is_fresh = |direction| FRESH_TTLS.contains(link.frames.ttl.of(direction));
+    let is_known = |direction| *link.frames.ttl.of(direction) > 0;
     if !is_known(Direction::ToLeader) || !is_known(Direction::ToLearner) {
         return None;
     }

@@ -187,7 +187,7 @@ impl Tracker {
         let Some(link) = self.links.get_mut(index) else { return };
         link.recognise();
         link.series = self.series.keeper();
-        link.wait_log = self.options.wait_log.clone();
+        link.waits.log = self.options.wait_log.clone();
         let opened = link.opened;
         self.welcome(&opened);
     }
@@ -230,7 +230,7 @@ impl Tracker {
         let waits: Vec<_> = self
             .links
             .iter()
-            .flat_map(|link| &link.waits)
+            .flat_map(|link| &link.waits.list)
             .filter(|wait| wait.len() >= least)
             .map(|wait| (wait.start, wait.end))
             .collect();
@@ -394,7 +394,7 @@ impl Tracker {
             }
             PacketType::FollowerInfo | PacketType::ObserverInfo => {
                 let is_follower = packet.kind == PacketType::FollowerInfo;
-                let sid = link.learner_sid;
+                let sid = link.handshake.learner_sid;
                 if let Some(sid) = sid {
                     self.servers.is_called(learner, sid);
                 }
@@ -460,7 +460,8 @@ impl Tracker {
         let Some(link) = self.link(slot) else { return };
         let by_leader = direction == Direction::ToLearner;
         link.close(Closed { at: closing.at, by_leader, reset: closing.reset, frame: closing.frame });
-        let (id, opened, role, is_recognised) = (link.id, link.opened, link.role, link.is_recognised);
+        let (id, opened, role, is_recognised) =
+            (link.id, link.opened, link.handshake.role, link.is_recognised);
         self.witness.mark(closing.at);
         if !is_recognised {
             return;
@@ -476,9 +477,9 @@ impl Tracker {
         self.missing_bytes = self.missing_bytes.saturating_add(len);
         let Some(link) = self.link(slot) else { return };
         let (heard, since) = (link.last_heard(direction), link.last_frame_at());
-        let (file, is_open) = (link.last_file(), link.closed.is_none());
+        let (file, is_open) = (link.last_file(), link.teardown.closed.is_none());
         let (found, opened) = (link.heard_at.0, link.opened);
-        let files = link.files.clone();
+        let files = link.frames.files.clone();
         link.gap(direction, len, at);
         let from = if direction.is_to_leader() { opened.learner } else { opened.leader };
         // Whichever capture shows the link, none showed these bytes.
@@ -516,11 +517,11 @@ impl Tracker {
         let index = self.slots.get(slot.index()).copied().unwrap_or(0).checked_sub(1);
         if let Some(link) = index.and_then(|index| self.links.get_mut(index as usize)) {
             link.totals = Some(*totals);
-            link.epoch = link.epoch.or(totals.epoch);
+            link.handshake.epoch = link.handshake.epoch.or(totals.epoch);
             if !link.may_be_link() {
                 let (opened, is_empty) =
                     (link.opened, totals.bytes.to_leader.stream() + totals.bytes.to_learner.stream() == 0);
-                if let Some(closed) = link.closed.filter(|_| is_empty && !opened.picked_up) {
+                if let Some(closed) = link.teardown.closed.filter(|_| is_empty && !opened.picked_up) {
                     self.dials.was_empty(opened.learner, opened.leader, closed.at, closed.frame);
                 }
                 self.strangers.connections += 1;
@@ -529,11 +530,11 @@ impl Tracker {
                 return self.slot_is_free(slot);
             }
             self.over += 1;
-            if let Some(at) = link.closed.map(|closed| closed.at).or(link.unwatched) {
+            if let Some(at) = link.teardown.closed.map(|closed| closed.at).or(link.unwatched) {
                 link.finish(at);
                 link.series.seal();
-                servers.reached(link.opened.leader.address, link.last_proposed);
-                servers.reached(link.opened.learner.address, link.last_acked);
+                servers.reached(link.opened.leader.address, link.proposals.last_proposed);
+                servers.reached(link.opened.learner.address, link.proposals.last_acked);
                 if !keeps_values {
                     link.compact(near);
                 }

@@ -92,7 +92,9 @@ impl Tracker {
         let mut links: Vec<_> = self
             .links
             .iter_mut()
-            .filter(|link| link.is_recognised && link.closed.is_none_or(|closed| closed.at >= as_of.since))
+            .filter(|link| {
+                link.is_recognised && link.teardown.closed.is_none_or(|closed| closed.at >= as_of.since)
+            })
             .map(|link| link.so_far(as_of, &is_due))
             .collect();
         links.sort_by_key(|link| link.id);

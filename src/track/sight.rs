@@ -38,7 +38,7 @@ fn end_of(
     holes: &Holes,
     hosts: &[Option<Address>],
 ) -> Option<Timestamp> {
-    if link.closed.is_some() {
+    if link.teardown.closed.is_some() {
         return None;
     }
     let hidden = holes.hides_from(link, hosts);
@@ -70,10 +70,10 @@ fn is_replaced(link: &LinkTrack, last: &Seen, all: &[Seen]) -> bool {
 pub(super) fn is_watched(links: &[LinkTrack], lost: &[Timestamp], from: Timestamp, to: Timestamp) -> bool {
     links.iter().any(|link| {
         let last = link.last_frame_at();
-        let is_lost = lost.contains(&last) && link.closed.is_none();
+        let is_lost = lost.contains(&last) && link.teardown.closed.is_none();
         link.serves_now()
             && link.opened.at <= from
             && !is_lost
-            && link.closed.map_or(last, |closed| closed.at) >= to
+            && link.teardown.closed.map_or(last, |closed| closed.at) >= to
     })
 }

@@ -42,7 +42,7 @@ pub(super) fn shown(
         quantiles: samples.quantiles(),
     };
     let headroom = Deadline::ALL.map(|deadline| {
-        let worst = link.worst.get(deadline as usize).copied().flatten();
+        let worst = link.waits.worst.get(deadline as usize).copied().flatten();
         let limit_ms = match deadline {
             Deadline::Init => settings.init_limit_ms(),
             _ => settings.stall_limit_ms(),
@@ -68,26 +68,26 @@ pub(super) fn shown(
         id: link.id,
         leader: link.opened.leader,
         learner: link.opened.learner,
-        learner_sid: link.learner_sid,
-        role: link.role,
+        learner_sid: link.handshake.learner_sid,
+        role: link.handshake.role,
         opened: link.opened.at,
-        closed: link.closed,
+        closed: link.teardown.closed,
         picked_up: link.opened.picked_up,
-        epoch: link.epoch,
-        sync: link.sync,
+        epoch: link.handshake.epoch,
+        sync: link.handshake.sync,
         protection: totals.map(|totals| totals.protection).unwrap_or_default(),
-        phases: link.phases,
+        phases: link.handshake.phases,
         records: PerDirection {
-            to_leader: link.records.to_leader.map(),
-            to_learner: link.records.to_learner.map(),
+            to_leader: link.packets.seen.to_leader.map(),
+            to_learner: link.packets.seen.to_learner.map(),
         },
         inferred: PerDirection {
-            to_leader: link.inferred.to_leader.map(),
-            to_learner: link.inferred.to_learner.map(),
+            to_leader: link.packets.inferred.to_leader.map(),
+            to_learner: link.packets.inferred.to_learner.map(),
         },
-        ping: round_trips(&link.ping, link.pings_unanswered),
-        ack: round_trips(&link.ack, link.flight.unacked),
-        commit: round_trips(&link.commit, link.flight.uncommitted),
+        ping: round_trips(&link.pings.round_trips, link.pings.unanswered),
+        ack: round_trips(&link.proposals.ack, link.proposals.flight.unacked),
+        commit: round_trips(&link.proposals.commit, link.proposals.flight.uncommitted),
         headroom,
         tcp: totals
             .map(|t| PerDirection { to_leader: tcp(t.tcp.to_leader), to_learner: tcp(t.tcp.to_learner) })
@@ -103,7 +103,7 @@ pub(super) fn shown(
         bytes: totals.map(|totals| totals.bytes).unwrap_or_default(),
         losses: totals.map(|totals| totals.losses).unwrap_or_default(),
         tick_ms: None,
-        sessions: link.sessions,
+        sessions: link.pings.sessions,
         vantage,
         seen_from,
         one_way: both_ends(|one_way, direction| {

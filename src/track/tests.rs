@@ -49,8 +49,8 @@ fn of_many_waits_the_longest_stay() {
         packet(&mut tracker, slot, Direction::ToLearner, PacketType::Ping, 1, now);
     }
     let link = &tracker.links[0];
-    assert!(link.waits.len() < link::MAX_WAITS);
-    assert_eq!(link.waits.iter().filter(|wait| wait.len() == Span::from_millis(30_000)).count(), 20);
+    assert!(link.waits.list.len() < link::MAX_WAITS);
+    assert_eq!(link.waits.list.iter().filter(|wait| wait.len() == Span::from_millis(30_000)).count(), 20);
     // What went is far below anything that a report lists.
     assert!(!limits_hit(tracker).contains_key("waits"));
 }
@@ -69,7 +69,7 @@ fn what_is_under_way_on_a_link_is_limited() {
         packet(&mut tracker, slot, Direction::ToLeader, PacketType::Unknown(number), 0, 31_000);
     }
     let link = tracker.links.first().unwrap();
-    assert_eq!(link.flight.len(), 16_384);
+    assert_eq!(link.proposals.flight.len(), 16_384);
     let hit = limits_hit(tracker);
     assert_eq!(hit["proposals_in_flight"], 20_000 - 16_384);
     assert_eq!(hit["pings"], 100 - 64);
@@ -100,7 +100,7 @@ fn what_all_links_remember_is_limited_together() {
     assert_eq!(weight(&tracker), before, "within the limit nothing goes");
     tracker.weigh(MAX_BYTES);
     assert!(weight(&tracker) <= MAX_BYTES, "{}", weight(&tracker));
-    assert_eq!(tracker.link(small).unwrap().flight.len(), 1, "who takes little keeps it");
+    assert_eq!(tracker.link(small).unwrap().proposals.flight.len(), 1, "who takes little keeps it");
     let report = tracker.finish(&[]);
     assert!(report.limits_hit["proposals_in_flight"] > 10 * 1_500, "{:?}", report.limits_hit);
     assert!(report.limits_hit["samples"] > 5_000, "{:?}", report.limits_hit);
@@ -209,8 +209,8 @@ fn an_ack_that_may_have_gone_by_unseen_ends_what_is_known_of_its_wait() {
     let waits = |tracker: &mut Tracker| {
         close(tracker, Slot(1));
         let link = tracker.links.first().unwrap();
-        let acks = link.waits.iter().filter(|wait| wait.deadline == Deadline::Ack);
-        (acks.map(|wait| wait.len().millis()).collect::<Vec<_>>(), link.worst[Deadline::Ack as usize])
+        let acks = link.waits.list.iter().filter(|wait| wait.deadline == Deadline::Ack);
+        (acks.map(|wait| wait.len().millis()).collect::<Vec<_>>(), link.waits.worst[Deadline::Ack as usize])
     };
     let shut = |tracker: &mut Tracker, slot, millis| {
         let closing =

@@ -8,13 +8,19 @@
 //! Only quarters of a second in which something came by take room. Of a long capture those near long waits and
 //! closed connections are kept, and of the others the latest.
 
+mod half;
+mod way;
+
 use crate::address::{Address, Endpoint};
 use crate::dissect::{Port, SegmentSeen};
 use crate::frame::FrameRef;
 use crate::packet::{Flags, Segment};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
+use half::HalfState;
 use std::collections::{BTreeMap, VecDeque};
+use way::flags;
+pub use way::{Kinds, Way};
 
 /// Length of a slot, in nanoseconds.
 pub const SLOT_NANOS: i64 = 250_000_000;
@@ -35,125 +41,6 @@ const MAX_MARKS: usize = 4_096;
 const PROBE_NANOS: i64 = 100_000_000;
 /// A frame that looks the same within this time in the same capture was captured twice.
 const CAPTURED_TWICE: Span = Span::from_millis(2);
-
-/// Which of the rarer kinds of segments came by; a set of bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kinds(pub u16);
-
-impl Kinds {
-    /// A SYN that asks for a connection.
-    pub const SYN: Self = Self(1);
-    /// A SYN that accepts one.
-    pub const SYN_ACK: Self = Self(2);
-    /// A FIN.
-    pub const FIN: Self = Self(4);
-    /// A RST on a connection that existed.
-    pub const RST: Self = Self(8);
-    /// A RST in answer to a SYN: the host lives, and nobody listens.
-    pub const REFUSAL: Self = Self(16);
-    /// A segment beyond a gap: an earlier one is missing here.
-    pub const HOLE: Self = Self(32);
-    /// A segment that fills a gap.
-    pub const FILLED: Self = Self(64);
-    /// An acknowledgment that says which later bytes arrived while earlier ones did not.
-    pub const SACK: Self = Self(128);
-    /// New bytes on an election connection.
-    pub const VOTE: Self = Self(256);
-    /// A RST without an acknowledgment on a connection that existed: an answer to a segment of an unknown
-    /// connection (RFC 9293, section 3.10.7.1), never what a process that closes sends.
-    pub const BARE_RST: Self = Self(512);
-
-    /// Whether any of these is among them.
-    #[must_use]
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    const fn add(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-
-    const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// Both together.
-    #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-/// What one host sent to another in a slot, as one capture shows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Way {
-    /// Segments with new bytes: its process wrote them.
-    pub fresh: u8,
-    /// Segments that acknowledged bytes which had not been acknowledged: its kernel got them.
-    pub acked: u8,
-    /// Segments with neither: its kernel lives.
-    pub bare: u8,
-    /// Segments that it retransmitted on links because a timer ran out.
-    pub again: u8,
-    /// The same on election connections.
-    pub again_election: u8,
-    /// What else came by.
-    pub kinds: Kinds,
-    /// When the first new bytes came, in nanoseconds from the slot's start.
-    first_fresh: u32,
-    /// When the last new bytes came.
-    last_fresh: u32,
-    /// When the last frame came.
-    last: u32,
-    /// The longest segment that was new or that filled a gap, in bytes of payload.
-    pub longest_fresh: u16,
-    /// The shortest segment that was retransmitted.
-    pub shortest_again: u16,
-}
-
-impl Way {
-    /// A gap is filled. What comes sooner than a timer runs out was overtaken on its way, or sent again at once:
-    /// nobody waited for it.
-    const fn fills(&mut self, is_late: bool) {
-        if is_late {
-            self.kinds.add(Kinds::FILLED);
-        } else {
-            self.kinds = self.kinds.without(Kinds::HOLE);
-        }
-    }
-
-    /// Frames of any kind.
-    #[must_use]
-    pub const fn frames(&self) -> u32 {
-        self.fresh as u32
-            + self.bare as u32
-            + self.again as u32
-            + self.again_election as u32
-            + self.acked as u32
-    }
-
-    /// When the first new bytes came, for a slot of this number.
-    #[must_use]
-    pub fn first_fresh_at(&self, number: i64) -> Option<Timestamp> {
-        (self.fresh > 0).then(|| time_of(number, self.first_fresh))
-    }
-
-    /// When the last new bytes came.
-    #[must_use]
-    pub fn last_fresh_at(&self, number: i64) -> Option<Timestamp> {
-        (self.fresh > 0).then(|| time_of(number, self.last_fresh))
-    }
-
-    /// When the last frame came.
-    #[must_use]
-    pub fn last_at(&self, number: i64) -> Timestamp {
-        time_of(number, self.last)
-    }
-}
-
-const fn time_of(number: i64, part: u32) -> Timestamp {
-    Timestamp::from_nanos(number.saturating_mul(SLOT_NANOS).saturating_add(part as i64))
-}
 
 /// A quarter of a second of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,15 +99,6 @@ pub struct ElectionConnection {
     /// The last frame of the dialer's, and of the acceptor's.
     pub last_at: [Option<Timestamp>; 2],
     halves: [[HalfState; 3]; 2],
-}
-
-/// How far one direction has come in one capture.
-#[derive(Clone, Copy, Debug, Default)]
-struct HalfState {
-    next: Option<u32>,
-    acked: Option<u32>,
-    has_hole: bool,
-    last: Option<(u32, u32, u32, u8, u16, Timestamp)>,
 }
 
 /// Everything that hosts were heard saying.
@@ -540,52 +418,6 @@ impl Witness {
     }
 }
 
-impl HalfState {
-    /// Takes a segment's payload: whether any of it is new, was sent before, lies beyond a gap, or fills one.
-    fn takes(&mut self, segment: &Segment<'_>) -> (bool, bool, bool, bool) {
-        let begins = segment.flags.intersects(Flags::SYN);
-        let len = segment.len.saturating_add(u32::from(begins));
-        let end = segment.seq.wrapping_add(len);
-        let Some(next) = self.next else {
-            self.next = Some(end);
-            return (segment.len > 0, false, false, false);
-        };
-        if begins {
-            let is_again = next == end;
-            self.next = Some(end);
-            return (false, is_again, false, false);
-        }
-        if segment.flags.intersects(Flags::FIN) && segment.len == 0 {
-            let is_again = next == end.wrapping_add(1);
-            self.next = Some(end.wrapping_add(1));
-            return (false, is_again, false, false);
-        }
-        if segment.len == 0 {
-            return (false, false, false, false);
-        }
-        if end.wrapping_sub(next).cast_signed() > 0 {
-            let is_hole = segment.seq.wrapping_sub(next).cast_signed() > 0;
-            self.has_hole |= is_hole;
-            self.next = Some(end);
-            return (true, false, is_hole, false);
-        }
-        let is_filled = std::mem::take(&mut self.has_hole);
-        (false, true, false, is_filled)
-    }
-
-    /// Whether a segment acknowledges more than any before it.
-    fn acknowledges(&mut self, segment: &Segment<'_>) -> bool {
-        if !segment.flags.intersects(Flags::ACK) || segment.flags.intersects(Flags::RST) {
-            return false;
-        }
-        let is_more = self.acked.is_some_and(|acked| segment.ack.wrapping_sub(acked).cast_signed() > 0);
-        if is_more || self.acked.is_none() {
-            self.acked = Some(segment.ack);
-        }
-        is_more
-    }
-}
-
 /// What only some segments of a link are.
 #[cold]
 fn rare(way: &mut Way, seen: &SegmentSeen<'_>, is_late: bool) {
@@ -605,22 +437,6 @@ fn rare(way: &mut Way, seen: &SegmentSeen<'_>, is_late: bool) {
     if segment.sack {
         way.kinds.add(Kinds::SACK);
     }
-}
-
-const fn flags(flags: Flags, is_known: bool) -> Kinds {
-    let mut kinds = Kinds(0);
-    if flags.intersects(Flags::RST) {
-        kinds.add(if is_known { Kinds::RST } else { Kinds::REFUSAL });
-        if is_known && !flags.intersects(Flags::ACK) {
-            kinds.add(Kinds::BARE_RST);
-        }
-    } else if flags.intersects(Flags::SYN) {
-        kinds.add(if flags.intersects(Flags::ACK) { Kinds::SYN_ACK } else { Kinds::SYN });
-    }
-    if flags.intersects(Flags::FIN) {
-        kinds.add(Kinds::FIN);
-    }
-    kinds
 }
 
 /// The number of a time's slot.

@@ -176,7 +176,7 @@ fn refused(links: &[LinkTrack], gaps: &[CoverageGap]) -> Vec<(Verdict, Vec<u32>)
     let mut found = Vec::new();
     let mut told: BTreeSet<u32> = BTreeSet::new();
     for link in links.iter().filter(|link| link.refused().is_some()) {
-        let Some((large, closed)) = link.refused().zip(link.closed) else { continue };
+        let Some((large, closed)) = link.refused().zip(link.teardown.closed) else { continue };
         if !told.insert(link.id) {
             continue;
         }
@@ -190,7 +190,7 @@ fn refused(links: &[LinkTrack], gaps: &[CoverageGap]) -> Vec<(Verdict, Vec<u32>)
             if other.opened.at.since(last) > BACK_WITHIN && !is_hidden(last, other.opened.at, gaps) {
                 break;
             }
-            let lets_go = other.closed.filter(|again| {
+            let lets_go = other.teardown.closed.filter(|again| {
                 let since = other.refused().map_or(other.opened.at, |large| large.at);
                 !again.by_leader && again.at.since(since) <= LETS_GO_WITHIN
             });

@@ -36,7 +36,7 @@ struct End {
 /// The ends of all connections, in order of time.
 fn ends(links: &[LinkTrack], heard: &Heard<'_>) -> Vec<End> {
     let of_links = links.iter().filter_map(|link| {
-        let closed = link.closed?;
+        let closed = link.teardown.closed?;
         let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
         let (by, to) = if closed.by_leader { (leader, learner) } else { (learner, leader) };
         let moment = Window {
@@ -124,7 +124,7 @@ fn process_end(
     for link in links.iter().filter(|link| link.is_recognised && link.opened.at < at) {
         let ends = (link.opened.leader.address, link.opened.learner.address);
         if ends.0 == host || ends.1 == host {
-            newest.insert(ends, link.closed.map(|closed| closed.at));
+            newest.insert(ends, link.teardown.closed.map(|closed| closed.at));
         }
     }
     // Of a learner only its last link counts: it has one leader.
@@ -166,7 +166,9 @@ pub(super) fn reset(
 ) -> Vec<(Verdict, Vec<u32>)> {
     let mut found = Vec::new();
     for link in links {
-        let Some(closed) = link.closed.filter(|closed| closed.reset && link.is_recognised) else { continue };
+        let Some(closed) = link.teardown.closed.filter(|closed| closed.reset && link.is_recognised) else {
+            continue;
+        };
         let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
         let (by, to) = if closed.by_leader { (leader, learner) } else { (learner, leader) };
         if capture_end.since(closed.at) < MIN_AFTER {
@@ -174,7 +176,7 @@ pub(super) fn reset(
         }
         // A deadline that has passed is what closes it.
         let is_over = |wait: &Wait| wait.len() > limit_of(wait) && wait.end.plus(ONE_MOMENT) >= closed.at;
-        if link.waits.iter().any(is_over) {
+        if link.waits.list.iter().any(is_over) {
             continue;
         }
         let moment = Window {

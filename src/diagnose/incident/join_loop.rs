@@ -29,7 +29,7 @@ fn loops(links: &[&LinkTrack]) -> Vec<Part> {
     for link in links {
         let is_back = run
             .last()
-            .and_then(|last| last.closed)
+            .and_then(|last| last.teardown.closed)
             .is_some_and(|closed| link.opened.at.since(closed.at) <= BACK_WITHIN);
         if !run.is_empty() && !is_back {
             parts.extend(part(&run, None));
@@ -48,8 +48,8 @@ fn loops(links: &[&LinkTrack]) -> Vec<Part> {
 
 /// Whether a link was closed before its learner was up to date, having begun to join.
 fn is_lost(link: &LinkTrack) -> bool {
-    let has_begun = link.phases.discovery.is_some() && !link.opened.picked_up;
-    has_begun && link.closed.is_some() && link.phases.broadcast.is_none()
+    let has_begun = link.handshake.phases.discovery.is_some() && !link.opened.picked_up;
+    has_begun && link.teardown.closed.is_some() && link.handshake.phases.broadcast.is_none()
 }
 
 /// A run of joins that were lost, as a part of what happened; `end` is when the learner came back for good.
@@ -65,7 +65,7 @@ fn part(run: &[&LinkTrack], end: Option<Timestamp>) -> Option<Part> {
         why: vec![Reason::JoinsLost { learner, times: run.len() as u64, of: died_of(run) }],
     };
     let mut part = Part::without_stall(verdict, run.iter().map(|link| link.id).collect());
-    part.to = run.last().and_then(|last| last.closed).map_or(part.to, |closed| closed.at);
+    part.to = run.last().and_then(|last| last.teardown.closed).map_or(part.to, |closed| closed.at);
     Some(part)
 }
 
@@ -73,13 +73,15 @@ fn part(run: &[&LinkTrack], end: Option<Timestamp>) -> Option<Part> {
 fn died_of(run: &[&LinkTrack]) -> JoinsLost {
     let most =
         |is_it: &dyn Fn(&LinkTrack) -> bool| run.iter().filter(|link| is_it(link)).count() * 2 > run.len();
-    let in_snapshot = |link: &LinkTrack| link.sync == Some(Sync::Snap) && link.phases.sync_bytes.is_none();
-    let by_leader = |link: &LinkTrack| link.closed.is_some_and(|closed| closed.by_leader);
-    let before_sync = |link: &LinkTrack| link.phases.synchronization.is_none();
-    let last = run.last().and_then(|link| link.last_proposed);
+    let in_snapshot = |link: &LinkTrack| {
+        link.handshake.sync == Some(Sync::Snap) && link.handshake.phases.sync_bytes.is_none()
+    };
+    let by_leader = |link: &LinkTrack| link.teardown.closed.is_some_and(|closed| closed.by_leader);
+    let before_sync = |link: &LinkTrack| link.handshake.phases.synchronization.is_none();
+    let last = run.last().and_then(|link| link.proposals.last_proposed);
     if most(&in_snapshot) {
         JoinsLost::InSnapshot
-    } else if let Some(zxid) = last.filter(|last| most(&|link| link.last_proposed == Some(*last))) {
+    } else if let Some(zxid) = last.filter(|last| most(&|link| link.proposals.last_proposed == Some(*last))) {
         JoinsLost::AfterProposal(zxid)
     } else if most(&|link| by_leader(link) && before_sync(link)) {
         JoinsLost::Refused

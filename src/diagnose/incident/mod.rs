@@ -133,8 +133,9 @@ fn units<'a>(scene: &Scene<'a>, stalls: &[Stall]) -> Vec<Unit<'a>> {
             let until = stall.end.unwrap_or(Timestamp::MAX);
             let waits: Vec<&Wait> = link
                 .waits
+                .list
                 .iter()
-                .chain(link.unanswered_close.as_deref())
+                .chain(link.teardown.unanswered.as_deref())
                 .filter(|wait| wait.len() > limit_of(wait) && wait.start <= until && wait.end >= stall.start)
                 .collect();
             units.extend(unit(Some(index), stall.subject, link, scene.around.links, &waits, &limit_of));
@@ -153,7 +154,7 @@ fn near<'a>(link: &'a LinkTrack, told: &[&Wait], limit_of: &dyn Fn(&Wait) -> Spa
         let is_apart = told.iter().all(|told| wait.end < told.start || told.end < wait.start);
         wait.len().nanos() * 2 > limit_of(wait).nanos() && is_apart
     };
-    link.waits.iter().filter(is_near).max_by_key(|wait| wait.len())
+    link.waits.list.iter().filter(is_near).max_by_key(|wait| wait.len())
 }
 
 fn unit<'a>(

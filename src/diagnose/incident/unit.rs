@@ -137,7 +137,7 @@ impl Unit<'_> {
     /// 9293, section 3.10.7.1.)
     fn is_torn(&self, heard: &Heard<'_>) -> bool {
         // Where its learner is back on another link, nobody cares any more how the old one ends.
-        let closed = self.link.closed.filter(|closed| closed.reset && closed.at <= self.end);
+        let closed = self.link.teardown.closed.filter(|closed| closed.reset && closed.at <= self.end);
         let Some(closed) = closed else { return false };
         let (by, to) =
             if closed.by_leader { (self.leader(), self.learner()) } else { (self.learner(), self.leader()) };
@@ -176,7 +176,7 @@ impl Unit<'_> {
     fn as_told(&self, stall: &Stall) -> Verdict {
         // What answered may be among what the capture lacks.
         let is_silent_both_ways = self.silence_of(true).is_some() && self.silence_of(false).is_some();
-        let is_shaky = self.link.has_gaps
+        let is_shaky = self.link.frames.has_gaps
             && is_silent_both_ways
             && !matches!(stall.cause, Cause::DiskSlow | Cause::SyncSlow);
         let is_known = stall.cause != Cause::Unknown && !is_shaky;
@@ -336,11 +336,15 @@ impl Unit<'_> {
         let late = Window { from: core.from.plus(third), to: wait.end.plus(KERNEL_ANSWERS) };
         let in_middle = Window { from: late.from, to: core.to };
         let answers = heard.sent(host, in_middle).acked;
-        let closes = self.link.closed.filter(|closed| closed.by_leader != (host == self.leader()));
+        let closes = self.link.teardown.closed.filter(|closed| closed.by_leader != (host == self.leader()));
         let is_close_answered = closes.is_some_and(|closed| {
             closed.at <= wait.end.plus(Span::from_millis(100))
                 && closed.at >= late.from
-                && self.link.after_close.is_some_and(|mark| mark.at.since(closed.at) <= KERNEL_ANSWERS)
+                && self
+                    .link
+                    .teardown
+                    .after_close
+                    .is_some_and(|mark| mark.at.since(closed.at) <= KERNEL_ANSWERS)
         });
         let is_any = answers > 0 || is_close_answered;
         // Where its kernel comes back only with its process, both were away.
@@ -357,12 +361,12 @@ impl Unit<'_> {
             (heard.any_flow(from, to, core), heard.any_flow(to, from, core))
         };
         let is_by_from = |by_leader: bool| (from == self.leader()) == by_leader;
-        let is_fin_unanswered = self.link.closed.is_some_and(|closed| {
+        let is_fin_unanswered = self.link.teardown.closed.is_some_and(|closed| {
             closed.at <= until.to
                 && is_by_from(closed.by_leader)
-                && self.link.close_repeats >= MIN_UNANSWERED
-                && self.link.close_repeats_answered == 0
-                && self.link.after_close.is_none_or(|mark| mark.at.since(closed.at) > KERNEL_ANSWERS)
+                && self.link.teardown.repeats >= MIN_UNANSWERED
+                && self.link.teardown.repeats_answered == 0
+                && self.link.teardown.after_close.is_none_or(|mark| mark.at.since(closed.at) > KERNEL_ANSWERS)
         });
         sent.again >= MIN_UNANSWERED && back.acked == 0 && back.frames == 0 || is_fin_unanswered
     }
@@ -409,7 +413,7 @@ impl Unit<'_> {
     /// *Only short segments pass*: a segment is retransmitted in vain while the other side answers later ones.
     fn mtu(&self, heard: &Heard<'_>, core: Window) -> Option<Verdict> {
         // What answered a long segment may be among what the capture lacks.
-        if self.link.has_gaps {
+        if self.link.frames.has_gaps {
             return None;
         }
         let (leader, learner) = (self.leader(), self.learner());

@@ -6,6 +6,7 @@
 //! replaced, as in a ring of files, it is read from the start. What may have been lost is reported: see
 //! [`Loss`]. The caller passes the present time; the lag of the files is learned from how they grow.
 
+mod active;
 mod loss;
 mod merge;
 mod names;
@@ -16,8 +17,8 @@ use super::error::Error;
 use crate::capture::{Batch, Compression};
 use crate::pcapfile::Description;
 use crate::time::{Span, Timestamp};
+use active::{Active, PassedOver};
 pub use loss::{Loss, Lost};
-use merge::Waiting;
 use names::{Listed, Names, Turns};
 use source::{Mark, ReadOutcome, Source};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -63,43 +64,6 @@ pub struct Polled {
     pub losses: Vec<Loss>,
     /// Whether there is more to read at once.
     pub more: bool,
-}
-
-/// Frames of a file that are too old to be put in order.
-#[derive(Clone, Copy, Debug, Default)]
-struct PassedOver {
-    frames: u64,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
-}
-
-/// A file that is read.
-struct Active {
-    source: Source,
-    waiting: Waiting,
-    /// Whether all of it had been read when it was last looked at.
-    is_at_end: bool,
-    /// Whether whoever wrote it has closed it, or gone on to another file, since it grew last.
-    is_closed: bool,
-    /// Whether it was read to its end after that.
-    is_whole: bool,
-    is_described: bool,
-    /// When it was begun, or has grown last.
-    grew_at: Timestamp,
-    looked_at: Timestamp,
-    /// Since when its packed data stop in the middle, and whether that was reported.
-    unfinished: Option<(Timestamp, bool)>,
-    /// Frames up to here are those of before following began.
-    from: Option<Timestamp>,
-    passed_over: PassedOver,
-    /// How often it may have been begun anew since it was last looked at.
-    turns: Turns,
-    /// Whether nothing more can be read of it.
-    is_broken: bool,
-    /// Whether that is so however it grows.
-    is_hopeless: bool,
-    /// Whether other content has taken its place.
-    is_superseded: bool,
 }
 
 /// Follows a folder.
@@ -433,23 +397,7 @@ impl Follower {
         step.began.push((source.file(), self.folder.join(&source.name)));
         // What a file holds from before the frames that were passed on comes too late to be put in order.
         let from = self.last_at.filter(|_| !self.active.is_empty());
-        self.active.push(Active {
-            source,
-            waiting: Waiting::default(),
-            is_at_end: false,
-            is_closed: false,
-            is_whole: false,
-            is_described: false,
-            grew_at: now,
-            looked_at: now,
-            unfinished: None,
-            from: from.map(|from| from.minus(MAX_LATE)),
-            passed_over: PassedOver::default(),
-            turns: Turns::default(),
-            is_broken: false,
-            is_hopeless: false,
-            is_superseded: false,
-        });
+        self.active.push(Active::new(source, from.map(|from| from.minus(MAX_LATE)), now));
         step.more = true;
     }
 

@@ -1,7 +1,6 @@
 //! Segments that came ahead of others: evidence of loss, unless the capture itself lacks what lay before them.
 
-use super::LinkTrack;
-use crate::dissect::{Direction, SegmentSeen};
+use crate::dissect::SegmentSeen;
 use crate::stream::Fate;
 
 /// Segments that wait for bytes before them, as they were counted.
@@ -24,12 +23,5 @@ impl Ahead {
             Fate::FillsGap => std::mem::replace(&mut self.count, 0),
             _ => 0,
         }
-    }
-}
-
-impl LinkTrack {
-    /// The capture lacks what segments of a direction waited for, and the other side had it: nothing was lost.
-    pub(super) fn not_lost(&mut self, direction: Direction) {
-        *self.ahead.of_mut(direction) = Ahead::default();
     }
 }

@@ -11,7 +11,7 @@ impl LinkTrack {
     /// A frame as the learner's capture shows it, where the leader's runs too.
     pub fn at_learner(&mut self, seen: &SegmentSeen<'_>) {
         self.one_way.get_or_insert_default();
-        self.of_file(seen.segment.frame.file);
+        self.frames.of_file(seen.segment.frame.file);
         let mark = Mark { frame: seen.segment.frame, at: seen.segment.at };
         if self.reader.to_learner.is_over {
             return;
@@ -29,7 +29,7 @@ impl LinkTrack {
 
     /// What became of a segment on its way.
     pub fn segment_match(&mut self, segment_match: &SegmentMatch) {
-        self.one_way.get_or_insert_default().segment_match(segment_match, &mut self.waits);
+        self.one_way.get_or_insert_default().segment_match(segment_match, &mut self.waits.list);
     }
 
     pub(super) fn delivery_between(&self, from: Timestamp, to: Timestamp) -> PerDirection<Delivery> {

@@ -49,6 +49,31 @@ impl SenderClock {
     }
 }
 
+/// Steps of the capture's clock that a link has shown.
+#[derive(Clone, Debug, Default)]
+pub struct ClockSteps {
+    /// In the order in which they were seen.
+    pub list: Vec<ClockStep>,
+}
+
+impl ClockSteps {
+    /// Adds one. Answers whether there was room.
+    fn add(&mut self, step: ClockStep) -> bool {
+        let has_room = self.list.len() < MAX_STEPS;
+        if has_room {
+            self.list.push(step);
+        }
+        has_room
+    }
+
+    /// The end of a wait that may have gone on over steps, as if there had been none.
+    #[inline]
+    pub(super) fn without(&self, start: Timestamp, end: Timestamp) -> Timestamp {
+        let within = self.list.iter().filter(|step| start <= step.from && end >= step.to);
+        within.fold(end, |end, step| start.plus(end.since(start).less(step.by)))
+    }
+}
+
 impl LinkTrack {
     /// New bytes of a direction end a silence: was there one? Notes it where the other direction's says the
     /// same, and takes back what both have made of it.
@@ -97,50 +122,38 @@ impl LinkTrack {
                 by: Span::from_nanos(other.by.nanos().min(step.by.nanos())),
             };
             self.take_back(&both);
-            if self.steps.len() < MAX_STEPS {
-                self.steps.push(both);
-            } else {
-                self.forgotten.steps += 1;
-            }
+            self.forgotten.steps += u64::from(!self.clock_steps.add(both));
         }
     }
 
     /// Takes from waits what a step has added to them.
     fn take_back(&mut self, step: &ClockStep) {
         let spans = |start: Timestamp, end: Timestamp| start <= step.from && end >= step.to;
-        for wait in self.waits.iter_mut().filter(|wait| spans(wait.start, wait.end)) {
+        for wait in self.waits.list.iter_mut().filter(|wait| spans(wait.start, wait.end)) {
             wait.end = wait.start.plus(wait.len().less(step.by));
         }
-        self.wait_log.correct(self.id, |wait| {
+        self.waits.log.correct(self.id, |wait| {
             if spans(wait.start, wait.start.plus(wait.len)) {
                 wait.len = wait.len.less(step.by);
             }
         });
-        let least = self.remembers;
-        self.waits.retain(|wait| wait.len() >= least);
+        self.waits.drop_short();
         for deadline in Deadline::ALL {
             self.series.take_back(deadline, step.from, step.to);
-            let waits = self.waits.iter().filter(|wait| wait.deadline == deadline);
+            let waits = self.waits.list.iter().filter(|wait| wait.deadline == deadline);
             let longest = waits.map(|wait| (wait.len(), wait.start)).max_by_key(|(len, _)| *len);
-            if let Some(worst) = self.worst.get_mut(deadline as usize)
+            if let Some(worst) = self.waits.worst.get_mut(deadline as usize)
                 && worst.is_some_and(|(len, start)| spans(start, start.plus(len)))
             {
                 *worst = longest;
             }
         }
     }
-
-    /// The end of a wait that may have gone on over steps, as if there had been none.
-    #[inline]
-    pub(super) fn without_steps(&self, start: Timestamp, end: Timestamp) -> Timestamp {
-        let within = self.steps.iter().filter(|step| start <= step.from && end >= step.to);
-        within.fold(end, |end, step| start.plus(end.since(start).less(step.by)))
-    }
 }
 
 /// The steps that links have shown, in order, each but once.
 pub(in crate::track) fn all<'a>(links: impl Iterator<Item = &'a LinkTrack>) -> Vec<ClockStep> {
-    let mut steps: Vec<ClockStep> = links.flat_map(|link| &link.steps).copied().collect();
+    let mut steps: Vec<ClockStep> = links.flat_map(|link| &link.clock_steps.list).copied().collect();
     steps.sort_by_key(|step| step.from);
     steps.dedup_by(|step, last| {
         let is_same = step.from < last.to;
@@ -168,9 +181,9 @@ mod tests {
         let opened = LinkOpened { leader, learner, at: min, frame, picked_up: true };
         let mut link = LinkTrack::new(1, &opened);
         let by = Span::from_nanos(i64::MAX);
-        link.steps = vec![ClockStep { from: min, to: max, by }; 4];
-        assert!(link.without_steps(min, max) <= max);
-        assert!(link.without_steps(max, min) <= max);
+        link.clock_steps.list = vec![ClockStep { from: min, to: max, by }; 4];
+        assert!(link.clock_steps.without(min, max) <= max);
+        assert!(link.clock_steps.without(max, min) <= max);
         for at in [min, max, min, Timestamp::from_nanos(0), max, min, max] {
             for direction in [Direction::ToLeader, Direction::ToLearner] {
                 link.look_for_step(direction, Some(7), at);

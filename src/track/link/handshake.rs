@@ -1,19 +1,78 @@
 //! How a link comes to serve: discovery, synchronisation, broadcast.
 
-use super::LinkTrack;
-use crate::dissect::{PacketSeen, SnapshotSeen};
-use crate::findings::{Role, Sync};
+use crate::dissect::{Direction, LinkOpened, PacketSeen, SnapshotSeen};
+use crate::findings::{Deadline, Phases, Role, Sync};
 use crate::proto::quorum::Head;
-use crate::proto::{LearnerInfo, PacketType, Zxid};
+use crate::proto::{LearnerInfo, PacketType, Sid, Zxid};
 use crate::time::Timestamp;
 
-impl LinkTrack {
+/// How the learner came to serve.
+#[derive(Clone, Debug)]
+pub struct Handshake {
+    /// The learner's id.
+    pub learner_sid: Option<Sid>,
+    /// Follower or observer.
+    pub role: Option<Role>,
+    /// The epoch it served.
+    pub epoch: Option<u32>,
+    /// How the learner was brought up to date.
+    pub sync: Option<Sync>,
+    /// Its phases.
+    pub phases: Phases,
+    /// Since when the leader times this learner: its ACK of NEWLEADER.
+    armed_at: Option<Timestamp>,
+    is_up_to_date: bool,
+}
+
+impl Handshake {
+    /// That of a link that has just appeared. One that was picked up serves already.
+    pub(super) fn new(opened: &LinkOpened) -> Self {
+        Self {
+            learner_sid: None,
+            role: None,
+            epoch: None,
+            sync: None,
+            phases: Phases::default(),
+            armed_at: opened.picked_up.then_some(Timestamp::MIN),
+            is_up_to_date: opened.picked_up,
+        }
+    }
+
+    /// Whether the learner was brought up to date.
+    #[inline]
+    pub(super) const fn is_up_to_date(&self) -> bool {
+        self.is_up_to_date
+    }
+
+    /// Whether the leader times the learner at a time.
+    #[inline]
+    pub(super) fn is_armed_at(&self, at: Timestamp) -> bool {
+        self.armed_at.is_some_and(|armed_at| at >= armed_at)
+    }
+
+    /// The ACK of NEWLEADER, from which on the leader keeps the shorter limit.
+    pub(super) fn arm(&mut self, at: Timestamp) {
+        self.armed_at.get_or_insert(at);
+    }
+
+    /// The limit for the next bytes of a direction.
+    #[inline]
+    pub(super) const fn deadline(&self, direction: Direction) -> Deadline {
+        match direction {
+            Direction::ToLeader if self.armed_at.is_some() => Deadline::LeaderRead,
+            Direction::ToLearner if self.is_up_to_date => Deadline::LearnerRead,
+            _ => Deadline::Init,
+        }
+    }
+
     /// Only a learner that was told UPTODATE answers PINGs and forwards requests.
     pub(super) fn serves(&mut self, at: Timestamp) {
         self.is_up_to_date = true;
         self.armed_at.get_or_insert(at);
     }
 
+    /// Takes the epoch from a packet of a learner that serves.
+    #[inline]
     pub(super) fn set_epoch(&mut self, packet: &PacketSeen<'_>) {
         if self.epoch.is_none()
             && self.is_up_to_date
@@ -23,7 +82,8 @@ impl LinkTrack {
         }
     }
 
-    pub(super) fn handshake(&mut self, packet: &PacketSeen<'_>) {
+    /// A packet that is no traffic of a learner that serves.
+    pub(super) fn packet(&mut self, packet: &PacketSeen<'_>) {
         match packet.kind {
             PacketType::FollowerInfo | PacketType::ObserverInfo => {
                 let is_follower = packet.kind == PacketType::FollowerInfo;
@@ -48,22 +108,19 @@ impl LinkTrack {
             PacketType::NewLeader => self.epoch = packet.zxid.map(Zxid::epoch).or(self.epoch),
             PacketType::UpToDate => {
                 self.phases.broadcast.get_or_insert(packet.at);
-                if packet.timed {
-                    self.pings.retain(|ping| ping.at >= packet.at);
-                }
                 self.serves(packet.at);
             }
             _ => {}
         }
     }
 
-    pub(super) const fn begin_sync(&mut self) {
+    const fn begin_sync(&mut self) {
         self.is_up_to_date = false;
         self.armed_at = None;
     }
 
     /// A snapshot of the synchronisation has ended.
-    pub const fn snapshot(&mut self, snapshot: &SnapshotSeen) {
+    pub(super) const fn snapshot(&mut self, snapshot: &SnapshotSeen) {
         self.phases.sync_bytes = Some(snapshot.bytes);
     }
 }

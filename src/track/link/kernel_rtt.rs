@@ -1,7 +1,6 @@
 //! How long a kernel takes to acknowledge: one sample at a time (RFC 6298, section 4).
 
-use super::LinkTrack;
-use crate::dissect::SegmentSeen;
+use crate::dissect::{PerDirection, SegmentSeen};
 use crate::packet::Flags;
 use crate::time::Timestamp;
 use crate::track::baseline::Baseline;
@@ -39,21 +38,19 @@ impl KernelRtt {
     }
 }
 
-impl LinkTrack {
-    /// Times the kernels' ACKs by a segment.
-    #[inline(always)]
-    pub(super) fn time_kernel(&mut self, seen: &SegmentSeen<'_>, is_fresh: bool, is_again: bool) {
-        let segment = seen.segment;
-        let end = segment.seq.wrapping_add(segment.len);
-        self.rtt.of_mut(seen.direction).sent(end, segment.at, is_fresh, is_again);
-        if !segment.flags.contains(Flags::ACK) {
-            return;
-        }
-        if let Some(is_late) = self.rtt.of_mut(seen.direction.other()).acked(segment.ack, segment.at)
-            && let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at))
-        {
-            counts.timed_acks = counts.timed_acks.saturating_add(1);
-            counts.late_acks = counts.late_acks.saturating_add(u8::from(is_late));
-        }
+/// Times the kernels' ACKs of both directions by a segment. Answers whether it ends a round trip, and whether a late one.
+#[inline(always)]
+pub(super) fn time(
+    both: &mut PerDirection<KernelRtt>,
+    seen: &SegmentSeen<'_>,
+    is_fresh: bool,
+    is_again: bool,
+) -> Option<bool> {
+    let segment = seen.segment;
+    let end = segment.seq.wrapping_add(segment.len);
+    both.of_mut(seen.direction).sent(end, segment.at, is_fresh, is_again);
+    if !segment.flags.contains(Flags::ACK) {
+        return None;
     }
+    both.of_mut(seen.direction.other()).acked(segment.ack, segment.at)
 }

@@ -1,8 +1,9 @@
 //! A packet so long that its receiver may refuse it: `jute.maxbuffer` bounds what a server reads, not what it writes
 //! (BinaryInputArchive.checkLength, all releases).
 
-use super::LinkTrack;
+use super::{LinkTrack, Proposals};
 use crate::dissect::PacketSeen;
+use crate::findings::Closed;
 use crate::frame::FrameRef;
 use crate::proto::quorum::Head;
 use crate::proto::{PacketType, Zxid};
@@ -32,7 +33,7 @@ pub struct Large {
     pub frame: FrameRef,
 }
 
-impl LinkTrack {
+impl Proposals {
     /// A large packet.
     #[cold]
     pub(super) fn is_large(&mut self, packet: &PacketSeen<'_>) {
@@ -53,13 +54,20 @@ impl LinkTrack {
     }
 
     /// The large transaction at which the learner let go of the link, without having acknowledged it.
-    #[must_use]
-    pub fn refused(&self) -> Option<&Large> {
-        let closed = self.closed.filter(|closed| !closed.by_leader)?;
+    fn refused(&self, closed: &Closed) -> Option<&Large> {
         let large = self.large.as_deref()?;
         let is_acked = self.last_acked.zip(large.zxid).is_some_and(|(acked, zxid)| acked >= zxid);
         let is_soon = closed.at >= large.at && closed.at.since(large.at) <= super::BEFORE;
         (is_soon && !is_acked).then_some(large)
+    }
+}
+
+impl LinkTrack {
+    /// The large transaction at which the learner let go of the link, without having acknowledged it.
+    #[must_use]
+    pub fn refused(&self) -> Option<&Large> {
+        let closed = self.teardown.closed.filter(|closed| !closed.by_leader)?;
+        self.proposals.refused(&closed)
     }
 }
 

@@ -3,7 +3,8 @@
 //! A finished capture is judged by waits that have ended. While it runs, those that have not are looked at
 //! here; [`LinkTrack::so_far`] ends them in a copy, so that the same rules judge both.
 
-use super::{LinkTrack, ReaderState};
+use super::LinkTrack;
+use super::reader::ReaderState;
 use crate::dissect::Direction;
 use crate::findings::Deadline;
 use crate::frame::FrameRef;
@@ -41,7 +42,7 @@ impl LinkTrack {
     /// The waits under way: none where the link is closed, else one for each side's next bytes, and
     /// one for the oldest PROPOSAL without its ACK.
     pub fn pending(&self) -> impl Iterator<Item = OpenWait> + '_ {
-        let is_open = self.closed.is_none() && !self.is_one_sided();
+        let is_open = self.teardown.closed.is_none() && !self.is_one_sided();
         let reads = [Direction::ToLeader, Direction::ToLearner].map(|direction| {
             let ReaderState { last, deadline, is_over, .. } = self.reader.of(direction);
             (is_open && !is_over).then_some(OpenWait {
@@ -52,7 +53,7 @@ impl LinkTrack {
                 from: last.frame,
             })
         });
-        let oldest = if is_open { self.flight.oldest_unacked() } else { None };
+        let oldest = if is_open { self.proposals.flight.oldest_unacked() } else { None };
         let ack = oldest.map(|entry| OpenWait {
             link: self.id,
             deadline: Deadline::Ack,
@@ -69,7 +70,7 @@ impl LinkTrack {
     pub fn so_far(&mut self, as_of: AsOf, is_due: impl Fn(&OpenWait) -> bool) -> Self {
         let pending: Vec<_> = self.pending().collect();
         let mut copy = self.bare();
-        copy.waits.retain(|wait| wait.end >= as_of.since);
+        copy.waits.list.retain(|wait| wait.end >= as_of.since);
         for wait in pending {
             let at = if is_due(&wait) { as_of.later } else { as_of.now };
             match (wait.deadline, wait.for_leader) {
@@ -85,29 +86,36 @@ impl LinkTrack {
     /// Whether it is over and still holds what no report shows.
     #[must_use]
     pub const fn is_to_be_compact(&self) -> bool {
-        self.totals.is_some() && !self.is_compact && (self.closed.is_some() || self.unwatched.is_some())
+        self.totals.is_some()
+            && !self.is_compact
+            && (self.teardown.closed.is_some() || self.unwatched.is_some())
     }
 
     /// A copy without what is large and no wait's.
     fn bare(&mut self) -> Self {
-        let (ping, ack, commit) = (take(&mut self.ping), take(&mut self.ack), take(&mut self.commit));
-        let (rtt, flight, checks) = (take(&mut self.rtt), take(&mut self.flight), take(&mut self.checks));
+        let (ping, ack, commit) = (
+            take(&mut self.pings.round_trips),
+            take(&mut self.proposals.ack),
+            take(&mut self.proposals.commit),
+        );
+        let (rtt, flight, checks) =
+            (take(&mut self.kernel_rtt), take(&mut self.proposals.flight), take(&mut self.checks));
         let series = take(&mut self.series);
         let copy = self.clone();
         self.series = series;
-        (self.ping, self.ack, self.commit) = (ping, ack, commit);
-        (self.rtt, self.flight, self.checks) = (rtt, flight, checks);
+        (self.pings.round_trips, self.proposals.ack, self.proposals.commit) = (ping, ack, commit);
+        (self.kernel_rtt, self.proposals.flight, self.checks) = (rtt, flight, checks);
         copy
     }
 
     /// Begins a new window: round trips from before the last one are forgotten, and waits shorter than
     /// `near`, which no report lists.
     pub fn rotate(&mut self, near: Span) {
-        self.ping.rotate();
-        self.ack.rotate();
-        self.commit.rotate();
-        self.rtt.to_leader.samples.rotate();
-        self.rtt.to_learner.samples.rotate();
-        self.forget_short_waits(near);
+        self.pings.round_trips.rotate();
+        self.proposals.ack.rotate();
+        self.proposals.commit.rotate();
+        self.kernel_rtt.to_leader.samples.rotate();
+        self.kernel_rtt.to_learner.samples.rotate();
+        self.waits.forget_short(near);
     }
 }

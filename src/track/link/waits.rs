@@ -4,13 +4,132 @@ use super::{
     BEFORE, Deadline, Direction, EDGE, Ended, FrameRef, LinkTrack, REMEMBERED, Span, Timestamp, Wait,
 };
 use crate::dissect::Protection;
-use crate::track::wait_log::NotedWait;
+use crate::track::wait_log::{NotedWait, WaitLog};
 use std::cmp::Reverse;
 
 /// Waits remembered per link; beyond, the shorter half is let go.
 pub(in crate::track) const MAX_WAITS: usize = 256;
+/// Waits kept of a link that is over.
+const WAITS_KEPT: usize = 64;
+/// Waits that a link keeps in any case, the longest.
+const MIN_WAITS: usize = 4;
+
+/// The waits of a link.
+#[derive(Clone, Debug)]
+pub struct Waits {
+    /// Those worth remembering.
+    pub list: Vec<Wait>,
+    /// How many there were that were worth remembering.
+    pub noted: u64,
+    /// The longest wait for each deadline, in the order of [`Deadline::ALL`].
+    pub worst: [Option<(Span, Timestamp)>; 4],
+    /// How long a wait must be to be remembered: longer than those that were let go for want of room.
+    remembers: Span,
+    /// Where long ones are noted.
+    pub(in crate::track) log: WaitLog,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self { list: Vec::new(), noted: 0, worst: [None; 4], remembers: REMEMBERED, log: WaitLog::default() }
+    }
+}
+
+impl Waits {
+    /// The longest of a deadline, if this one is.
+    #[inline]
+    pub(super) fn note_worst(&mut self, deadline: Deadline, len: Span, start: Timestamp) {
+        if let Some(worst) = self.worst.get_mut(deadline as usize)
+            && worst.is_none_or(|(longest, _)| len > longest)
+        {
+            *worst = Some((len, start));
+        }
+    }
+
+    /// How long one must be to be remembered.
+    #[inline]
+    pub(super) const fn remembers(&self) -> Span {
+        self.remembers
+    }
+
+    /// Remembers one. Answers how many were let go for want of room.
+    fn remember(&mut self, wait: Wait) -> u64 {
+        self.noted += 1;
+        self.list.push(wait);
+        if self.list.len() >= MAX_WAITS { self.keep_longest(MAX_WAITS / 2) } else { 0 }
+    }
+
+    /// Keeps so many, the longest, and remembers none from here on that are shorter. Answers how many go.
+    pub(super) fn keep_longest(&mut self, kept: usize) -> u64 {
+        if self.list.len() <= kept {
+            return 0;
+        }
+        let (_, middle, _) = self.list.select_nth_unstable_by_key(kept, |wait| Reverse(wait.len()));
+        self.remembers = self.remembers.max(Span::from_nanos(middle.len().nanos() + 1));
+        let gone = (self.list.len() - kept) as u64;
+        self.list.truncate(kept);
+        self.list.sort_by_key(|wait| (wait.start, wait.end));
+        gone
+    }
+
+    /// Remembers none that are shorter from here on, and lets those go that are.
+    #[inline]
+    pub(super) fn remembers_from(&mut self, least: Span) {
+        if self.remembers < least {
+            self.remembers = least;
+            self.list.retain(|wait| wait.len() >= least);
+        }
+    }
+
+    /// Lets those go that have become too short to be remembered.
+    pub(super) fn drop_short(&mut self) {
+        let least = self.remembers;
+        self.list.retain(|wait| wait.len() >= least);
+    }
+
+    /// Lets those shorter than `near` go, which no report lists.
+    pub(super) fn forget_short(&mut self, near: Span) {
+        self.list.retain(|wait| wait.len() >= near);
+        if self.list.len() < MAX_WAITS / 2 {
+            self.remembers = REMEMBERED;
+        }
+    }
+
+    /// The link is over: keeps the longest of those that may still be shown.
+    pub(super) fn compact(&mut self, near: Span) {
+        self.list.retain(|wait| wait.len() >= near);
+        if self.list.len() > WAITS_KEPT {
+            self.list.sort_by_key(|wait| Reverse(wait.len()));
+            self.list.truncate(WAITS_KEPT);
+        }
+        self.list.shrink_to_fit();
+    }
+
+    /// Makes what is held as short as `bytes`. Answers how many are let go.
+    pub(super) fn lighten(&mut self, bytes: usize) -> u64 {
+        let gone = self.keep_longest((bytes / size_of::<Wait>()).max(MIN_WAITS));
+        self.list.shrink_to_fit();
+        gone
+    }
+
+    /// Bytes of memory that they take.
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.list.capacity() * size_of::<Wait>()
+    }
+}
 
 impl LinkTrack {
+    /// Waits as long as this, or longer, were let go for want of room: how many, as far as was counted.
+    pub(in crate::track) fn waits_forgotten(&self, near: Span) -> u64 {
+        if self.waits.remembers > near { self.forgotten.waits } else { 0 }
+    }
+
+    /// Remembers no waits that are shorter from here on.
+    #[inline]
+    pub(in crate::track) fn remembers_from(&mut self, least: Span) {
+        self.waits.remembers_from(least);
+    }
+
     /// Notes a wait for whoever asks for all long ones.
     #[cold]
     pub(super) fn note_wait(
@@ -22,7 +141,7 @@ impl LinkTrack {
         for_leader: bool,
     ) {
         let (leader, learner) = (self.opened.leader.address, self.opened.learner.address);
-        self.wait_log.note(&NotedWait {
+        self.waits.log.note(&NotedWait {
             link: self.id,
             leader,
             learner,
@@ -57,10 +176,10 @@ impl LinkTrack {
             silence: Some(reader.silence),
             activity: self.went_on(start, at.minus(EDGE)),
             delivery: self.delivery_between(start, at),
-            in_flight: self.flight.waiting(),
+            in_flight: self.proposals.flight.waiting(),
             before: self.went_on(start.minus(BEFORE.min(len)), start),
         };
-        self.remember(wait);
+        self.forgotten.waits += self.waits.remember(wait);
     }
 
     /// Remembers a wait for an ACK.
@@ -86,52 +205,10 @@ impl LinkTrack {
             silence: None,
             activity,
             delivery: self.delivery_between(start, end),
-            in_flight: self.flight.waiting(),
+            in_flight: self.proposals.flight.waiting(),
             before,
         };
-        self.remember(wait);
-    }
-
-    fn remember(&mut self, wait: Wait) {
-        self.waits_noted += 1;
-        self.waits.push(wait);
-        if self.waits.len() >= MAX_WAITS {
-            self.keep_longest(MAX_WAITS / 2);
-        }
-    }
-
-    /// Keeps so many waits, the longest, and remembers none from here on that are shorter.
-    pub(super) fn keep_longest(&mut self, kept: usize) {
-        if self.waits.len() <= kept {
-            return;
-        }
-        let (_, middle, _) = self.waits.select_nth_unstable_by_key(kept, |wait| Reverse(wait.len()));
-        self.remembers = self.remembers.max(Span::from_nanos(middle.len().nanos() + 1));
-        self.forgotten.waits += (self.waits.len() - kept) as u64;
-        self.waits.truncate(kept);
-        self.waits.sort_by_key(|wait| (wait.start, wait.end));
-    }
-
-    /// Remembers no waits that are shorter from here on, and lets those go that are.
-    #[inline]
-    pub(in crate::track) fn remembers_from(&mut self, least: Span) {
-        if self.remembers < least {
-            self.remembers = least;
-            self.waits.retain(|wait| wait.len() >= least);
-        }
-    }
-
-    /// Waits as long as this, or longer, were let go for want of room: how many, as far as was counted.
-    pub(in crate::track) fn waits_forgotten(&self, near: Span) -> u64 {
-        if self.remembers > near { self.forgotten.waits } else { 0 }
-    }
-
-    /// Lets waits shorter than `near` go, which no report lists.
-    pub(super) fn forget_short_waits(&mut self, near: Span) {
-        self.waits.retain(|wait| wait.len() >= near);
-        if self.waits.len() < MAX_WAITS / 2 {
-            self.remembers = REMEMBERED;
-        }
+        self.forgotten.waits += self.waits.remember(wait);
     }
 
     /// Forgets who waited for whom: where no packet was recognised, nobody knows. Behind TLS a silence that ended
@@ -139,17 +216,17 @@ impl LinkTrack {
     /// inferred.
     pub fn forget_waits(&mut self) {
         let is_tls = self.totals.is_some_and(|totals| totals.protection == Protection::Tls);
-        let mut waits = std::mem::take(&mut self.waits);
+        let mut waits = std::mem::take(&mut self.waits.list);
         let breaks: Vec<_> = waits.iter().map(|wait| is_tls && self.is_break(wait, &waits)).collect();
-        let unanswered = self.unanswered_close.take();
-        self.unanswered_close = unanswered.filter(|wait| is_tls && self.is_break(wait, &waits));
+        let unanswered = self.teardown.unanswered.take();
+        self.teardown.unanswered = unanswered.filter(|wait| is_tls && self.is_break(wait, &waits));
         let mut breaks = breaks.into_iter();
         waits.retain(|_| breaks.next().unwrap_or_default());
-        self.waits = waits;
-        for wait in &mut self.waits {
+        self.waits.list = waits;
+        for wait in &mut self.waits.list {
             wait.deadline = if wait.for_leader { Deadline::LearnerRead } else { Deadline::LeaderRead };
         }
-        self.worst = [None; 4];
+        self.waits.worst = [None; 4];
     }
 
     /// Whether a silence ended with a close and broke a rhythm: PINGs go by at half a tick, and a deadline is

@@ -1,25 +1,25 @@
 //! What a link remembers of its past, and how it becomes less.
 
-use super::{LinkTrack, Samples, Wait};
-
-/// Waits that a link keeps in any case, the longest.
-const MIN_WAITS: usize = 4;
+use super::{LinkTrack, Samples};
 
 impl LinkTrack {
     /// Bytes of memory that what grows with the link's past takes.
     pub(in crate::track) fn held_bytes(&self) -> usize {
         let samples: usize = self.samples().map(Samples::held_bytes).sum();
-        let waits = self.waits.capacity() * size_of::<Wait>();
-        self.flight.held_bytes() + waits + samples + self.checks.held_bytes() + self.series.held_bytes()
+        let waits = self.waits.held_bytes();
+        self.proposals.flight.held_bytes()
+            + waits
+            + samples
+            + self.checks.held_bytes()
+            + self.series.held_bytes()
     }
 
     /// Makes that about as much as `share`, or less.
     #[cold]
     pub(in crate::track) fn lighten(&mut self, share: usize) {
         let part = share / 4;
-        self.flight.keep_within(part);
-        self.keep_longest((part / size_of::<Wait>()).max(MIN_WAITS));
-        self.waits.shrink_to_fit();
+        self.proposals.flight.keep_within(part);
+        self.forgotten.waits += self.waits.lighten(part);
         self.series.keep_within(part);
         if self.checks.held_bytes() > part {
             self.checks.lighten();
@@ -32,8 +32,8 @@ impl LinkTrack {
 
     /// All durations that are measured on it.
     fn samples(&self) -> impl Iterator<Item = &Samples> {
-        let own = [&self.ping, &self.ack, &self.commit];
-        let rtt = [&self.rtt.to_leader.samples, &self.rtt.to_learner.samples];
+        let own = [&self.pings.round_trips, &self.proposals.ack, &self.proposals.commit];
+        let rtt = [&self.kernel_rtt.to_leader.samples, &self.kernel_rtt.to_learner.samples];
         let ends =
             self.one_way.iter().flat_map(|one_way| [&one_way.delay.to_leader, &one_way.delay.to_learner]);
         own.into_iter().chain(rtt).chain(ends)
@@ -41,8 +41,8 @@ impl LinkTrack {
 
     /// The same, to be changed.
     pub(super) fn samples_mut(&mut self) -> impl Iterator<Item = &mut Samples> {
-        let own = [&mut self.ping, &mut self.ack, &mut self.commit];
-        let rtt = [&mut self.rtt.to_leader.samples, &mut self.rtt.to_learner.samples];
+        let own = [&mut self.pings.round_trips, &mut self.proposals.ack, &mut self.proposals.commit];
+        let rtt = [&mut self.kernel_rtt.to_leader.samples, &mut self.kernel_rtt.to_learner.samples];
         let ends = self
             .one_way
             .iter_mut()
