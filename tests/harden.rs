@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const QSCOPE: &str = env!("CARGO_BIN_EXE_qscope");
 /// How long something may take that takes a moment.
@@ -37,6 +37,17 @@ fn pings(link: u32, numbers: std::ops::Range<u32>) -> Vec<u8> {
         segment(&mut out, at, (leader, learner), (seq, seq), &ping);
         segment(&mut out, (at.0, at.1 + 200), (learner, leader), (seq, seq + 20), &pong);
     }
+    out
+}
+
+/// A PING of a leader whose learner answered those before `answered`, and is silent since.
+fn unanswered(link: u32, answered: u32, number: u32) -> Vec<u8> {
+    let (leader, learner) = ((0x0ac8_0001_u32, 2888_u16), (0x0ac8_0100 + link, 40_000_u16));
+    let ping = [&5_u32.to_be_bytes()[..], &0x1_0000_0001_u64.to_be_bytes(), &[0xff; 8]].concat();
+    let first = 1 + link * 1_000_003;
+    let at = (1_795_248_000 + number / 2, number % 2 * 500_000 + link % 1_000);
+    let mut out = Vec::new();
+    segment(&mut out, at, (leader, learner), (first + number * 20, first + answered * 20), &ping);
     out
 }
 
@@ -495,6 +506,73 @@ fn peak(child: &Child) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
+}
+
+/// MiB that the unit allows.
+fn unit_limit() -> u64 {
+    let unit =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/qscope.service")).unwrap();
+    let limit = unit.lines().find_map(|line| line.strip_prefix("MemoryMax=")).unwrap();
+    limit.trim_end_matches('M').parse().unwrap()
+}
+
+#[test]
+fn the_units_memory_holds_the_worst_that_our_own_limits_allow() {
+    const LINKS: u32 = 4_096;
+    const ROUNDS: u32 = 84;
+    let (folder, recordings) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let record = recordings.path().display().to_string();
+    let args =
+        ["--record", &record, "--after", "1s", "--tick-time", "500", "--warn-at", "100", "--before", "1h"];
+    let watched = Watched::follow(folder.path(), &args);
+    let mut file = File::create(folder.path().join("a.pcap")).unwrap();
+    file.write_all(&header()).unwrap();
+    let since = |rounds: u32| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        u32::try_from(now).unwrap() - 1_795_248_000 - rounds / 2
+    };
+    let to_now = since(ROUNDS);
+    // All links at once, round after round, until the ring of the recorder is full.
+    for round in 0..ROUNDS {
+        let round: Vec<u8> = (0..LINKS).flat_map(|link| pings(link, round..round + 1)).collect();
+        file.write_all(&later(&round, to_now)).unwrap();
+    }
+    // All learners but one fall silent: a stall of each, and a recording.
+    let is_told = |event: &str| watched.lines.lock().unwrap().iter().any(|line| line["event"] == event);
+    let mut is_asked = false;
+    let mut round = ROUNDS;
+    let mut written = u64::from(2 * LINKS * ROUNDS);
+    // Time passes with the frames.
+    while !is_told("recording") || !is_told("report") {
+        assert!(round < 600, "no stall, no recording or no report");
+        let frames: Vec<u8> = (0..LINKS)
+            .flat_map(|link| match link {
+                1 => pings(link, round..round + 1),
+                _ => unanswered(link, ROUNDS, round),
+            })
+            .collect();
+        file.write_all(&later(&frames, since(round))).unwrap();
+        written += u64::from(LINKS) + 1;
+        round += 1;
+        if !is_asked && is_told("stall") {
+            is_asked = true;
+            watched.signal("-USR1");
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    let report = watched.until("report")["report"].clone();
+    assert_eq!(report["links"].as_array().unwrap().len(), LINKS as usize);
+    let peak = peak(&watched.child);
+    eprintln!(
+        "{peak} MiB at most, with {LINKS} links, a recording, and a report of {} bytes",
+        report.to_string().len()
+    );
+    // The kernel's buffer and batches under way come on top where an interface is read.
+    assert!(peak + 16 + 20 < unit_limit(), "{peak} MiB");
+    let lines = Arc::clone(&watched.lines);
+    let frames = watched.end("-INT")["input"]["frames"].clone();
+    let problems = lines.lock().unwrap().iter().filter(|line| line["event"] == "problem").count();
+    assert!(frames == written || problems > 0, "{frames} of {written} frames without a word");
 }
 
 #[test]

@@ -190,6 +190,10 @@ fn refused(links: &[LinkTrack], gaps: &[CoverageGap]) -> Vec<(Verdict, Vec<u32>)
             if other.opened.at.since(last) > BACK_WITHIN && !is_hidden(last, other.opened.at, gaps) {
                 break;
             }
+            if is_cut_short(other, gaps) {
+                last = other.last_frame_at();
+                continue;
+            }
             let lets_go = other.teardown.closed.filter(|again| {
                 let since = other.refused().map_or(other.opened.at, |large| large.at);
                 !again.by_leader && again.at.since(since) <= LETS_GO_WITHIN
@@ -224,6 +228,14 @@ fn refused(links: &[LinkTrack], gaps: &[CoverageGap]) -> Vec<(Verdict, Vec<u32>)
         found.push((verdict, own));
     }
     found
+}
+
+/// Whether a link was about to be let go of when the captures' gap began.
+fn is_cut_short(link: &LinkTrack, gaps: &[CoverageGap]) -> bool {
+    let last = link.last_frame_at();
+    let is_young = last.since(link.opened.at) <= LETS_GO_WITHIN;
+    let begins = |gap: &CoverageGap| gap.to > last && gap.from.since(last) <= LETS_GO_WITHIN;
+    link.teardown.closed.is_none() && is_young && gaps.iter().any(begins)
 }
 
 /// Whether the captures lack most of a stretch of time.
