@@ -288,6 +288,38 @@ fn a_stretch_that_the_capture_lacks_parts_no_loop() {
 }
 
 #[test]
+fn a_server_that_is_turned_away_again_and_again_is_told_unless_it_is_dialed_back() {
+    // Server 1 dials server 2, says who it is, and is let go of; whether 2 dials back, and whether that stands.
+    let turned_away = |dials_back: bool, stands: bool| {
+        let mut wire = Wire::default();
+        for round in 0..6u16 {
+            let millis = i64::from(round) * 3_000;
+            let mut talk = wire.connect(millis, (1, 40_000 + round), (2, 3888));
+            wire.says(millis + 1, &mut talk, true, &[0, 0, 0, 0, 0, 0, 0, 1], 8);
+            wire.closes(millis + 2, &talk, false);
+            if dials_back {
+                let mut back = wire.connect(millis + 5, (2, 50_000 + round), (1, 3888));
+                wire.says(millis + 6, &mut back, true, &[0, 0, 0, 0, 0, 0, 0, 2], 8);
+                wire.says(millis + 7, &mut back, false, &[0, 0, 0, 40], 4);
+                if !stands {
+                    wire.closes(millis + 50, &back, true);
+                }
+            }
+        }
+        wire.report()
+    };
+    for report in [turned_away(false, false), turned_away(true, false)] {
+        assert_eq!(roots(&report), ["connect_refused"]);
+        let incident = &report["incidents"][0];
+        assert_eq!(incident["suspect"]["path"], serde_json::json!(["10.9.0.2", "10.9.0.1"]));
+        assert_eq!((&incident["confidence"], &incident["count"]), (&"likely".into(), &6.into()));
+        let summary = incident["summary"].as_str().unwrap();
+        assert!(summary.contains("10.9.0.2 TURNED server.1 AWAY"), "{summary}");
+    }
+    assert_eq!(roots(&turned_away(true, true)), [""; 0]);
+}
+
+#[test]
 fn joins_that_fail_over_and_over_are_one_incident() {
     let joins = |rounds: u16| {
         let mut wire = Wire::default();

@@ -143,6 +143,16 @@ pub enum Reason {
         /// Whether a RST answered; else nothing did.
         is_refused: bool,
     },
+    /// A server let go of each election connection of another one, as the one with the higher id does, and had none of its
+    /// own that stood.
+    TurnedAway {
+        /// Who dialed.
+        from: Address,
+        /// Who let go, and should dial back.
+        to: Address,
+        /// How often.
+        times: u64,
+    },
     /// Votes were retransmitted and never acknowledged, while the path was alive.
     VotesIntoTheVoid {
         /// Who sent them.

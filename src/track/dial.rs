@@ -107,12 +107,22 @@ struct Way {
     frame: FrameRef,
 }
 
+/// Election connections of one pair that the server with the higher id let go of, to dial itself.
+#[derive(Clone, Copy, Debug)]
+struct TurnedAway {
+    run: usize,
+    /// Whether the acceptor has dialed back, and that connection stands.
+    is_dialed_back: bool,
+}
+
 /// All attempts to connect, and what became of them.
 #[derive(Clone, Debug, Default)]
 pub struct Dials {
     talks: BTreeMap<(Endpoint, Endpoint), Talk>,
     dials: BTreeMap<(Address, Endpoint), Dial>,
     open: BTreeMap<(Address, Endpoint), usize>,
+    /// The runs of election connections that were turned away, by dialer and acceptor.
+    turned_away: BTreeMap<(Address, Address), TurnedAway>,
     runs: Vec<Run>,
     dead: Vec<DeadConnection>,
     /// Pairs and runs for which there was no room.
@@ -190,6 +200,7 @@ impl Dials {
             TalkState::Dialing { .. } => {
                 talk.state = TalkState::Made;
                 self.made(talk.dialer.address, talk.acceptor, segment.at);
+                self.dials_back(talk, true);
             }
             TalkState::Made if is_reset || segment.flags.contains(Flags::FIN) => {
                 talk.speaks(segment);
@@ -197,6 +208,7 @@ impl Dials {
                     self.dead.extend(talk.dead(by_dialer, segment.at).filter(|_| self.dead.len() < MAX_RUNS));
                 }
                 self.lets_go(talk, segment, by_dialer);
+                self.dials_back(talk, false);
                 talk.state = TalkState::Over;
             }
             TalkState::Made => talk.speaks(segment),
@@ -214,6 +226,52 @@ impl Dials {
             _ => return,
         };
         self.failed(talk.dialer.address, talk.acceptor, failure, (segment.at, segment.at), segment.frame);
+        if failure == DialFailure::TurnedAway && talk.port == Port::Election {
+            self.turns_away(talk, segment);
+        }
+    }
+
+    /// The acceptor's own connection is made, or over.
+    fn dials_back(&mut self, talk: &Talk, stands: bool) {
+        if talk.port == Port::Election
+            && let Some(pair) = self.turned_away.get_mut(&(talk.acceptor.address, talk.dialer.address))
+        {
+            pair.is_dialed_back = stands;
+        }
+    }
+
+    /// Once for each pair that is by design (QuorumCnxManager.handleConnection, all releases); again and again, with no
+    /// connection the other way that stands, it is a loop.
+    fn turns_away(&mut self, talk: &Talk, segment: &Segment<'_>) {
+        let key = (talk.dialer.address, talk.acceptor.address);
+        let known = self.turned_away.get(&key).filter(|pair| !pair.is_dialed_back);
+        let run = known
+            .and_then(|pair| self.runs.get_mut(pair.run))
+            .filter(|run| segment.at.since(run.last) <= MAX_PAUSE);
+        if let Some(run) = run {
+            run.attempts += 1;
+            run.last = run.last.max(segment.at);
+            if run.frames.len() < MAX_FRAMES {
+                run.frames.push((segment.at, segment.frame));
+            }
+            return;
+        }
+        let is_room = self.turned_away.len() < MAX_DIALS || self.turned_away.contains_key(&key);
+        if !is_room || self.runs.len() >= MAX_RUNS {
+            self.forgotten += 1;
+            return;
+        }
+        self.turned_away.insert(key, TurnedAway { run: self.runs.len(), is_dialed_back: false });
+        self.runs.push(Run {
+            dialer: talk.dialer.address,
+            acceptor: talk.acceptor,
+            failure: DialFailure::TurnedAway,
+            first: segment.at,
+            last: segment.at,
+            until: None,
+            attempts: 1,
+            frames: vec![(segment.at, segment.frame)],
+        });
     }
 
     /// Nothing more is to come of a connection.
@@ -239,7 +297,7 @@ impl Dials {
         let Some(dial) = self.dial(key, first) else { return };
         dial.counts(failure, last);
         if matches!(failure, DialFailure::TurnedAway) {
-            // Each pair does so once, by design.
+            // Of these only those on the election port make runs.
             return;
         }
         let open = self.open.get(&key).and_then(|index| self.runs.get_mut(*index));

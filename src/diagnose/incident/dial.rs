@@ -19,6 +19,9 @@ use std::collections::BTreeSet;
 const GOES_ON: Span = Span::from_millis(30_000);
 /// Attempts that make a run.
 const MIN_ATTEMPTS: u64 = 3;
+/// Election connections of one pair that were turned away, one after the other, and make a loop: each pair does so once
+/// by design, and once more for each restart.
+const MIN_TURNED_AWAY: u64 = 5;
 /// jute.maxbuffer where nothing sets it, in bytes.
 const DEFAULT_MAX_BUFFER: u64 = 0x000f_ffff;
 /// A learner that refuses a packet is back within this time.
@@ -102,8 +105,10 @@ impl Part {
 
 /// Whether a run of failures is more than a server that is just starting.
 fn goes_on(run: &Run, heard: &Heard<'_>, limit: Span) -> bool {
-    if !matches!(run.failure, DialFailure::Refused | DialFailure::Unanswered) {
-        return false;
+    match run.failure {
+        DialFailure::Refused | DialFailure::Unanswered => {}
+        DialFailure::TurnedAway => return run.attempts >= MIN_TURNED_AWAY,
+        DialFailure::Empty => return false,
     }
     let lasted = run.last.since(run.first);
     let was_there = heard.last_word(run.acceptor.address, run.first).is_some();
@@ -113,6 +118,10 @@ fn goes_on(run: &Run, heard: &Heard<'_>, limit: Span) -> bool {
 
 fn add_run(parts: &mut Vec<Part>, run: &Run) {
     let (dialer, acceptor) = (run.dialer, run.acceptor.address);
+    if run.failure == DialFailure::TurnedAway {
+        parts.push(turned_away(run));
+        return;
+    }
     let is_refused = run.failure == DialFailure::Refused;
     let cause = if is_refused { Cause::ConnectRefused } else { Cause::ConnectUnanswered };
     let is_same = |part: &&mut Part| {
@@ -146,6 +155,23 @@ fn add_run(parts: &mut Vec<Part>, run: &Run) {
     part.to = run.last;
     part.hosts = vec![acceptor, dialer];
     parts.push(part);
+}
+
+/// A loop of election connections, of which the server with the higher id lets go of each.
+fn turned_away(run: &Run) -> Part {
+    let (dialer, acceptor) = (run.dialer, run.acceptor.address);
+    let verdict = Verdict {
+        cause: Cause::ConnectRefused,
+        suspect: Some(Suspect::Path(acceptor, dialer)),
+        confidence: Confidence::Likely,
+        start: run.first,
+        end: None,
+        why: vec![Reason::TurnedAway { from: dialer, to: acceptor, times: run.attempts }],
+    };
+    let mut part = Part::without_stall(verdict, Vec::new());
+    part.to = run.last;
+    part.hosts = vec![acceptor, dialer];
+    part
 }
 
 /// Whether the two hosts of a dead connection heard each other on another one meanwhile.

@@ -240,7 +240,9 @@ fn finish(scene: &Scene<'_>, mut parts: Vec<Part>, stalls: &mut [Stall]) -> Vec<
 /// How often it happened: above 1 for what is told once though it came again and again.
 fn times(why: &[Reason]) -> u64 {
     let of = |reason: &Reason| match reason {
-        Reason::TooLarge { times, .. } | Reason::JoinsLost { times, .. } => Some(*times),
+        Reason::TooLarge { times, .. }
+        | Reason::JoinsLost { times, .. }
+        | Reason::TurnedAway { times, .. } => Some(*times),
         Reason::DialsFailed { attempts, .. } => Some(*attempts),
         _ => None,
     };

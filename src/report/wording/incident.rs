@@ -150,6 +150,10 @@ impl<'a> IncidentWords<'a> {
                 },
                 "no SYN was answered: a firewall, a wrong address, a host that is down",
             ),
+            (Cause::ConnectRefused, Suspect::Path(a, b)) => of(
+                format!("{} TURNED {} AWAY", who(a), who(b)),
+                "it has the higher id and must dial itself, and no election connection came of that",
+            ),
             (Cause::ElectionLinkDead, Suspect::Path(a, b) | Suspect::OneWay(a, b)) => of(
                 format!("THE ELECTION CONNECTION BETWEEN {} AND {} WAS DEAD", who(a), who(b)),
                 "votes were retransmitted into the void, though the path was alive",

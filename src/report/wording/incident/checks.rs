@@ -55,6 +55,9 @@ impl IncidentWords<'_> {
                 "idle timeouts of firewalls and conntrack, load balancers, IPS; nft list ruleset on both"
                     .to_owned()
             }
+            Cause::ConnectRefused => {
+                format!("the address and election port of {to} in the zoo.cfg of the other (server.N), and a firewall on the way to it")
+            }
             Cause::ElectionLinkDead => {
                 "idle timeouts of firewalls and conntrack; tcpKeepAlive=true in zoo.cfg keeps the connection known"
                     .to_owned()

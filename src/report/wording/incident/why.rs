@@ -71,6 +71,13 @@ impl IncidentWords<'_> {
                 number::count(*attempts, "time", "times"),
                 if *is_refused { "a RST answered" } else { "nothing answered" }
             ),
+            Reason::TurnedAway { from, to, times } => format!(
+                "{to} let go of {from}'s election connection {}, as the server with the higher id does, and no \
+                 connection of its own to {from} stood",
+                number::count(*times, "time", "times"),
+                from = self.name(*from),
+                to = self.name(*to),
+            ),
             Reason::VotesIntoTheVoid { from, to, again, is_reset } => format!(
                 "{} retransmitted votes to {} {} in vain, while other connections between the two were alive{}",
                 self.name(*from),
