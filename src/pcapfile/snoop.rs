@@ -20,6 +20,8 @@ const RECORD_HEADER_LEN: usize = 24;
 /// The same, as the file counts it.
 const RECORD_HEADER: u32 = 24;
 const VERSION: u32 = 2;
+/// What is added to a data link's number that means another one to pcap, whose own have 16 bits.
+const OWN_LINK_TYPES: u32 = 0x1_0000;
 /// Padding beyond this is none that any program writes.
 const MAX_PADDING: u32 = 65_536;
 
@@ -120,7 +122,7 @@ impl Decoder {
         self.link = Some(match link {
             // Ethernet, by its two standards.
             0 | 4 => LinkType::Ethernet,
-            other => LinkType::Other(other),
+            other => LinkType::Other(other.saturating_add(OWN_LINK_TYPES)),
         });
         Ok(FILE_HEADER_LEN)
     }
