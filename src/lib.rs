@@ -45,6 +45,7 @@
 //! - `cli` (default): the `qscope` command line.
 //! - `export` (default): tables for DuckDB, pyarrow and Spark.
 //! - `live` (default): capture from an interface; needs libpcap.
+//! - `tui` (default): the screen of `qscope live --tui`.
 //! - `fuzzing`: the checks that the fuzz targets run.
 //!
 //! # Example

@@ -28,6 +28,8 @@ pub mod recorder;
 mod recordings;
 #[cfg(feature = "live")]
 pub mod rights;
+#[cfg(feature = "tui")]
+pub mod screen;
 mod watch;
 
 #[cfg(feature = "live")]

@@ -157,6 +157,17 @@ impl Recorder {
         }
     }
 
+    /// Somebody asked for a recording: as for a stall that is told now, unless one is under way.
+    pub fn asked(&mut self, at: Timestamp) {
+        let RecorderOptions { before, after, .. } = self.settings;
+        self.due.get_or_insert_with(|| Due {
+            from: at.minus(before),
+            until: at.plus(after),
+            told_at: at,
+            verdicts: BTreeMap::new(),
+        });
+    }
+
     /// Lets time pass: what is too old is let go, and a recording that is complete is written.
     #[must_use]
     pub fn time(&mut self, now: Timestamp) -> Option<What> {

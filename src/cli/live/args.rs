@@ -14,6 +14,8 @@ Examples:
       Until Ctrl-C: every stall when it happens, and the report at the end.
   sudo qscope live -i any --zoo-cfg /etc/zookeeper/conf/zoo.cfg --warn-at 60 --json
       For programs: one JSON object a line.
+  sudo qscope live -i eth0 --tui --record /var/tmp/qscope
+      A screen: every link's deadlines and round trips, and what was announced; ? lists the keys.
   qscope live -D
       The interfaces there are.
   kill -USR1 $(pidof qscope)
@@ -74,6 +76,10 @@ pub(in crate::cli) struct LiveArgs {
     /// The same as --format json.
     #[arg(long, conflicts_with = "format")]
     json: bool,
+
+    /// A screen rather than lines: links with their deadlines, announcements, keys. The report comes at the end.
+    #[arg(long, conflicts_with_all = ["format", "json"])]
+    pub(super) tui: bool,
 
     /// Colour: on a terminal, always or never. NO_COLOR in the environment turns auto off.
     #[arg(long, value_enum, default_value_t = Color::Auto)]

@@ -85,6 +85,9 @@ fn follow(
             counted_at = Instant::now();
             session.publish()?;
         }
+        if !session.view(timeline.now()) {
+            signals.stop.store(true, Ordering::Relaxed);
+        }
         if signals.stop.load(Ordering::Relaxed) {
             // What is written by now is read, unless it does not end.
             let has_time = stopped_at.get_or_insert_with(Instant::now).elapsed() < LAST_READS;

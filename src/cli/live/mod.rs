@@ -8,6 +8,11 @@ mod following;
 mod gaps;
 mod output;
 mod session;
+#[cfg(feature = "tui")]
+mod view;
+#[cfg(not(feature = "tui"))]
+#[path = "without_tui.rs"]
+mod view;
 mod writer;
 
 pub(super) use args::{HELP, LiveArgs};
@@ -24,7 +29,7 @@ use crate::time::{Span, Timestamp};
 use crate::track;
 use output::Output;
 use session::{Kept, Session};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1};
 use signal_hook::flag;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -63,7 +68,7 @@ pub(super) fn run(args: &LiveArgs) -> Result<ExitStatus, Failure> {
     let input = args.input();
     let asked = Request::of(&input)?;
     let settings = asked.settings(&input, Hosts::default());
-    let signals = Signals::heed().map_err(|error| Failure::wrong(format!("signals: {error}")))?;
+    let signals = Signals::heed(args.tui).map_err(|error| Failure::wrong(format!("signals: {error}")))?;
     match &args.follow {
         Some(folder) => following::run(args, &asked, settings, &signals, folder),
         None => capture(args, &asked, settings, &signals),
@@ -196,7 +201,7 @@ fn watch(
             told_at = Instant::now();
             session.tell_drops()?;
         }
-        if signals.stop.load(Ordering::Relaxed) {
+        if signals.stop.load(Ordering::Relaxed) || !session.view(timeline.now()) {
             return Ok(());
         }
         if signals.report.swap(false, Ordering::Relaxed) {
@@ -252,19 +257,32 @@ struct Signals {
 
 impl Signals {
     /// Begins to listen. SIGINT, SIGTERM and SIGHUP each end the watching with its report; a second one of the same kind
-    /// ends the process at once.
-    fn heed() -> io::Result<Self> {
+    /// ends the process at once. Where there is a screen, nothing ends or stops the process that would leave the terminal
+    /// as it is.
+    fn heed(has_screen: bool) -> io::Result<Self> {
         let (stop, report) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let mut came = Vec::new();
+        if has_screen {
+            flag::register(SIGQUIT, Arc::clone(&stop))?;
+            flag::register(SIGTSTP, Arc::new(AtomicBool::new(false)))?;
+        }
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             if signal == SIGHUP && is_hangup_ignored() {
                 continue;
             }
             let asked = Arc::new(AtomicBool::new(false));
-            flag::register_conditional_shutdown(signal, 2, Arc::clone(&asked))?;
+            if has_screen {
+                came.push(Arc::clone(&asked));
+            } else {
+                flag::register_conditional_shutdown(signal, 2, Arc::clone(&asked))?;
+            }
             flag::register(signal, asked)?;
             flag::register(signal, Arc::clone(&stop))?;
         }
         flag::register(SIGUSR1, Arc::clone(&report))?;
+        if has_screen {
+            view::end_on_second(came, 2)?;
+        }
         Ok(Self { stop, report })
     }
 }

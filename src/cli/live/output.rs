@@ -1,8 +1,10 @@
 //! Announcements and reports to standard output, each written out at once by a thread of its own.
 
 use super::args::LiveArgs;
+use super::view::View;
 use super::writer::Writer;
 use crate::cli::args::Format;
+use crate::cli::exit::Failure;
 use crate::cli::replay::is_coloured;
 use crate::findings::{Report, selection::Selection};
 use crate::report::clock::{Digits, WallClock};
@@ -20,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Output {
     form: Form,
     writer: Writer,
+    /// What stands on the terminal instead of lines.
+    view: Option<View>,
 }
 
 enum Form {
@@ -29,9 +33,14 @@ enum Form {
 
 impl Output {
     /// Begins to write to standard output.
-    pub(super) fn new(args: &LiveArgs, nanos: bool, sources: Vec<String>) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// It cannot be written to, or is no terminal where a screen is asked for.
+    pub(super) fn new(args: &LiveArgs, nanos: bool, sources: Vec<String>) -> Result<Self, Failure> {
         let digits = Digits::of(nanos);
         let clock = WallClock { zone: args.tz.clone(), digits };
+        let writer = Writer::start(io::stdout())?;
+        let view = View::start(args, &clock)?;
         let form = match args.format() {
             Format::Json => Form::Json(json::live::Lines { digits, files: sources }),
             Format::Text => Form::Text {
@@ -45,7 +54,27 @@ impl Output {
                 },
             },
         };
-        Ok(Self { form, writer: Writer::start(io::stdout())? })
+        Ok(Self { form, writer, view })
+    }
+
+    /// The screen, for whoever puts it back.
+    pub(super) const fn take_view(&mut self) -> Option<View> {
+        self.view.take()
+    }
+
+    /// Shows this screen from here on.
+    pub(super) fn put_view(&mut self, view: View) {
+        self.view = Some(view);
+    }
+
+    /// Whether there is a screen.
+    pub(super) const fn has_view(&self) -> bool {
+        self.view.is_some()
+    }
+
+    /// Ends the screen: lines are written from here on.
+    pub(super) fn end_view(&mut self) {
+        self.view = None;
     }
 
     /// Notes the path of one more file, by its number.
@@ -62,6 +91,13 @@ impl Output {
     /// # Errors
     /// The output is gone.
     pub(super) fn event(&mut self, event: &Event) -> io::Result<()> {
+        if let Some(view) = &self.view {
+            if view.event(event) {
+                return Ok(());
+            }
+            // It broke off.
+            self.view = None;
+        }
         self.say_dropped(event.at)?;
         let bytes = self.line(event)?;
         self.writer.put(bytes)

@@ -256,6 +256,52 @@ impl Session {
         self.tell(What::Problem(what.to_owned()))
     }
 
+    /// Hands the screen, if there is one, the state of now, and does what keys ask for. False where they ask for the end.
+    pub(super) fn view(&mut self, present: Timestamp) -> bool {
+        let Some(mut view) = self.output.take_view() else { return true };
+        if view.is_due() {
+            view.show(self, present);
+        }
+        if view.asks_to_record()
+            && let Some(recorder) = &mut self.recorder
+        {
+            recorder.asked(self.now);
+        }
+        let goes_on = !view.asks_to_quit();
+        self.output.put_view(view);
+        goes_on
+    }
+
+    /// What was found by now.
+    pub(super) const fn analyzer(&self) -> &Analyzer {
+        &self.analyzer
+    }
+
+    /// The present, by the capture.
+    pub(super) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The present as it is shown.
+    pub(super) fn shown_now(&self) -> Timestamp {
+        self.shown.at(self.now)
+    }
+
+    /// What is known of the source.
+    pub(super) const fn live(&self) -> &LiveInput {
+        &self.live
+    }
+
+    /// Stalls that go on.
+    pub(super) fn open_stalls(&self) -> usize {
+        self.watch.open_stalls().count()
+    }
+
+    /// Frames by now.
+    pub(super) fn frames(&self) -> u64 {
+        self.files.iter().map(|file| file.frames).sum()
+    }
+
     /// Writes announcements; stalls go to the recorder too.
     fn announce(&mut self, events: &[Event]) -> Result<(), Failure> {
         for event in events {
@@ -279,10 +325,11 @@ impl Session {
 
     /// Gathers the numbers of now, and sees to it that they are served.
     pub(super) fn publish(&mut self) -> Result<(), Failure> {
+        let frames = self.frames();
         let Some((metrics, numbers)) = &mut self.metrics else { return Ok(()) };
         numbers.gather(self.analyzer.tracker(), self.now);
         numbers.stalls_open = self.watch.open_stalls().count() as u64;
-        numbers.frames = self.files.iter().map(|file| file.frames).sum();
+        numbers.frames = frames;
         numbers.received = self.live.received.unwrap_or_default();
         metrics.publish(numbers);
         metrics.check(Instant::now()).map_or(Ok(()), |what| self.problem(&what))
@@ -307,6 +354,9 @@ impl Session {
 
     /// Writes the report so far; the watching goes on.
     pub(super) fn report(&mut self) -> Result<(), Failure> {
+        if self.output.has_view() {
+            return self.notice("no report so far is written where the screen is: q ends it with the report");
+        }
         let mut dissector = self.dissector.clone();
         let mut analyzer = self.analyzer.clone();
         dissector.finish(&mut analyzer);
@@ -316,6 +366,7 @@ impl Session {
 
     /// Ends the watching: what is left to tell, and the report.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
+        self.output.end_view();
         self.dissector.tick(self.now, &mut self.analyzer);
         let events = self.watch.finish(&mut self.analyzer, self.now);
         self.announce(&events)?;

@@ -35,6 +35,13 @@ impl Lines {
         writeln!(out, "{} {word} {sentence}", self.clock.full(event.at))
     }
 
+    /// The word that the line of an announcement begins with, and its colour's number, 0 for none: 31 is an alarm, 33 a
+    /// warning, 32 the end of one.
+    #[must_use]
+    pub const fn word(what: &What) -> (&'static str, u8) {
+        word(what)
+    }
+
     /// What happened, as a sentence that is not yet safe to show.
     #[must_use]
     pub fn sentence(&self, what: &What) -> String {
