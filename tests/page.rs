@@ -88,6 +88,32 @@ fn a_reader_sees_every_incident_and_can_zoom_to_it() {
     is_quiet(&browser);
 }
 
+#[test]
+fn members_of_etcd_have_lanes_and_labels_do_not_overlap() {
+    let Some(command) = installed() else { return };
+    let mut browser = Browser::start(command, 1280, 1200);
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/etcd/freeze-leader");
+    let (path, report) = page(temporary.path(), &[], &[folder]);
+    browser.open(&path);
+    let members = list(&report, "members").len();
+    assert!(members >= 3);
+    let names =
+        browser.eval("[...document.querySelectorAll('#timeline text.name')].map((one) => one.textContent)");
+    assert_eq!(names.as_array().unwrap().len(), members, "{names}");
+    assert!(names.to_string().contains(report["members"][0]["address"].as_str().unwrap()), "{names}");
+    // Two incidents that begin nearly at once.
+    let (path, report) = of_testdata(temporary.path(), "two-faults");
+    browser.open(&path);
+    assert_eq!(list(&report, "incidents").len(), 2);
+    let boxes = "[...document.querySelectorAll('#timeline text.label')].map((one) => one.getBoundingClientRect())\
+                 .map((one) => [one.left, one.right])";
+    let boxes = browser.eval(boxes);
+    let edge = |label: usize, side: usize| boxes[label][side].as_f64().unwrap();
+    assert!(boxes.as_array().unwrap().len() == 2 && edge(0, 1) <= edge(1, 0), "{boxes}");
+    is_quiet(&browser);
+}
+
 /// A click on an incident's band zooms to it and shows its frames, with filters; a second one lets it go.
 fn zooms_to(browser: &mut Browser, incident: &Value) {
     let band = format!("#timeline .band[data-incident=\"{}\"]", incident["id"]);

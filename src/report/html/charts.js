@@ -23,10 +23,10 @@ function pairsOf() {
   }
   const all = [...pairs.values()];
   for (const pair of all) {
-    pair.shares = Object.keys(DEADLINES).map((deadline) => joined(pair, (own, link) => {
+    pair.shares = Object.keys(DEADLINES).map((deadline) => broken(joined(pair, (own, link) => {
       const limit = link.headroom[deadline].limit_ms;
       return own.waits_ms[deadline].map((wait) => (wait === null ? undefined : (100 * wait) / limit));
-    }));
+    })));
     pair.share = xs.map((_, index) => most(pair.shares.map((share) => share[index])));
     pair.worst = most(pair.share) ?? 0;
   }

@@ -5,8 +5,8 @@ pub(super) const HASHES: [&str; 7] = [
     "32MMao1vjur/JktQ9zzlsRT2Rv/ZoLt08EmwoAE1+gQ=",
     "DHv8lpSfn/Wifqm9pLoyHHPnpgzjkdttzOiqKIuXCZw=",
     "GcjUxq2Ikpp59K5J1vcWFWbf0Lo9FcxJXpdPeH63jx8=",
-    "5fPTJP7F5u+R5zNRetS0EjhXD9lHRw4w6zoQqvHSZBQ=",
-    "CrYvctXu+RlrEQJUpFaLWHdG+91cI7ZJJGZtwJ12w3g=",
-    "u6V2K0X1w47QgFPsrShLGjgKvortOJtIw3stDW1b7WA=",
-    "iZWzLWykNhEJVcnjX2iA0LY4ssIOTaM/Fsjsv+RCmek=",
+    "z51kKrgckL7hTKnAKyogh6CPGnvitu4ojLlndEnUCzY=",
+    "eUD6sfTOTGN9bINuCvvVufqKslwFQn1rKdOZ4gE/gkI=",
+    "T6b6uc16J42rbchjPpVuTKIJa75CoBYRcsI13RqNKco=",
+    "2Gpbfr1hPQfLrofbrIsAyGAYamdJzQgCUNXQQzXiPLs=",
 ];

@@ -114,7 +114,7 @@ function drawHeader() {
   const out = report.outages.reduce((total, outage) => total + outage.duration_ms, 0);
   const hosts = report.coverage.hosts.length;
   const scope = [`${moment(start, 0)} to ${day(start) === day(end) ? clock(end, 0) : moment(end, 0)} ${zoneName()}`,
-    count(report.servers.length, "server", "servers"), `seen from ${count(hosts, "host", "hosts")}`,
+    count(everyone.length, "server", "servers"), `seen from ${count(hosts, "host", "hosts")}`,
     out > 0 ? `no write was committed for ${duration(out)} in all` : ""];
   byId("scope").textContent = scope.filter((one) => one !== "").join(" · ");
 }

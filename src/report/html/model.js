@@ -36,7 +36,9 @@ function shape(name, about, text) {
 const start = maybe(report.coverage.from) ?? maybe(report.input.first) ?? 0;
 const end = Math.max(maybe(report.coverage.to) ?? maybe(report.input.last) ?? 1, start + 0.001);
 
-const servers = new Map(report.servers.map((server) => [server.address, server]));
+/** ZooKeeper's servers, and etcd's members. */
+const everyone = [...report.servers, ...(report.members ?? []).map((member) => ({ name: null, sid: null, ...member }))];
+const servers = new Map(everyone.map((server) => [server.address, server]));
 const host = (endpoint) => endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
 function nameOf(address) {
   const server = servers.get(address);

@@ -86,10 +86,13 @@ function tickText(at, by, isFirst) {
 const ROLES = { leader: "leading", follower: "following", observer: "observing", looking: "looking for a leader" };
 /** Beyond so many servers, only those that did something have a lane. */
 const MAX_LANES = 32;
-const lanes = report.servers.filter((server) => report.servers.length <= MAX_LANES || server.roles.length > 0 || report.links.some((link) =>
+/** Where the label of the last incident ends. */
+let labelled = 0;
+const lanes = everyone.filter((server) => everyone.length <= MAX_LANES || server.roles.length > 0 || report.links.some((link) =>
   host(link.leader) === server.address || host(link.learner) === server.address));
 
 function drawTimeline() {
+  labelled = 0;
   const svg = byId("timeline");
   const width = Math.max(svg.clientWidth || 900, 300);
   const height = TOP + lanes.length * LANE + 22;
@@ -191,7 +194,12 @@ function drawIncident(add, incident, clipped, bottom) {
     if (index >= 0) pick(add("rect", { class: "culprit", x: box[0], y: TOP + index * LANE + 2, width: Math.max(box[1], 3), height: LANE - 4, rx: 3 }));
   }
   const text2 = box[1] > 150 ? `#${incident.id} ${culprits(incident.suspect).map(nameOf).join(" – ") || "not decided"}` : `#${incident.id}`;
-  add("text", { class: "label", x: box[0] + 3, y: 26 }, text2);
+  // Where incidents overlap, a label goes behind the one before it; where there is no room, it is left out.
+  const at = Math.max(box[0] + 3, labelled);
+  const width = 7.5 * text2.length;
+  if (at !== box[0] + 3 && at + width > box[0] + box[1]) return;
+  labelled = at + width + 6;
+  add("text", { class: "label", x: at, y: 26 }, text2);
 }
 function drawMarks(add, x, inside) {
   const lane = (address) => lanes.findIndex((server) => server.address === address);
