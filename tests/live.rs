@@ -524,6 +524,55 @@ fn a_rotation_is_followed_as_it_grows() {
     same(&live, &file, "stalls", &["start", "end", "duration_ms"]);
 }
 
+/// The report that a page holds.
+fn report_of(page: &Path) -> Value {
+    let page = fs::read_to_string(page).unwrap();
+    let (_, behind) = page.split_once("id=\"report\">").unwrap();
+    let (json, _) = behind.split_once("</script>").unwrap();
+    serde_json::from_str(json).unwrap()
+}
+
+#[test]
+fn a_page_is_written_when_an_incident_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let [files, recordings, pages] = ["files", "recordings", "pages"].map(|name| folder.path().join(name));
+    let copy = folder.path().join("copy.pcapng");
+    fs::create_dir(&files).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qscope"));
+    command.args(["live", "--format", "json", "--tick-time", TICK_MS, "--before", "30s", "--after", "1s"]);
+    command.arg("--follow").arg(&files).arg("--record").arg(&recordings);
+    command.arg("--html-on-incident").arg(&pages);
+    let (writer_files, writer_copy) = (files.clone(), copy.clone());
+    let writer = thread::spawn(move || rotate("freeze-follower", &writer_files, &writer_copy));
+    thread::sleep(Duration::from_millis(300));
+    let mut watched = Watched::of(command);
+    let (_, recording) = watched.next("recording", Duration::from_secs(30));
+    writer.join().unwrap();
+    // On a busy machine the silence at the end of the file begins in time to be on the page too.
+    watched.interrupt();
+    let (_, told) = watched.next("page", Duration::from_secs(30));
+    watched.end();
+    let path = |told: &Value| PathBuf::from(told["path"].as_str().unwrap());
+    let page = path(&told);
+    assert_eq!(page.parent(), Some(pages.as_path()));
+    assert_eq!(page.file_stem(), path(&recording).file_stem(), "it lies beside the recording");
+    assert_eq!(fs::metadata(&page).unwrap().permissions().mode() & 0o777, 0o640);
+    let report = report_of(&page);
+    let incident = &list(&report, "incidents")[0];
+    assert_eq!(Some(list(&report, "incidents").len() as u64), told["incidents"].as_u64());
+    // It is over: what the whole capture shows of it.
+    let whole = replay(&copy);
+    for key in ["root", "start", "end", "confidence"] {
+        assert_eq!(incident[key], list(&whole, "incidents")[0][key], "{key}");
+    }
+    // Its frames have the numbers that they have in the recording, which is there in full by then.
+    let recorded = replay(&path(&recording));
+    assert_eq!(recorded["input"]["first"], report["input"]["first"]);
+    let begins = |report: &Value| list(&report["stalls"][0], "evidence")[0].clone();
+    assert_eq!(begins(&recorded)["frame"], begins(&report)["frame"]);
+    assert!(!list(&report["series"], "links").is_empty(), "with charts");
+}
+
 #[test]
 fn what_does_not_work_is_said_in_a_sentence() {
     let live = |args: &[&str]| {

@@ -84,8 +84,9 @@ fn write(capture: &str, path: &Path) {
 
 fn arguments(feed: &Feed) -> Vec<String> {
     let text = |path: &Path| path.to_str().unwrap().to_owned();
-    let mut all: Vec<_> =
-        ["live", "--tui", "--tick-time", TICK_MS, "--before", "5s", "--after", "1s"].map(str::to_owned).into();
+    let mut all: Vec<_> = ["live", "--tui", "--tick-time", TICK_MS, "--before", "5s", "--after", "1s"]
+        .map(str::to_owned)
+        .into();
     all.extend(["--follow".to_owned(), text(&feed.path()), "--record".to_owned(), text(&feed.recordings())]);
     all
 }
@@ -160,7 +161,8 @@ impl Drop for Pane {
 }
 
 fn has_tmux(name: &str) -> bool {
-    let has = Command::new("tmux").arg("-V").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
+    let has =
+        Command::new("tmux").arg("-V").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
     if !has {
         // Bypasses the test harness, which captures output.
         let _ = writeln!(std::io::stderr(), "\n!!! SKIPPED: {name}: there is no tmux: apt-get install tmux");
@@ -196,7 +198,7 @@ fn a_small_and_a_wide_window_show_a_stall_and_keys_work() {
         let lines = pane.lines("a link beyond its limit", marked);
         assert!(lines[0].starts_with("qscope live"), "{lines:#?}");
         let lines = pane.lines("an alarm", |lines| lines.iter().any(|line| is_alarm(line)));
-        assert!(lines[0].contains(" links ") && lines[1].contains("ack"), "{lines:#?}");
+        assert!(lines[0].contains(" link") && lines[1].contains("ack"), "{lines:#?}");
         assert!(lines.iter().any(|line| line.trim_start().starts_with("leader ")), "{lines:#?}");
         assert!(lines.iter().any(|line| line.contains(" fol")), "{lines:#?}");
         assert!(lines.iter().any(|line| line.contains(" behind")), "{lines:#?}");
@@ -313,7 +315,8 @@ fn a_stopped_terminal_does_not_stop_the_watching() {
     tcflow(&tty.ends.slave, FlowArg::TCOOFF).unwrap();
     let recordings = feed.recordings();
     wait_for("a recording", || {
-        let names: Vec<_> = fs::read_dir(&recordings).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            fs::read_dir(&recordings).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         if names.iter().any(|name| name.to_string_lossy().ends_with(".pcapng")) {
             Ok(())
         } else {
@@ -340,11 +343,11 @@ fn a_screen_needs_a_terminal() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("--tui: standard input and output are no terminal"), "{said}");
-    let output = Command::new(env!("CARGO_BIN_EXE_qscope"))
-        .args(arguments(&feed))
-        .arg("--json")
-        .output()
-        .unwrap();
+    assert!(
+        !output.status.success() && said.contains("--tui: standard input and output are no terminal"),
+        "{said}"
+    );
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_qscope")).args(arguments(&feed)).arg("--json").output().unwrap();
     assert_eq!(output.status.code(), Some(2), "lines for programs are no screen");
 }

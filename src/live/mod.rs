@@ -23,6 +23,8 @@ pub mod metrics;
 #[cfg(feature = "live")]
 pub mod numbers;
 #[cfg(feature = "live")]
+pub mod pages;
+#[cfg(feature = "live")]
 pub mod recorder;
 #[cfg(feature = "live")]
 mod recordings;

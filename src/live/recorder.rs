@@ -6,7 +6,8 @@
 //! delays nothing. No clock is read here.
 
 use super::error::Error;
-use super::recordings::Recordings;
+use super::pages::{PageOptions, Pages};
+use super::recordings::{CAPTURE, Recordings};
 use crate::capture::Batch;
 use crate::findings::Stall;
 use crate::frame::Frame;
@@ -30,8 +31,10 @@ const MAX_STALLS: usize = 64;
 /// What is recorded, and where to.
 #[derive(Clone, Debug)]
 pub struct RecorderOptions {
-    /// The folder.
-    pub folder: PathBuf,
+    /// The folder; `None` where frames are held for pages alone.
+    pub folder: Option<PathBuf>,
+    /// The pages that are written of what is held.
+    pub pages: Option<PageOptions>,
     /// How long before the announcement of a stall.
     pub before: Span,
     /// How long after.
@@ -64,7 +67,8 @@ struct Due {
 #[derive(Debug)]
 pub struct Recorder {
     settings: RecorderOptions,
-    recordings: Arc<Mutex<Recordings>>,
+    recordings: Option<Arc<Mutex<Recordings>>>,
+    pages: Option<Pages>,
     ring: VecDeque<Arc<Batch>>,
     filling: Batch,
     filling_bytes: usize,
@@ -74,19 +78,32 @@ pub struct Recorder {
     cut_at: Option<Timestamp>,
     due: Option<Due>,
     writing: Option<JoinHandle<What>>,
+    /// The present.
+    now: Timestamp,
 }
 
-/// Makes the folder of recordings where there is none.
+/// Makes the folder that an option names where there is none.
 ///
 /// # Errors
 /// It cannot be made, or is not to be written to.
-pub fn make_folder(path: &Path) -> Result<(), Error> {
-    Folder::open_or_make(path, None).map(drop).map_err(|error| wrong(path, &error))
+pub fn make_folder(option: &str, path: &Path) -> Result<(), Error> {
+    Folder::open_or_make(path, None).map(drop).map_err(|error| wrong(option, path, &error))
 }
 
-fn wrong(path: &Path, error: &output::Error) -> Error {
+fn wrong(option: &str, path: &Path, error: &output::Error) -> Error {
     let hint = "'chown' gives it to the user that qscope runs as (-Z)";
-    Error::new(format!("--record {}: {}", path.display(), error.sentence())).hint(hint)
+    Error::new(format!("{option} {}: {}", path.display(), error.sentence())).hint(hint)
+}
+
+/// Opens the folder that an option names, which can be written to.
+fn open_folder(option: &str, path: &Path) -> Result<Folder, Error> {
+    let open = || {
+        let folder = Folder::open_or_make(path, None)?;
+        // Better known now than after the first stall; dropped, it leaves nothing.
+        folder.begin("probe".as_ref(), Replace { force: true, inputs: &[] })?;
+        Ok(folder)
+    };
+    open().map_err(|error: output::Error| wrong(option, path, &error))
 }
 
 impl Recorder {
@@ -95,18 +112,19 @@ impl Recorder {
     /// # Errors
     /// The folder cannot be written to.
     pub fn new(settings: RecorderOptions) -> Result<Self, Error> {
-        let path = &settings.folder;
-        let open = || {
-            let folder = Folder::open_or_make(path, None)?;
-            // Better known now than after the first stall; dropped, it leaves nothing.
-            folder.begin("probe".as_ref(), Replace { force: true, inputs: &[] })?;
-            Ok(folder)
+        let keep = settings.keep;
+        let folder = settings.folder.as_deref().map(|path| open_folder("--record", path)).transpose()?;
+        let recordings = folder.map(|folder| Arc::new(Mutex::new(Recordings::new(folder, keep, CAPTURE))));
+        let pages = match &settings.pages {
+            Some(PageOptions { folder, write }) => {
+                Some(Pages::new(open_folder("--html-on-incident", folder)?, keep, Arc::clone(write)))
+            }
+            None => None,
         };
-        let folder = open().map_err(|error: output::Error| wrong(path, &error))?;
-        let recordings = Arc::new(Mutex::new(Recordings::new(folder, settings.keep)));
         Ok(Self {
             settings,
             recordings,
+            pages,
             ring: VecDeque::new(),
             filling: Batch::new(),
             filling_bytes: 0,
@@ -115,6 +133,7 @@ impl Recorder {
             cut_at: None,
             due: None,
             writing: None,
+            now: Timestamp::MIN,
         })
     }
 
@@ -139,10 +158,13 @@ impl Recorder {
 
     /// Notes a stall that was told, or told anew; `sentence` is what was told.
     pub fn stall(&mut self, at: Timestamp, stall: &Stall, sentence: String, is_over: bool) {
-        if is_over && self.due.is_none() {
+        let RecorderOptions { before, after, .. } = self.settings;
+        if let Some(pages) = &mut self.pages {
+            pages.stall(at, (stall.id, stall.start), is_over, before);
+        }
+        if is_over && self.due.is_none() || self.recordings.is_none() {
             return;
         }
-        let RecorderOptions { before, after, .. } = self.settings;
         let due = self.due.get_or_insert_with(|| Due {
             from: at.minus(before),
             until: at.plus(after),
@@ -159,6 +181,9 @@ impl Recorder {
 
     /// Somebody asked for a recording: as for a stall that is told now, unless one is under way.
     pub fn asked(&mut self, at: Timestamp) {
+        if self.recordings.is_none() {
+            return;
+        }
         let RecorderOptions { before, after, .. } = self.settings;
         self.due.get_or_insert_with(|| Due {
             from: at.minus(before),
@@ -171,13 +196,20 @@ impl Recorder {
     /// Lets time pass: what is too old is let go, and a recording that is complete is written.
     #[must_use]
     pub fn time(&mut self, now: Timestamp) -> Option<What> {
-        let from = self.due.as_ref().map_or_else(|| now.minus(self.settings.before), |due| due.from);
+        self.now = now;
+        let RecorderOptions { before, after, .. } = self.settings;
+        let needed = [self.due.as_ref().map(|due| due.from), self.pages.as_ref().and_then(Pages::from)];
+        let from = needed.into_iter().flatten().min().unwrap_or_else(|| now.minus(before));
         while self.ring.front().is_some_and(|batch| last(batch) < Some(from)) {
             self.drop_first();
         }
         let said = self.writing.take_if(|thread| thread.is_finished()).map(said);
         if said.is_none() && self.writing.is_none() && self.due.as_ref().is_some_and(|due| now >= due.until) {
             return self.write();
+        }
+        let is_page_due = self.pages.as_ref().is_some_and(|pages| pages.is_due(now, after));
+        if said.is_none() && self.writing.is_none() && is_page_due {
+            return self.write_page();
         }
         said
     }
@@ -187,6 +219,8 @@ impl Recorder {
     pub fn finish(&mut self) -> Vec<What> {
         let mut all: Vec<_> = self.writing.take().map(said).into_iter().collect();
         all.extend(self.write());
+        all.extend(self.writing.take().map(said));
+        all.extend(self.write_page());
         all.extend(self.writing.take().map(said));
         all
     }
@@ -206,7 +240,7 @@ impl Recorder {
 
     /// Begins to write what is due, on a thread of its own; what does not work.
     fn write(&mut self) -> Option<What> {
-        let due = self.due.take()?;
+        let (due, recordings) = self.due.take().zip(self.recordings.clone())?;
         self.turn();
         let cut_at = self.cut_at.filter(|cut_at| *cut_at >= due.from);
         let job = Job {
@@ -214,16 +248,26 @@ impl Recorder {
             due,
             cut_at,
             snaplen: self.settings.snaplen,
-            recordings: Arc::clone(&self.recordings),
+            recordings,
         };
-        match thread::Builder::new().name("record".to_owned()).spawn(move || job.run()) {
+        self.spawn("recording", move || job.run())
+    }
+
+    /// Begins to write the page that is due, likewise.
+    fn write_page(&mut self) -> Option<What> {
+        self.turn();
+        let batches = self.ring.iter().cloned().collect();
+        let job = self.pages.as_mut()?.job(batches, self.cut_at, self.now)?;
+        self.spawn("page", move || job.run())
+    }
+
+    fn spawn(&mut self, what: &str, job: impl FnOnce() -> What + Send + 'static) -> Option<What> {
+        match thread::Builder::new().name("record".to_owned()).spawn(job) {
             Ok(thread) => {
                 self.writing = Some(thread);
                 None
             }
-            Err(error) => {
-                Some(What::Problem(format!("a recording could not be written: no thread: {error}")))
-            }
+            Err(error) => Some(What::Problem(format!("a {what} could not be written: no thread: {error}"))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The recordings in a directory: their names, and which of them are kept.
+//! The recordings in a directory, and the pages beside them: their names, and which of them are kept.
 //!
 //! Only regular files of the current user whose names match the exact pattern count, and not those of other
 //! running processes. This process's own recordings are the newest, in the order in which it wrote them,
@@ -13,9 +13,10 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-/// How the names of recordings begin and end.
+/// How the names of recordings begin.
 const PREFIX: &str = "qscope-";
-const SUFFIX: &str = ".pcapng";
+/// How those of captures end.
+pub(super) const CAPTURE: &str = ".pcapng";
 /// Recordings of one second and one stall: a name that is taken gets a number.
 const MAX_SAME: u32 = 64;
 
@@ -32,8 +33,8 @@ struct Name {
 
 impl Name {
     /// Reads a name that we may have given.
-    fn read(name: &OsStr) -> Option<Self> {
-        let inner = name.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    fn read(name: &OsStr, suffix: &str) -> Option<Self> {
+        let inner = name.to_str()?.strip_prefix(PREFIX)?.strip_suffix(suffix)?;
         let mut parts = inner.split('-');
         let (stamp, process, stall) = (parts.next()?, parts.next()?, parts.next()?);
         let stall = stall.strip_prefix("stall")?;
@@ -54,8 +55,8 @@ impl Name {
         Some(Self { stamp: stamp.to_owned(), process: process.parse().ok()?, stall: stall.to_owned() })
     }
 
-    fn file_name(&self) -> OsString {
-        format!("{PREFIX}{}-{}-stall{}{SUFFIX}", self.stamp, self.process, self.stall).into()
+    fn file_name(&self, suffix: &str) -> OsString {
+        format!("{PREFIX}{}-{}-stall{}{suffix}", self.stamp, self.process, self.stall).into()
     }
 }
 
@@ -64,15 +65,16 @@ impl Name {
 pub(super) struct Recordings {
     folder: Folder,
     keep: usize,
+    suffix: &'static str,
     process: i32,
     /// What this process wrote, the newest last.
     own: VecDeque<(OsString, FileId)>,
 }
 
 impl Recordings {
-    /// The recordings of a folder, of which so many are kept.
-    pub(super) fn new(folder: Folder, keep: usize) -> Self {
-        Self { folder, keep: keep.max(1), process: Pid::this().as_raw(), own: VecDeque::new() }
+    /// The recordings of a folder whose names end so, of which so many are kept.
+    pub(super) fn new(folder: Folder, keep: usize, suffix: &'static str) -> Self {
+        Self { folder, keep: keep.max(1), suffix, process: Pid::this().as_raw(), own: VecDeque::new() }
     }
 
     /// The folder.
@@ -94,13 +96,13 @@ impl Recordings {
         let mut name = Name { stamp: stamp.to_string(), process: self.process, stall: stall.to_string() };
         let mut again = 1;
         loop {
-            match self.folder.begin(&name.file_name(), Replace::default()) {
+            match self.folder.begin(&name.file_name(self.suffix), Replace::default()) {
                 Err(crate::output::Error::Exists(_)) if again < MAX_SAME => {
                     again += 1;
                     name.stall = format!("{stall}.{again}");
                 }
                 Err(error) => return Err(error),
-                Ok(file) => return Ok((name.file_name(), file)),
+                Ok(file) => return Ok((name.file_name(self.suffix), file)),
             }
         }
     }
@@ -130,7 +132,7 @@ impl Recordings {
         let mut others: Vec<_> = entries
             .filter_map(Result::ok)
             .filter_map(|entry| {
-                let name = Name::read(&entry.file_name())?;
+                let name = Name::read(&entry.file_name(), self.suffix)?;
                 // Of the entry itself: a link is nothing of ours.
                 let about = entry.metadata().ok().filter(|about| about.is_file() && about.uid() == user)?;
                 let is_others = name.process != self.process && is_running(name.process);
@@ -140,7 +142,7 @@ impl Recordings {
             })
             .collect();
         others.sort();
-        others.into_iter().map(|(name, id)| (name.file_name(), id)).collect()
+        others.into_iter().map(|(name, id)| (name.file_name(self.suffix), id)).collect()
     }
 }
 
@@ -178,8 +180,9 @@ mod tests {
     #[test]
     fn a_name_has_one_exact_pattern() {
         let name = "qscope-20261121T080232Z-17-stall3.pcapng";
-        assert_eq!(Name::read(name.as_ref()).unwrap().file_name(), name);
-        assert!(Name::read("qscope-20261121T080232Z-17-stall3.2.pcapng".as_ref()).is_some());
+        assert_eq!(Name::read(name.as_ref(), CAPTURE).unwrap().file_name(CAPTURE), name);
+        assert!(Name::read("qscope-20261121T080232Z-17-stall3.2.pcapng".as_ref(), CAPTURE).is_some());
+        assert_eq!(Name::read(name.as_ref(), ".html"), None, "pages are counted apart");
         for name in [
             "qscope-notes.pcapng",
             "qscope-20261121T080232Z-stall3.pcapng",
@@ -189,14 +192,14 @@ mod tests {
             "qscope-9999-17-stall3.pcapng",
             "qscope-20261121T080232Z-17-stall3.pcapng.gz",
         ] {
-            assert_eq!(Name::read(name.as_ref()), None, "{name}");
+            assert_eq!(Name::read(name.as_ref(), CAPTURE), None, "{name}");
         }
     }
 
     #[test]
     fn the_newest_are_kept_whatever_the_clock_says() {
         let folder = tempfile::tempdir().unwrap();
-        let mut recordings = Recordings::new(Folder::open(folder.path()).unwrap(), 2);
+        let mut recordings = Recordings::new(Folder::open(folder.path()).unwrap(), 2, CAPTURE);
         // The clock was far in the future, and was set right.
         let first = record(&mut recordings, 4_000_000_000, 1);
         let second = record(&mut recordings, 1_000, 2);
@@ -222,7 +225,7 @@ mod tests {
         fs::create_dir(path(&format!("qscope-20000101T000000Z-{GONE}-stall2.pcapng"))).unwrap();
         let link = format!("qscope-20000101T000000Z-{GONE}-stall3.pcapng");
         std::os::unix::fs::symlink(path("notes.txt"), path(&link)).unwrap();
-        let mut recordings = Recordings::new(Folder::open(folder.path()).unwrap(), 1);
+        let mut recordings = Recordings::new(Folder::open(folder.path()).unwrap(), 1, CAPTURE);
         let newest = record(&mut recordings, 1_000, 1);
         let kept = names(folder.path());
         assert!(kept.contains(&newest), "{kept:?}");

@@ -47,13 +47,13 @@ impl Becomes {
     ///
     /// # Errors
     /// It can be neither made nor handed over.
-    pub fn makes_folder(&self, path: &Path) -> Result<(), Error> {
+    pub fn makes_folder(&self, option: &str, path: &Path) -> Result<(), Error> {
         if path.is_dir() {
             return Ok(());
         }
         let made = Folder::open_or_make(path, Some((self.user, self.group)));
         made.map(drop)
-            .map_err(|error| Error::new(format!("--record {}: {}", path.display(), error.sentence())))
+            .map_err(|error| Error::new(format!("{option} {}: {}", path.display(), error.sentence())))
     }
 }
 
@@ -106,8 +106,8 @@ fn drop_capabilities() -> Result<(), Error> {
 pub struct Needs<'a> {
     /// The folder that is followed.
     pub reads: Option<&'a Path>,
-    /// The folder that recordings are written to.
-    pub writes: Option<&'a Path>,
+    /// The folders that recordings and pages are written to.
+    pub writes: [Option<&'a Path>; 2],
     /// The port that is listened on.
     pub port: Option<u16>,
 }
@@ -138,7 +138,7 @@ fn confined(needs: Needs<'_>) -> Result<landlock::RulesetStatus, landlock::Rules
         .handle_access(AccessNet::from_all(abi))?
         .create()?
         .add_rules(path_beneath_rules(reads, AccessFs::from_read(abi)))?
-        .add_rules(path_beneath_rules(needs.writes, AccessFs::from_all(abi)))?
+        .add_rules(path_beneath_rules(needs.writes.into_iter().flatten(), AccessFs::from_all(abi)))?
         .add_rules(ports.map(Ok::<_, landlock::RulesetError>))?
         .restrict_self()?;
     Ok(status.ruleset)

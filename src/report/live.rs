@@ -121,6 +121,15 @@ pub enum What {
         /// The announcements' number of the stall.
         stall: u32,
     },
+    /// The page of an incident was written.
+    Page {
+        /// The file.
+        path: String,
+        /// Incidents on it.
+        incidents: usize,
+        /// The announcements' number of the first stall.
+        stall: u32,
+    },
     /// Something does not work; the watching goes on.
     Problem(String),
     /// Something worth knowing that is no problem.
@@ -139,6 +148,7 @@ impl Event {
             | What::Election { .. }
             | What::Drops { .. }
             | What::Recording { .. }
+            | What::Page { .. }
             | What::Problem(_)
             | What::Notice(_) => {}
         }

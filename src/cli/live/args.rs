@@ -22,6 +22,7 @@ Examples:
       The report so far, without stopping.";
 
 #[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("held").multiple(true))]
 pub(in crate::cli) struct LiveArgs {
     /// The interface to watch; any is all of them.
     #[arg(short, long, value_name = "INTERFACE")]
@@ -90,23 +91,27 @@ pub(in crate::cli) struct LiveArgs {
     pub(super) window: Duration,
 
     /// Keep the last frames in memory, and write them to this folder when a stall is told.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", group = "held")]
     pub(super) record: Option<PathBuf>,
 
+    /// Write a page for a browser to this folder when an incident is over, of the frames held in memory.
+    #[arg(long, value_name = "DIR", group = "held")]
+    pub(super) html_on_incident: Option<PathBuf>,
+
     /// A recording begins this long before the announcement.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, requires = "record")]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, requires = "held")]
     pub(super) before: Duration,
 
-    /// And ends this long after it.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, requires = "record")]
+    /// And ends this long after it; a page, this long after the incident's end.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, requires = "held")]
     pub(super) after: Duration,
 
     /// Frames held in memory for it, in MB; beyond, the oldest are let go.
-    #[arg(long, value_name = "MB", default_value_t = 64, value_parser = number(1..=4_096_u16), requires = "record")]
+    #[arg(long, value_name = "MB", default_value_t = 64, value_parser = number(1..=4_096_u16), requires = "held")]
     pub(super) max_mb: u16,
 
-    /// Recordings kept in the folder; beyond, the oldest are removed.
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = number(1..=u16::MAX), requires = "record")]
+    /// Recordings kept in the folder, and pages in theirs; beyond, the oldest are removed.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = number(1..=u16::MAX), requires = "held")]
     pub(super) keep: u16,
 
     /// Answer GET /metrics (OpenMetrics, Prometheus) and /healthz here: 127.0.0.1:9141, or a port alone on 127.0.0.1.

@@ -7,6 +7,7 @@ mod args;
 mod following;
 mod gaps;
 mod output;
+mod page;
 mod session;
 #[cfg(feature = "tui")]
 mod view;
@@ -23,6 +24,7 @@ use crate::dissect::{DissectOptions, Hosts};
 use crate::live::clock::Timeline;
 use crate::live::interface::{self, Capturing, Over};
 use crate::live::metrics::Metrics;
+use crate::live::pages::PageOptions;
 use crate::live::recorder::{self, Recorder};
 use crate::live::rights::{self, Becomes, Needs};
 use crate::time::{Span, Timestamp};
@@ -119,14 +121,14 @@ fn capture(
 
 /// From here on no rights are needed, and only what was named can be reached.
 fn give_up_rights(args: &LiveArgs, becomes: Option<&Becomes>) -> Result<(), Failure> {
-    if let Some((folder, becomes)) = args.record.as_ref().zip(becomes) {
-        becomes.makes_folder(folder)?;
+    let written = [("--record", &args.record), ("--html-on-incident", &args.html_on_incident)];
+    let folders = || written.into_iter().filter_map(|(option, folder)| Some((option, folder.as_deref()?)));
+    if let Some(becomes) = becomes {
+        folders().try_for_each(|(option, folder)| becomes.makes_folder(option, folder))?;
     }
     rights::drop_to(becomes)?;
-    if let Some(folder) = &args.record {
-        recorder::make_folder(folder)?;
-    }
-    let (reads, writes) = (args.follow.as_deref(), args.record.as_deref());
+    folders().try_for_each(|(option, folder)| recorder::make_folder(option, folder))?;
+    let (reads, writes) = (args.follow.as_deref(), written.map(|(_, folder)| folder.as_deref()));
     // Where the kernel does not know how, the other bounds are left.
     let _ = rights::confine(Needs { reads, writes, port: args.metrics.map(|address| address.port()) });
     Ok(())
@@ -149,9 +151,10 @@ fn session(
         max_held_bytes: Some(MAX_HELD_BYTES),
         ..options(&args.limits, args.warn_at, &asked.config)
     };
+    let pages = page::options_of(args, asked, &settings, output.digits());
     let kept = Kept { links: args.max_links, window: span(args.window) };
     let mut session = Session::new(settings, told, kept, output);
-    if let Some(settings) = recording(args) {
+    if let Some(settings) = recording(args, pages) {
         session.records(Recorder::new(settings)?);
     }
     if let Some(metrics) = metrics {
@@ -161,9 +164,13 @@ fn session(
 }
 
 /// What is recorded, if anything.
-fn recording(args: &LiveArgs) -> Option<recorder::RecorderOptions> {
+fn recording(args: &LiveArgs, pages: Option<PageOptions>) -> Option<recorder::RecorderOptions> {
+    if args.record.is_none() && pages.is_none() {
+        return None;
+    }
     Some(recorder::RecorderOptions {
-        folder: args.record.clone()?,
+        folder: args.record.clone(),
+        pages,
         before: span(args.before),
         after: span(args.after),
         most_bytes: usize::from(args.max_mb) * 1_000_000,

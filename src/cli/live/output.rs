@@ -77,6 +77,14 @@ impl Output {
         self.view = None;
     }
 
+    /// How many digits times have.
+    pub(super) const fn digits(&self) -> Digits {
+        match &self.form {
+            Form::Text { style, .. } => style.clock.digits,
+            Form::Json(lines) => lines.digits,
+        }
+    }
+
     /// Notes the path of one more file, by its number.
     pub(super) fn file(&mut self, number: u32, path: &str) {
         if let Form::Json(lines) = &mut self.form

@@ -272,31 +272,6 @@ impl Session {
         goes_on
     }
 
-    /// What was found by now.
-    pub(super) const fn analyzer(&self) -> &Analyzer {
-        &self.analyzer
-    }
-
-    /// The present, by the capture.
-    pub(super) const fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    /// The present as it is shown.
-    pub(super) fn shown_now(&self) -> Timestamp {
-        self.shown.at(self.now)
-    }
-
-    /// What is known of the source.
-    pub(super) const fn live(&self) -> &LiveInput {
-        &self.live
-    }
-
-    /// Stalls that go on.
-    pub(super) fn open_stalls(&self) -> usize {
-        self.watch.open_stalls().count()
-    }
-
     /// Frames by now.
     pub(super) fn frames(&self) -> u64 {
         self.files.iter().map(|file| file.frames).sum()
@@ -393,5 +368,34 @@ impl Session {
             report.change_times(&|at| self.shown.at(at));
         }
         report
+    }
+}
+
+/// What the screen shows.
+#[cfg(feature = "tui")]
+impl Session {
+    /// What was found by now.
+    pub(super) const fn analyzer(&self) -> &Analyzer {
+        &self.analyzer
+    }
+
+    /// The present, by the capture.
+    pub(super) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The present as it is shown.
+    pub(super) fn shown_now(&self) -> Timestamp {
+        self.shown.at(self.now)
+    }
+
+    /// What is known of the source.
+    pub(super) const fn live(&self) -> &LiveInput {
+        &self.live
+    }
+
+    /// Stalls that go on.
+    pub(super) fn open_stalls(&self) -> usize {
+        self.watch.open_stalls().count()
     }
 }

@@ -103,7 +103,7 @@ impl Gauges {
         }
         let resent = tracker.timeline().resent_between(now.minus(PAST), now);
         for link in tracker.links() {
-            let is_open = link.closed.is_none() && link.totals.is_none() && link.unwatched.is_none();
+            let is_open = link.teardown.closed.is_none() && link.totals.is_none() && link.unwatched.is_none();
             let Some(pair) = self.pair(link, tracker, is_open, now) else { continue };
             pair.gauge.resent += resent.get(&link.id).copied().unwrap_or(0);
             // Short waits are not remembered: what goes on at each look is all that is known of them.
@@ -172,7 +172,7 @@ impl Gauges {
         let pair = self.pairs.get_mut(&key)?;
         pair.gauge.leader = escape::text(&tracker.name(key.0)).into_owned();
         pair.gauge.learner = escape::text(&tracker.name(key.1)).into_owned();
-        pair.gauge.role = link.role.or(pair.gauge.role);
+        pair.gauge.role = link.handshake.role.or(pair.gauge.role);
         Some(pair)
     }
 }
@@ -191,10 +191,10 @@ impl Pair {
         self.open_at = now;
         let gauge = &mut self.gauge;
         gauge.is_open = true;
-        gauge.sessions = gauge.sessions.max(link.sessions);
+        gauge.sessions = gauge.sessions.max(link.pings.sessions);
         if with_quantiles {
-            let [ping, ack, commit] =
-                [&link.ping, &link.ack, &link.commit].map(|of| of.quantiles().map(|quantiles| quantiles.p99));
+            let [ping, ack, commit] = [&link.pings.round_trips, &link.proposals.ack, &link.proposals.commit]
+                .map(|of| of.quantiles().map(|quantiles| quantiles.p99));
             (gauge.ping_p99_us, gauge.ack_p99_us, gauge.commit_p99_us) = (ping, ack, commit);
         }
     }
@@ -208,7 +208,8 @@ fn longer(a: Shares, b: Shares) -> Shares {
 
 /// The longest waits that went on at `since` or later, as shares of their deadlines.
 fn shares(link: &LinkTrack, settings: &Settings, since: Timestamp, now: Timestamp) -> Shares {
-    let ended = link.waits.iter().filter(|wait| wait.end >= since).map(|wait| (wait.deadline, wait.len()));
+    let ended =
+        link.waits.list.iter().filter(|wait| wait.end >= since).map(|wait| (wait.deadline, wait.len()));
     let pending = link.pending().map(|wait| (wait.deadline, now.since(wait.start)));
     let mut shares = [None; 4];
     for (deadline, len) in ended.chain(pending) {

@@ -46,6 +46,9 @@ impl Lines {
             What::Recording { path, frames, stall } => {
                 ("recording", json!({ "path": path, "frames": frames, "stall": stall }))
             }
+            What::Page { path, incidents, stall } => {
+                ("page", json!({ "path": path, "incidents": incidents, "stall": stall }))
+            }
             What::Problem(what) => ("problem", json!({ "what": what })),
             What::Notice(what) => ("notice", json!({ "what": what })),
         };

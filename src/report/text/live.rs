@@ -71,8 +71,14 @@ impl Lines {
                 format!("{winner} is followed{took}{epoch}")
             }
             What::Drops { since, all } => drops(*since, all),
+            What::Recording { path, frames, stall: 0 } => {
+                format!("as asked for: {} in {path}", count(*frames, "frame", "frames"))
+            }
             What::Recording { path, frames, stall } => {
                 format!("stall #{stall}: {} in {path}", count(*frames, "frame", "frames"))
+            }
+            What::Page { path, incidents, stall } => {
+                format!("{} in {path} (stall #{stall})", count(*incidents as u64, "incident", "incidents"))
             }
             What::Problem(what) | What::Notice(what) => what.clone(),
         }
@@ -124,6 +130,7 @@ const fn word(what: &What) -> (&'static str, u8) {
         What::ElectionOver { .. } => ("ELECTION over", 32),
         What::Drops { .. } => ("DROPS", 33),
         What::Recording { .. } => ("RECORDING", 0),
+        What::Page { .. } => ("PAGE", 0),
         What::Problem(_) => ("PROBLEM", 33),
         What::Notice(_) => ("NOTICE", 0),
     }
