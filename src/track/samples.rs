@@ -2,8 +2,8 @@
 //!
 //! Ten thousand links with several kinds each must fit into memory, and a histogram with three digits up
 //! to an hour takes 100 KB. What is kept is how often each value came, the values that came and no
-//! others; a histogram is made of that when it is asked for its quantiles. What lies beyond an hour is
-//! counted as an hour and told apart.
+//! others. The values are the buckets of a histogram of `hdrhistogram` with three digits, so the quantiles are
+//! that histogram's too. What lies beyond an hour is counted as an hour and told apart.
 
 use crate::findings::Quantiles;
 use hdrhistogram::Histogram;
@@ -43,13 +43,18 @@ impl Short {
     const BITS: u32 = 11;
 
     #[expect(clippy::cast_possible_truncation, reason = "MAX_US has 32 bits, so the exponent is at most 21")]
+    #[inline]
     const fn of(us: u64) -> Self {
         let width = u64::BITS - us.leading_zeros();
-        if width <= Self::BITS {
-            return Self(us as u16);
-        }
-        let exponent = width - Self::BITS;
+        let exponent = width.saturating_sub(Self::BITS);
         Self((((exponent as u64) << (Self::BITS - 1)) + (us >> exponent)) as u16)
+    }
+
+    /// The most that is written so. Zero is counted as a microsecond.
+    const fn last_us(self) -> u64 {
+        let exponent = (self.0 as u64 >> (Self::BITS - 1)).saturating_sub(1);
+        let last = self.us() + (1 << exponent) - 1;
+        if last == 0 { 1 } else { last }
     }
 
     /// The least duration that is written so.
@@ -126,26 +131,29 @@ impl Samples {
         self.values().for_each(|(value, count)| found(value.us(), u64::from(count)));
     }
 
-    /// Counts the single values: both lists are in order, so they are merged.
+    /// Counts the single values.
     #[cold]
     fn drain(&mut self) {
-        self.few.sort_unstable();
+        self.many = self.counted();
+        self.few.clear();
+    }
+
+    /// Each value of this window with how often it came, in order: both lists are put in order and merged.
+    fn counted(&self) -> Vec<(Short, u32)> {
+        let few = in_order(&self.few);
         let mut merged = Vec::with_capacity(self.many.len() + 64);
         let mut many = self.many.iter().copied().peekable();
-        let mut rest = self.few.as_slice();
-        while let Some(&value) = rest.first() {
-            let same = rest.iter().take_while(|other| **other == value).count();
-            rest = rest.get(same..).unwrap_or_default();
+        for run in few.chunk_by(Short::eq) {
+            let Some(&value) = run.first() else { continue };
             while let Some(less) = many.next_if(|(other, _)| *other < value) {
                 merged.push(less);
             }
             let known = many.next_if(|(other, _)| *other == value).map_or(0, |(_, count)| count);
-            let same = u32::try_from(same).unwrap_or(u32::MAX);
+            let same = u32::try_from(run.len()).unwrap_or(u32::MAX);
             merged.push((value, known.saturating_add(same)));
         }
         merged.extend(many);
-        self.many = merged;
-        self.few.clear();
+        merged
     }
 
     /// How many there are.
@@ -169,18 +177,15 @@ impl Samples {
         if let Some(sealed) = &self.sealed {
             return Some(**sealed);
         }
-        self.values().next()?;
-        if self.many.is_empty() && self.before.is_none() {
-            let mut few = self.few.clone();
-            // From the highest down: the next one is among those below.
-            let [p999, p99, p90, p50] = [999, 990, 900, 500].map(|permille| {
-                let rank = (self.few.len() * permille).div_ceil(1000).max(1);
-                let found = (rank <= few.len()).then(|| *few.select_nth_unstable(rank - 1).1);
-                few.truncate(rank);
-                found.map_or(0, Short::us).clamp(min, max)
-            });
-            return Some(Quantiles { min, p50, p90, p99, p999, max });
+        if self.before.is_some() {
+            return self.of_windows(min, max);
         }
+        if self.many.is_empty() { of_few(&self.few, min, max) } else { of_many(&self.counted(), min, max) }
+    }
+
+    /// The quantiles of two windows together.
+    fn of_windows(&self, min: u64, max: u64) -> Option<Quantiles> {
+        self.values().next()?;
         // Three digits from 1 µs up to the most there was, at least twice the least: valid bounds.
         let mut all = Histogram::<u64>::new_with_bounds(1, max.max(2), 3).ok()?;
         for (value, count) in self.values() {
@@ -189,6 +194,90 @@ impl Samples {
         // A histogram answers with the upper end of a bucket, which may lie beyond the most.
         let at = |quantile| all.value_at_quantile(quantile).clamp(min, max);
         Some(Quantiles { min, p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max })
+    }
+}
+
+/// The quantiles of few values. Each is looked for among those above the one before it.
+fn of_few(few: &[Short], min: u64, max: u64) -> Option<Quantiles> {
+    if few.is_empty() {
+        return None;
+    }
+    let mut values = few.to_vec();
+    let mut above = 0;
+    let [p50, p90, p99, p999] = [500, 900, 990, 999].map(|permille| {
+        let rank = (few.len() * permille).div_ceil(1000).max(1);
+        let rest = values.get_mut(above..).unwrap_or_default();
+        let at = rank - 1 - above;
+        let found = (at < rest.len()).then(|| *rest.select_nth_unstable(at).1);
+        above = rank - 1;
+        found.map_or(0, Short::us).clamp(min, max)
+    });
+    Some(Quantiles { min, p50, p90, p99, p999, max })
+}
+
+/// The quantiles of values in order, each with how often it came: what a histogram of three digits answers, which is
+/// the upper end of a bucket. That may lie beyond the most.
+fn of_many(values: &[(Short, u32)], min: u64, max: u64) -> Option<Quantiles> {
+    let total: u64 = values.iter().map(|(_, count)| u64::from(*count)).sum();
+    if total == 0 {
+        return None;
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the rank of a quantile, as hdrhistogram finds it"
+    )]
+    let ranks = [0.5, 0.9, 0.99, 0.999].map(|quantile: f64| ((quantile * total as f64).ceil() as u64).max(1));
+    let mut values = values.iter();
+    let (mut so_far, mut last) = (0, Short(0));
+    let [p50, p90, p99, p999] = ranks.map(|rank| {
+        while so_far < rank
+            && let Some((value, count)) = values.next()
+        {
+            so_far += u64::from(*count);
+            last = *value;
+        }
+        last.last_us().clamp(min, max)
+    });
+    Some(Quantiles { min, p50, p90, p99, p999, max })
+}
+
+/// The values in order: by their low bytes, then by their high ones.
+fn in_order(values: &[Short]) -> Vec<Short> {
+    /// Below, comparing them is quicker than counting bytes.
+    const FEWEST: usize = 128;
+    if values.len() < FEWEST {
+        let mut values = values.to_vec();
+        values.sort_unstable();
+        return values;
+    }
+    let mut by_low = vec![Short(0); values.len()];
+    by_byte(values, &mut by_low, |value| value.0.to_be_bytes()[1]);
+    let mut by_both = vec![Short(0); values.len()];
+    by_byte(&by_low, &mut by_both, |value| value.0.to_be_bytes()[0]);
+    by_both
+}
+
+/// Puts values in order of a byte; those with the same stay in the order in which they are.
+fn by_byte(values: &[Short], ordered: &mut [Short], byte: impl Fn(Short) -> u8) {
+    let mut places = [0usize; 256];
+    for value in values {
+        if let Some(count) = places.get_mut(usize::from(byte(*value))) {
+            *count += 1;
+        }
+    }
+    let mut sum = 0;
+    for place in &mut places {
+        sum += std::mem::replace(place, sum);
+    }
+    for value in values {
+        if let Some(place) = places.get_mut(usize::from(byte(*value)))
+            && let Some(to) = ordered.get_mut(*place)
+        {
+            *to = *value;
+            *place += 1;
+        }
     }
 }
 
@@ -224,6 +313,44 @@ mod tests {
         assert_eq!(few.min, 37);
         for (a, b) in [(few.p50, many.p50), (few.p90, many.p90), (few.p99, many.p99), (few.max, many.max)] {
             assert!(a.abs_diff(b) * 1000 <= a, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn many_have_the_quantiles_of_a_histogram_with_three_digits() {
+        use crate::testkit::random::Random;
+        let mut random = Random::new(1);
+        for n in [513, 600, 1_024, 1_500, 5_000, 20_000] {
+            for most in [1, 2, 7, 900, 3_000, 1_000_000, MAX_US + 9] {
+                let mut samples = Samples::default();
+                let mut all = Histogram::<u64>::new_with_bounds(1, MAX_US, 3).unwrap();
+                for i in 0..n {
+                    let us = random.within(0..most + 1) >> random.within(0..12);
+                    samples.record(us);
+                    all.saturating_record(us.clamp(1, MAX_US));
+                    if n == 1_500 && i == 700 {
+                        samples.rotate();
+                    }
+                }
+                let found = samples.quantiles().unwrap();
+                let at = |quantile| all.value_at_quantile(quantile).clamp(found.min, found.max);
+                let expected = [at(0.5), at(0.9), at(0.99), at(0.999)];
+                assert_eq!([found.p50, found.p90, found.p99, found.p999], expected, "{n} up to {most}");
+            }
+        }
+    }
+
+    #[test]
+    fn few_have_the_quantiles_of_their_ranks() {
+        let values: Vec<u64> = (0..512).map(|i| (i * 7_919) % 2_039).collect();
+        for n in 1..=values.len() {
+            let mut samples = Samples::default();
+            values[..n].iter().for_each(|us| samples.record(*us));
+            let mut sorted = values[..n].to_vec();
+            sorted.sort_unstable();
+            let at = |permille: usize| sorted[(n * permille).div_ceil(1000).max(1) - 1];
+            let found = samples.quantiles().unwrap();
+            assert_eq!([found.p50, found.p90, found.p99, found.p999], [500, 900, 990, 999].map(at), "{n}");
         }
     }
 

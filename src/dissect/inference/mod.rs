@@ -26,6 +26,9 @@ use std::rc::Rc;
 /// The most states after one item, and transitions to them, before a group of spans is abandoned.
 const MAX_STATES: usize = 256;
 const MAX_STEPS: usize = 4_096;
+/// Places for the states of a layer, more than there can be.
+const PLACES: usize = 512;
+const _: () = assert!(PLACES > MAX_STATES + 1);
 /// The most hypotheses for one span. With more the group is abandoned, since what they have in common would
 /// not be known.
 const MAX_HYPOTHESES: usize = 1_024;
@@ -111,8 +114,11 @@ pub(super) fn read_to_leader(
 pub(super) struct Scratch {
     /// The states of all layers, layer by layer.
     states: Vec<State>,
-    /// [`Numbering::digest`] of each, to find a state among many.
-    digests: Vec<u64>,
+    /// Where each state of the last layer is: a table by [`Numbering::digest`], of the state's index in its layer and
+    /// one; 0 is free.
+    places: Vec<u16>,
+    /// The layer whose states these are.
+    placed_from: usize,
     /// Where each layer begins in `states`; one more than there are items.
     layers: Vec<usize>,
     /// The transitions over all items.
@@ -135,24 +141,35 @@ impl Scratch {
 
     /// The index of a state among those from `layer` on; adds it if it is new.
     fn enter(&mut self, layer: usize, numbering: Numbering) -> usize {
+        if layer != self.placed_from {
+            self.placed_from = layer;
+            self.places.clear();
+            self.places.resize(PLACES, 0);
+        }
         let digest = numbering.digest();
-        let Self { states, digests, .. } = self;
-        let mut from = layer;
-        while let Some(at) = digests.iter().skip(from).position(|other| *other == digest) {
-            let index = from + at;
-            if states.get(index).is_some_and(|state| state.numbering == numbering) {
+        // The upper bits are mixed best.
+        let mut place = usize::try_from(digest >> 32).unwrap_or_default();
+        loop {
+            place = (place + 1) % PLACES;
+            let Some(taken) = self.places.get_mut(place) else { break };
+            // Some place is always free: there are more of them than states in a layer.
+            let Some(at) = taken.checked_sub(1) else {
+                *taken = u16::try_from(self.states.len() - layer + 1).unwrap_or(u16::MAX);
+                break;
+            };
+            let index = layer + usize::from(at);
+            if self.states.get(index).is_some_and(|state| state.numbering == numbering) {
                 return index;
             }
-            from = index + 1;
         }
-        states.push(State::new(numbering));
-        digests.push(digest);
-        states.len() - 1
+        self.states.push(State::new(numbering));
+        self.states.len() - 1
     }
 
     fn clear(&mut self) {
         self.states.clear();
-        self.digests.clear();
+        self.places.clear();
+        self.placed_from = usize::MAX;
         self.layers.clear();
         self.steps.clear();
         self.over.clear();
