@@ -172,7 +172,9 @@ impl Dissector {
             self.sweep(segment.at, observer);
         }
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
-        let mut out = LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
+        let lanes = self.settings.limits.lanes;
+        let mut out =
+            LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot, lanes };
         if self.has_ends
             && let Some(outcome) = flow.cross(side, segment, &mut self.settings, &mut out)
         {
@@ -203,8 +205,9 @@ impl Dissector {
                 self.evict(slot, segment.at, observer);
                 self.enter(slot, &FlowKey::of(segment.src, segment.dst).0, side, segment);
                 let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
+                let lanes = self.settings.limits.lanes;
                 let mut out =
-                    LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
+                    LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot, lanes };
                 flow.push(side, segment, &self.settings.limits, &mut out);
                 None
             }
@@ -275,7 +278,9 @@ impl Dissector {
     #[cold]
     fn weigh<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return };
-        let mut out = LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
+        let lanes = self.settings.limits.lanes;
+        let mut out =
+            LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot, lanes };
         let others = self.held_bytes - flow.held_bytes;
         flow.held_bytes = flow.weight();
         if others + flow.held_bytes > self.settings.limits.held_bytes {
@@ -296,8 +301,9 @@ impl Dissector {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
             let slot = Slot(index as u32);
             if let Some(flow) = flow {
+                let lanes = self.settings.limits.lanes;
                 let mut out =
-                    LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
+                    LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot, lanes };
                 flow.settle(now, &self.settings.limits, &mut out);
             }
         }
@@ -336,7 +342,9 @@ impl Dissector {
     fn evict<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
         let Some(mut flow) = self.flows.get_mut(slot.index()).and_then(Option::take) else { return };
         self.held_bytes -= flow.held_bytes;
-        let mut out = LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
+        let lanes = self.settings.limits.lanes;
+        let mut out =
+            LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot, lanes };
         let sums = flow.finish(now, &self.settings.hosts, &mut out);
         self.counts.election_bytes = self.counts.election_bytes.plus(&sums);
     }
@@ -354,7 +362,9 @@ impl Dissector {
         let Some(Some(flow)) = self.flows.get_mut(self.sweep_at) else { return };
         if flow.held_bytes > 0 {
             // Timeouts expire on silent connections too.
-            let mut out = LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
+            let lanes = self.settings.limits.lanes;
+            let mut out =
+                LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot, lanes };
             flow.settle(now, &self.settings.limits, &mut out);
             self.weigh(slot, now, observer);
         }

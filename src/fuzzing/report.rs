@@ -20,9 +20,9 @@ use jiff::tz::TimeZone;
 /// A capture file, compressed or not, through every layer to the report in both formats.
 ///
 /// Holds: the JSON is JSON, and what it says is sound (see [`check`]); neither form has a character that a
-/// terminal would obey; the same bytes give the same report.
+/// terminal would obey; the same bytes give the same report, in pieces and without the lanes.
 pub fn report(data: &[u8]) {
-    let found = made_of(data, 1 << 16);
+    let found = made_of(data, 1 << 16, true);
     let json = as_json(&found);
     check(&serde_json::from_str(&json).expect("valid JSON"));
     is_harmless(&json);
@@ -30,10 +30,11 @@ pub fn report(data: &[u8]) {
     let trace = as_trace(&found);
     is_harmless(&trace);
     assert!(serde_json::from_str::<Value>(&trace).expect("valid JSON")["traceEvents"].is_array());
-    assert_eq!(as_json(&made_of(data, 700)), json);
+    assert_eq!(as_json(&made_of(data, 700, true)), json);
+    assert_eq!(as_json(&made_of(data, 1 << 16, false)), json);
 }
 
-fn made_of(data: &[u8], portion: usize) -> Report {
+fn made_of(data: &[u8], portion: usize, lanes: bool) -> Report {
     let file = read_bytes(data.to_vec(), portion);
     let mut dice = Dice::of(data);
     // Limits short enough to make many silences stalls.
@@ -43,7 +44,7 @@ fn made_of(data: &[u8], portion: usize) -> Report {
     // Sometimes memory is very limited, or both ends of the first connection were captured.
     let is_narrow = dice.below(4) == 0;
     let narrow = Limits { connections: 2, held_segments: 2, held_bytes: 512, ..Limits::default() };
-    let limits = if is_narrow { narrow } else { Limits::default() };
+    let limits = Limits { lanes, ..if is_narrow { narrow } else { Limits::default() } };
     let hosts = if dice.below(3) == 0 { ends(&file.frames) } else { Vec::new() };
     let settings = DissectOptions { limits, hosts: Hosts::new(&hosts), ..DissectOptions::default() };
     let mut dissector = Dissector::new(settings);

@@ -35,6 +35,10 @@ pub struct Connection {
     /// A SYN for a new connection between the same endpoints, while it is unanswered.
     rival: Option<(Side, u32)>,
     isn: [Option<u32>; 2],
+    /// Whether a segment lay far from its stream.
+    has_strange: bool,
+    /// Whether nothing is out of the ordinary: see [`Self::push_plain`].
+    is_plain: bool,
     /// When its first and its last frame were seen.
     pub first_at: Timestamp,
     /// See `first_at`.
@@ -65,6 +69,8 @@ impl Connection {
             done: false,
             rival: None,
             isn: [None; 2],
+            has_strange: false,
+            is_plain: false,
             first_at: at,
             last_at: at,
         }
@@ -108,6 +114,57 @@ impl Connection {
         limits: &Limits,
         sink: &mut impl Sink,
     ) -> Membership {
+        if self.is_plain
+            && let Some(fate) = self.push_plain(side, segment, sink)
+        {
+            return Membership::Part(fate);
+        }
+        let membership = self.push_any(side, segment, limits, sink);
+        self.is_plain = limits.lanes && self.may_be_plain();
+        membership
+    }
+
+    /// Whether an established connection shows nothing that a segment which brings the next bytes would have to be
+    /// held against.
+    const fn may_be_plain(&self) -> bool {
+        self.closing.is_none()
+            && self.rival.is_none()
+            && !self.done
+            && !self.has_strange
+            && self.a.is_plain()
+            && self.b.is_plain()
+    }
+
+    /// Processes a segment with the next bytes, or an acknowledgment of more, while nothing is out of the ordinary:
+    /// with the same outcome as [`Self::push_any`], which takes all others. `None` where it is another, and nothing
+    /// was done. A frame that brings something new cannot have been seen before.
+    #[inline(always)]
+    fn push_plain(&mut self, side: Side, segment: &Segment<'_>, sink: &mut impl Sink) -> Option<Fate> {
+        let (own, other) = match side {
+            Side::A => (&mut self.a, &mut self.b),
+            Side::B => (&mut self.b, &mut self.a),
+        };
+        let is_plain = segment.flags.0 & !Flags::PSH == Flags::ACK
+            && segment.window != 0
+            && segment.seq == own.next_seq();
+        let acked = other.acked_by(segment.ack).filter(|_| is_plain)?;
+        if segment.len == 0 && acked <= other.acked() {
+            return None;
+        }
+        other.set_acked(acked);
+        self.last_at = self.last_at.max(segment.at);
+        Some(own.push_next(segment, identity(segment), deliver(side, sink)))
+    }
+
+    /// Processes any segment.
+    #[inline]
+    fn push_any(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        limits: &Limits,
+        sink: &mut impl Sink,
+    ) -> Membership {
         if self.half_mut(side).is_duplicate_frame(identity(segment)) {
             return Membership::DuplicateFrame;
         }
@@ -127,6 +184,7 @@ impl Connection {
         }
         self.last_at = self.last_at.max(segment.at);
         if !self.half(side).is_near(segment.seq) {
+            self.has_strange = true;
             if segment.len > 0 && self.half_mut(side).is_other_stream(segment) {
                 return Membership::NewConnection;
             }

@@ -230,14 +230,71 @@ impl StreamHalf {
             self.counts.duplicates += 1;
             return true;
         }
-        let (identity, tag) = (identity.now, tag_of(identity.now));
+        self.remember(identity.now);
+        false
+    }
+
+    /// Remembers a frame that was not seen before.
+    #[inline(always)]
+    fn remember(&mut self, identity: u64) {
+        let tag = tag_of(identity);
         let at = usize::from(self.recent_at % RECENT);
         if let (Some(slot), Some(of_slot)) = (self.recent.get_mut(at), self.recent_tags.get_mut(at)) {
             (*slot, *of_slot) = (identity, tag);
         }
         // Starts at 1: 0 means that nothing was captured yet.
         self.recent_at = self.recent_at % RECENT + 1;
-        false
+    }
+
+    /// Whether nothing about this direction is out of the ordinary: see [`Self::push_next`].
+    pub(super) const fn is_plain(&self) -> bool {
+        self.started
+            && !self.is_waiting()
+            && self.other_stream.is_none()
+            && self.fin.is_none()
+            && self.counts.out_of_window == 0
+    }
+
+    /// Up to where the other side acknowledges, if it names bytes that this direction has brought.
+    #[inline(always)]
+    pub(super) const fn acked_by(&self, ack: u32) -> Option<u64> {
+        let behind = self.next_seq.wrapping_sub(ack);
+        if behind == 0 {
+            return Some(self.next);
+        }
+        if behind >= MAX_WINDOW || behind as u64 > self.next {
+            return None;
+        }
+        let offset = self.next - behind as u64;
+        Some(if offset > self.acked { offset } else { self.acked })
+    }
+
+    /// The other side acknowledges up to an offset of [`Self::acked_by`].
+    #[inline(always)]
+    pub(super) const fn set_acked(&mut self, acked: u64) {
+        self.acked = acked;
+    }
+
+    /// The sequence number of the next byte.
+    #[inline(always)]
+    pub(super) const fn next_seq(&self) -> u32 {
+        self.next_seq
+    }
+
+    /// Takes a segment that begins with the next byte, while nothing is out of the ordinary.
+    #[inline(always)]
+    pub(super) fn push_next(
+        &mut self,
+        segment: &Segment<'_>,
+        identity: Identity,
+        mut out: impl FnMut(Piece<'_>),
+    ) -> Fate {
+        self.remember(identity.now);
+        if segment.len == 0 {
+            return Fate::Empty;
+        }
+        self.deliver(segment.payload, segment.len, segment.at, segment.frame, &mut out);
+        Fate::InOrder
     }
 
     /// Whether a frame with this identity was seen lately.
@@ -368,6 +425,7 @@ impl StreamHalf {
         Fate::OutOfOrder
     }
 
+    #[inline(always)]
     fn deliver(
         &mut self,
         seen: &[u8],

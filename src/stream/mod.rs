@@ -136,6 +136,8 @@ pub struct Limits {
     /// How long after an ACK the acknowledged bytes may still turn up in the capture, as frames captured out
     /// of order do, before they are reported missing.
     pub grace: Span,
+    /// Whether what is common takes shorter ways, with the same outcome. Off only where both are compared.
+    pub lanes: bool,
 }
 
 impl Default for Limits {
@@ -146,6 +148,7 @@ impl Default for Limits {
             held_bytes: 16 * 1024 * 1024,
             held_for: Span::from_millis(30_000),
             grace: Span::from_millis(50),
+            lanes: true,
         }
     }
 }

@@ -158,6 +158,7 @@ impl LinkTrack {
         let is_again = seen.fate == Fate::Retransmission;
         let side = usize::from(!seen.direction.is_to_leader());
         let overtook = self.frames.ahead.of_mut(seen.direction).segment(seen);
+        let timed_ack = kernel_rtt::time(&mut self.kernel_rtt, seen, is_fresh, is_again);
         if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at)) {
             let bump = |count: &mut [u8; 2]| {
                 if let Some(count) = count.get_mut(side) {
@@ -177,12 +178,13 @@ impl LinkTrack {
             } else if seen.acked_more {
                 bump(&mut counts.acked);
             }
+            if let Some(is_late) = timed_ack {
+                counts.timed_acks = counts.timed_acks.saturating_add(1);
+                counts.late_acks = counts.late_acks.saturating_add(u8::from(is_late));
+            }
         }
         if is_again {
             self.series.retransmitted(seen.direction, segment.at);
-        }
-        if let Some(is_late) = kernel_rtt::time(&mut self.kernel_rtt, seen, is_fresh, is_again) {
-            self.timed_ack(segment.at, is_late);
         }
         if self.frames.last_file.is_none() && !self.opened.picked_up {
             // Nobody waits on a connection that is still being made.
@@ -214,15 +216,6 @@ impl LinkTrack {
         }
         if tells(seen.direction.other()) {
             self.other_came(seen, mark);
-        }
-    }
-
-    /// A segment acknowledges what its sender's kernel was timed by.
-    #[inline]
-    fn timed_ack(&mut self, at: Timestamp, is_late: bool) {
-        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(at)) {
-            counts.timed_acks = counts.timed_acks.saturating_add(1);
-            counts.late_acks = counts.late_acks.saturating_add(u8::from(is_late));
         }
     }
 
@@ -292,10 +285,27 @@ impl LinkTrack {
     #[inline(always)]
     fn heard(&mut self, direction: Direction, mark: Mark, clock: Option<u32>) {
         let deadline = self.handshake.deadline(direction);
-        self.end_wait(direction, mark.at, Ended::Heard, Some(mark.frame));
-        self.look_for_step(direction, clock, mark.at);
+        let reader = self.reader.of(direction);
+        let (waited, waited_for) = (mark.at.since(reader.last.at), reader.deadline);
+        if !self.is_unremarkable(waited_for, waited) {
+            self.end_wait(direction, mark.at, Ended::Heard, Some(mark.frame));
+            self.look_for_step(direction, mark.at, clock);
+        }
         let reader = self.reader.of_mut(direction);
+        if let Some(value) = clock {
+            reader.clock.saw(value, mark.at);
+        }
         reader.begin(mark, deadline);
+    }
+
+    /// Whether nothing is noted of a wait that has ended: it was short, and there was a longer one.
+    #[inline(always)]
+    fn is_unremarkable(&self, deadline: Deadline, waited: Span) -> bool {
+        (Span::ZERO..clock_step::MIN_SILENCE).contains(&waited)
+            && waited < self.waits.remembers()
+            && self.waits.is_not_worst(deadline, waited)
+            && !self.waits.log.wants(waited)
+            && self.series.is_off()
     }
 
     #[inline]

@@ -131,6 +131,7 @@ impl Checks {
     }
 
     /// A packet's zxid against the one that its transaction carries.
+    #[inline]
     fn embedded(&mut self, link: u32, packet: &PacketSeen<'_>, zxid: Zxid) {
         let Some(inner) =
             packet.seen.get(EMBEDDED_AT..EMBEDDED_END).and_then(|bytes| bytes.first_chunk::<8>())
@@ -145,12 +146,19 @@ impl Checks {
     }
 
     /// A zxid against the last one of its numbering.
+    #[inline(always)]
     fn number(&mut self, packet: &PacketSeen<'_>, zxid: Zxid, last: Option<Zxid>) {
         let Some(last) = last else { return };
         // The same again is let pass: leaders repeat one for a learner that joins meanwhile.
         if zxid == last.plus(1) || zxid == last || zxid.epoch() != last.epoch() {
             return;
         }
+        self.breaks(packet, zxid, last);
+    }
+
+    /// A numbering is broken.
+    #[cold]
+    fn breaks(&mut self, packet: &PacketSeen<'_>, zxid: Zxid, last: Zxid) {
         let skipped = if zxid > last { (last.plus(1), Zxid(zxid.0 - 1)) } else { (zxid, zxid) };
         if self.suspicions.len() >= MAX_KEPT {
             // The oldest is the likeliest to have been explained.

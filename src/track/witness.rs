@@ -68,6 +68,16 @@ pub struct Channel {
     last: [i64; 2],
 }
 
+impl Channel {
+    /// Notes when a side sent something, and whether that is later than a probe would be.
+    #[inline]
+    fn is_late(&mut self, side: usize, at: Timestamp) -> bool {
+        let Some(last) = self.last.get_mut(side) else { return false };
+        let now = at.nanos();
+        now.saturating_sub(std::mem::replace(last, now)) >= PROBE_NANOS
+    }
+}
+
 /// How an election connection, or an attempt to connect, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
@@ -149,8 +159,17 @@ impl Witness {
                 index
             }
         };
-        let is_late = segment.len > 0 && self.is_late(index, segment);
-        let Some(way) = self.way(index, segment) else { return };
+        let Some(channel) = self.channels.get_mut(index as usize) else { return };
+        let side = usize::from(segment.src.address != channel.low);
+        let is_late = segment.len > 0 && channel.is_late(side, segment.at);
+        let number = number(segment.at);
+        let is_last = channel.slots.back().is_some_and(|slot| slot.number == number);
+        let way = if is_last {
+            channel.slots.back_mut().and_then(|slot| slot.ways.get_mut(side))
+        } else {
+            self.other_way(index, number, segment)
+        };
+        let Some(way) = way else { return };
         let part = part_of(segment.at);
         way.last = part;
         if seen.new_bytes > 0 {
@@ -338,10 +357,7 @@ impl Witness {
     #[inline]
     fn is_late(&mut self, index: u32, segment: &Segment<'_>) -> bool {
         let Some(channel) = self.channels.get_mut(index as usize) else { return false };
-        let side = usize::from(segment.src.address != channel.low);
-        let Some(last) = channel.last.get_mut(side) else { return false };
-        let now = segment.at.nanos();
-        now.saturating_sub(std::mem::replace(last, now)) >= PROBE_NANOS
+        channel.is_late(usize::from(segment.src.address != channel.low), segment.at)
     }
 
     /// The counts of a segment's time and direction, to add to.

@@ -214,7 +214,7 @@ impl Flow {
     }
 
     /// Whether the last segment of a side may have pushed the flow above its free allowance of memory.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_holding(&self, side: Side) -> bool {
         self.connection.is_holding()
             || match &self.kind {

@@ -7,6 +7,7 @@
 
 mod blind;
 mod cursor;
+mod short;
 mod snapshot;
 mod token;
 
@@ -109,6 +110,9 @@ impl Framer {
         link: &mut LinkState,
         out: &mut LinkContext<'_, O>,
     ) {
+        if out.lanes && self.short(chunk, link, out) {
+            return;
+        }
         let mut cursor = Cursor::new(chunk);
         if self.blind.is_some() {
             self.try_end_blind(&mut cursor, link, out);

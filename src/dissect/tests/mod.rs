@@ -12,6 +12,7 @@ mod bytes;
 mod election;
 mod framing;
 mod hostile;
+mod lanes;
 mod legal;
 mod limits;
 

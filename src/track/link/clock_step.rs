@@ -9,7 +9,7 @@ use super::{Deadline, Direction, LinkTrack, Span, Timestamp};
 use crate::findings::ClockStep;
 
 /// Silences that are looked at: shorter steps make no stall.
-const MIN_SILENCE: Span = Span::from_millis(1_000);
+pub(super) const MIN_SILENCE: Span = Span::from_millis(1_000);
 /// For so long nobody is silent on a connection that goes on or that nobody closes, whatever its limits and
 /// whoever tells.
 pub(super) const NEVER: Span = Span::from_millis(24 * 3_600_000);
@@ -78,13 +78,10 @@ impl LinkTrack {
     /// New bytes of a direction end a silence: was there one? Notes it where the other direction's says the
     /// same, and takes back what both have made of it.
     #[inline]
-    pub(super) fn look_for_step(&mut self, direction: Direction, value: Option<u32>, at: Timestamp) {
+    pub(super) fn look_for_step(&mut self, direction: Direction, at: Timestamp, value: Option<u32>) {
         let reader = self.reader.of(direction);
         if at.since(reader.last.at) >= MIN_SILENCE || at < reader.last.at {
             self.silence_ends(direction, value, at);
-        }
-        if let Some(value) = value {
-            self.reader.of_mut(direction).clock.saw(value, at);
         }
     }
 
@@ -186,8 +183,9 @@ mod tests {
         assert!(link.clock_steps.without(max, min) <= max);
         for at in [min, max, min, Timestamp::from_nanos(0), max, min, max] {
             for direction in [Direction::ToLeader, Direction::ToLearner] {
-                link.look_for_step(direction, Some(7), at);
-                link.look_for_step(direction, None, at);
+                link.look_for_step(direction, at, Some(7));
+                link.reader.of_mut(direction).clock.saw(7, at);
+                link.look_for_step(direction, at, None);
             }
         }
     }

@@ -46,6 +46,13 @@ impl Waits {
         }
     }
 
+    /// Whether there was one of a deadline that was as long.
+    #[inline(always)]
+    pub(super) fn is_not_worst(&self, deadline: Deadline, len: Span) -> bool {
+        let worst = self.worst.get(deadline as usize).copied().flatten();
+        worst.is_some_and(|(longest, _)| len <= longest)
+    }
+
     /// How long one must be to be remembered.
     #[inline]
     pub(super) const fn remembers(&self) -> Span {

@@ -77,6 +77,12 @@ impl Keeper {
         }
     }
 
+    /// Whether nothing is taken down.
+    #[inline(always)]
+    pub(in crate::track) const fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
+    }
+
     /// A record passed; to a learner that `serves`, a PROPOSAL is a write and not an earlier one.
     #[inline(always)]
     pub(in crate::track) fn record(&mut self, packet: &PacketSeen<'_>, serves: bool) {
