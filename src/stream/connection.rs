@@ -137,7 +137,8 @@ impl Connection {
 
     /// Processes a segment with the next bytes, or an acknowledgment of more, while nothing is out of the ordinary:
     /// with the same outcome as [`Self::push_any`], which takes all others. `None` where it is another, and nothing
-    /// was done. A frame that brings something new cannot have been seen before.
+    /// was done. A frame that begins with the next byte cannot have been seen before; one that only acknowledges can, if
+    /// what it acknowledges was not known then.
     #[inline(always)]
     fn push_plain(&mut self, side: Side, segment: &Segment<'_>, sink: &mut impl Sink) -> Option<Fate> {
         let (own, other) = match side {
@@ -148,12 +149,13 @@ impl Connection {
             && segment.window != 0
             && segment.seq == own.next_seq();
         let acked = other.acked_by(segment.ack).filter(|_| is_plain)?;
-        if segment.len == 0 && acked <= other.acked() {
+        let identity = identity(segment);
+        if segment.len == 0 && (acked <= other.acked() || own.has_seen_any(identity)) {
             return None;
         }
         other.set_acked(acked);
         self.last_at = self.last_at.max(segment.at);
-        Some(own.push_next(segment, identity(segment), deliver(side, sink)))
+        Some(own.push_next(segment, identity, deliver(side, sink)))
     }
 
     /// Processes any segment.

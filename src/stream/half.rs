@@ -226,7 +226,7 @@ impl StreamHalf {
     /// retransmission changes (IP identification, timestamps, acknowledgment, window).
     #[inline]
     pub(super) fn is_duplicate_frame(&mut self, identity: Identity) -> bool {
-        if self.has_seen(identity.now) || identity.before.is_some_and(|before| self.has_seen(before)) {
+        if self.has_seen_any(identity) {
             self.counts.duplicates += 1;
             return true;
         }
@@ -297,9 +297,15 @@ impl StreamHalf {
         Fate::InOrder
     }
 
+    /// Whether this frame was seen lately.
+    #[inline]
+    pub(super) fn has_seen_any(&self, identity: Identity) -> bool {
+        self.has_seen(identity.now) || identity.before.is_some_and(|before| self.has_seen(before))
+    }
+
     /// Whether a frame with this identity was seen lately.
     #[inline]
-    pub(super) fn has_seen(&self, identity: u64) -> bool {
+    fn has_seen(&self, identity: u64) -> bool {
         is_among(&self.recent_tags, tag_of(identity)) && self.recent.contains(&identity)
     }
 

@@ -33,6 +33,36 @@ pub struct Counts {
     pub late_acks: u8,
 }
 
+impl Counts {
+    /// A frame that is no retransmission, from one of the sides.
+    #[inline]
+    pub(super) const fn plain_frame(&mut self, side: usize, is_fresh: bool, acked_more: bool) {
+        let Self { frames, fresh, acked, .. } = self;
+        bump(frames, side);
+        if is_fresh {
+            bump(fresh, side);
+        } else if acked_more {
+            bump(acked, side);
+        }
+    }
+
+    /// The ACK of a kernel that was timed, if it is one, and whether it was late.
+    #[inline]
+    pub(super) fn timed_ack(&mut self, is_late: Option<bool>) {
+        if let Some(is_late) = is_late {
+            self.timed_acks = self.timed_acks.saturating_add(1);
+            self.late_acks = self.late_acks.saturating_add(u8::from(is_late));
+        }
+    }
+}
+
+#[inline]
+const fn bump(count: &mut [u8; 2], side: usize) {
+    let [learner, leader] = count;
+    let count = if side == 0 { learner } else { leader };
+    *count = count.saturating_add(1);
+}
+
 /// The sum of [`Counts`] over a wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {

@@ -13,6 +13,7 @@ impl Baseline {
 
     /// Whether a duration is late: beyond ten times the usual one and a delayed ACK. What is late does
     /// not count towards the usual.
+    #[inline]
     pub(super) fn is_late(&mut self, us: u64) -> bool {
         if self.average > 0 && us > Self::DELAYED_ACK_US + self.average / 16 * 10 {
             return true;

@@ -134,8 +134,9 @@ impl Dials {
     pub(super) fn segment(&mut self, segment: &Segment<'_>, port: Port, view: Option<Address>) {
         let key = (segment.src.min(segment.dst), segment.src.max(segment.dst));
         let is_opening = segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK);
-        match self.talks.get(&key) {
+        match self.talks.get_mut(&key) {
             Some(talk) if talk.view != view => return,
+            Some(talk) if talk.is_going_on(segment) => return talk.goes_on(segment),
             Some(talk) if is_opening && !talk.is_same_dial(segment) => {
                 self.ends(&key, segment.at);
                 self.enter(key, segment, port, view);
@@ -357,6 +358,21 @@ impl Dials {
 }
 
 impl Talk {
+    /// Whether a segment neither makes nor ends the connection.
+    const fn is_going_on(&self, segment: &Segment<'_>) -> bool {
+        let flags = segment.header.flags;
+        matches!(self.state, TalkState::Made | TalkState::Over)
+            && !flags.intersects(Flags::SYN | Flags::FIN | Flags::RST)
+    }
+
+    /// Such a segment.
+    fn goes_on(&mut self, segment: &Segment<'_>) {
+        if self.state == TalkState::Made {
+            self.speaks(segment);
+        }
+        self.last = self.last.max(segment.at);
+    }
+
     /// Whether a SYN is the same one again.
     fn is_same_dial(&self, segment: &Segment<'_>) -> bool {
         matches!(self.state, TalkState::Dialing { seq, .. } if seq == segment.seq)

@@ -13,6 +13,8 @@ mod proposals;
 mod reader;
 mod running;
 mod teardown;
+#[cfg(test)]
+mod tests;
 mod waits;
 mod weight;
 
@@ -152,6 +154,48 @@ impl LinkTrack {
     /// A frame of the link.
     #[inline(always)]
     pub fn segment(&mut self, seen: &SegmentSeen<'_>) {
+        if self.is_plain(seen) {
+            self.plain_segment(seen);
+        } else {
+            self.any_segment(seen);
+        }
+    }
+
+    /// Whether a frame brings the next bytes or acknowledges some, and the link is neither new nor over.
+    #[inline(always)]
+    fn is_plain(&self, seen: &SegmentSeen<'_>) -> bool {
+        matches!(seen.fate, Fate::InOrder | Fate::Empty)
+            && seen.segment.flags.0 & !Flags::PSH == Flags::ACK
+            && !seen.both_ends_captured
+            && self.teardown.closed.is_none()
+            && self.frames.last_file == Some(seen.segment.frame.file)
+            && *self.frames.ttl.of(seen.direction) != 0
+    }
+
+    /// Such a frame, with the same outcome as [`Self::any_segment`].
+    #[inline(always)]
+    fn plain_segment(&mut self, seen: &SegmentSeen<'_>) {
+        let segment = seen.segment;
+        let mark = Mark { frame: segment.frame, at: segment.at };
+        let is_fresh = seen.new_bytes > 0;
+        let timed_ack = kernel_rtt::time(&mut self.kernel_rtt, seen, is_fresh, false);
+        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at)) {
+            counts.plain_frame(usize::from(!seen.direction.is_to_leader()), is_fresh, seen.acked_more);
+            counts.timed_ack(timed_ack);
+        }
+        self.frames.last_at = segment.at;
+        if is_fresh {
+            self.heard(seen.direction, mark, segment.timestamps.map(|(value, _)| value));
+            self.reader.of_mut(seen.direction.other()).silence.other_frame(mark, true, None);
+        } else {
+            let silence = &mut self.reader.of_mut(seen.direction).silence;
+            silence.quiet_frame(mark, segment.window, seen.acked_more, false);
+        }
+    }
+
+    /// Any frame of the link.
+    #[inline(never)]
+    fn any_segment(&mut self, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
         let mark = Mark { frame: segment.frame, at: segment.at };
         let is_fresh = seen.new_bytes > 0;
@@ -178,10 +222,7 @@ impl LinkTrack {
             } else if seen.acked_more {
                 bump(&mut counts.acked);
             }
-            if let Some(is_late) = timed_ack {
-                counts.timed_acks = counts.timed_acks.saturating_add(1);
-                counts.late_acks = counts.late_acks.saturating_add(u8::from(is_late));
-            }
+            counts.timed_ack(timed_ack);
         }
         if is_again {
             self.series.retransmitted(seen.direction, segment.at);

@@ -71,7 +71,11 @@ impl Samples {
     pub fn record(&mut self, us: u64) {
         self.clamped += u64::from(us > MAX_US);
         let us = us.min(MAX_US);
-        self.ends = Some(self.ends.map_or((us, us), |(least, most)| (least.min(us), most.max(us))));
+        self.ends = match self.ends {
+            Some((least, most)) if least <= us && us <= most => self.ends,
+            Some((least, most)) => Some((least.min(us), most.max(us))),
+            None => Some((us, us)),
+        };
         self.count += 1;
         // As many as are counted already, so that merging costs the same for each, however many they are.
         if self.few.len() >= self.many.len().max(FEW) {
@@ -138,21 +142,24 @@ impl Samples {
         self.few.clear();
     }
 
-    /// Each value of this window with how often it came, in order: both lists are put in order and merged.
+    /// Each value of this window with how often it came, in order: both lists are merged.
     fn counted(&self) -> Vec<(Short, u32)> {
-        let few = in_order(&self.few);
         let mut merged = Vec::with_capacity(self.many.len() + 64);
-        let mut many = self.many.iter().copied().peekable();
-        for run in few.chunk_by(Short::eq) {
-            let Some(&value) = run.first() else { continue };
-            while let Some(less) = many.next_if(|(other, _)| *other < value) {
-                merged.push(less);
+        let mut many = self.many.as_slice();
+        in_order(&self.few, |value, mut count| {
+            while let [(less, known), rest @ ..] = many
+                && *less <= value
+            {
+                many = rest;
+                if *less == value {
+                    count = count.saturating_add(*known);
+                } else {
+                    merged.push((*less, *known));
+                }
             }
-            let known = many.next_if(|(other, _)| *other == value).map_or(0, |(_, count)| count);
-            let same = u32::try_from(run.len()).unwrap_or(u32::MAX);
-            merged.push((value, known.saturating_add(same)));
-        }
-        merged.extend(many);
+            merged.push((value, count));
+        });
+        merged.extend_from_slice(many);
         merged
     }
 
@@ -243,40 +250,41 @@ fn of_many(values: &[(Short, u32)], min: u64, max: u64) -> Option<Quantiles> {
     Some(Quantiles { min, p50, p90, p99, p999, max })
 }
 
-/// The values in order: by their low bytes, then by their high ones.
-fn in_order(values: &[Short]) -> Vec<Short> {
-    /// Below, comparing them is quicker than counting bytes.
-    const FEWEST: usize = 128;
-    if values.len() < FEWEST {
-        let mut values = values.to_vec();
-        values.sort_unstable();
-        return values;
-    }
-    let mut by_low = vec![Short(0); values.len()];
-    by_byte(values, &mut by_low, |value| value.0.to_be_bytes()[1]);
-    let mut by_both = vec![Short(0); values.len()];
-    by_byte(&by_low, &mut by_both, |value| value.0.to_be_bytes()[0]);
-    by_both
-}
+/// Values that are counted at once: how far they may lie from the least.
+const COUNTED: usize = 4_096;
+/// As many bits as values.
+const WORD: usize = u64::BITS as usize;
 
-/// Puts values in order of a byte; those with the same stay in the order in which they are.
-fn by_byte(values: &[Short], ordered: &mut [Short], byte: impl Fn(Short) -> u8) {
-    let mut places = [0usize; 256];
+/// Calls `found` with each value, in order, and how often it came. Most lie near the least: each of those has a count.
+/// The others are put in order.
+fn in_order(values: &[Short], mut found: impl FnMut(Short, u32)) {
+    let Some(least) = values.iter().min().copied() else { return };
+    let mut beyond = Vec::new();
+    // A bit for each value that comes, and its count.
+    let mut words = [0u64; COUNTED / WORD];
+    let mut counts = [0u32; COUNTED];
     for value in values {
-        if let Some(count) = places.get_mut(usize::from(byte(*value))) {
+        let index = usize::from(value.0 - least.0);
+        if let (Some(word), Some(count)) = (words.get_mut(index / WORD), counts.get_mut(index)) {
+            *word |= 1 << (index % WORD);
             *count += 1;
+        } else {
+            beyond.push(*value);
         }
     }
-    let mut sum = 0;
-    for place in &mut places {
-        sum += std::mem::replace(place, sum);
+    for (from, word) in (usize::from(least.0)..).step_by(WORD).zip(&words) {
+        let mut left = *word;
+        while left != 0 {
+            let value = from + left.trailing_zeros() as usize;
+            left &= left - 1;
+            let count = counts.get(value - usize::from(least.0)).copied().unwrap_or(0);
+            found(Short(u16::try_from(value).unwrap_or(u16::MAX)), count);
+        }
     }
-    for value in values {
-        if let Some(place) = places.get_mut(usize::from(byte(*value)))
-            && let Some(to) = ordered.get_mut(*place)
-        {
-            *to = *value;
-            *place += 1;
+    beyond.sort_unstable();
+    for run in beyond.chunk_by(Short::eq) {
+        if let Some(value) = run.first() {
+            found(*value, u32::try_from(run.len()).unwrap_or(u32::MAX));
         }
     }
 }

@@ -69,6 +69,7 @@ pub struct Silence {
 
 impl Silence {
     /// A frame of the quiet side that brought nothing new.
+    #[inline]
     pub fn quiet_frame(&mut self, mark: Mark, window: u16, acked_more: bool, is_again: bool) {
         self.frames = self.frames.saturating_add(1);
         self.acked = self.acked.saturating_add(u32::from(acked_more));
@@ -83,6 +84,7 @@ impl Silence {
     }
 
     /// A frame of the other side.
+    #[inline]
     pub fn other_frame(&mut self, mark: Mark, is_fresh: bool, again: Option<u32>) {
         self.other_fresh = self.other_fresh.saturating_add(u32::from(is_fresh));
         self.other_last = Some(mark);

@@ -35,7 +35,7 @@ use raft::{MemberView, PathView, PeerElectionView, RaftSettingsView};
 use serde::Serialize;
 use serde::ser::SerializeSeq;
 use serde_json::Serializer;
-use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
+use serde_json::ser::{CompactFormatter, Formatter};
 use series::SeriesView;
 use session::SessionsView;
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ pub const SCHEMA: &str = "quorumscope.report/1";
 pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let ctx = ViewContext::of(report);
     let mut out = BufWriter::new(out);
-    let mut serializer = Serializer::with_formatter(&mut out, Harmless(PrettyFormatter::new()));
+    let mut serializer = Serializer::with_formatter(&mut out, Harmless(Indented::default()));
     ReportView::of(report, &ctx).serialize(&mut serializer)?;
     out.write_all(b"\n")?;
     out.flush()
@@ -118,6 +118,82 @@ impl<F: Formatter> Formatter for Harmless<F> {
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         out.write_all(escape::json(fragment).as_bytes())
+    }
+}
+
+/// JSON as serde_json's `PrettyFormatter` writes it, with each line's start written at once.
+#[derive(Default)]
+struct Indented {
+    depth: usize,
+    has_value: bool,
+}
+
+impl Indented {
+    /// A comma where there is one, a line break, and two spaces for each level.
+    fn line<W: ?Sized + Write>(&self, out: &mut W, comma: bool) -> io::Result<()> {
+        const START: &[u8] = b",\n                                ";
+        let from = usize::from(!comma);
+        match START.get(from..2 + 2 * self.depth) {
+            Some(start) => out.write_all(start),
+            None => {
+                out.write_all(START.get(from..2).unwrap_or_default())?;
+                (0..self.depth).try_for_each(|_| out.write_all(b"  "))
+            }
+        }
+    }
+
+    fn begin<W: ?Sized + Write>(&mut self, out: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth += 1;
+        self.has_value = false;
+        out.write_all(bracket)
+    }
+
+    fn end<W: ?Sized + Write>(&mut self, out: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth -= 1;
+        if self.has_value {
+            self.line(out, false)?;
+        }
+        out.write_all(bracket)
+    }
+}
+
+impl Formatter for Indented {
+    fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.begin(out, b"[")
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.end(out, b"]")
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, is_first: bool) -> io::Result<()> {
+        self.line(out, !is_first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.has_value = true;
+        Ok(())
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.begin(out, b"{")
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.end(out, b"}")
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, is_first: bool) -> io::Result<()> {
+        self.line(out, !is_first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        out.write_all(b": ")
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.has_value = true;
+        Ok(())
     }
 }
 

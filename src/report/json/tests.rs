@@ -21,6 +21,24 @@ fn has(value: &Value, keys: &str) {
 }
 
 #[test]
+fn lines_are_indented_as_serde_json_does() {
+    let mut deep = json!("last");
+    for level in 0..24 {
+        deep = if level % 3 == 0 {
+            json!([level, deep, []])
+        } else {
+            json!({ "a": {}, "b": deep, "c": [1, "x"] })
+        };
+    }
+    for value in [deep, json!([]), json!({}), json!([[], {}]), json!(null)] {
+        let mut out = Vec::new();
+        let mut serializer = Serializer::with_formatter(&mut out, Harmless(Indented::default()));
+        value.serialize(&mut serializer).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string_pretty(&value).unwrap());
+    }
+}
+
+#[test]
 fn every_key_of_the_contract_is_there() {
     let report = written(&sample::report());
     has(&report, "schema input settings servers links stalls elections violations");
