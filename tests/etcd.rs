@@ -166,6 +166,20 @@ fn every_byte_is_accounted_for() {
 }
 
 #[test]
+fn heartbeats_that_a_broken_stream_swallowed_shift_no_round_trip() {
+    // Each of these stood still for 12 s, with its streams closed by the others meanwhile.
+    for name in ["freeze-leader", "snap-36"] {
+        let report = report(&captures(name));
+        for path in report["paths"].as_array().unwrap() {
+            for way in path["ways"].as_array().unwrap() {
+                let longest = way["heartbeat"]["max_us"].as_u64().unwrap_or(0);
+                assert!(longest < 3_000_000, "{name}: {way}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_dump_tells_each_message() {
     let path = folder("disk-follower").join("zk3.pcap.gz");
     let lines = String::from_utf8(run(&["dump", "--json", "--type", "msgappresp"], &[path])).unwrap();

@@ -116,6 +116,11 @@ impl Peers {
         if src != dst {
             state.common.pair(src, dst);
         }
+        // What lay in a stream that ends is answered by nobody: the next answer is not to it.
+        if segment.flags.intersects(Flags::FIN | Flags::RST) {
+            state.unanswered.remove(&(src, dst));
+            state.unanswered.remove(&(dst, src));
+        }
         self.mark_segment(segment);
     }
 
