@@ -56,7 +56,7 @@ const NOTHING: [Row; 9] = [
 ];
 
 /// Arguments that make no sense, or none with these captures.
-const ARGUMENTS: [Row; 24] = [
+const ARGUMENTS: [Row; 28] = [
     ("--zoo-cfg HERE/notes.txt DATA", 2, &["HERE/notes.txt: not a zoo.cfg", "tickTime", "server.N"]),
     ("--zoo-cfg HERE/zeros.pcap DATA", 2, &["not a zoo.cfg"]),
     ("--zoo-cfg HERE/missing.cfg DATA", 2, &["HERE/missing.cfg: No such file"]),
@@ -73,7 +73,11 @@ const ARGUMENTS: [Row; 24] = [
     ("--log server.1=DATA/zk1.log.gz --zoo-cfg DATA/zoo.cfg DATA", 0, FINE),
     ("--log HERE/missing.log DATA", 2, &["HERE/missing.log: No such file"]),
     ("--json DATA", 0, FINE),
-    ("--json --format text DATA", 2, &["'--json' cannot be used with '--format <FORMAT>'"]),
+    ("--json --format text DATA", 2, &["'--json' cannot be used with '--format text'"]),
+    ("--series --format text DATA", 2, &["'--series' cannot be used with '--format text'"]),
+    ("--json --format json DATA", 0, FINE),
+    ("--series --json DATA", 0, FINE),
+    ("--format json --series DATA", 0, FINE),
     ("--warn-at abc DATA", 2, &["'abc' for '--warn-at <PERCENT>'", "a whole number from 1 to 100"]),
     ("--warn-at 101 DATA", 2, &["a whole number from 1 to 100"]),
     ("--threads 0 DATA", 2, &["'0' for '--threads <N>'", "1 or more"]),

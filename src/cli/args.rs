@@ -1,6 +1,7 @@
 //! The arguments, and the help that teaches them.
 
 use super::config::{MAX_LIMIT_TICKS, MAX_TICK_MS};
+use super::exit::Failure;
 use super::logs::{self, LogArg};
 use super::zone;
 use crate::findings::selection::ServerChoice;
@@ -174,19 +175,19 @@ pub(super) struct ReplayArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
 
-    /// Text for people, or one JSON object for programs.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    /// Text for people, which is the default, or one JSON object for programs.
+    #[arg(long, value_enum)]
+    pub(super) format: Option<Format>,
 
     /// The same as --format json.
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long)]
     pub(super) json: bool,
 
     /// Add the links' numbers over time to the JSON: waits, round trips, records, retransmissions by interval.
     ///
     /// Says --json too. Intervals are of 100 ms, doubled until no link has more than 2,000 of them; the first 64
     /// links are told in detail, the others in sum.
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long)]
     pub(super) series: bool,
 
     /// Tell everything: each stall, near misses, elections, links with their waits and round trips, files.
@@ -251,7 +252,7 @@ pub(super) struct ReplayArgs {
 impl ReplayArgs {
     /// The form that was asked for.
     pub(super) const fn format(&self) -> Format {
-        if self.json || self.series { Format::Json } else { self.format }
+        form(self.format, self.json || self.series)
     }
 }
 
@@ -260,12 +261,12 @@ pub(super) struct DumpArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
 
-    /// Text, a line per record, or JSON lines.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    /// Text, a line per record, which is the default, or JSON lines.
+    #[arg(long, value_enum)]
+    pub(super) format: Option<Format>,
 
     /// The same as --format json.
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long)]
     pub(super) json: bool,
 
     /// Only records of this type; may be repeated.
@@ -283,7 +284,7 @@ pub(super) struct DumpArgs {
 impl DumpArgs {
     /// The form that was asked for.
     pub(super) const fn format(&self) -> Format {
-        if self.json { Format::Json } else { self.format }
+        form(self.format, self.json)
     }
 }
 
@@ -291,6 +292,25 @@ impl DumpArgs {
 pub(super) enum Format {
     Text,
     Json,
+}
+
+/// The form that was asked for, where `is_json` is what says JSON without `--format`.
+pub(super) const fn form(format: Option<Format>, is_json: bool) -> Format {
+    match format {
+        Some(format) => format,
+        None if is_json => Format::Json,
+        None => Format::Text,
+    }
+}
+
+/// Refuses `--format text` beside an option that says JSON; `by` is that one, where it was given.
+pub(super) fn is_one_form(format: Option<Format>, by: Option<&str>) -> Result<(), Failure> {
+    match by {
+        Some(option) if format == Some(Format::Text) => {
+            Err(Failure::wrong(format!("'{option}' cannot be used with '--format text'")))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -353,7 +373,7 @@ mod tests {
         let args = replay("qscope replay a b");
         assert_eq!(args.input.paths.len(), 2);
         assert_eq!(args.input.tz, TimeZone::UTC);
-        assert_eq!((args.warn_at, args.format, args.color), (50, Format::Text, Color::Auto));
+        assert_eq!((args.warn_at, args.format(), args.color), (50, Format::Text, Color::Auto));
         assert_eq!((args.limits.tick_time, args.input.max_connections), (None, 16_384));
         assert!(!args.verbose && !args.no_pager);
         assert_eq!(replay("qscope replay a --json").format(), Format::Json);
@@ -392,12 +412,22 @@ mod tests {
             "qscope replay x --tick-time -1",
             "qscope replay x --tz Mars/Olympus",
             "qscope replay x --format xml",
-            "qscope replay x --format text --json",
             "qscope replay x --max-connections 0",
             "qscope watch",
         ] {
             assert!(parse(line).unwrap_err().use_stderr(), "{line}");
         }
+    }
+
+    #[test]
+    fn text_and_json_at_once_are_refused() {
+        let said = |line: &str| {
+            let args = replay(line);
+            is_one_form(args.format, args.json.then_some("--json")).is_ok()
+        };
+        assert!(!said("qscope replay x --format text --json"));
+        assert!(said("qscope replay x --format json --json"));
+        assert!(said("qscope replay x --format text") && said("qscope replay x --json"));
     }
 
     #[test]

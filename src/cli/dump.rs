@@ -1,6 +1,6 @@
 //! `qscope dump`: captures to a line per record.
 
-use super::args::{DumpArgs, Format};
+use super::args::{DumpArgs, Format, is_one_form};
 use super::exit::{ExitStatus, Failure, complain};
 use super::progress::Progress;
 use super::reader::{FrameCounts, ReaderThread};
@@ -20,6 +20,7 @@ const NOTHING: &str = "no record to print: none on ports 2888 and 3888 (--quorum
 
 /// Reads everything and writes each record as it passes.
 pub(super) fn run(args: &DumpArgs) -> Result<ExitStatus, Failure> {
+    is_one_form(args.format, args.json.then_some("--json"))?;
     let asked = Request::of(&args.input)?;
     let types = args.types.iter().map(|name| type_choice(name)).collect::<Result<_, _>>()?;
     let servers = asked.selection.server.as_ref().map(|choice| addresses(choice, &asked)).transpose()?;

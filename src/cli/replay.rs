@@ -1,6 +1,6 @@
 //! `qscope replay`: captures to a report.
 
-use super::args::{Color, Format, InputArgs, LimitArgs, ReplayArgs};
+use super::args::{Color, Format, InputArgs, LimitArgs, ReplayArgs, is_one_form};
 use super::config::{Config, setting_of};
 use super::exit::{ExitStatus, Failure, complain};
 use super::progress::Progress;
@@ -33,6 +33,8 @@ const MAX_NAMED: usize = 4;
 
 /// Reads everything and writes the report.
 pub(super) fn run(args: &ReplayArgs) -> Result<ExitStatus, Failure> {
+    let says_json = args.json.then_some("--json").or(args.series.then_some("--series"));
+    is_one_form(args.format, says_json)?;
     let asked = Request::of(&args.input)?;
     if let Some(path) = &args.annotate {
         super::annotate::check(args, path)?;

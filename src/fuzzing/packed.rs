@@ -39,7 +39,10 @@ pub fn packed(data: &[u8]) {
     }
     let len = dice.below(file.len());
     let cut = read_bytes_as_written(file[..len].to_vec(), portion);
-    assert!(unpacked.frames.starts_with(&cut.frames), "{len} of {} bytes", file.len());
+    // How long a variant's record headers are only the second one shows: where that is cut off, the first is read
+    // as the usual one.
+    let is_prefix = unpacked.frames.starts_with(&cut.frames) || cut.frames.len() == 1;
+    assert!(is_prefix, "{len} of {} bytes", file.len());
     // At the end of a member the file may end: nothing shows that more members followed.
     assert!(cut.info.problem.is_some() || cut.frames == unpacked.frames || ends.contains(&len));
 }

@@ -162,7 +162,7 @@ fn any<'a>(frame: &Frame<'a>, tunnels: &mut Tunnels) -> Result<Segment<'a>, Igno
     let mut opened = Opened::default();
     let found = opened_segment(frame, &mut opened);
     let seen = found.as_ref().map(|segment| (segment.payload.len(), segment.len));
-    tunnels.note(&opened, seen.map_err(|reason| *reason));
+    tunnels.note(&opened, frame.data.len(), seen.map_err(|reason| *reason));
     found
 }
 

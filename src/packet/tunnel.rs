@@ -118,18 +118,25 @@ impl Tunnels {
         Tunnel::ALL.into_iter().map(Tunnel::name).zip(self.counts).filter(|(_, count)| *count > 0)
     }
 
-    /// Adds what one frame was found to be: `seen` of `len` payload bytes, or nothing.
-    pub(super) fn note(&mut self, opened: &Opened, found: Result<(usize, u32), IgnoreReason>) {
+    /// Adds what one frame of so many captured bytes was found to be: `seen` of `len` payload bytes, or nothing.
+    pub(super) fn note(
+        &mut self,
+        opened: &Opened,
+        captured: usize,
+        found: Result<(usize, u32), IgnoreReason>,
+    ) {
         for (kind, count) in Tunnel::ALL.into_iter().zip(&mut self.counts) {
             *count += u64::from(opened.kinds >> kind as u16 & 1);
         }
-        let is_short = match found {
-            Ok((seen, len)) => opened.kinds != 0 && seen < NEEDED_PAYLOAD.min(len as usize),
-            Err(reason) => reason == IgnoreReason::CutHeader,
+        let lacks = match found {
+            Ok((seen, len)) if opened.kinds != 0 => NEEDED_PAYLOAD.min(len as usize).saturating_sub(seen),
+            Err(IgnoreReason::CutHeader) => NEEDED_PAYLOAD,
+            _ => 0,
         };
-        if is_short {
+        if lacks > 0 {
             self.cut += 1;
-            let needed = (opened.ip_at + NEEDED_FROM_IP).next_multiple_of(16);
+            // Headers may be longer than usual.
+            let needed = (opened.ip_at + NEEDED_FROM_IP).max(captured + lacks).next_multiple_of(16);
             self.snaplen_needed = self.snaplen_needed.max(u32::try_from(needed).unwrap_or(u32::MAX));
         }
     }

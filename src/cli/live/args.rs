@@ -1,6 +1,6 @@
 //! The arguments of `qscope live`.
 
-use crate::cli::args::{Color, EnsembleArgs, Format, InputArgs, LimitArgs, number};
+use crate::cli::args::{Color, EnsembleArgs, Format, InputArgs, LimitArgs, form, number};
 use crate::cli::zone;
 use clap::Args;
 use jiff::tz::TimeZone;
@@ -70,13 +70,13 @@ pub(in crate::cli) struct LiveArgs {
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone::zone)]
     pub(super) tz: TimeZone,
 
-    /// Text for people, or JSON lines for programs.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    /// Text for people, which is the default, or JSON lines for programs.
+    #[arg(long, value_enum)]
+    pub(super) format: Option<Format>,
 
     /// The same as --format json.
-    #[arg(long, conflicts_with = "format")]
-    json: bool,
+    #[arg(long)]
+    pub(super) json: bool,
 
     /// A screen rather than lines: links with their deadlines, announcements, keys. The report comes at the end.
     #[arg(long, conflicts_with_all = ["format", "json"])]
@@ -130,7 +130,7 @@ pub(in crate::cli) struct LiveArgs {
 impl LiveArgs {
     /// The form that was asked for.
     pub(super) const fn format(&self) -> Format {
-        if self.json { Format::Json } else { self.format }
+        form(self.format, self.json)
     }
 
     /// What it has in common with reading files.

@@ -18,6 +18,7 @@ mod writer;
 
 pub(super) use args::{HELP, LiveArgs};
 
+use super::args::is_one_form;
 use super::exit::{ExitStatus, Failure};
 use super::replay::{Request, options};
 use crate::dissect::{DissectOptions, Hosts};
@@ -56,6 +57,7 @@ const DROPS_EVERY: Duration = Duration::from_secs(10);
 
 /// Watches until it is told to stop.
 pub(super) fn run(args: &LiveArgs) -> Result<ExitStatus, Failure> {
+    is_one_form(args.format, args.json.then_some("--json"))?;
     rights::gain_none()?;
     if args.list_interfaces {
         let mut out = io::stdout().lock();

@@ -155,9 +155,25 @@ fn near_misses(scenes: &[Scene<'_>], times: Times, warn_at_percent: u32) -> Vec<
             }));
         }
     }
+    each_once(all)
+}
+
+/// The longest waits; the captures of both ends show the same one.
+fn each_once(mut all: Vec<PeerNearMiss>) -> Vec<PeerNearMiss> {
     all.sort_by_key(|miss| (std::cmp::Reverse(miss.wait_ms), miss.at));
-    all.truncate(MAX_NEAR_MISSES);
-    all
+    let until = |miss: &PeerNearMiss| miss.at.plus(Span::from_millis(miss.wait_ms.cast_signed()));
+    let mut kept: Vec<PeerNearMiss> = Vec::new();
+    for miss in all {
+        let is_same = |other: &PeerNearMiss| {
+            (other.member, other.leader) == (miss.member, miss.leader)
+                && miss.at < until(other)
+                && other.at < until(&miss)
+        };
+        if kept.len() < MAX_NEAR_MISSES && !kept.iter().any(is_same) {
+            kept.push(miss);
+        }
+    }
+    kept
 }
 
 fn members(facts: &PeerFacts, elections: &[PeerElection]) -> Vec<Member> {

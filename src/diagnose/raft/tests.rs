@@ -243,3 +243,18 @@ fn a_leader_whose_raft_falls_silent_has_a_slow_disk_most_likely() {
     assert_eq!((incident.root, incident.confidence), (Cause::DiskSlow, Confidence::Likely));
     assert_eq!(incident.suspect, Some(Suspect::Host(address(LEADER))));
 }
+
+#[test]
+fn a_near_miss_that_two_captures_show_is_told_once() {
+    let miss = |member: u32, at: i64, wait_ms: u64| PeerNearMiss {
+        member: endpoint(member, 0).address,
+        leader: endpoint(LEADER, 0).address,
+        at: Timestamp::from_nanos(at * 1_000_000),
+        wait_ms,
+        limit_ms: 1_000,
+    };
+    // The same wait twice, that of another member, and a later one.
+    let kept = each_once(vec![miss(2, 100, 706), miss(2, 101, 707), miss(3, 100, 700), miss(2, 5_000, 600)]);
+    let told: Vec<_> = kept.iter().map(|miss| (miss.at.nanos() / 1_000_000, miss.wait_ms)).collect();
+    assert_eq!(told, [(101, 707), (100, 700), (5_000, 600)]);
+}
