@@ -84,12 +84,21 @@ def hadoop(*args):
 
         home = os.path.dirname(pyspark.__file__)
     command = [os.path.join(home, "bin", "spark-class"), "org.apache.hadoop.fs.FsShell", *args]
-    run(command)
+    if "HADOOP_CONF_DIR" in os.environ:
+        run(command)
+        return
+    # Hadoop's shell does not start without a core-site.xml, even an empty one.
+    with tempfile.TemporaryDirectory(prefix="qscope-hadoop-") as conf:
+        with open(os.path.join(conf, "core-site.xml"), "w", encoding="utf-8") as file:
+            file.write("<configuration/>\n")
+        run(command, env=dict(os.environ, HADOOP_CONF_DIR=conf))
 
 
-def run(command, ok=(0,)):
+def run(command, ok=(0,), env=None):
     """Runs a command; what it said on standard error is the error where it fails."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", env=env
+    )
     if done.returncode not in ok:
         said = done.stderr.strip().splitlines()[-4:]
         raise RuntimeError(f"{os.path.basename(command[0])} ended with {done.returncode}: {' '.join(said)[:2000]}")

@@ -34,7 +34,7 @@ def say(text):
 def run(command, ok=(0,), **more):
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **more)
     if done.returncode not in ok:
-        sys.exit(f"{' '.join(map(str, command))[:400]} ended with {done.returncode}:\n{done.stderr[-4000:]}")
+        sys.exit(f"{' '.join(map(str, command))[:400]} ended with {done.returncode}:\n{done.stderr[-4000:]}\n{done.stdout[-4000:]}")
     return done
 
 
