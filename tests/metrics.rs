@@ -111,7 +111,7 @@ fn a_log_shipper_gets_an_object_a_line_with_a_time_and_an_event() {
     }
     assert_eq!((events.first().unwrap().as_str(), events.last().unwrap().as_str()), ("start", "report"));
     // Those that the example of the page picks out, too.
-    events.extend(["stall", "stall_over", "problem"].map(str::to_owned));
+    events.extend(["stall", "stall_over", "incident", "incident_over", "problem"].map(str::to_owned));
     for event in events {
         assert!(contract.contains(&format!("`{event}`")), "CONTRACT.md does not know {event}");
     }
@@ -128,7 +128,15 @@ fn promtool_finds_no_fault_with_the_metrics() {
         promtool(&["check", "metrics"], &body);
     }
     let body = live.ask_until_there_are_links("");
-    for name in ["headroom_ratio{", "headroom_ratios{", "ping_seconds_bucket{", "frames_total "] {
+    for name in [
+        "headroom_ratio{",
+        "headroom_ratios{",
+        "ping_seconds_bucket{",
+        "frames_total ",
+        "incidents_total{root=",
+        "incidents_open ",
+        "stalls_total{cause=",
+    ] {
         assert!(body.contains(&format!("\nquorumscope_{name}")), "{name} is not in {body}");
     }
     let body = live.ask_until_there_are_links("Accept: application/openmetrics-text;version=1.0.0\r\n");

@@ -1,10 +1,10 @@
 //! From events to a report: the trackers keep the facts, and here they are judged.
 //!
-//! The same rules judge a finished capture and one that runs: [`Analyzer::finish`] and [`Analyzer::stalls_at`].
+//! The same rules judge a finished capture and one that runs: [`Analyzer::finish`] and [`Analyzer::report_at`].
 
 use super::incident::dial::DialsSeen;
 use super::incident::{self, Scene};
-use super::link_stall::limit;
+use super::link_stall::told_after;
 use super::past::Past;
 use super::raft;
 use super::stall;
@@ -12,11 +12,12 @@ use super::surroundings::Surroundings;
 use super::{leader_disk, outage, sessions};
 use crate::dissect::{Event, Observer};
 use crate::findings::incident::{CoverageGap, Incident};
-use crate::findings::{Outcome, Report, Stall};
+use crate::findings::{Outcome, Report};
 use crate::proto::PacketType;
 use crate::time::{Span, Timestamp};
+use crate::track::commits::Quiet;
 use crate::track::facts::CaptureFacts;
-use crate::track::link::{AsOf, OpenWait};
+use crate::track::link::{AsOf, LinkTrack, OpenWait};
 use crate::track::{CLOSED_AT_ONCE, Tracker, TrackerOptions};
 
 /// Takes the events of a capture and judges what they show.
@@ -47,37 +48,51 @@ impl Analyzer {
         report
     }
 
-    /// The stalls that were not over before `since`, as they stand at `now`; what goes on has the outcome
-    /// [`Outcome::Open`].
+    /// What a report says at `now` of what was not over before `since`: stalls, incidents and outages, and the links,
+    /// servers and elections that they name. What goes on has the outcome [`Outcome::Open`].
     ///
     /// Links of a leader that falls silent pass their limits one after another, within half a tick. So
     /// that they are one stall from the first on, all is judged as though every silence lasted one tick
     /// longer; a stall is told only once one of its waits has passed its limit.
     #[must_use]
-    pub fn stalls_at(&mut self, now: Timestamp, since: Timestamp) -> Vec<Stall> {
+    pub fn report_at(&mut self, now: Timestamp, since: Timestamp) -> Report {
         let settings = self.tracker.settings();
         let ahead = Span::from_millis(i64::from(settings.tick_ms));
         let age = |wait: &OpenWait| now.since(wait.start);
-        let is_due =
-            |wait: &OpenWait| age(wait).nanos() > limit(wait.deadline, &settings).less(ahead).nanos();
+        let is_due = |wait: &OpenWait| age(wait).nanos() > told_after(wait, &settings).less(ahead).nanos();
         let links = self.tracker.so_far(AsOf { now, later: now.plus(ahead), since }, is_due);
+        let elections = self.tracker.elections();
         let around = Surroundings {
             links: &links,
             settings: &settings,
-            elections: &self.tracker.elections(),
+            elections: &elections,
             timeline: self.tracker.timeline(),
             vantage: self.tracker.host(),
             capture_end: now,
         };
         let (mut stalls, _) = stall::stalls(&around, &|_| true);
         let (gaps, dials) = (self.tracker.gaps(), self.dials(now));
-        let _ = incident::incidents(&self.scene(&around, &gaps, &dials), &mut stalls);
-        let is_over = |wait: OpenWait| age(&wait) > limit(wait.deadline, &settings);
+        let mut incidents = incident::incidents(&self.scene(&around, &gaps, &dials), &mut stalls);
+        let is_over = |wait: OpenWait| age(&wait) > told_after(&wait, &settings);
         stalls.retain(|stall| {
             let mut links = stall.links.iter().filter_map(|id| self.tracker.link_by_id(*id));
             stall.outcome != Outcome::Open || links.any(|link| link.pending().any(is_over))
         });
-        stalls
+        incidents.retain_mut(|incident| {
+            let had_none = incident.stalls.is_empty();
+            incident.stalls.retain(|id| stalls.iter().any(|stall| stall.id == *id));
+            had_none || !incident.stalls.is_empty()
+        });
+        let (shown, servers) = self.tracker.shown_by_now(&links);
+        let mut report = Report { settings, servers, links: shown, incidents, stalls, ..Report::default() };
+        report.elections = elections;
+        report.coverage.hosts_expected = Some(self.tracker.servers_named()).filter(|named| *named > 0);
+        report.coverage.gaps = gaps;
+        add_outages(&mut report, &self.tracker.quiets_by(now, since), &links, now);
+        if let Some(peers) = self.tracker.peers_by_now() {
+            add_peers(&mut report, raft::judge(&peers, self.tracker.warn_at_percent()));
+        }
+        report
     }
 
     /// Lets the oldest links that are over go, until `most` are held; what was found of them stays. Answers how
@@ -182,8 +197,16 @@ fn judged(facts: CaptureFacts) -> Report {
     report.coverage.hosts_expected = Some(facts.servers_named).filter(|named| *named > 0);
     report.coverage.hosts = facts.hosts;
     report.coverage.gaps = facts.gaps;
-    report.outages = outage::outages(&facts.quiets, &report, facts.end);
-    let disks = leader_disk::incidents(&report, &facts.links);
+    add_outages(&mut report, &facts.quiets, &facts.links, facts.end);
+    add_peers(&mut report, raft::judge(&facts.peers, facts.warn_at_percent));
+    report.sessions = sessions::sessions(facts.sessions, &report.incidents, &report.links, &facts.links);
+    report
+}
+
+/// Adds the outages to a report, and the incidents that they show.
+fn add_outages(report: &mut Report, quiets: &[Quiet], links: &[LinkTrack], end: Timestamp) {
+    report.outages = outage::outages(quiets, report, end);
+    let disks = leader_disk::incidents(report, links);
     if !disks.is_empty() {
         // Numbered with the others by their starts; a number that nobody else has until then.
         let last = report.incidents.iter().map(|incident| incident.id).max().unwrap_or(0);
@@ -191,9 +214,6 @@ fn judged(facts: CaptureFacts) -> Report {
         incident::number(&mut report.incidents, &mut report.stalls);
     }
     outage::join(&mut report.outages, &mut report.incidents);
-    add_peers(&mut report, raft::judge(&facts.peers, facts.warn_at_percent));
-    report.sessions = sessions::sessions(facts.sessions, &report.incidents, &report.links, &facts.links);
-    report
 }
 
 /// Adds what etcd's members show to the report; its numbers go on from ZooKeeper's.

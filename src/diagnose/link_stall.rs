@@ -6,9 +6,20 @@
 use super::link_index::{LinkIndex, LinkLife};
 use crate::findings::{Deadline, Settings};
 use crate::time::{Span, Timestamp};
-use crate::track::link::LinkTrack;
+use crate::track::link::{LinkTrack, OpenWait};
 use crate::track::wait::{Ended, Wait};
 use std::collections::BTreeSet;
+
+/// For so many limits a wait is doubted at most.
+const DOUBTED_FOR: i64 = 10;
+
+/// The time after which a wait under way is a stall: its limit; much longer where its answer may be hidden in bytes
+/// that are not decided yet, since the leader closes the link if it is not, and that tells.
+#[must_use]
+pub const fn told_after(wait: &OpenWait, settings: &Settings) -> Span {
+    let limit = limit(wait.deadline, settings);
+    if wait.is_doubtful { limit.times(DOUBTED_FOR) } else { limit }
+}
 
 /// The limit of a deadline.
 #[must_use]

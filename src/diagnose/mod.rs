@@ -23,4 +23,4 @@ mod tests;
 
 pub use analyzer::Analyzer;
 pub use coverage::coverage;
-pub use link_stall::limit;
+pub use link_stall::{limit, told_after};

@@ -210,6 +210,9 @@ impl Collector for Gathered {
         let stalls = numbers.stalls.iter().map(|(cause, count)| (vec![label("cause", cause)], *count));
         counters(out, "stalls", "Stalls that are over", stalls)?;
         gauges(out, "stalls_open", "Stalls under way", one(numbers.stalls_open))?;
+        let incidents = numbers.incidents.iter().map(|(root, count)| (vec![label("root", root)], *count));
+        counters(out, "incidents", "Incidents that are over, by root", incidents)?;
+        gauges(out, "incidents_open", "Incidents under way", one(numbers.incidents_open))?;
         counters(out, "elections", "Elections that began", one(numbers.elections))?;
         let epoch = numbers.epoch.map(|epoch| (Vec::new(), u64::from(epoch)));
         gauges(out, "epoch", "The highest epoch of a link", epoch.into_iter())?;

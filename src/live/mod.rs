@@ -1,7 +1,7 @@
 //! Live watching: announcements from a running capture, and the sources of its frames.
 //!
 //! [`Watch`] compares the trackers with what it has announced, and reports what is new: a wait near its
-//! deadline, a stall, its end. It reads no clock; the caller passes the present time. The drivers need the
+//! deadline, a stall, its end, and the incidents behind them. It reads no clock; the caller passes the present time. The drivers need the
 //! feature `live`: an interface, signals, privileges, and the clock.
 
 #![allow(clippy::disallowed_methods, reason = "what watches the present asks clocks what it is")]
@@ -16,6 +16,7 @@ mod exposition;
 pub mod follow;
 #[cfg(feature = "live")]
 pub mod http;
+mod incidents;
 #[cfg(feature = "live")]
 pub mod interface;
 #[cfg(feature = "live")]

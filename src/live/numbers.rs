@@ -107,6 +107,10 @@ pub struct Numbers {
     pub stalls: BTreeMap<&'static str, u64>,
     /// Stalls under way.
     pub stalls_open: u64,
+    /// Incidents that are over, by root.
+    pub incidents: BTreeMap<&'static str, u64>,
+    /// Incidents under way.
+    pub incidents_open: u64,
     /// Elections.
     pub elections: u64,
     /// The highest epoch of a link that is open.
@@ -135,7 +139,11 @@ impl Numbers {
             Cause::SyncSlow,
             Cause::Unknown,
         ];
-        Self { stalls: causes.map(|cause| (cause.name(), 0)).into(), ..Self::default() }
+        Self {
+            stalls: causes.map(|cause| (cause.name(), 0)).into(),
+            incidents: Cause::ALL.map(|cause| (cause.name(), 0)).into(),
+            ..Self::default()
+        }
     }
 
     /// A copy without what only gathering needs.
@@ -145,6 +153,7 @@ impl Numbers {
             pairs: self.pairs.clone(),
             records: self.records.clone(),
             stalls: self.stalls.clone(),
+            incidents: self.incidents.clone(),
             shown: HashMap::new(),
             ..*self
         }
@@ -153,6 +162,11 @@ impl Numbers {
     /// Counts a stall that is over.
     pub fn stall(&mut self, cause: Cause) {
         *self.stalls.entry(cause.name()).or_default() += 1;
+    }
+
+    /// Counts an incident that is over.
+    pub fn incident(&mut self, root: Cause) {
+        *self.incidents.entry(root.name()).or_default() += 1;
     }
 
     /// Looks at the trackers as of `now`.

@@ -1,17 +1,20 @@
 //! Turns the state of the trackers, polled regularly, into announcements.
 //!
-//! A stall is announced when its limit passes, with the verdict of that moment, and again when it is over.
-//! Both verdicts come from [`crate::diagnose`], as in a report. Announcements are remembered, so none is made
-//! twice; the number of tracked links bounds the memory.
+//! A stall is announced when its limit passes, with the verdict of that moment, and again when it is over; so is
+//! each incident. All verdicts come from [`crate::diagnose`], as in a report. Announcements are remembered, so none is
+//! made twice; the number of tracked links bounds the memory. All is judged anew only when something happened that may
+//! be news, and then once a second until that has settled.
 
+use super::incidents::{Patience, ToldIncidents};
 use crate::address::Address;
 use crate::diagnose::{self, Analyzer};
-use crate::findings::{Deadline, Outcome, Settings, Stall};
+use crate::findings::incident::Incident;
+use crate::findings::{Deadline, Outcome, Report, Settings, Stall};
 use crate::report::live::{Event, Named, NearWait, StallNews, What};
 use crate::time::{Span, Timestamp};
 use crate::track::Tracker;
 use crate::track::link::{LinkTrack, OpenWait};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// For so long after its end a stall is not told to be over: the kernel of a host whose process stands
 /// still answers the close within half a second, and that is part of the verdict.
@@ -26,6 +29,15 @@ const MAX_TOLD: usize = 256;
 const GIVEN_UP_TIMES: i64 = 10;
 /// See [`GIVEN_UP_TIMES`].
 const GIVEN_UP_AFTER: Span = Span::from_millis(300_000);
+
+/// Between two judgements while nothing passes a limit.
+const JUDGED_EVERY: Span = Span::from_millis(1_000);
+/// Beside two and a half limits, how long after an incident its verdict may still change: a further stall of the same
+/// root begins within one and a half limits, and passes its own a limit later.
+const AFTERMATH: Span = Span::from_millis(3_000);
+
+/// Beside four limits, how far back is looked: attempts to connect are an incident after half a minute.
+const BACK: Span = Span::from_millis(60_000);
 
 /// A stall that was told.
 #[derive(Clone, Debug)]
@@ -43,6 +55,7 @@ struct Told {
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     waits_noted: u64,
+    is_closed: bool,
     /// Warnings that are out, by whether the leader is waited for.
     warned: [Option<Warned>; 2],
 }
@@ -59,8 +72,14 @@ pub struct Watch {
     warn_at_percent: u32,
     seen: HashMap<u32, Seen>,
     told: Vec<Told>,
+    incidents: ToldIncidents,
     stalls: u32,
     looked_at: Timestamp,
+    judged_at: Timestamp,
+    judgements: u64,
+    /// Until when something may become news that passes no limit.
+    busy_until: Timestamp,
+    signs: u64,
     next_due: Timestamp,
     elections_begun: u64,
     elections_over: u64,
@@ -76,8 +95,13 @@ impl Watch {
             warn_at_percent,
             seen: HashMap::new(),
             told: Vec::new(),
+            incidents: ToldIncidents::default(),
             stalls: 0,
             looked_at: Timestamp::MIN,
+            judged_at: Timestamp::MIN,
+            judgements: 0,
+            busy_until: Timestamp::MIN,
+            signs: 0,
             next_due: Timestamp::MIN,
             elections_begun: 0,
             elections_over: 0,
@@ -97,6 +121,17 @@ impl Watch {
         self.told.iter().filter(|told| !told.is_over).map(|told| &told.stall)
     }
 
+    /// How often what is not over was judged anew.
+    #[must_use]
+    pub const fn judgements(&self) -> u64 {
+        self.judgements
+    }
+
+    /// Incidents under way that were told.
+    pub fn open_incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.open()
+    }
+
     /// Looks at the trackers as of `now`, and says what is new.
     #[must_use]
     pub fn look(&mut self, analyzer: &mut Analyzer, now: Timestamp) -> Vec<Event> {
@@ -114,9 +149,14 @@ impl Watch {
             let what = format!("{MAX_TOLD} stalls go on: further ones are told once one of them is over");
             found.tell(now, What::Notice(what));
         }
-        if found.is_news && has_room || self.told.iter().any(|told| told.is_due(now)) {
-            let stalls = analyzer.stalls_at(now, self.since(&settings, now));
-            self.compare(stalls, analyzer.tracker(), &settings, now, &mut found.events);
+        self.note_unrest(tracker, &settings, &found, now);
+        let is_stall_due = self.told.iter().any(|told| told.is_due(now));
+        let may_be_news = now <= self.busy_until || self.open_incidents().next().is_some();
+        if found.is_fresh && has_room
+            || is_stall_due
+            || may_be_news && now.since(self.judged_at) >= JUDGED_EVERY
+        {
+            self.judge(analyzer, &settings, now, false, &mut found.events);
         }
         self.elections(analyzer.tracker(), now, &mut found.events);
         self.forget(analyzer.tracker(), &settings, now);
@@ -134,9 +174,41 @@ impl Watch {
                 told.quiet_since = Some(Timestamp::MIN);
             }
         }
-        let stalls = analyzer.stalls_at(now, self.since(&settings, now));
-        self.compare(stalls, analyzer.tracker(), &settings, now, &mut events);
+        self.judge(analyzer, &settings, now, true, &mut events);
         events
+    }
+
+    /// Judges what is not over, and tells what is new of it.
+    fn judge(
+        &mut self,
+        analyzer: &mut Analyzer,
+        settings: &Settings,
+        now: Timestamp,
+        is_end: bool,
+        events: &mut Vec<Event>,
+    ) {
+        (self.judged_at, self.judgements) = (now, self.judgements + 1);
+        let limit = Span::from_millis(settings.stall_limit_ms().cast_signed());
+        let settles = Span::from_nanos(limit.times(5).over(2).nanos().saturating_add(AFTERMATH.nanos()));
+        let is_tense = self.seen.values().any(|seen| seen.warned != [None, None]);
+        let since = self.since(settings, now);
+        let patience = Patience { settles, gives_up: given_up_after(limit), is_tense, since };
+        let mut report = analyzer.report_at(now, since);
+        self.incidents.number(&mut report, now, patience);
+        let ids = self.compare(&report.stalls, analyzer.tracker(), settings, now, events);
+        number_stalls(&mut report, &ids);
+        let told = self.incidents.compare(&report, now, patience, is_end);
+        events.extend(told.into_iter().map(|what| Event { at: now, what }));
+    }
+
+    /// Notes until when what happened may become news.
+    fn note_unrest(&mut self, tracker: &Tracker, settings: &Settings, found: &WatchUpdate, now: Timestamp) {
+        let signs = tracker.signs();
+        let is_sign = std::mem::replace(&mut self.signs, signs) != signs;
+        if is_sign || found.is_news || found.is_unrest || tracker.is_uneasy(now) {
+            let limit = Span::from_millis(settings.stall_limit_ms().cast_signed());
+            self.busy_until = self.busy_until.max(now.plus(limit.times(3)).plus(AFTERMATH));
+        }
     }
 
     /// Looks at one link's waits.
@@ -150,13 +222,18 @@ impl Watch {
     ) {
         let is_told = self.told.iter().any(|told| !told.is_over && told.stall.links.contains(&link.id));
         let seen = self.seen.entry(link.id).or_default();
+        found.is_unrest |= !std::mem::replace(&mut seen.is_closed, link.teardown.closed.is_some())
+            && link.teardown.closed.is_some();
         if seen.waits_noted != link.waits.noted {
             seen.waits_noted = link.waits.noted;
             let since = self.looked_at.minus(SETTLING);
             let is_long = |deadline, len: Span| len > diagnose::limit(deadline, settings);
+            let mut late = link.waits.list.iter().filter(|wait| wait.end >= since);
             // A wait may have passed its limit and ended since the last look.
-            found.is_news |= !is_told
-                && link.waits.list.iter().any(|wait| wait.end >= since && is_long(wait.deadline, wait.len()));
+            let is_news = !is_told && late.clone().any(|wait| is_long(wait.deadline, wait.len()));
+            (found.is_news, found.is_fresh) = (found.is_news || is_news, found.is_fresh || is_news);
+            // One that came near it may be of a path that loses.
+            found.is_unrest |= late.any(|wait| is_long(wait.deadline, wait.len().times(2)));
         }
         let mut pending = link.pending().peekable();
         if pending.peek().is_none() && seen.warned == [None, None] {
@@ -167,13 +244,17 @@ impl Watch {
             let limit = diagnose::limit(wait.deadline, settings);
             let near = Span::from_nanos(limit.nanos() / 100 * i64::from(self.warn_at_percent));
             let age = now.since(wait.start);
-            for passes in [near, limit].map(|span| wait.start.plus(span)) {
+            let told_after = diagnose::told_after(wait, settings);
+            for passes in [near, told_after].map(|span| wait.start.plus(span)) {
                 if passes >= now {
                     // A wait must be longer than its limit.
                     found.next_due = found.next_due.min(passes.plus(Span::from_nanos(1)));
                 }
             }
-            found.is_news |= !is_told && age > limit && !is_given_up(wait, settings, now);
+            let is_news = !is_told && age > told_after && !is_given_up(wait, settings, now);
+            found.is_news |= is_news;
+            found.is_fresh |= is_news && self.looked_at.since(wait.start) <= told_after;
+            found.is_unrest |= age.times(2) > limit && age <= limit;
             if age >= near && near < limit && age <= limit && !is_told {
                 let place = seen.warned.get_mut(usize::from(wait.for_leader));
                 if let Some(place) = place.filter(|place| place.is_none()) {
@@ -207,7 +288,7 @@ impl Watch {
         for told in self.told.iter_mut().filter(|told| !told.is_over) {
             let goes_on = told.stall.links.iter().filter_map(|id| tracker.link_by_id(*id)).any(|link| {
                 link.pending().any(|wait| {
-                    now.since(wait.start) > diagnose::limit(wait.deadline, settings)
+                    now.since(wait.start) > diagnose::told_after(&wait, settings)
                         && !is_given_up(&wait, settings, now)
                 })
             });
@@ -215,28 +296,34 @@ impl Watch {
         }
     }
 
-    /// Stalls that were over before are not looked at again.
+    /// What was over before is not looked at again.
     fn since(&self, settings: &Settings, now: Timestamp) -> Timestamp {
         let longest = settings.stall_limit_ms().max(settings.init_limit_ms());
-        let back = Span::from_millis(longest.cast_signed()).times(4);
-        let open = self.told.iter().filter(|told| !told.is_over).map(|told| told.stall.start);
+        let back = Span::from_millis(longest.cast_signed()).times(4).nanos().saturating_add(BACK.nanos());
+        let back = Span::from_nanos(back);
+        let stalls = self.told.iter().filter(|told| !told.is_over).map(|told| told.stall.start);
+        let open = stalls.chain(self.open_incidents().map(|incident| incident.start));
         open.min().unwrap_or(now).min(now).minus(back)
     }
 
-    /// Sets the stalls of now against those that were told.
+    /// Sets the stalls of now against those that were told. Answers the numbers under which they are told.
     fn compare(
         &mut self,
-        stalls: Vec<Stall>,
+        stalls: &[Stall],
         tracker: &Tracker,
         settings: &Settings,
         now: Timestamp,
         events: &mut Vec<Event>,
-    ) {
+    ) -> BTreeMap<u32, u32> {
+        let mut ids = BTreeMap::new();
         let mut tell = |what| events.push(Event { at: now, what });
         for stall in stalls {
+            let number = stall.id;
+            let stall = stall.clone();
             let known = self.told.iter_mut().find(|told| is_same(&told.stall, &stall, now));
             if let Some(told) = known {
                 let id = told.id;
+                ids.insert(number, id);
                 if told.is_over && stall.outcome == Outcome::Open && !told.is_given_up {
                     (told.is_over, told.quiet_since) = (false, None);
                     tell(What::Stall(Box::new(news(&stall, id, tracker, settings, now))));
@@ -254,6 +341,7 @@ impl Watch {
                 continue;
             }
             self.stalls += 1;
+            ids.insert(number, self.stalls);
             let quiet_since = (stall.outcome != Outcome::Open).then_some(now);
             let stall = Stall { id: self.stalls, ..stall };
             tell(What::Stall(Box::new(news(&stall, self.stalls, tracker, settings, now))));
@@ -273,6 +361,7 @@ impl Watch {
             }
             tell(What::StallOver(Box::new(news)));
         }
+        ids
     }
 
     fn elections(&mut self, tracker: &Tracker, now: Timestamp, events: &mut Vec<Event>) {
@@ -296,6 +385,7 @@ impl Watch {
             self.seen.retain(|id, _| held.contains(id));
         }
         let since = self.since(settings, now);
+        self.incidents.forget(since);
         self.told.retain(|told| !told.is_over || told.stall.end.unwrap_or(told.stall.start) >= since);
         let mut excess = self.told.len().saturating_sub(MAX_TOLD);
         self.told.retain(|told| {
@@ -325,6 +415,10 @@ struct WatchUpdate {
     events: Vec<Event>,
     /// Whether a wait passed its limit that no stall covers which was told.
     is_news: bool,
+    /// Whether one did so since the last look.
+    is_fresh: bool,
+    /// Whether a link was closed, or a wait came near its limit.
+    is_unrest: bool,
     next_due: Timestamp,
 }
 
@@ -374,6 +468,20 @@ fn near_wait(
         start,
         wait_ms: len.millis(),
         limit_ms: diagnose::limit(deadline, settings).millis(),
+        limit_at: start.plus(diagnose::limit(deadline, settings)),
+    }
+}
+
+/// Gives the stalls of a report the numbers under which they are told.
+fn number_stalls(report: &mut Report, ids: &BTreeMap<u32, u32>) {
+    report.stalls.retain(|stall| ids.contains_key(&stall.id));
+    for stall in &mut report.stalls {
+        stall.id = ids.get(&stall.id).copied().unwrap_or(0);
+    }
+    for incident in &mut report.incidents {
+        incident.stalls = incident.stalls.iter().filter_map(|id| ids.get(id).copied()).collect();
+        incident.stalls.sort_unstable();
+        incident.stalls.dedup();
     }
 }
 

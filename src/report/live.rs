@@ -4,6 +4,7 @@
 //! per line.
 
 use crate::address::Address;
+use crate::findings::incident::Incident;
 use crate::findings::{Deadline, Election, Received, Report, Stall};
 use crate::time::Timestamp;
 
@@ -33,6 +34,8 @@ pub struct NearWait {
     pub wait_ms: u64,
     /// The deadline's length.
     pub limit_ms: u64,
+    /// When it passes: then the waiter gives up on the subject.
+    pub limit_at: Timestamp,
 }
 
 /// A stall, and what those in it are called.
@@ -48,6 +51,79 @@ pub struct StallNews {
     pub leads: bool,
     /// By how much the limit had passed when it was announced.
     pub past_limit_ms: u64,
+}
+
+/// An incident as it is told: by its root, with what was known of it when it was told.
+#[derive(Clone, Debug)]
+pub struct IncidentNews {
+    /// This incident alone, and what it names. Its numbers are those of the announcements.
+    pub report: Report,
+    /// What became of it.
+    pub state: IncidentState,
+}
+
+/// What became of an incident that was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IncidentState {
+    /// It goes on, or its verdict may still change.
+    #[default]
+    Open,
+    /// It is over, and judged by all that was seen of it.
+    Over,
+    /// Nothing more was seen of it for so long that its end is not waited for any more.
+    LostFromSight,
+    /// It turned out to be a part of the incident with this number.
+    PartOf(u32),
+    /// What was seen later denies it: the capture lacked what was waited for.
+    Denied,
+}
+
+impl IncidentState {
+    /// Its name in the JSON form.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Over => "over",
+            Self::LostFromSight => "lost_from_sight",
+            Self::PartOf(_) => "part_of",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+impl IncidentNews {
+    /// An incident of a report as it is told at `now`.
+    #[must_use]
+    pub fn of(report: &Report, incident: &Incident, now: Timestamp) -> Self {
+        let mut news = Report {
+            settings: report.settings,
+            servers: report.servers.clone(),
+            links: report.links.iter().filter(|link| incident.links.contains(&link.id)).cloned().collect(),
+            stalls: report.stalls.iter().filter(|stall| stall.incident == incident.id).cloned().collect(),
+            outages: report.outages.iter().filter(|out| out.incident == Some(incident.id)).copied().collect(),
+            incidents: vec![incident.clone()],
+            elections: report.elections.clone(),
+            raft: report.raft.clone(),
+            ..Report::default()
+        };
+        // Its date is told where it did not begin today.
+        (news.input.first, news.input.last) = (Some(incident.start), Some(now));
+        Self { report: news, state: IncidentState::Open }
+    }
+
+    /// The incident, where this is the last word on it and it is one of its own.
+    #[must_use]
+    pub fn judged(&self) -> Option<&Incident> {
+        let is_own = matches!(self.state, IncidentState::Over | IncidentState::LostFromSight);
+        self.incident().filter(|_| is_own)
+    }
+
+    /// The incident.
+    #[must_use]
+    pub fn incident(&self) -> Option<&Incident> {
+        self.report.incidents.first()
+    }
 }
 
 impl Report {
@@ -93,6 +169,10 @@ pub enum What {
     Stall(Box<StallNews>),
     /// The stall is over, and judged.
     StallOver(Box<StallNews>),
+    /// An incident began; its root as far as it is known.
+    Incident(Box<IncidentNews>),
+    /// An incident that was told is over.
+    IncidentOver(Box<IncidentNews>),
     /// A server began to look for a leader.
     Election {
         /// Who looks.
@@ -141,8 +221,11 @@ impl Event {
     pub fn change_times(&mut self, change: &dyn Fn(Timestamp) -> Timestamp) {
         self.at = change(self.at);
         match &mut self.what {
-            What::Warning(wait) | What::WarningOver(wait) => wait.start = change(wait.start),
+            What::Warning(wait) | What::WarningOver(wait) => {
+                (wait.start, wait.limit_at) = (change(wait.start), change(wait.limit_at));
+            }
             What::Stall(news) | What::StallOver(news) => news.stall.change_times(change),
+            What::Incident(news) | What::IncidentOver(news) => news.report.change_times(change),
             What::ElectionOver { election, .. } => election.change_times(change),
             What::Start { .. }
             | What::Election { .. }

@@ -201,6 +201,12 @@ impl Commits {
         }
     }
 
+    /// Since when a PROPOSAL waits for its COMMIT, if one does.
+    #[must_use]
+    pub fn waits_since(&self) -> Option<Timestamp> {
+        self.waits.map(|(_, at)| at)
+    }
+
     /// The stretches, in order of their starts, and the one that goes on at `end`.
     #[must_use]
     pub fn finish(&self, end: Timestamp) -> Vec<Quiet> {

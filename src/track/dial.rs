@@ -125,6 +125,8 @@ pub struct Dials {
     turned_away: BTreeMap<(Address, Address), TurnedAway>,
     runs: Vec<Run>,
     dead: Vec<DeadConnection>,
+    /// Requests for a connection so far, repeated ones too.
+    pub(super) syns: u64,
     /// Pairs and runs for which there was no room.
     pub forgotten: u64,
 }
@@ -134,6 +136,7 @@ impl Dials {
     pub(super) fn segment(&mut self, segment: &Segment<'_>, port: Port, view: Option<Address>) {
         let key = (segment.src.min(segment.dst), segment.src.max(segment.dst));
         let is_opening = segment.flags.contains(Flags::SYN) && !segment.flags.contains(Flags::ACK);
+        self.syns += u64::from(is_opening);
         match self.talks.get_mut(&key) {
             Some(talk) if talk.view != view => return,
             Some(talk) if talk.is_going_on(segment) => return talk.goes_on(segment),

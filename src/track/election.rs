@@ -332,6 +332,13 @@ impl Elections {
         self.handover = Some((to, at));
     }
 
+    /// How many began, rejoins too, and when the last one began if it is not over.
+    #[must_use]
+    pub(super) fn begun(&self) -> (u64, Option<Timestamp>) {
+        let open = self.held.back().filter(|held| held.election.end.is_none());
+        (self.evicted + self.held.len() as u64, open.map(|held| held.election.start))
+    }
+
     /// How many there were, and the last one. One server's first vote is none yet: its answers come.
     #[must_use]
     pub(super) fn last(&self, sid_of: impl Fn(Address) -> Option<Sid>) -> (u64, Option<Election>) {

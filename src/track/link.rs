@@ -224,6 +224,9 @@ impl LinkTrack {
             }
             counts.timed_ack(timed_ack);
         }
+        if is_fresh && seen.direction.is_to_leader() && segment.payload.len() < segment.len as usize {
+            self.proposals.hidden.came(segment.at);
+        }
         if is_again {
             self.series.retransmitted(seen.direction, segment.at);
         }
@@ -383,6 +386,9 @@ impl LinkTrack {
         self.forgotten.types += u64::from(!self.packets.count(packet));
         self.checks.packet(self.id, packet);
         self.series.record(packet, self.handshake.is_up_to_date());
+        if packet.cut > 0 && packet.direction.is_to_leader() {
+            self.proposals.hidden.packet(packet);
+        }
         if packet.size >= Some(large::MIN_LARGE) {
             self.proposals.is_large(packet);
         }

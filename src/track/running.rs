@@ -3,14 +3,21 @@
 //! A finished capture is asked once, by [`Tracker::finish`]. One that runs for months is asked what there is by
 //! now, and gives up its links that are over.
 
+use super::commits::Quiet;
 use super::link::{AsOf, LinkTrack, OpenWait};
+use super::raft::facts::PeerFacts;
+use super::summary::name_of;
 use super::timeline::Timeline;
 use super::witness::Witness;
 use super::{MAX_CLOSED_LINKS, Tracker, shown_name};
 use crate::address::Address;
-use crate::findings::{Election, Violation};
+use crate::findings::{Election, Link, Server, Violation};
 use crate::proto::Sid;
+use crate::time::{Span, Timestamp};
 use std::collections::HashSet;
+
+/// What goes on for longer without an incident becomes none: the end of an election that one host does not see.
+const MAX_UNEASY: Span = Span::from_millis(120_000);
 
 impl Tracker {
     /// The links held, in no order: connections on which a packet was recognised.
@@ -85,8 +92,58 @@ impl Tracker {
         self.options.warn_at_percent
     }
 
+    /// Grows when something happened that no wait tells of and that may be an incident: an attempt to connect, an
+    /// election, a new term of etcd's.
+    #[must_use]
+    pub fn signs(&self) -> u64 {
+        let (elections, _) = self.elections.begun();
+        self.dials.syns + elections + self.peers.terms_seen() as u64
+    }
+
+    /// Whether something goes on that may become an incident without a wait: servers look for a leader, or a PROPOSAL
+    /// waits for its COMMIT for longer than a tick.
+    #[must_use]
+    pub fn is_uneasy(&self, now: Timestamp) -> bool {
+        let tick = Span::from_millis(i64::from(self.settings().tick_ms));
+        let looking_since = self.elections.begun().1;
+        looking_since.is_some_and(|since| now.since(since) < MAX_UNEASY)
+            || self.commits.waits_since().is_some_and(|since| {
+                let waits = now.since(since);
+                waits > tick && waits < MAX_UNEASY
+            })
+    }
+
+    /// What a report of now shows of these links, and of the servers.
+    #[must_use]
+    pub fn shown_by_now(&self, links: &[LinkTrack]) -> (Vec<Link>, Vec<Server>) {
+        let settings = self.settings();
+        let named = &self.options.servers;
+        let shown = links.iter().map(|link| self.shown(link, &settings)).collect();
+        (shown, self.servers.clone().finish(|address, sid| name_of(named, address, sid)))
+    }
+
+    /// How many servers a configuration names.
+    #[must_use]
+    pub fn servers_named(&self) -> u64 {
+        self.options.servers.len() as u64
+    }
+
+    /// Stretches of time without a COMMIT that were not over before `since`.
+    #[must_use]
+    pub fn quiets_by(&self, now: Timestamp, since: Timestamp) -> Vec<Quiet> {
+        let mut quiets = self.commits.finish(now);
+        quiets.retain(|quiet| quiet.to >= since);
+        quiets
+    }
+
+    /// What etcd's members were seen to say by now.
+    #[must_use]
+    pub fn peers_by_now(&self) -> Option<PeerFacts> {
+        (!self.peers.is_empty()).then(|| self.peers.clone().finish())
+    }
+
     /// The links that were not over before `as_of.since`, as a capture that ends now would show them, by their
-    /// numbers: [`LinkTrack::so_far`].
+    /// numbers: [`LinkTrack::so_far`]. What was waited for over a stretch that the capture lacks is no wait.
     #[must_use]
     pub fn so_far(&mut self, as_of: AsOf, is_due: impl Fn(&OpenWait) -> bool) -> Vec<LinkTrack> {
         let mut links: Vec<_> = self
@@ -98,6 +155,13 @@ impl Tracker {
             .map(|link| link.so_far(as_of, &is_due))
             .collect();
         links.sort_by_key(|link| link.id);
+        for link in &mut links {
+            let lost = self.holes.hides_from(link, &self.options.hosts);
+            if let Some(lost) = lost.filter(|_| link.teardown.closed.is_none()) {
+                link.ends_out_of_sight(lost);
+            }
+            self.holes.forget_waits(link, &self.options.hosts);
+        }
         links
     }
 

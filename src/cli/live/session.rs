@@ -284,6 +284,11 @@ impl Session {
             if let (What::StallOver(news), Some((_, numbers))) = (&event.what, &mut self.metrics) {
                 numbers.stall(news.stall.cause);
             }
+            if let (What::IncidentOver(news), Some((_, numbers))) = (&event.what, &mut self.metrics)
+                && let Some(incident) = news.judged()
+            {
+                numbers.incident(incident.root);
+            }
             let Some(recorder) = &mut self.recorder else { continue };
             if let What::Stall(news) | What::StallOver(news) = &event.what {
                 let is_over = matches!(event.what, What::StallOver(_));
@@ -304,6 +309,7 @@ impl Session {
         let Some((metrics, numbers)) = &mut self.metrics else { return Ok(()) };
         numbers.gather(self.analyzer.tracker(), self.now);
         numbers.stalls_open = self.watch.open_stalls().count() as u64;
+        numbers.incidents_open = self.watch.open_incidents().count() as u64;
         numbers.frames = frames;
         numbers.received = self.live.received.unwrap_or_default();
         metrics.publish(numbers);

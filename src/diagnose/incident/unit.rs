@@ -267,6 +267,12 @@ impl Unit<'_> {
         let leader = self.leader();
         let heard_of_it = heard.any_flow(leader, self.learner(), Window { from: wait.start, to: core.to });
         let owes_ack = self.waits.iter().any(|wait| wait.deadline == Deadline::Ack);
+        // While both are silent, the next frames tell which of them it was.
+        let is_open = wait.ended == Ended::CaptureEnd;
+        let is_unanswered = wait.ended == Ended::Closed && self.link.teardown.after_close.is_none();
+        if (is_open || is_unanswered) && heard.any_flow(leader, self.learner(), core).frames == 0 {
+            return None;
+        }
         let is_it = wait.deadline == Deadline::LeaderRead
             && self.link.is_recognised
             && wait.activity.pings == 0
@@ -278,7 +284,7 @@ impl Unit<'_> {
             suspect: Some(Suspect::Host(leader)),
             confidence: Confidence::Likely,
             start: wait.start,
-            end: Some(wait.end),
+            end: Some(wait.end).filter(|_| !is_open),
             why: vec![Reason::NoPing { leader, learner: self.learner() }],
         })
     }

@@ -1,11 +1,12 @@
 //! Announcements as JSON lines, `quorumscope.live/1`.
 
 use super::event::{ElectionView, StallView};
+use super::incident::IncidentView;
 use super::{ReportView, ViewContext};
 use crate::findings::{LiveInput, Received, Report};
 use crate::report::clock::Digits;
 use crate::report::escape;
-use crate::report::live::{Event, Named, NearWait, StallNews, What};
+use crate::report::live::{Event, IncidentNews, IncidentState, Named, NearWait, StallNews, What};
 use crate::report::wording::Names;
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -37,6 +38,8 @@ impl Lines {
             What::WarningOver(wait) => ("warning_over", near(wait, ctx)),
             What::Stall(news) => ("stall", stall(news, ctx)?),
             What::StallOver(news) => ("stall_over", stall(news, ctx)?),
+            What::Incident(news) => ("incident", incident(news, ctx)?),
+            What::IncidentOver(news) => ("incident_over", incident(news, ctx)?),
             What::Election { by } => ("election", json!({ "by": list(by) })),
             What::ElectionOver { election, winner } => (
                 "election_over",
@@ -108,6 +111,7 @@ fn near(wait: &NearWait, ctx: &ViewContext<'_>) -> Value {
         "start": ctx.time(wait.start),
         "wait_ms": wait.wait_ms,
         "limit_ms": wait.limit_ms,
+        "limit_at": ctx.time(wait.limit_at),
     })
 }
 
@@ -118,6 +122,15 @@ fn stall(news: &StallNews, ctx: &ViewContext<'_>) -> io::Result<Value> {
         "towards": list(&news.others),
         "past_limit_ms": news.past_limit_ms,
     }))
+}
+
+fn incident(news: &IncidentNews, ctx: &ViewContext<'_>) -> io::Result<Value> {
+    let view = news.incident().map(|incident| IncidentView::of(incident, &news.report, ctx));
+    let part_of = match news.state {
+        IncidentState::PartOf(id) => Some(id),
+        _ => None,
+    };
+    Ok(json!({ "incident": value(&view)?, "state": news.state.name(), "part_of": part_of }))
 }
 
 /// What the capture got.

@@ -4,8 +4,8 @@ use super::page::{count, percent};
 use crate::findings::{Deadline, Outcome, Received, Suspect};
 use crate::report::clock::{self, WallClock};
 use crate::report::escape;
-use crate::report::live::{Event, Named, NearWait, StallNews, What};
-use crate::report::wording;
+use crate::report::live::{Event, IncidentNews, IncidentState, Named, NearWait, StallNews, What};
+use crate::report::wording::{self, IncidentWords};
 use crate::time::Timestamp;
 use std::io::{self, Write};
 
@@ -19,11 +19,15 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Writes an announcement.
+    /// Writes an announcement; of stalls their incidents alone.
     ///
     /// # Errors
     /// What the writer says.
     pub fn event(&self, event: &Event, out: &mut impl Write) -> io::Result<()> {
+        // Their incidents are told.
+        if matches!(event.what, What::Stall(_) | What::StallOver(_)) {
+            return Ok(());
+        }
         let (word, colour) = word(&event.what);
         let word = if self.is_coloured && colour > 0 {
             format!("\u{1b}[1;{colour}m{word}\u{1b}[0m")
@@ -48,7 +52,7 @@ impl Lines {
         match what {
             What::Start { source, filter } if filter.is_empty() => format!("watching {source}"),
             What::Start { source, filter } => format!("watching {source}: {filter}"),
-            What::Warning(wait) => warning(wait),
+            What::Warning(wait) => self.warning(wait),
             What::WarningOver(wait) => {
                 let (waited, limit) = clock::against(wait.wait_ms, wait.limit_ms);
                 format!(
@@ -61,6 +65,8 @@ impl Lines {
             }
             What::Stall(news) => self.stall(news),
             What::StallOver(news) => self.stall_over(news),
+            What::Incident(news) => self.incident(news),
+            What::IncidentOver(news) => self.incident_over(news),
             What::Election { by } => format!("{} looks for a leader", names(by)),
             What::ElectionOver { election, winner } => {
                 let took = election.end.map_or_else(String::new, |end| {
@@ -75,7 +81,7 @@ impl Lines {
                 format!("as asked for: {} in {path}", count(*frames, "frame", "frames"))
             }
             What::Recording { path, frames, stall } => {
-                format!("stall #{stall}: {} in {path}", count(*frames, "frame", "frames"))
+                format!("{} in {path} (stall #{stall})", count(*frames, "frame", "frames"))
             }
             What::Page { path, incidents, stall } => {
                 format!("{} in {path} (stall #{stall})", count(*incidents as u64, "incident", "incidents"))
@@ -113,6 +119,59 @@ impl Lines {
         )
     }
 
+    /// Whom somebody is about to lose, and when.
+    fn warning(&self, wait: &NearWait) -> String {
+        let (waited, limit) = clock::against(wait.wait_ms, wait.limit_ms);
+        format!(
+            "{} is about to lose {}, at {}: {} for {waited} ({} % of {limit}, {})",
+            wait.waiter.name,
+            wait.subject.name,
+            self.clock.time(wait.limit_at),
+            wording::deadline(wait.deadline),
+            percent(wait.wait_ms, wait.limit_ms),
+            wait.deadline.name(),
+        )
+    }
+
+    /// `#2 LEADER zk5 STOOD STILL from 09:33:38.1 on, for at least 5.0 s (...); so far proven; check on ...`
+    fn incident(&self, news: &IncidentNews) -> String {
+        let Some(incident) = news.incident() else { return String::new() };
+        let words = IncidentWords::new(&news.report, self.clock.clone());
+        let checks: String = words.checks(incident).iter().map(|check| format!("; {check}")).collect();
+        format!(
+            "#{} {} ({}); so far {}{checks}",
+            incident.id,
+            words.headline(incident),
+            words.meaning(incident),
+            incident.confidence.name()
+        )
+    }
+
+    fn incident_over(&self, news: &IncidentNews) -> String {
+        let Some(incident) = news.incident() else { return String::new() };
+        let id = incident.id;
+        match news.state {
+            IncidentState::PartOf(other) => return format!("#{id} was a part of #{other}"),
+            IncidentState::Denied => {
+                return format!("#{id} was none: what was missed is not missed any more");
+            }
+            IncidentState::Open | IncidentState::Over | IncidentState::LostFromSight => {}
+        }
+        let words = IncidentWords::new(&news.report, self.clock.clone());
+        let lost = if news.state == IncidentState::LostFromSight {
+            "; lost from sight, its end not seen"
+        } else {
+            ""
+        };
+        let followed: String = words.followed(incident).iter().map(|clause| format!("; {clause}")).collect();
+        format!(
+            "#{id} {} ({}); {}{lost}{followed}",
+            words.headline(incident),
+            words.meaning(incident),
+            incident.confidence.name()
+        )
+    }
+
     fn time(&self, at: Timestamp, beside: Timestamp) -> String {
         self.clock.beside(at, beside)
     }
@@ -126,6 +185,8 @@ const fn word(what: &What) -> (&'static str, u8) {
         What::WarningOver(_) => ("WARNING over", 32),
         What::Stall(_) => ("STALL", 31),
         What::StallOver(_) => ("STALL over", 32),
+        What::Incident(_) => ("INCIDENT", 31),
+        What::IncidentOver(_) => ("INCIDENT over", 32),
         What::Election { .. } => ("ELECTION", 33),
         What::ElectionOver { .. } => ("ELECTION over", 32),
         What::Drops { .. } => ("DROPS", 33),
@@ -134,18 +195,6 @@ const fn word(what: &What) -> (&'static str, u8) {
         What::Problem(_) => ("PROBLEM", 33),
         What::Notice(_) => ("NOTICE", 0),
     }
-}
-
-fn warning(wait: &NearWait) -> String {
-    let (waited, limit) = clock::against(wait.wait_ms, wait.limit_ms);
-    format!(
-        "{} hears nothing from {} for {waited} ({} % of {limit}): {}: {}",
-        wait.waiter.name,
-        wait.subject.name,
-        percent(wait.wait_ms, wait.limit_ms),
-        wait.deadline.name(),
-        wording::deadline(wait.deadline)
-    )
 }
 
 fn names(all: &[Named]) -> String {

@@ -4,7 +4,7 @@ use super::{Large, LinkTrack, clock_step};
 use crate::dissect::{Direction, PacketSeen, Unread};
 use crate::findings::{Deadline, Role};
 use crate::frame::FrameRef;
-use crate::proto::Zxid;
+use crate::proto::{PacketType, Zxid};
 use crate::time::{Span, Timestamp};
 use crate::track::flight::{Answered, InFlight};
 use crate::track::samples::Samples;
@@ -31,6 +31,41 @@ pub struct Proposals {
     worst_answered: Option<(Span, Timestamp)>,
     /// The last large transaction that the leader sent.
     pub(super) large: Option<Box<Large>>,
+    /// What may hold ACKs and is not decided yet.
+    pub(super) hidden: HiddenAcks,
+}
+
+/// Bytes of the learner's that were cut: what they hold is told by what comes later.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HiddenAcks {
+    came: Option<Timestamp>,
+    came_before: Option<Timestamp>,
+    decided: Option<Timestamp>,
+}
+
+impl HiddenAcks {
+    #[inline]
+    pub(super) const fn came(&mut self, at: Timestamp) {
+        (self.came_before, self.came) = (self.came, Some(at));
+    }
+
+    /// A packet with cut bytes: those of its own hide nothing, but behind an ACK others may be hidden.
+    pub(super) fn packet(&mut self, packet: &PacketSeen<'_>) {
+        if packet.inferred {
+            self.decided_until(packet.last_at);
+        } else if packet.kind != PacketType::Ack && self.came == Some(packet.last_at) {
+            self.came = self.came_before;
+        }
+    }
+
+    pub(super) fn decided_until(&mut self, at: Timestamp) {
+        self.decided = self.decided.max(Some(at));
+    }
+
+    /// Whether some of them, later than a PROPOSAL, are not decided: its ACK may be among them.
+    pub(super) fn may_answer(&self, proposed: Timestamp) -> bool {
+        self.came > self.decided && self.came > Some(proposed)
+    }
 }
 
 impl LinkTrack {
@@ -120,7 +155,11 @@ impl LinkTrack {
     /// up to them.
     pub fn unread(&mut self, direction: Direction, unread: &Unread) {
         let Unread { from, to, len } = *unread;
-        if !direction.is_to_leader() || len < ACK_LEN {
+        if !direction.is_to_leader() {
+            return;
+        }
+        self.proposals.hidden.decided_until(to);
+        if len < ACK_LEN {
             return;
         }
         let oldest = self.proposals.flight.oldest_unacked();

@@ -25,6 +25,8 @@ pub struct OpenWait {
     pub for_leader: bool,
     /// The frame at its start.
     pub from: FrameRef,
+    /// Whether what is waited for may have come in bytes that the snaplen cut, which later ones decide.
+    pub is_doubtful: bool,
 }
 
 /// As of when a link is looked at.
@@ -51,6 +53,7 @@ impl LinkTrack {
                 start: last.at,
                 for_leader: !direction.is_to_leader(),
                 from: last.frame,
+                is_doubtful: false,
             })
         });
         let oldest = if is_open { self.proposals.flight.oldest_unacked() } else { None };
@@ -60,6 +63,7 @@ impl LinkTrack {
             start: entry.at,
             for_leader: false,
             from: entry.frame,
+            is_doubtful: self.proposals.hidden.may_answer(entry.at),
         });
         reads.into_iter().flatten().chain(ack)
     }
@@ -81,6 +85,16 @@ impl LinkTrack {
         }
         copy.note_unanswered_close();
         copy
+    }
+
+    /// Ends what is waited for when the link went out of sight.
+    pub fn ends_out_of_sight(&mut self, at: Timestamp) {
+        self.waits.list.retain_mut(|wait| {
+            if wait.ended == Ended::CaptureEnd {
+                wait.end = wait.end.min(at);
+            }
+            wait.end > wait.start
+        });
     }
 
     /// Whether it is over and still holds what no report shows.

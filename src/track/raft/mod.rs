@@ -426,6 +426,12 @@ impl Peers {
         Some(self.connections.entry(of).or_default())
     }
 
+    /// How often a term was seen to rise.
+    #[must_use]
+    pub fn terms_seen(&self) -> usize {
+        self.views.values().map(|state| state.view.terms.len()).sum()
+    }
+
     /// What is known at the end.
     #[must_use]
     pub fn finish(self) -> PeerFacts {
