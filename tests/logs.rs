@@ -151,3 +151,37 @@ fn a_log_cannot_touch_the_terminal() {
     let (_, json, _) = run(&["--format", "json", "--log", &path]);
     assert!(!json.contains(['\x1b', '\x07', '\u{202e}']));
 }
+
+/// 35 % loss at zk1, captured at zk2, which shows nothing of the link that suffered.
+#[test]
+fn a_drop_that_only_logs_tell_of_is_an_incident() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let captures = root.join("testdata/loss-follower");
+    let told = |capture: &str, logs: &[&str]| -> Value {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_qscope"));
+        command.args(["replay", "--format", "json", "--zoo-cfg"]).arg(captures.join("zoo.cfg"));
+        for log in logs {
+            command.arg("--log").arg(root.join("tests/logs").join(log));
+        }
+        let output = command.arg(captures.join(capture)).stdin(Stdio::null()).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    assert!(told("zk2.pcap.zst", &[])["incidents"].as_array().unwrap().is_empty());
+    let report = told("zk2.pcap.zst", &["zk1.log", "zk3.log"]);
+    let incidents = report["incidents"].as_array().unwrap();
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    let incident = &incidents[0];
+    assert_eq!((&incident["root"], &incident["confidence"]), (&"unknown".into(), &"likely".into()));
+    assert_eq!((&incident["from_log"], &incident["suspect"]), (&true.into(), &Value::Null));
+    assert_eq!(incident["start"], "2026-11-21T08:10:19.079000Z");
+    assert_eq!(incident["end"], "2026-11-21T08:10:21.345000Z");
+    let (summary, why) = (incident["summary"].as_str().unwrap(), incident["why"].to_string());
+    assert!(summary.starts_with("CONTACT WAS LOST BETWEEN LEADER server.3 AND server.1 "), "{summary}");
+    assert!(why.contains("transaction timeout") && why.contains("Connection reset"), "{why}");
+    // Where the wire shows it, the log is no incident of its own; its lines belong to the one there is.
+    let report = told("zk3.pcap.zst", &["zk1.log", "zk3.log"]);
+    let incidents = report["incidents"].as_array().unwrap();
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    assert_eq!(incidents[0]["root"], "network_loss");
+    assert_eq!(incidents[0]["from_log"], false);
+}

@@ -67,6 +67,14 @@ pub struct Incident {
     pub count: u64,
 }
 
+impl Incident {
+    /// Whether only servers' logs tell of it.
+    #[must_use]
+    pub fn is_from_log(&self) -> bool {
+        self.why.iter().any(|reason| matches!(reason, Reason::Logged { .. }))
+    }
+}
+
 /// Why an incident has its root and not another. [`crate::report`] words it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -197,6 +205,26 @@ pub enum Reason {
         prompt: usize,
         /// How many acknowledgements, its own included, make a quorum.
         quorum: usize,
+    },
+    /// A learner acknowledged a PROPOSAL before NEWLEADER, and was never told UPTODATE (ZOOKEEPER-4685).
+    AckedTooEarly {
+        /// The learner.
+        learner: Address,
+        /// Its leader.
+        leader: Address,
+    },
+    /// A server's own log tells of it, and the captures do not.
+    Logged {
+        /// Whose log, where that is known.
+        server: Option<Address>,
+        /// Whether it led then.
+        leads: bool,
+        /// Of whom it speaks.
+        peer: Option<Address>,
+        /// When, by the captures' clock.
+        at: Timestamp,
+        /// What it says.
+        line: String,
     },
     /// A link was reset, and both processes went on.
     BothWentOn {

@@ -1,8 +1,8 @@
 //! The servers' own logs, correlated with the capture.
 //!
 //! [`read`] extracts the relevant events of a log in bounded memory. [`apply`] determines the server and the
-//! time zone of each log, assigns the events to stalls, and reports where log and capture agree and where
-//! they do not. The verdict still comes from the capture: seen from inside, a paused process looks like a
+//! time zone of each log, assigns the events to stalls, reports where log and capture agree and where
+//! they do not, and adds the drops that only a log tells of. The verdict still comes from the capture: seen from inside, a paused process looks like a
 //! slow disk, and a network cut like a silent peer.
 
 mod clock_offset;
@@ -10,6 +10,7 @@ pub mod event;
 pub mod line;
 mod reader;
 mod tie;
+mod unseen;
 mod verdict;
 
 pub use reader::{Contents, read};
@@ -47,6 +48,8 @@ struct Placed<'a> {
     server: Option<Address>,
     at: Timestamp,
     event: &'a Event,
+    /// Whether its time is known: its zone is told, or what the log tells was found on the wire.
+    is_sure: bool,
 }
 
 /// Assigns the logs' events to the report's stalls; `zone` is that of `--log-tz`.
@@ -66,11 +69,13 @@ pub fn apply(report: &mut Report, logs: &[Log], zone: Option<&TimeZone>) {
             server: *server,
             at: clock.time(event.stamp),
             event,
+            is_sure: clock.from != ZoneFrom::Default,
         }));
     }
     placed.sort_by_key(|placed| placed.at);
     tie::tie(report, &placed);
     verdict::say(report);
+    unseen::add(report, &placed);
     for (name, count) in [
         ("log_lines_cut", logs.iter().map(|log| log.contents.cut).sum::<u64>()),
         ("log_events_dropped", logs.iter().map(|log| log.contents.dropped).sum()),

@@ -186,7 +186,7 @@ mod tests {
         let events = [30_000, 40_000, 45_000, 51_000, 62_000].map(event);
         let placed: Vec<_> = events
             .iter()
-            .map(|event| Placed { server: Some(address(3)), at: event.stamp.wall, event })
+            .map(|event| Placed { server: Some(address(3)), at: event.stamp.wall, event, is_sure: true })
             .collect();
         tie(&mut report, &placed);
         let texts = |index: usize| -> Vec<String> {

@@ -179,6 +179,10 @@ impl<'a> IncidentWords<'a> {
             Cause::DiskSlow => {
                 (format!("THE DISK OF {who} WAS SLOW"), "it answered PINGs, but acknowledged writes late")
             }
+            Cause::SyncSlow if acked_too_early(incident) => (
+                format!("{who} WAS NOT TOLD THAT IT IS UP TO DATE"),
+                "its leader misread its first ACK (ZOOKEEPER-4685)",
+            ),
             Cause::SyncSlow => {
                 (format!("{who} WAS TOO SLOW TO SYNCHRONIZE"), "that took longer than initLimit allows")
             }
@@ -224,6 +228,11 @@ impl<'a> IncidentWords<'a> {
         let links: Vec<_> = incident.links.iter().filter_map(|id| self.link(*id)).collect();
         let mut leaders: Vec<Address> = links.iter().map(|link| link.leader.address).collect();
         let mut learners: Vec<Address> = links.iter().map(|link| link.learner.address).collect();
+        if links.is_empty()
+            && let Some(logged) = self.logged(incident)
+        {
+            return logged;
+        }
         for side in [&mut leaders, &mut learners] {
             side.sort_unstable();
             side.dedup();
@@ -246,6 +255,20 @@ impl<'a> IncidentWords<'a> {
             ),
             _ => what.to_owned(),
         }
+    }
+
+    /// Of whom a log speaks where no link of theirs is in sight.
+    fn logged(&self, incident: &Incident) -> Option<String> {
+        let (server, leads, peer) = incident.why.iter().find_map(|reason| match reason {
+            Reason::Logged { server: Some(server), leads, peer, .. } => Some((*server, *leads, *peer)),
+            _ => None,
+        })?;
+        let who = self.who(incident, server);
+        Some(match peer {
+            Some(peer) => format!("CONTACT WAS LOST BETWEEN {who} AND {}", self.name(peer)),
+            None if leads => format!("{who} LOST ITS QUORUM"),
+            None => format!("{who} LOST ITS LEADER"),
+        })
     }
 
     /// The host, or both ends of a path.
@@ -320,6 +343,10 @@ impl<'a> IncidentWords<'a> {
 /// Whether somebody was not heard at all, rather than late with its ACKs.
 fn is_silence(stall: &Stall) -> bool {
     stall.deadlines.iter().any(|deadline| *deadline != Deadline::Ack)
+}
+
+fn acked_too_early(incident: &Incident) -> bool {
+    incident.why.iter().any(|reason| matches!(reason, Reason::AckedTooEarly { .. }))
 }
 
 /// Which transaction a server refused.

@@ -36,7 +36,7 @@ impl IncidentWords<'_> {
         clauses.extend(self.out(incident));
         clauses.extend(self.back(incident, &gave_up));
         clauses.extend(self.expired(incident));
-        if clauses.is_empty() && incident.stalls.is_empty() {
+        if clauses.is_empty() && incident.stalls.is_empty() && !incident.is_from_log() {
             clauses.push("no deadline passed".to_owned());
         }
         clauses

@@ -104,6 +104,17 @@ impl IncidentWords<'_> {
                 number::count(*prompt as u64, "follower", "followers"),
                 self.name(*leader)
             ),
+            Reason::AckedTooEarly { learner, leader } => format!(
+                "{} acknowledged a PROPOSAL before NEWLEADER, which {} took for an ACK of another epoch: it never \
+                 told it UPTODATE (ZOOKEEPER-4685)",
+                self.name(*learner),
+                self.name(*leader)
+            ),
+            Reason::Logged { server, at, line, .. } => {
+                let whose = server
+                    .map_or_else(|| "a log".to_owned(), |server| format!("the log of {}", self.name(server)));
+                format!("{whose} says so, at {}: {line}", self.moment(*at))
+            }
             Reason::BothWentOn { by, to, is_forged } => {
                 let (by, to) = (self.name(*by), self.name(*to));
                 let forged = if *is_forged { format!("; {by} never sent it") } else { String::new() };
