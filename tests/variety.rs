@@ -105,3 +105,29 @@ fn behind_tls_coverage_is_partial_and_says_why() {
     let proven = list(&told, "incidents").iter().filter(|incident| incident["confidence"] == "proven");
     assert!(proven.clone().all(|incident| incident["root"] == "network_cut"), "what was said is not known");
 }
+
+/// A learner whose ACK of a PROPOSAL stands before that of NEWLEADER waits for UPTODATE no longer than syncLimit.
+#[test]
+fn who_acknowledges_too_early_waits_the_shorter_limit() {
+    let folder = odd().join("two-of-three-zk4685");
+    for capture in ["zk2", "zk3"] {
+        let of_host = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(capture);
+        let files: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| of_host(path) && path.to_str().unwrap().contains(".pcap"))
+            .collect();
+        let told = report(&folder.join("zoo.cfg"), &files);
+        let stalls = list(&told, "stalls");
+        let vain = stalls.iter().find(|stall| stall["start"].as_str().unwrap().contains("T09:20:56."));
+        let vain = vain.unwrap_or_else(|| panic!("{capture}: {stalls:#?}"));
+        assert_eq!(vain["deadlines"], serde_json::json!(["learner_read"]), "{capture}");
+        assert_eq!(vain["outcome"], "closed_by_learner", "{capture}");
+        assert_eq!(vain["limit_ms"], 4_000, "{capture}");
+        // It prolonged what the frozen leader had begun.
+        let frozen = list(&told, "incidents").iter().find(|incident| incident["id"] == vain["incident"]);
+        let frozen = frozen.unwrap();
+        assert_eq!(frozen["suspect"]["host"], "10.255.0.102", "{capture}");
+        assert!(frozen["why"].to_string().contains("ZOOKEEPER-4685"), "{capture}: {}", frozen["why"]);
+    }
+}

@@ -4,7 +4,7 @@ use super::Part;
 use super::heard::{Heard, Window};
 use super::unit::{Open, Verdict, way_is};
 use crate::address::Address;
-use crate::findings::incident::Confidence;
+use crate::findings::incident::{Confidence, Reason};
 use crate::findings::{Cause, Suspect};
 use crate::time::Span;
 
@@ -152,6 +152,10 @@ fn add(held: &mut Part, part: Part) {
         first.suspect = common(first.suspect, second.suspect);
         first.confidence = first.confidence.max(second.confidence);
         first.why.extend(second.why);
+    } else {
+        // What prolonged it.
+        let prolongs = |reason: &Reason| matches!(reason, Reason::AckedTooEarly { .. });
+        first.why.extend(second.why.into_iter().filter(prolongs));
     }
     held.verdict = first;
 }

@@ -111,6 +111,9 @@ impl Unit<'_> {
         if stall.is_none() || self.is_torn(heard) {
             return self.unknown();
         }
+        if let Some(early) = self.acked_too_early() {
+            return early;
+        }
         if let Some(slow) = self.slow(heard, stall) {
             return slow;
         }
@@ -225,6 +228,21 @@ impl Unit<'_> {
                 again: loss.again,
             }],
         }
+    }
+
+    /// *The leader misread an ACK*: the learner waited for UPTODATE in vain, its NEWLEADER acknowledged too late.
+    fn acked_too_early(&self) -> Option<Verdict> {
+        let handshake = &self.link.handshake;
+        let is_it =
+            handshake.acks_early && handshake.phases.broadcast.is_none() && self.silence_of(true).is_some();
+        is_it.then(|| Verdict {
+            cause: Cause::SyncSlow,
+            suspect: Some(Suspect::Host(self.learner())),
+            confidence: Confidence::Likely,
+            start: self.start,
+            end: Some(self.end),
+            why: vec![Reason::AckedTooEarly { learner: self.learner(), leader: self.leader() }],
+        })
     }
 
     /// *The network is slow*: what was sent arrived, late; where nothing was heard, all that had been retransmitted

@@ -22,6 +22,9 @@ pub struct Handshake {
     /// Since when the leader times this learner: its ACK of NEWLEADER.
     armed_at: Option<Timestamp>,
     is_up_to_date: bool,
+    /// Whether it acknowledged a PROPOSAL before NEWLEADER (ZOOKEEPER-4685): its leader takes that for an ACK of another
+    /// epoch, and may never tell it UPTODATE.
+    pub acks_early: bool,
 }
 
 impl Handshake {
@@ -35,6 +38,7 @@ impl Handshake {
             phases: Phases::default(),
             armed_at: opened.picked_up.then_some(Timestamp::MIN),
             is_up_to_date: opened.picked_up,
+            acks_early: false,
         }
     }
 
@@ -55,12 +59,26 @@ impl Handshake {
         self.armed_at.get_or_insert(at);
     }
 
+    /// The ACK of a PROPOSAL.
+    #[inline]
+    pub(super) fn acks_proposal(&mut self) {
+        let is_joining = self.phases.synchronization.is_some() && !self.is_up_to_date;
+        self.acks_early |= is_joining && self.armed_at.is_none();
+    }
+
+    /// Whether the learner keeps the shorter limit though it is not up to date. From 3.7.0, 3.6.3 and 3.5.10 on it does
+    /// so once it has acknowledged NEWLEADER (`Learner.syncWithLeader`); these are the versions that may acknowledge a
+    /// PROPOSAL before it.
+    pub(super) const fn awaits_up_to_date(&self) -> bool {
+        self.acks_early && self.armed_at.is_some() && !self.is_up_to_date
+    }
+
     /// The limit for the next bytes of a direction.
     #[inline]
     pub(super) const fn deadline(&self, direction: Direction) -> Deadline {
         match direction {
             Direction::ToLeader if self.armed_at.is_some() => Deadline::LeaderRead,
-            Direction::ToLearner if self.is_up_to_date => Deadline::LearnerRead,
+            Direction::ToLearner if self.is_up_to_date || self.awaits_up_to_date() => Deadline::LearnerRead,
             _ => Deadline::Init,
         }
     }
@@ -117,6 +135,7 @@ impl Handshake {
     const fn begin_sync(&mut self) {
         self.is_up_to_date = false;
         self.armed_at = None;
+        self.acks_early = false;
     }
 
     /// A snapshot of the synchronisation has ended.

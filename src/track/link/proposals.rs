@@ -92,8 +92,12 @@ impl LinkTrack {
         let Some(zxid) = packet.zxid else { return };
         if zxid.counter() == 0 {
             self.handshake.arm(packet.at);
+            if self.handshake.awaits_up_to_date() {
+                self.reader.to_learner.deadline = Deadline::LearnerRead;
+            }
             return;
         }
+        self.handshake.acks_proposal();
         self.proposals.last_acked = self.proposals.last_acked.max(Some(zxid));
         self.answer(packet, true);
     }
