@@ -1,9 +1,11 @@
 //! Why an incident has its root and not another.
 
 use super::IncidentWords;
+use crate::address::Address;
 use crate::findings::incident::{Incident, JoinsLost, Reason};
 use crate::findings::{Cause, Suspect};
 use crate::report::wording::number;
+use crate::time::Timestamp;
 
 impl IncidentWords<'_> {
     /// Why this root and not another, a clause each.
@@ -104,23 +106,29 @@ impl IncidentWords<'_> {
                 number::count(*prompt as u64, "follower", "followers"),
                 self.name(*leader)
             ),
-            Reason::AckedTooEarly { learner, leader } => format!(
-                "{} acknowledged a PROPOSAL before NEWLEADER, which {} took for an ACK of another epoch: it never \
-                 told it UPTODATE (ZOOKEEPER-4685)",
-                self.name(*learner),
-                self.name(*leader)
-            ),
-            Reason::Logged { server, at, line, .. } => {
-                let whose = server
-                    .map_or_else(|| "a log".to_owned(), |server| format!("the log of {}", self.name(server)));
-                format!("{whose} says so, at {}: {line}", self.moment(*at))
-            }
+            Reason::AckedTooEarly { learner, leader } => self.acked_too_early(*learner, *leader),
+            Reason::Logged { server, at, line, .. } => self.log_says(*server, *at, line),
             Reason::BothWentOn { by, to, is_forged } => {
                 let (by, to) = (self.name(*by), self.name(*to));
                 let forged = if *is_forged { format!("; {by} never sent it") } else { String::new() };
                 format!("a RST in the name of {by} reached {to}, and both went on{forged}")
             }
         }
+    }
+
+    fn acked_too_early(&self, learner: Address, leader: Address) -> String {
+        format!(
+            "{} acknowledged a PROPOSAL before NEWLEADER, which {} took for an ACK of another epoch: it never told it \
+             UPTODATE (ZOOKEEPER-4685)",
+            self.name(learner),
+            self.name(leader)
+        )
+    }
+
+    fn log_says(&self, server: Option<Address>, at: Timestamp, line: &str) -> String {
+        let whose =
+            server.map_or_else(|| "a log".to_owned(), |server| format!("the log of {}", self.name(server)));
+        format!("{whose} says so, at {}: {line}", self.moment(at))
     }
 
     fn of_whom(&self, suspect: Option<Suspect>) -> String {
