@@ -4,6 +4,7 @@
 //! of it and of the time after it say. Judgements of the same incident are recognised by whom they blame, by their
 //! links, and by their times.
 
+use super::watch::given_up_after;
 use crate::address::Address;
 use crate::findings::incident::Incident;
 use crate::findings::{Cause, Outcome, Report, Stall, Suspect};
@@ -163,7 +164,7 @@ impl ToldIncidents {
         for told in self.told.iter_mut().filter(|told| !told.is_over) {
             let Some(incident) = told.news.incident() else { continue };
             let state = if here(told.id) {
-                state_of(incident, &told.news.report, now.since(told.trace), patience, is_end)
+                state_of(incident, &told.news.report, now, told.trace, patience, is_end)
             } else {
                 let since = *told.gone_since.get_or_insert(now);
                 (is_end || now.since(since) >= GONE).then(|| gone(incident, report))
@@ -228,7 +229,7 @@ const fn hosts(suspect: Option<Suspect>) -> [Option<Address>; 2] {
 /// The last that is seen of an incident by now.
 fn trace_of(incident: &Incident, report: &Report, now: Timestamp) -> Timestamp {
     let stalls = stalls_of(incident, report);
-    let of_stalls = stalls.map(|stall| if stall.outcome == Outcome::Open { now } else { last_of(stall) });
+    let of_stalls = stalls.map(|stall| if goes_on(stall, report, now) { now } else { last_of(stall) });
     let closes = report.links.iter().filter(|link| incident.links.contains(&link.id));
     let closes = closes.filter_map(|link| link.closed).map(|closed| closed.at);
     let frames = incident.evidence.iter().map(|evidence| evidence.at);
@@ -236,6 +237,12 @@ fn trace_of(incident: &Incident, report: &Report, now: Timestamp) -> Timestamp {
     let until = incident.end.unwrap_or(now);
     let within = closes.chain(frames).filter(|at| *at <= until);
     of_stalls.chain(within).chain(incident.end).chain([incident.start]).max().unwrap_or(now).min(now)
+}
+
+/// Whether a stall goes on, and is not given up.
+fn goes_on(stall: &Stall, report: &Report, now: Timestamp) -> bool {
+    let limit = Span::from_millis(report.settings.stall_limit_ms().cast_signed());
+    stall.outcome == Outcome::Open && now.since(stall.start) <= given_up_after(limit)
 }
 
 fn last_of(stall: &Stall) -> Timestamp {
@@ -269,13 +276,19 @@ const fn is_led_to(root: Cause) -> bool {
 fn state_of(
     incident: &Incident,
     report: &Report,
-    rest: Span,
+    now: Timestamp,
+    trace: Timestamp,
     patience: Patience,
     is_end: bool,
 ) -> Option<IncidentState> {
-    if stalls_of(incident, report).any(|stall| stall.outcome == Outcome::Open) {
+    let mut stalls = stalls_of(incident, report);
+    if stalls.any(|stall| goes_on(stall, report, now)) {
         return None;
     }
+    if stalls_of(incident, report).any(|stall| stall.outcome == Outcome::Open) {
+        return Some(IncidentState::LostFromSight);
+    }
+    let rest = now.since(trace);
     let is_known = incident.end.is_some() || !has_end(incident.root);
     if is_known && (is_end || rest >= patience.settles && !patience.is_tense) {
         return Some(IncidentState::Over);

@@ -429,7 +429,7 @@ impl WatchUpdate {
 }
 
 /// How long a wait is told to go on.
-fn given_up_after(limit: Span) -> Span {
+pub(super) fn given_up_after(limit: Span) -> Span {
     limit.times(GIVEN_UP_TIMES).max(GIVEN_UP_AFTER)
 }
 
@@ -583,7 +583,10 @@ mod tests {
         assert_eq!(count(&events, |what| matches!(what, What::Stall(_))), 1);
         let over = events.iter().find(|event| matches!(event.what, What::StallOver(_))).unwrap();
         assert!((at(300)..at(310)).contains(&over.at), "{}", over.at.nanos());
-        assert_eq!((watch.open_stalls().count(), events.len()), (0, 2));
+        // The incident is told as the stall is.
+        assert_eq!(count(&events, |what| matches!(what, What::Incident(_))), 1);
+        assert_eq!(count(&events, |what| matches!(what, What::IncidentOver(_))), 1);
+        assert_eq!((watch.open_stalls().count(), watch.open_incidents().count(), events.len()), (0, 0, 4));
     }
 
     #[test]
