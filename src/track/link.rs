@@ -185,6 +185,9 @@ impl LinkTrack {
         }
         self.frames.last_at = segment.at;
         if is_fresh {
+            if seen.direction.is_to_leader() && segment.payload.len() < segment.len as usize {
+                self.proposals.hidden.came(segment.at);
+            }
             self.heard(seen.direction, mark, segment.timestamps.map(|(value, _)| value));
             self.reader.of_mut(seen.direction.other()).silence.other_frame(mark, true, None);
         } else {
