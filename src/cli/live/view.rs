@@ -47,9 +47,11 @@ impl View {
         Ok(Some(Self { terminal, gauges: Gauges::default(), renewed_at: None, lines }))
     }
 
-    /// Shows an announcement. False where the screen is gone.
+    /// Shows an announcement, where lines would have it. False where the screen is gone.
     pub(super) fn event(&self, event: &Event) -> bool {
-        self.terminal.announce(Entry::of(event, &self.lines))
+        let mut line = Vec::new();
+        let is_told = self.lines.event(event, &mut line).is_ok() && !line.is_empty();
+        !is_told || self.terminal.announce(Entry::of(event, &self.lines))
     }
 
     /// Whether the state is to be shown anew.

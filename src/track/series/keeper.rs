@@ -2,7 +2,7 @@
 
 use super::sheet::Sheet;
 use super::{MAX_DETAILED, Trip};
-use crate::dissect::{Direction, PacketSeen};
+use crate::dissect::{Direction, PacketSeen, PerDirection};
 use crate::findings::Deadline;
 use crate::proto::PacketType;
 use crate::time::{Span, Timestamp};
@@ -26,7 +26,76 @@ pub enum Keeper {
     /// To a sheet of its own.
     Own(Box<Sheet>),
     /// To that of all links which have none of their own.
-    Shared(Arc<Mutex<Sheet>>),
+    Shared(Box<Share>),
+}
+
+/// What a link has for the sheet of all those without one. What comes most often is gathered for as long as an interval
+/// of the sheet lasts: a look at the sheet costs more than to note it.
+#[derive(Clone, Debug, Default)]
+pub struct Share {
+    sheet: Arc<Mutex<Sheet>>,
+    /// The interval that it is gathered for; none where it is empty. The sheet's widths are multiples of earlier ones, so
+    /// it lies within one interval of the sheet for good.
+    from: Timestamp,
+    to: Timestamp,
+    records: PerDirection<u64>,
+    proposals: u64,
+    waits: [Option<Span>; Deadline::ALL.len()],
+}
+
+impl Share {
+    pub(super) fn of(sheet: Arc<Mutex<Sheet>>) -> Self {
+        Self { sheet, ..Self::default() }
+    }
+
+    #[inline]
+    pub(super) fn record(&mut self, at: Timestamp, direction: Direction, is_write: bool) {
+        if !(self.from <= at && at < self.to) {
+            self.gather_for(at);
+        }
+        *self.records.of_mut(direction) += 1;
+        self.proposals += u64::from(is_write);
+    }
+
+    #[inline]
+    pub(super) fn wait(&mut self, deadline: Deadline, start: Timestamp, len: Span) {
+        let end = start.plus(len);
+        if !(self.from <= start && end < self.to) {
+            // Over several intervals, or of another one than what is gathered.
+            return self.note(|sheet| sheet.wait(deadline, start, len));
+        }
+        if let Some(longest) = self.waits.get_mut(deadline as usize) {
+            *longest = (*longest).max(Some(len));
+        }
+    }
+
+    /// Notes what is gathered, and gathers for the interval of another time.
+    #[cold]
+    fn gather_for(&mut self, at: Timestamp) {
+        self.flush();
+        let sheet = Arc::clone(&self.sheet);
+        if let Ok(sheet) = sheet.lock() {
+            (self.from, self.to) = sheet.interval_of(at);
+        }
+    }
+
+    /// Notes what is gathered.
+    pub(super) fn flush(&mut self) {
+        let (records, proposals) = (std::mem::take(&mut self.records), std::mem::take(&mut self.proposals));
+        let waits = std::mem::take(&mut self.waits);
+        let is_empty = records.to_leader == 0 && records.to_learner == 0 && waits.iter().all(Option::is_none);
+        if !is_empty {
+            let from = self.from;
+            self.note(|sheet| sheet.add(from, &records, proposals, waits));
+        }
+    }
+
+    #[cold]
+    fn note(&self, note: impl FnOnce(&mut Sheet)) {
+        if let Ok(mut sheet) = self.sheet.lock() {
+            note(&mut sheet);
+        }
+    }
 }
 
 /// Hands out sheets.
@@ -52,15 +121,17 @@ impl SeriesBook {
             self.detailed += 1;
             return Keeper::Own(Box::default());
         }
-        Keeper::Shared(self.rest.get_or_insert_default().clone())
+        Keeper::Shared(Box::new(Share::of(self.rest.get_or_insert_default().clone())))
     }
 
     /// Makes this copy of a tracker's book independent of the original.
     pub(in crate::track) fn detach<'a>(&mut self, keepers: impl Iterator<Item = &'a mut Keeper>) {
         let Some(shared) = &self.rest else { return };
         let own = Arc::new(Mutex::new(shared.lock().map(|rest| rest.clone()).unwrap_or_default()));
-        for keeper in keepers.filter(|keeper| matches!(keeper, Keeper::Shared(_))) {
-            *keeper = Keeper::Shared(own.clone());
+        for keeper in keepers {
+            if let Keeper::Shared(share) = keeper {
+                share.sheet = own.clone();
+            }
         }
         self.rest = Some(own);
     }
@@ -73,7 +144,7 @@ impl Keeper {
         match self {
             Self::Off => {}
             Self::Own(sheet) => note(sheet),
-            Self::Shared(sheet) => share(sheet, note),
+            Self::Shared(share) => share.note(note),
         }
     }
 
@@ -87,7 +158,11 @@ impl Keeper {
     #[inline(always)]
     pub(in crate::track) fn record(&mut self, packet: &PacketSeen<'_>, serves: bool) {
         let is_write = serves && packet.kind == PacketType::Proposal;
-        self.note(|sheet| sheet.record(packet.at, packet.direction, is_write));
+        match self {
+            Self::Off => {}
+            Self::Own(sheet) => sheet.record(packet.at, packet.direction, is_write),
+            Self::Shared(share) => share.record(packet.at, packet.direction, is_write),
+        }
     }
 
     /// A round trip ended.
@@ -99,7 +174,11 @@ impl Keeper {
     /// A wait ended.
     #[inline(always)]
     pub(in crate::track) fn wait(&mut self, deadline: Deadline, start: Timestamp, len: Span) {
-        self.note(|sheet| sheet.wait(deadline, start, len));
+        match self {
+            Self::Off => {}
+            Self::Own(sheet) => sheet.wait(deadline, start, len),
+            Self::Shared(share) => share.wait(deadline, start, len),
+        }
     }
 
     /// A segment was retransmitted.
@@ -122,13 +201,18 @@ impl Keeper {
     /// Waits in this stretch of time were none, or shorter.
     #[cold]
     pub(in crate::track) fn take_back(&mut self, deadline: Deadline, from: Timestamp, to: Timestamp) {
+        if let Self::Shared(share) = self {
+            share.flush();
+        }
         self.note(|sheet| sheet.take_back(deadline, from, to));
     }
 
     /// Nothing more will come.
     pub(in crate::track) fn seal(&mut self) {
-        if let Self::Own(sheet) = self {
-            sheet.seal();
+        match self {
+            Self::Off => {}
+            Self::Own(sheet) => sheet.seal(),
+            Self::Shared(share) => share.flush(),
         }
     }
 
@@ -142,13 +226,5 @@ impl Keeper {
         if let Self::Own(sheet) = self {
             sheet.keep_within(bytes);
         }
-    }
-}
-
-/// Many links share one sheet, on one thread.
-#[cold]
-fn share(sheet: &Arc<Mutex<Sheet>>, note: impl FnOnce(&mut Sheet)) {
-    if let Ok(mut sheet) = sheet.lock() {
-        note(&mut sheet);
     }
 }

@@ -12,7 +12,7 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 
-pub use keeper::{Keeper, SeriesBook, SeriesOptions};
+pub use keeper::{Keeper, SeriesBook, SeriesOptions, Share};
 pub use sheet::Sheet;
 
 use super::link::LinkTrack;
@@ -46,8 +46,10 @@ impl SeriesBook {
         let options = self.options?;
         let mut sheets: Vec<(u32, Sheet)> = Vec::new();
         for link in links {
-            if let Keeper::Own(sheet) = std::mem::take(&mut link.series) {
-                sheets.push((link.id, *sheet));
+            match std::mem::take(&mut link.series) {
+                Keeper::Off => {}
+                Keeper::Own(sheet) => sheets.push((link.id, *sheet)),
+                Keeper::Shared(mut share) => share.flush(),
             }
         }
         let rest = self.rest.and_then(|rest| rest.lock().ok().map(|rest| rest.clone()));

@@ -136,6 +136,27 @@ impl Sheet {
         counts.proposals += u64::from(is_write);
     }
 
+    /// The interval of a time, its end not included.
+    pub(super) fn interval_of(&self, at: Timestamp) -> (Timestamp, Timestamp) {
+        let index = self.index(at);
+        (self.start_of(index), self.start_of(index.saturating_add(1)))
+    }
+
+    /// What was gathered in the interval of a time.
+    pub(super) fn add(
+        &mut self,
+        at: Timestamp,
+        records: &PerDirection<u64>,
+        proposals: u64,
+        waits: [Option<Span>; Deadline::ALL.len()],
+    ) {
+        let counts = self.at(at);
+        counts.records.to_leader += records.to_leader;
+        counts.records.to_learner += records.to_learner;
+        counts.proposals += proposals;
+        counts.waits.iter_mut().zip(waits).for_each(|(own, other)| *own = (*own).max(other));
+    }
+
     #[inline(always)]
     pub(super) fn trip(&mut self, trip: Trip, at: Timestamp, us: u64) {
         if !self.is_open(at) {
@@ -199,8 +220,14 @@ impl Sheet {
     /// Forgets the waits for a deadline in a stretch of time.
     pub(super) fn take_back(&mut self, deadline: Deadline, from: Timestamp, to: Timestamp) {
         let (from, to, first) = (self.index(from), self.index(to), self.first());
-        for (index, counts) in (first..).zip(self.before.iter_mut().chain([&mut self.open])) {
-            if (from..=to).contains(&index)
+        // Of a long capture it is the last few of many.
+        let skipped = usize::try_from(from.saturating_sub(first)).unwrap_or(0).min(self.before.len());
+        let begins = first.saturating_add_unsigned(skipped as u64);
+        for (index, counts) in (begins..).zip(self.before.range_mut(skipped..).chain([&mut self.open])) {
+            if index > to {
+                break;
+            }
+            if index >= from
                 && let Some(longest) = counts.waits.get_mut(deadline as usize)
             {
                 *longest = None;

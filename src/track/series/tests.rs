@@ -6,6 +6,7 @@ use super::*;
 use crate::dissect::Direction;
 use crate::findings::Deadline;
 use crate::testkit::random::Random;
+use std::sync::{Arc, Mutex};
 
 const DIRECTION: Direction = Direction::ToLeader;
 
@@ -146,4 +147,43 @@ fn links_beyond_the_detailed_share_one_sheet_and_a_copy_has_its_own() {
     let rest = |book: SeriesBook| book.finish(&mut []).unwrap().rest.unwrap().intervals[0].missing.to_leader;
     assert_eq!((rest(book), rest(copy)), (0, 5));
     assert!(matches!(SeriesBook::new(None).keeper(), Keeper::Off));
+}
+
+#[test]
+fn what_links_gather_for_the_others_is_what_one_sheet_would_have() {
+    let mut random = Random::new(11);
+    let shared = Arc::new(Mutex::new(Sheet::default()));
+    let mut shares: Vec<_> = (0..5).map(|_| Share::of(Arc::clone(&shared))).collect();
+    let mut one = Sheet::default();
+    for step in 0..40_000 {
+        let when = at(step * 20 + i64::try_from(random.within(0..3_000)).unwrap());
+        let share = &mut shares[usize::try_from(random.within(0..5)).unwrap()];
+        if random.within(0..3) == 0 {
+            let len = Span::from_millis(i64::try_from(random.within(0..400)).unwrap());
+            share.wait(Deadline::Ack, when, len);
+            one.wait(Deadline::Ack, when, len);
+        } else {
+            share.record(when, DIRECTION, step % 2 == 0);
+            one.record(when, DIRECTION, step % 2 == 0);
+        }
+    }
+    shares.iter_mut().for_each(Share::flush);
+    let mut all = sealed(shared.lock().unwrap().clone());
+    let mut one = sealed(one);
+    // The width may have doubled at another moment.
+    let width = all.width().max(one.width());
+    all.widen_to(width);
+    one.widen_to(width);
+    let shown = |sheet: &Sheet| {
+        let all = sheet.intervals(false).into_iter();
+        all.map(|one| (one.records.to_leader, one.proposals, one.waits)).collect::<Vec<_>>()
+    };
+    assert_eq!(all.first(), one.first());
+    let (all, one) = (shown(&all), shown(&one));
+    assert_eq!(all.len(), one.len());
+    for (all, one) in all.iter().zip(&one) {
+        assert_eq!((all.0, all.1), (one.0, one.1));
+        // A wait over several intervals stops at one that has a longer one: gathered ones come later, so none is lost.
+        assert!(all.2.iter().zip(&one.2).all(|(all, one)| all >= one), "{all:?} {one:?}");
+    }
 }
