@@ -83,7 +83,7 @@ pub(super) enum Command {
     /// Tell which captures belong together: a line for each, with its ensemble and stretch of time.
     #[command(after_help = super::index::HELP)]
     Index(super::index::IndexArgs),
-    /// Watch an interface: tell every stall when it happens.
+    /// Watch an interface: tell every incident when it happens.
     #[command(after_help = super::live::HELP)]
     Live(Box<super::live::LiveArgs>),
     /// Print a completion script for a shell.

@@ -176,7 +176,14 @@ fn unit<'a>(
     };
     let back = links.iter().filter(is_later).map(|other| other.opened.at).min();
     let end = back.map_or(end, |back| end.min(back));
-    Some(Unit { stall, link, waits: waits.to_vec(), start, end, limit, subject })
+    let is_address_shared = links.iter().any(|other| {
+        other.id != link.id
+            && other.opened.learner.address == link.opened.learner.address
+            && other.opened.at < start
+            && other.last_frame_at() > start.plus(limit)
+            && other.teardown.closed.is_none_or(|closed| closed.at > start)
+    });
+    Some(Unit { stall, link, waits: waits.to_vec(), start, end, limit, subject, is_address_shared })
 }
 
 /// Parts to incidents.

@@ -36,6 +36,8 @@ pub(super) struct Unit<'a> {
     pub(super) limit: Span,
     /// Who went quiet.
     pub(super) subject: Address,
+    /// Whether another learner was there at the same address: what is heard of that is not of one server alone.
+    pub(super) is_address_shared: bool,
 }
 
 /// What a unit was read as.
@@ -100,6 +102,13 @@ impl Unit<'_> {
 
     /// Judges it. `stall` is what the link alone told.
     pub(super) fn judge(&self, heard: &Heard<'_>, stall: Option<&Stall>, gaps: &[CoverageGap]) -> Verdict {
+        let verdict = self.judge_by_hosts(heard, stall, gaps);
+        let denies_link = stall.is_none_or(|stall| stall.cause != verdict.cause);
+        if self.is_address_shared && denies_link { self.unknown() } else { verdict }
+    }
+
+    /// The same, where an address is one server's.
+    fn judge_by_hosts(&self, heard: &Heard<'_>, stall: Option<&Stall>, gaps: &[CoverageGap]) -> Verdict {
         if self.link.is_one_sided() || gaps.iter().any(|gap| self.may_lie_in(gap)) {
             return self.unknown();
         }
