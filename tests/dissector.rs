@@ -18,10 +18,11 @@ use std::process::{Command, Stdio};
 const FIELDS: [&str; 4] = ["zab.type", "fle.type", "zab.auth.status", "fle.auth.status"];
 
 fn has_tshark() -> bool {
-    let has =
-        Command::new("tshark").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    let mut version = Command::new("tshark");
+    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    let has = version.status().is_ok_and(|status| status.success());
     if !has {
-        eprintln!("!!! SKIPPED: tshark is not installed");
+        eprintln!("!!! SKIPPED: tshark is not installed, or wants a library that is not");
     }
     has
 }
