@@ -41,7 +41,11 @@ pub fn packed(data: &[u8]) {
     let cut = read_bytes_as_written(file[..len].to_vec(), portion);
     // How long a variant's record headers are only the second one shows: where that is cut off, the first is read
     // as the usual one.
-    let is_prefix = unpacked.frames.starts_with(&cut.frames) || cut.frames.len() == 1;
+    let is_alike = match (cut.frames.as_slice(), unpacked.frames.as_slice()) {
+        ([(alone, _)], [(first, _), ..]) => alone == first,
+        _ => false,
+    };
+    let is_prefix = is_alike || unpacked.frames.starts_with(&cut.frames);
     assert!(is_prefix, "{len} of {} bytes", file.len());
     // At the end of a member the file may end: nothing shows that more members followed.
     assert!(cut.info.problem.is_some() || cut.frames == unpacked.frames || ends.contains(&len));
