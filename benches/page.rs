@@ -14,7 +14,7 @@ use quorumscope::frame::FrameRef;
 use quorumscope::proto::{PacketType, Zxid};
 use quorumscope::report::clock::{Digits, WallClock};
 use quorumscope::report::{html, text};
-use quorumscope::stream::Slot;
+use quorumscope::stream::ConnectionSlot;
 use quorumscope::time::{Span, Timestamp};
 use quorumscope::track::TrackerOptions;
 use quorumscope::track::series::SeriesOptions;
@@ -59,7 +59,7 @@ fn packet(
         inferred: false,
         timed: true,
     };
-    analyzer.event(Event::Packet(Slot(link), &packet));
+    analyzer.event(Event::Packet(ConnectionSlot(link), &packet));
 }
 
 /// Trackers that have seen ten hours of PINGs and writes.
@@ -71,7 +71,7 @@ fn ten_hours() -> Analyzer {
         let (leader, learner) = (endpoint(200, 2888), endpoint(link + 1, 40_000));
         let frame = FrameRef::default();
         let opened = LinkOpened { leader, learner, at: at(0), frame, picked_up: true };
-        analyzer.event(Event::LinkOpened(Slot(link), &opened));
+        analyzer.event(Event::LinkOpened(ConnectionSlot(link), &opened));
     }
     let mut zxid = 0;
     for second in 0..HOURS * 3_600 {

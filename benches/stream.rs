@@ -9,7 +9,9 @@ mod input;
 use criterion::{Criterion, criterion_group, criterion_main};
 use quorumscope::capture::Batch;
 use quorumscope::packet::Segment;
-use quorumscope::stream::{Chunk, Connection, FlowKey, Limits, Lookup, Membership, Side, Sink, Table};
+use quorumscope::stream::{
+    Chunk, Connection, ConnectionTable, FlowKey, Limits, Lookup, Membership, Side, Sink,
+};
 use quorumscope::time::Timestamp;
 use std::hint::black_box;
 
@@ -26,7 +28,7 @@ impl Sink for Drain {
 /// Connection lookup and reassembly of every segment.
 fn streams(batches: &[Batch]) -> usize {
     let limits = Limits::default();
-    let mut table = Table::new(limits.connections);
+    let mut table = ConnectionTable::new(limits.connections);
     let mut connections: Vec<Connection> = Vec::new();
     let mut take = |segment: &Segment<'_>| {
         let (slot, side) = table.find_recent(&segment.src, &segment.dst, segment.at).unwrap_or_else(|| {

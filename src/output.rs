@@ -57,7 +57,7 @@ impl From<&fs::Metadata> for FileId {
 
 /// Why a file was not written.
 #[derive(Debug)]
-pub enum Error {
+pub enum OutputError {
     /// The file exists, and replacing it was not requested.
     Exists(PathBuf),
     /// It is one of the input files.
@@ -80,7 +80,7 @@ pub enum Error {
     },
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for OutputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exists(path) => write!(f, "{} exists: --force replaces it", path.display()),
@@ -96,7 +96,7 @@ impl fmt::Display for Error {
     }
 }
 
-impl error::Error for Error {
+impl error::Error for OutputError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
@@ -105,7 +105,7 @@ impl error::Error for Error {
     }
 }
 
-impl Error {
+impl OutputError {
     /// Adds the path to a system error.
     pub fn io(path: &Path, source: impl Into<io::Error>) -> Self {
         Self::Io { path: path.to_owned(), source: source.into() }
@@ -133,11 +133,11 @@ impl Folder {
     ///
     /// # Errors
     /// If it does not exist, or if root would write into another user's directory.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    pub fn open(path: &Path) -> Result<Self, OutputError> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let fd = open(path, flags, Mode::empty()).map_err(|error| Error::io(path, error))?;
-        let owner = fstat(&fd).map_err(|error| Error::io(path, error))?.st_uid;
+        let fd = open(path, flags, Mode::empty()).map_err(|error| OutputError::io(path, error))?;
+        let owner = fstat(&fd).map_err(|error| OutputError::io(path, error))?.st_uid;
         refuse_foreign(path, owner, geteuid())?;
         Ok(Self { path: path.to_owned(), fd: Arc::new(fd) })
     }
@@ -146,13 +146,13 @@ impl Folder {
     ///
     /// # Errors
     /// See [`Self::open`]; the parent directory must exist.
-    pub fn open_or_make(path: &Path, owner: Option<(Uid, Gid)>) -> Result<Self, Error> {
+    pub fn open_or_make(path: &Path, owner: Option<(Uid, Gid)>) -> Result<Self, OutputError> {
         if path.is_dir() {
             return Self::open(path);
         }
-        let name = path.file_name().ok_or_else(|| Error::io(path, Errno::EINVAL))?;
+        let name = path.file_name().ok_or_else(|| OutputError::io(path, Errno::EINVAL))?;
         let parent = Self::open(path.parent().unwrap_or_else(|| Path::new(".")))?;
-        let wrong = |error| Error::io(path, error);
+        let wrong = |error| OutputError::io(path, error);
         mkdirat(&parent.fd, name, FOLDER_MODE).map_err(wrong)?;
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd = openat(&parent.fd, name, flags, Mode::empty()).map_err(wrong)?;
@@ -171,8 +171,8 @@ impl Folder {
     /// Starts a file with this name.
     ///
     /// # Errors
-    /// See [`Error`].
-    pub fn begin(&self, name: &OsStr, replace: Replace<'_>) -> Result<NewFile, Error> {
+    /// See [`OutputError`].
+    pub fn begin(&self, name: &OsStr, replace: Replace<'_>) -> Result<NewFile, OutputError> {
         self.check(name, replace)?;
         let path = self.path.join(name);
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -191,34 +191,34 @@ impl Folder {
                     });
                 }
                 Err(Errno::EEXIST) => {}
-                Err(error) => return Err(Error::io(&path, error)),
+                Err(error) => return Err(OutputError::io(&path, error)),
             }
         }
-        Err(Error::io(&path, Errno::EEXIST))
+        Err(OutputError::io(&path, Errno::EEXIST))
     }
 
     /// Checks whether a file with this name may be written.
     ///
     /// # Errors
-    /// See [`Error`].
-    pub fn check(&self, name: &OsStr, replace: Replace<'_>) -> Result<(), Error> {
+    /// See [`OutputError`].
+    pub fn check(&self, name: &OsStr, replace: Replace<'_>) -> Result<(), OutputError> {
         let path = || self.path.join(name);
         let own = match fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(own) => own,
             Err(Errno::ENOENT) => return Ok(()),
-            Err(error) => return Err(Error::io(&path(), error)),
+            Err(error) => return Err(OutputError::io(&path(), error)),
         };
         let target = fstatat(&self.fd, name, AtFlags::empty()).ok();
         let is_input = |about: &FileStat| replace.inputs.contains(&FileId::from(about));
         if is_input(&own) || target.as_ref().is_some_and(is_input) {
-            return Err(Error::IsInput(path()));
+            return Err(OutputError::IsInput(path()));
         }
         let is_regular =
             |about: &FileStat| SFlag::from_bits_truncate(about.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG;
         if !is_regular(target.as_ref().unwrap_or(&own)) {
-            return Err(Error::NoFile(path()));
+            return Err(OutputError::NoFile(path()));
         }
-        if replace.force { Ok(()) } else { Err(Error::Exists(path())) }
+        if replace.force { Ok(()) } else { Err(OutputError::Exists(path())) }
     }
 
     /// Removes the file with this name, if it is still the same file.
@@ -257,8 +257,8 @@ impl NewFile {
     /// Starts a file at a path.
     ///
     /// # Errors
-    /// What stands in the way: see [`Error`].
-    pub fn begin(path: &Path, replace: Replace<'_>) -> Result<Self, Error> {
+    /// What stands in the way: see [`OutputError`].
+    pub fn begin(path: &Path, replace: Replace<'_>) -> Result<Self, OutputError> {
         let (folder, name) = place(path)?;
         folder.begin(name, replace)
     }
@@ -267,7 +267,7 @@ impl NewFile {
     ///
     /// # Errors
     /// What stands in the way.
-    pub fn check(path: &Path, replace: Replace<'_>) -> Result<(), Error> {
+    pub fn check(path: &Path, replace: Replace<'_>) -> Result<(), OutputError> {
         let (folder, name) = place(path)?;
         folder.check(name, replace)
     }
@@ -276,15 +276,15 @@ impl NewFile {
     ///
     /// # Errors
     /// A system error, or a file that appeared meanwhile; then nothing remains.
-    pub fn finish(mut self, replace: Replace<'_>) -> Result<FileId, Error> {
-        let id = self.put_down().map_err(|error| Error::io(&self.path, error))?;
+    pub fn finish(mut self, replace: Replace<'_>) -> Result<FileId, OutputError> {
+        let id = self.put_down().map_err(|error| OutputError::io(&self.path, error))?;
         self.folder.check(&self.name, replace)?;
         let temporary = self.temporary.clone().unwrap_or_default();
         let Self { folder, name, path, .. } = &self;
         let renamed = rename(folder, &temporary, name, replace.force);
         renamed.map_err(|error| match error {
-            Errno::EEXIST => Error::Exists(path.clone()),
-            error => Error::io(path, error),
+            Errno::EEXIST => OutputError::Exists(path.clone()),
+            error => OutputError::io(path, error),
         })?;
         self.temporary = None;
         // Flush the name too, where the system supports that.
@@ -320,15 +320,15 @@ impl Drop for NewFile {
 }
 
 /// The directory and the file name of a path.
-fn place(path: &Path) -> Result<(Folder, &OsStr), Error> {
-    let name = path.file_name().ok_or_else(|| Error::NoFile(path.to_owned()))?;
+fn place(path: &Path) -> Result<(Folder, &OsStr), OutputError> {
+    let name = path.file_name().ok_or_else(|| OutputError::NoFile(path.to_owned()))?;
     Ok((Folder::open(path.parent().unwrap_or_else(|| Path::new(".")))?, name))
 }
 
 /// The owner of a directory can plant links and remove files, so root must not rely on other users.
-fn refuse_foreign(folder: &Path, owner: u32, we: Uid) -> Result<(), Error> {
+fn refuse_foreign(folder: &Path, owner: u32, we: Uid) -> Result<(), OutputError> {
     if we.is_root() && owner != 0 {
-        return Err(Error::ForeignFolder { folder: folder.to_owned(), owner });
+        return Err(OutputError::ForeignFolder { folder: folder.to_owned(), owner });
     }
     Ok(())
 }
@@ -364,7 +364,7 @@ mod tests {
     const NEW: Replace<'_> = Replace { force: false, inputs: &[] };
     const ANY: Replace<'_> = Replace { force: true, inputs: &[] };
 
-    fn write(path: &Path, text: &str, replace: Replace<'_>) -> Result<FileId, Error> {
+    fn write(path: &Path, text: &str, replace: Replace<'_>) -> Result<FileId, OutputError> {
         let mut file = NewFile::begin(path, replace)?;
         file.write_all(text.as_bytes()).unwrap();
         file.finish(replace)
@@ -398,14 +398,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         fs::write(&path, "old").unwrap();
-        assert!(matches!(write(&path, "new", NEW), Err(Error::Exists(_))));
+        assert!(matches!(write(&path, "new", NEW), Err(OutputError::Exists(_))));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         write(&path, "new", ANY).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         // A file that appears during the write.
         let file = NewFile::begin(&folder.path().join("b"), NEW).unwrap();
         fs::write(folder.path().join("b"), "other").unwrap();
-        assert!(matches!(file.finish(NEW), Err(Error::Exists(_))));
+        assert!(matches!(file.finish(NEW), Err(OutputError::Exists(_))));
         assert_eq!(fs::read(folder.path().join("b")).unwrap(), b"other");
         assert_eq!(names(folder.path()).len(), 2, "nothing of ours is left");
     }
@@ -416,7 +416,7 @@ mod tests {
         let (target, link) = (folder.path().join("target"), folder.path().join("link"));
         fs::write(&target, "precious").unwrap();
         symlink(&target, &link).unwrap();
-        assert!(matches!(write(&link, "new", NEW), Err(Error::Exists(_))));
+        assert!(matches!(write(&link, "new", NEW), Err(OutputError::Exists(_))));
         write(&link, "new", ANY).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"precious");
         assert!(!fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -442,7 +442,11 @@ mod tests {
             &hard,
             &folder.path().join("../").join(folder.path().file_name().unwrap()).join("input"),
         ] {
-            assert!(matches!(write(path, "new", replace), Err(Error::IsInput(_))), "{}", path.display());
+            assert!(
+                matches!(write(path, "new", replace), Err(OutputError::IsInput(_))),
+                "{}",
+                path.display()
+            );
         }
         assert_eq!(fs::read(&input).unwrap(), b"frames");
     }
@@ -453,9 +457,9 @@ mod tests {
         let inner = folder.path().join("inner");
         fs::create_dir(&inner).unwrap();
         for path in [inner.as_path(), Path::new("/dev/null"), Path::new("/"), Path::new("..")] {
-            assert!(matches!(write(path, "new", ANY), Err(Error::NoFile(_))), "{}", path.display());
+            assert!(matches!(write(path, "new", ANY), Err(OutputError::NoFile(_))), "{}", path.display());
         }
-        assert!(matches!(write(&inner.join("no/file"), "new", ANY), Err(Error::Io { .. })));
+        assert!(matches!(write(&inner.join("no/file"), "new", ANY), Err(OutputError::Io { .. })));
     }
 
     #[test]

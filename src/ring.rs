@@ -26,7 +26,7 @@ pub(crate) struct Drainer<T> {
 /// The other end is gone.
 #[cfg(feature = "live")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ended;
+pub(crate) struct RingEnded;
 
 /// A ring of so many pieces, all of them empty yet.
 pub(crate) fn ring<T>(pieces: usize, new: impl Fn() -> T) -> (Filler<T>, Drainer<T>) {
@@ -47,7 +47,7 @@ impl<T> Filler<T> {
 
     /// The next empty piece, waited for at most so long; `None` where all are under way.
     #[cfg(feature = "live")]
-    pub(crate) fn empty_within(&self, patience: Duration) -> Result<Option<T>, Ended> {
+    pub(crate) fn empty_within(&self, patience: Duration) -> Result<Option<T>, RingEnded> {
         within(&self.empty, patience)
     }
 
@@ -65,7 +65,7 @@ impl<T> Drainer<T> {
 
     /// The next full piece, waited for at most so long; `None` where there is none yet.
     #[cfg(feature = "live")]
-    pub(crate) fn next_within(&self, patience: Duration) -> Result<Option<T>, Ended> {
+    pub(crate) fn next_within(&self, patience: Duration) -> Result<Option<T>, RingEnded> {
         within(&self.full, patience)
     }
 
@@ -83,11 +83,11 @@ impl<T> Drainer<T> {
 }
 
 #[cfg(feature = "live")]
-fn within<T>(from: &Receiver<T>, patience: Duration) -> Result<Option<T>, Ended> {
+fn within<T>(from: &Receiver<T>, patience: Duration) -> Result<Option<T>, RingEnded> {
     match from.recv_timeout(patience) {
         Ok(piece) => Ok(Some(piece)),
         Err(RecvTimeoutError::Timeout) => Ok(None),
-        Err(RecvTimeoutError::Disconnected) => Err(Ended),
+        Err(RecvTimeoutError::Disconnected) => Err(RingEnded),
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
         assert!(drainer.is_ahead());
         drop(filler);
         assert_eq!((drainer.next(), drainer.next(), drainer.is_ahead()), (Some(1), None, false));
-        assert_eq!(drainer.next_within(Duration::ZERO), Err(Ended));
+        assert_eq!(drainer.next_within(Duration::ZERO), Err(RingEnded));
         drainer.give_back(0);
 
         let (filler, drainer) = ring(1, || 0);

@@ -12,8 +12,8 @@ use quorumscope::findings::{Cause, Origin, Report, Suspect};
 use quorumscope::live::Watch;
 use quorumscope::packet;
 use quorumscope::report::clock::{Digits, WallClock};
-use quorumscope::report::live::{Event, IncidentNews, IncidentState, What};
-use quorumscope::report::text::live::Lines;
+use quorumscope::report::live::{Announcement, IncidentNews, IncidentState, What};
+use quorumscope::report::text::live::TextLines;
 use quorumscope::time::{Span, Timestamp};
 use quorumscope::track::TrackerOptions;
 use std::fs;
@@ -26,7 +26,7 @@ const NEAR: Span = Span::from_millis(5_000);
 
 /// What was told of a capture, and its report.
 struct Streamed {
-    events: Vec<Event>,
+    events: Vec<Announcement>,
     report: Report,
     judgements: u64,
 }
@@ -103,7 +103,7 @@ fn is_same(a: &Incident, b: &Incident) -> bool {
     a.root == b.root && a.suspect == b.suspect && apart <= NEAR
 }
 
-fn news(event: &Event) -> Option<(&IncidentNews, bool)> {
+fn news(event: &Announcement) -> Option<(&IncidentNews, bool)> {
     match &event.what {
         What::Incident(news) => Some((news, false)),
         What::IncidentOver(news) => Some((news, true)),
@@ -194,7 +194,7 @@ fn what_is_told_is_what_the_report_says() {
         let name = file.strip_prefix(&root).unwrap().display().to_string();
         if std::env::var_os("QSCOPE_STREAM_TELLS").is_some() {
             let clock = WallClock { zone: jiff::tz::TimeZone::UTC, digits: Digits::Six };
-            let lines = Lines { clock, is_coloured: false };
+            let lines = TextLines { clock, is_coloured: false };
             let mut out = Vec::new();
             streamed.events.iter().for_each(|event| lines.event(event, &mut out).unwrap());
             eprintln!("{name}: {} judgements\n{}", streamed.judgements, String::from_utf8_lossy(&out));

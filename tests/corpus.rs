@@ -5,7 +5,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use quorumscope::fuzzing::{TARGETS, Target};
+use quorumscope::fuzzing::{FuzzTarget, TARGETS};
 
 /// The inputs of a target, sorted by name.
 fn inputs(folder: &str, target: &str) -> Vec<PathBuf> {
@@ -32,7 +32,7 @@ fn replay(folder: &str) -> (usize, Vec<String>) {
     (count, failed)
 }
 
-fn holds(target: Target, path: &Path) -> bool {
+fn holds(target: FuzzTarget, path: &Path) -> bool {
     let data = fs::read(path).unwrap();
     catch_unwind(AssertUnwindSafe(|| target(&data))).is_ok()
 }

@@ -9,7 +9,7 @@ mod common;
 use common::{list, testdata};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
-use quorumscope::export::schema::Kind;
+use quorumscope::export::schema::ColumnKind;
 use quorumscope::export::{MAX_ROWS, SCHEMA, Table};
 use quorumscope::pcapfile::ByteOrder;
 use quorumscope::time::{Span, Timestamp};
@@ -333,7 +333,7 @@ fn columns_have_names_of_their_own() {
     for table in Table::ALL.into_iter().chain([Table::Records, Table::Captures]) {
         let names: BTreeSet<_> = table.columns().iter().map(|column| column.name).collect();
         assert_eq!(names.len(), table.columns().len(), "{}", table.name());
-        let lists = table.columns().iter().filter(|column| column.kind == Kind::Buckets).count();
+        let lists = table.columns().iter().filter(|column| column.kind == ColumnKind::Buckets).count();
         assert_eq!(lists, usize::from(table == Table::Intervals));
         let schema = table.parquet_schema().unwrap();
         assert_eq!(schema.get_fields().len(), table.columns().len());

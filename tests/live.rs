@@ -398,7 +398,7 @@ fn a_stall_is_told_though_nothing_comes_any_more() {
 /// Writes a capture of `testdata` as a growing rotation: files of a few seconds, compressed once they are
 /// complete; and everything to `copy`.
 fn rotate(capture: &str, folder: &Path, copy: &Path) {
-    let encoder = pcapng::Encoder { order: ByteOrder::Little };
+    let encoder = pcapng::PcapngEncoder { order: ByteOrder::Little };
     let mut head = Vec::new();
     encoder.section("", &mut head);
     encoder.interface(1, 96, &mut head);

@@ -32,7 +32,7 @@ fn way(frame: &Captured) -> Option<[u8; 12]> {
 
 /// A pcapng file of them, whose clock ticks 10^`digits` times a second.
 fn as_pcapng(order: ByteOrder, digits: u8, frames: &[Captured]) -> Vec<u8> {
-    let encoder = pcapng::Encoder { order };
+    let encoder = pcapng::PcapngEncoder { order };
     let mut bytes = Vec::new();
     encoder.section("made by a test", &mut bytes);
     encoder.interface_with_clock(1, 262_144, digits, 0, &mut bytes);

@@ -59,7 +59,7 @@ impl Feed {
 }
 
 fn write(capture: &str, path: &Path) {
-    let encoder = pcapng::Encoder { order: ByteOrder::Little };
+    let encoder = pcapng::PcapngEncoder { order: ByteOrder::Little };
     let mut head = Vec::new();
     encoder.section("", &mut head);
     encoder.interface(1, 96, &mut head);

@@ -24,13 +24,13 @@ const BATCHES: usize = 8;
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// One file's frames, read on demand or ahead.
-pub(super) enum Frames {
+pub(super) enum FileFrames {
     Here(Box<Reader>),
-    Ahead(Box<Ahead>),
+    Ahead(Box<ReadAhead>),
 }
 
 /// A file read by another thread.
-pub(super) struct Ahead {
+pub(super) struct ReadAhead {
     file: u32,
     batches: Drainer<Batch>,
     /// What the thread knows of the file at its end, and until then what was known at the start.
@@ -40,7 +40,7 @@ pub(super) struct Ahead {
     problem: Option<String>,
 }
 
-impl Frames {
+impl FileFrames {
     /// Reads frames on demand.
     pub(super) fn here(reader: Reader) -> Self {
         Self::Here(Box::new(reader))
@@ -58,7 +58,7 @@ impl Frames {
         let (file, info) = (reader.file, reader.info.clone());
         // The thread has just been started, and waits.
         let _ = give.send(reader);
-        Self::Ahead(Box::new(Ahead { file, batches, thread: Some(thread), info, problem: None }))
+        Self::Ahead(Box::new(ReadAhead { file, batches, thread: Some(thread), info, problem: None }))
     }
 
     pub(super) const fn is_ahead(&self) -> bool {
@@ -102,14 +102,14 @@ impl Frames {
         match self {
             Self::Here(reader) => reader.info,
             Self::Ahead(ahead) => {
-                let Ahead { info, problem, .. } = *ahead;
+                let ReadAhead { info, problem, .. } = *ahead;
                 FileInfo { problem: info.problem.clone().or(problem), ..info }
             }
         }
     }
 }
 
-impl Ahead {
+impl ReadAhead {
     fn fill(&mut self, batch: &mut Batch) -> bool {
         if let Some(frames) = self.batches.next() {
             let mut done = std::mem::replace(batch, frames);

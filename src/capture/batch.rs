@@ -1,7 +1,7 @@
 //! A batch of frames with the buffer that holds their bytes.
 
 use crate::frame::{Frame, FrameRef};
-use crate::pcapfile::Head;
+use crate::pcapfile::FrameHead;
 
 /// Frames in order of time, with the buffer that holds their bytes. Batches are reused: files are read
 /// directly into the buffer, and frames are located in it without copying.
@@ -10,22 +10,22 @@ pub struct Batch {
     /// Raw bytes of a file, `filled` of which are valid; kept at full length, so that it is zeroed only once.
     pub(super) bytes: Vec<u8>,
     pub(super) filled: usize,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<BatchFrame>,
     /// Files that have ended, and after which frame.
-    pub(super) over: Vec<Over>,
+    pub(super) over: Vec<FileOver>,
 }
 
 /// A file that has no frame from the one at `index` on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Over {
+pub(super) struct FileOver {
     pub(super) index: usize,
     pub(super) file: u32,
 }
 
 /// A frame of a batch; `head.start` is an index into the batch's bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    pub(super) head: Head,
+pub(super) struct BatchFrame {
+    pub(super) head: FrameHead,
     pub(super) file: u32,
 }
 
@@ -66,8 +66,8 @@ impl Batch {
         let start = u32::try_from(self.append(frame.data)).unwrap_or(u32::MAX);
         let len = u32::try_from(frame.data.len()).unwrap_or(u32::MAX);
         let Frame { at, link, orig_len, id, .. } = *frame;
-        let head = Head { at, link, orig_len, start, len, number: id.number };
-        self.entries.push(Entry { head, file: id.file });
+        let head = FrameHead { at, link, orig_len, start, len, number: id.number };
+        self.entries.push(BatchFrame { head, file: id.file });
     }
 
     /// The frames in pieces that end where a file of the input ends; each with that file's index. Where files
@@ -90,12 +90,12 @@ impl Batch {
     /// Bytes held, with each frame's record header, so that empty frames count too.
     #[inline]
     pub(super) fn weight(&self) -> usize {
-        self.filled + self.entries.len() * size_of::<Entry>() / 2
+        self.filled + self.entries.len() * size_of::<BatchFrame>() / 2
     }
 
     #[inline]
-    fn view(&self, entry: &Entry) -> Frame<'_> {
-        let Entry { head, file } = entry;
+    fn view(&self, entry: &BatchFrame) -> Frame<'_> {
+        let BatchFrame { head, file } = entry;
         let start = head.start as usize;
         Frame {
             at: head.at,
@@ -126,11 +126,11 @@ impl Batch {
 
     /// Appends a copy of a frame of another batch.
     #[inline]
-    pub(super) fn push(&mut self, other: &Self, entry: &Entry) {
+    pub(super) fn push(&mut self, other: &Self, entry: &BatchFrame) {
         let start = self.append(other.view(entry).data);
         // A batch never gets near 4 GiB; if one did, the frame would have no bytes.
         let start = u32::try_from(start).unwrap_or(u32::MAX);
-        self.entries.push(Entry { head: Head { start, ..entry.head }, file: entry.file });
+        self.entries.push(BatchFrame { head: FrameHead { start, ..entry.head }, file: entry.file });
     }
 
     /// Moves the frames from `index` on to `other`, which is cleared first.

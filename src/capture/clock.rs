@@ -15,12 +15,12 @@ pub struct ClockCorrection {
     /// The additional offset per unit of time after the anchor: 40e-6 if the clock loses 40 µs per second.
     pub drift: f64,
     /// Where the clock was set in the middle of it.
-    pub step: Option<Step>,
+    pub step: Option<SetClock>,
 }
 
 /// A clock that was set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct SetClock {
     /// From this time on, by the clock to be corrected.
     pub at: Timestamp,
     /// What is added from then on, beside the offset.
@@ -55,7 +55,7 @@ impl ClockCorrection {
         let there = own.correct(self.anchor);
         let offset = Span::from_nanos(others.correct(there).since(self.anchor).nanos());
         let step =
-            self.step.or_else(|| next.step.map(|step| Step { at: own.back().correct(step.at), ..step }));
+            self.step.or_else(|| next.step.map(|step| SetClock { at: own.back().correct(step.at), ..step }));
         Self { anchor: self.anchor, offset, drift: (1.0 + self.drift) * (1.0 + next.drift) - 1.0, step }
     }
 
@@ -72,7 +72,7 @@ impl ClockCorrection {
             offset: Span::from_nanos(self.offset.nanos().saturating_neg()),
             drift: 1.0 / (1.0 + self.drift) - 1.0,
             // It lies anywhere in the time that the clock left out: in the middle, as far as is known.
-            step: self.step.map(|step| Step {
+            step: self.step.map(|step| SetClock {
                 at: self.smooth().correct(step.at).plus(step.by.over(2)),
                 by: Span::from_nanos(step.by.nanos().saturating_neg()),
             }),
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_is_corrected_from_then_on() {
         let second = |n: i64| START.plus(Span::from_millis(n * 1_000));
-        let step = Step { at: second(10).plus(Span::from_millis(2_250)), by: Span::from_millis(-4_500) };
+        let step = SetClock { at: second(10).plus(Span::from_millis(2_250)), by: Span::from_millis(-4_500) };
         let clock = ClockCorrection { anchor: START, step: Some(step), ..ClockCorrection::default() };
         assert_eq!(clock.correct(second(9)), second(9));
         assert_eq!(clock.correct(second(20)), second(20).plus(step.by));
@@ -118,7 +118,7 @@ mod tests {
             anchor: Timestamp::MIN,
             offset: Span::from_nanos(i64::MAX),
             drift: 1.0,
-            step: Some(Step { at: Timestamp::MIN, by: Span::from_nanos(i64::MAX) }),
+            step: Some(SetClock { at: Timestamp::MIN, by: Span::from_nanos(i64::MAX) }),
         };
         assert_eq!(clock.correct(Timestamp::MAX), Timestamp::MAX);
         let _ = clock.back().then(&clock).correct(Timestamp::MIN);

@@ -20,7 +20,7 @@ use crate::pcapfile::Format;
 use crate::time::Timestamp;
 
 pub use batch::Batch;
-pub use clock::{ClockCorrection, Step as ClockStep};
+pub use clock::{ClockCorrection, SetClock as ClockStep};
 pub use replay::{OpenError, Replay, ReplayOptions};
 
 /// How a file is compressed.
@@ -112,7 +112,7 @@ pub(crate) use order::order_times;
 #[derive(Debug)]
 pub(crate) struct FileRead {
     /// The frames with their bytes.
-    pub(crate) frames: Vec<(crate::pcapfile::Head, Vec<u8>)>,
+    pub(crate) frames: Vec<(crate::pcapfile::FrameHead, Vec<u8>)>,
     /// What it is, and how far it could be read.
     pub(crate) info: FileInfo,
     /// The longest buffer that was needed.
@@ -143,11 +143,9 @@ fn read_by(
     let (mut frames, mut held) = (Vec::new(), 0);
     while fill(&mut reader, &mut batch, portion) {
         held = held.max(batch.bytes.len());
-        frames.extend(
-            batch.frames().zip(&batch.entries).map(|(frame, entry)| {
-                (crate::pcapfile::Head { start: 0, ..entry.head }, frame.data.to_vec())
-            }),
-        );
+        frames.extend(batch.frames().zip(&batch.entries).map(|(frame, entry)| {
+            (crate::pcapfile::FrameHead { start: 0, ..entry.head }, frame.data.to_vec())
+        }));
     }
     FileRead { frames, info: reader.info, held }
 }

@@ -7,7 +7,7 @@
 
 use std::mem;
 
-use super::batch::{Batch, Entry};
+use super::batch::{Batch, BatchFrame};
 use crate::time::{Span, Timestamp};
 
 /// How late a frame may be.
@@ -21,17 +21,17 @@ pub(super) struct Order {
     /// The batch behind the one that was handed on last.
     next: Batch,
     has_begun: bool,
-    held: Option<Box<Held>>,
+    held: Option<Box<HeldFrames>>,
     /// Frames that were put before others.
     pub(super) reordered: u64,
 }
 
 /// Frames held back, because earlier ones may follow.
 #[derive(Default)]
-struct Held {
+struct HeldFrames {
     frames: Batch,
     /// Where each belongs.
-    keys: Vec<Key>,
+    keys: Vec<PlaceInOrder>,
     /// The latest time so far, since the clock was last set back.
     latest: Option<Timestamp>,
     /// How often the clock was set back.
@@ -41,7 +41,7 @@ struct Held {
 
 /// A frame's place: since which setting of the clock, when, and which frame of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+struct PlaceInOrder {
     epoch: u32,
     at: Timestamp,
     number: u64,
@@ -90,7 +90,7 @@ fn is_in_order(batch: &Batch, next: &Batch) -> bool {
     times().is_sorted() && next.entries.iter().all(|entry| entry.head.at >= last)
 }
 
-impl Held {
+impl HeldFrames {
     /// Takes all frames of a batch; how many of them belong before others that were there already.
     fn take(&mut self, batch: &Batch) -> u64 {
         let mut late = 0;
@@ -103,7 +103,7 @@ impl Held {
         late
     }
 
-    fn key(&mut self, entry: &Entry) -> Key {
+    fn key(&mut self, entry: &BatchFrame) -> PlaceInOrder {
         let latest = *self.latest.get_or_insert(entry.head.at);
         // Without a time it stays where it is.
         let at = if entry.head.at == Timestamp::UNKNOWN { latest } else { entry.head.at };
@@ -114,7 +114,7 @@ impl Held {
             self.latest = Some(latest.max(at));
         }
         self.count += 1;
-        Key { epoch: self.epoch, at, number: self.count }
+        PlaceInOrder { epoch: self.epoch, at, number: self.count }
     }
 
     /// Moves those to `out`, cleared before, that nothing earlier can follow: all of them at the end.
@@ -127,7 +127,7 @@ impl Held {
         let (mut frames, mut keys) = (Batch::new(), Vec::new());
         for (key, entry) in order {
             if is_end || key.epoch < self.epoch || key.at <= until || excess > 0 {
-                excess = excess.saturating_sub(entry.head.len as usize + size_of::<Entry>() / 2);
+                excess = excess.saturating_sub(entry.head.len as usize + size_of::<BatchFrame>() / 2);
                 out.push(&self.frames, entry);
             } else {
                 frames.push(&self.frames, entry);

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::mem;
 
 use super::FileInfo;
-use super::batch::{Batch, Entry};
+use super::batch::{Batch, BatchFrame};
 use super::clock::ClockCorrection;
 use super::order::Order;
 use super::unpack::Unpacker;
@@ -190,7 +190,7 @@ impl Reader {
             captured_bytes += u64::from(head.len);
             wire_bytes += u64::from(head.orig_len);
             cut_frames += u64::from(head.len < head.orig_len);
-            entries.push(Entry { head, file });
+            entries.push(BatchFrame { head, file });
         });
         self.info.frames += (entries.len() - before) as u64;
         self.info.captured_bytes += captured_bytes;

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::ahead::{self, Frames};
+use super::ahead::{self, FileFrames};
 use super::batch::Batch;
 use super::clock::ClockCorrection;
 use super::reader::Reader;
-use super::rotation::{Entry, Open, Rotation, Waiting};
+use super::rotation::{OpenFile, QueuedFile, Rotation, WaitingFile};
 use super::unpack::Unpacker;
 use super::{Compression, FileInfo};
 use crate::frame::Frame;
@@ -101,8 +101,8 @@ impl Replay {
         let InputFiles { sources, mut skipped, .. } = found;
         let mut candidates = Vec::new();
         for source in sources {
-            match Candidate::new(source, &bytes_read) {
-                Candidate { info, source, .. } if source.is_foreign(&info) => skipped.push(info.path),
+            match StartedSource::new(source, &bytes_read) {
+                StartedSource { info, source, .. } if source.is_foreign(&info) => skipped.push(info.path),
                 candidate => candidates.push(candidate),
             }
         }
@@ -171,7 +171,7 @@ impl Replay {
     pub fn look(&self, file: u32, most_bytes: u64, mut each: impl FnMut(&Frame<'_>) -> bool) {
         let Some(Some(path)) = self.paths.get(file as usize) else { return };
         let bytes_read = Arc::new(AtomicU64::new(0));
-        let mut reader = Source::new(path).reader(Arc::clone(&bytes_read));
+        let mut reader = FileSource::new(path).reader(Arc::clone(&bytes_read));
         reader.file = file;
         let mut batch = Batch::new();
         while bytes_read.load(Ordering::Relaxed) < most_bytes && reader.fill(&mut batch, BATCH_BYTES) {
@@ -231,7 +231,7 @@ impl fmt::Debug for Replay {
 }
 
 /// A file of the input.
-struct Source {
+struct FileSource {
     path: PathBuf,
     kind: SourceKind,
 }
@@ -251,7 +251,7 @@ enum SourceKind {
     Stdin,
 }
 
-impl Source {
+impl FileSource {
     fn new(path: &Path) -> Self {
         let kind = if path.as_os_str() == STDIN {
             SourceKind::Stdin
@@ -292,47 +292,48 @@ impl Source {
 }
 
 /// A source whose start was read.
-struct Candidate {
+struct StartedSource {
     info: FileInfo,
-    source: Source,
+    source: FileSource,
     /// The reader, with what it has read, if the source cannot be read twice.
-    open: Option<Open>,
+    open: Option<OpenFile>,
 }
 
-impl Candidate {
-    fn new(source: Source, bytes_read: &Arc<AtomicU64>) -> Self {
+impl StartedSource {
+    fn new(source: FileSource, bytes_read: &Arc<AtomicU64>) -> Self {
         let count = if source.is_file() { Arc::default() } else { Arc::clone(bytes_read) };
         let mut reader = source.reader(count);
         let mut ahead = Batch::new();
         reader.fill(&mut ahead, SNIFF_BYTES);
         let info = reader.info.clone();
-        let open = (!source.is_file()).then_some(Open { frames: Frames::here(reader), ahead, next: 0 });
+        let open =
+            (!source.is_file()).then_some(OpenFile { frames: FileFrames::here(reader), ahead, next: 0 });
         Self { info, source, open }
     }
 
     /// The file's entry in the rotation; none if it has no frame.
-    fn waiting(self, file: u32, bytes_read: &Arc<AtomicU64>) -> Option<Waiting> {
+    fn waiting(self, file: u32, bytes_read: &Arc<AtomicU64>) -> Option<WaitingFile> {
         let Self { info, source, open } = self;
         let count = Arc::clone(bytes_read);
         let is_packed = info.compression != Compression::None;
         let open = move || {
-            open.unwrap_or_else(|| Open {
-                frames: Frames::here(source.reader(count)),
+            open.unwrap_or_else(|| OpenFile {
+                frames: FileFrames::here(source.reader(count)),
                 ahead: Batch::new(),
                 next: 0,
             })
         };
-        let entry = Entry::Shut(Box::new(open));
+        let entry = QueuedFile::Shut(Box::new(open));
         // One whose frames have no times has its turn like any other.
         let first = info.first.or((info.frames > 0).then_some(Timestamp::UNKNOWN))?;
-        Some(Waiting { first, file, entry, is_packed, late: false, clock: None })
+        Some(WaitingFile { first, file, entry, is_packed, late: false, clock: None })
     }
 }
 
 /// The files that paths stand for.
 #[derive(Default)]
 struct InputFiles {
-    sources: Vec<Source>,
+    sources: Vec<FileSource>,
     skipped: Vec<String>,
     /// Canonical paths, to detect a file that was given twice.
     real: HashSet<PathBuf>,
@@ -343,11 +344,11 @@ impl InputFiles {
         if path.as_os_str() != STDIN && path.is_dir() {
             self.add_directory(path);
         } else {
-            self.add_file(Source::new(path));
+            self.add_file(FileSource::new(path));
         }
     }
 
-    fn add_file(&mut self, source: Source) {
+    fn add_file(&mut self, source: FileSource) {
         let real = fs::canonicalize(&source.path).unwrap_or_else(|_| source.path.clone());
         if !self.real.insert(real) {
             return;
@@ -363,12 +364,13 @@ impl InputFiles {
     /// opening it reports why.
     fn add_directory(&mut self, directory: &Path) {
         let Ok(entries) = fs::read_dir(directory) else {
-            return self.add_file(Source { path: directory.to_owned(), kind: SourceKind::File { size: 0 } });
+            return self
+                .add_file(FileSource { path: directory.to_owned(), kind: SourceKind::File { size: 0 } });
         };
         let mut paths: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
         paths.sort();
         for path in paths {
-            let mut source = Source::new(&path);
+            let mut source = FileSource::new(&path);
             match source.kind {
                 SourceKind::File { size } if !is_named_like_capture(&path) => {
                     source.kind = SourceKind::Stray { size };

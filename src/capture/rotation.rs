@@ -10,8 +10,8 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::FileInfo;
-use super::ahead::Frames;
-use super::batch::{Batch, Over};
+use super::ahead::FileFrames;
+use super::batch::{Batch, FileOver};
 use super::clock::ClockCorrection;
 use crate::time::Timestamp;
 
@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 const MERGED_BYTES: usize = 64 * 1024;
 
 /// A file not read yet, or only up to its first frame.
-pub(super) struct Waiting {
+pub(super) struct WaitingFile {
     /// Its first frame's time.
     pub(super) first: Timestamp,
     /// Its index in the input.
@@ -27,7 +27,7 @@ pub(super) struct Waiting {
     /// The correction of its clock; `first` is already corrected.
     pub(super) clock: Option<ClockCorrection>,
     /// How to open it.
-    pub(super) entry: Entry,
+    pub(super) entry: QueuedFile,
     /// Whether it is compressed, so that reading it is worth a thread.
     pub(super) is_packed: bool,
     /// Whether opening it failed.
@@ -35,21 +35,21 @@ pub(super) struct Waiting {
 }
 
 /// A waiting file: not opened yet, or already read ahead.
-pub(super) enum Entry {
-    Shut(Box<dyn FnOnce() -> Open + Send>),
-    Begun(Box<Open>),
+pub(super) enum QueuedFile {
+    Shut(Box<dyn FnOnce() -> OpenFile + Send>),
+    Begun(Box<OpenFile>),
 }
 
-impl Waiting {
+impl WaitingFile {
     const fn is_begun(&self) -> bool {
-        matches!(self.entry, Entry::Begun(_))
+        matches!(self.entry, QueuedFile::Begun(_))
     }
 
     /// Opens it, on a thread of its own if `ahead`.
-    fn open(self, ahead: bool) -> Open {
+    fn open(self, ahead: bool) -> OpenFile {
         match self.entry {
-            Entry::Begun(open) => *open,
-            Entry::Shut(open) => {
+            QueuedFile::Begun(open) => *open,
+            QueuedFile::Shut(open) => {
                 let mut open = open();
                 open.frames.set_place(self.file, self.clock);
                 if ahead && self.is_packed {
@@ -64,19 +64,19 @@ impl Waiting {
     fn begin(self) -> Self {
         let Self { first, file, clock, is_packed, late, .. } = self;
         let open = self.open(true);
-        Self { first, file, clock, is_packed, late, entry: Entry::Begun(Box::new(open)) }
+        Self { first, file, clock, is_packed, late, entry: QueuedFile::Begun(Box::new(open)) }
     }
 }
 
 /// A file being read.
-pub(super) struct Open {
-    pub(super) frames: Frames,
+pub(super) struct OpenFile {
+    pub(super) frames: FileFrames,
     /// Frames read ahead, from `next` on.
     pub(super) ahead: Batch,
     pub(super) next: usize,
 }
 
-impl Open {
+impl OpenFile {
     /// The time of the next frame read ahead.
     fn time(&self) -> Option<Timestamp> {
         self.ahead.entries.get(self.next).map(|entry| entry.head.at)
@@ -103,21 +103,21 @@ impl Open {
 /// The files of a replay, in order.
 pub(super) struct Rotation {
     /// In order of first frame.
-    waiting: VecDeque<Waiting>,
-    open: Vec<Open>,
+    waiting: VecDeque<WaitingFile>,
+    open: Vec<OpenFile>,
     most_open: usize,
     /// How many files may be read ahead.
     most_ahead: usize,
     target: usize,
     /// Files that ended while the batch was filled.
-    over: Vec<Over>,
+    over: Vec<FileOver>,
 }
 
 impl Rotation {
     /// A rotation of files sorted by their first frames, with ascending `file`. At most `most_open` are open
     /// at once, at most `most_ahead` are read ahead, and a batch has about `target` bytes.
     pub(super) fn new(
-        waiting: VecDeque<Waiting>,
+        waiting: VecDeque<WaitingFile>,
         most_open: usize,
         most_ahead: usize,
         target: usize,
@@ -198,7 +198,7 @@ impl Rotation {
     /// Opens the next file if it begins before the next frame of the open ones. At most one per call: whether
     /// another is due depends on this one's frames.
     fn start_due(&mut self) {
-        let Some(at) = self.open.iter().filter_map(Open::time).min() else { return };
+        let Some(at) = self.open.iter().filter_map(OpenFile::time).min() else { return };
         if self.open.len() < self.most_open && self.waiting.front().is_some_and(|waiting| waiting.first < at)
         {
             self.start_next();
@@ -232,7 +232,7 @@ impl Rotation {
         let mut running = self.running();
         for index in 0..self.most_ahead {
             let is_wanted =
-                |waiting: &Waiting| waiting.is_packed && !waiting.is_begun() && running < self.most_ahead;
+                |waiting: &WaitingFile| waiting.is_packed && !waiting.is_begun() && running < self.most_ahead;
             if self.waiting.get(index).is_some_and(is_wanted)
                 && let Some(waiting) = self.waiting.remove(index)
             {
@@ -281,8 +281,8 @@ impl Rotation {
 
     /// Closes a file whose frames are all delivered, the last of them before the frame at `filled`.
     fn finish(&mut self, index: usize, filled: usize, finished: &mut impl FnMut(u32, FileInfo)) {
-        let Open { frames, .. } = self.open.remove(index);
-        self.over.push(Over { index: filled, file: frames.file() });
+        let OpenFile { frames, .. } = self.open.remove(index);
+        self.over.push(FileOver { index: filled, file: frames.file() });
         finished(frames.file(), frames.into_info());
     }
 }

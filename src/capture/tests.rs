@@ -452,7 +452,7 @@ fn large_frames_are_read_whole() {
     let data = vec![7; 200_000];
     let frame = Frame { orig_len: 200_000, data: &data, ..small(5, b"abc", 3) };
     let mut bytes = Vec::new();
-    let encoder = crate::pcapfile::pcap::Encoder { order: ByteOrder::Little, nanos: true };
+    let encoder = crate::pcapfile::pcap::PcapEncoder { order: ByteOrder::Little, nanos: true };
     encoder.header(1, 262_144, &mut bytes);
     for _ in 0..9 {
         encoder.frame(&frame, &mut bytes);

@@ -56,18 +56,18 @@ impl Read for Counted {
 }
 
 /// A reader whose first bytes were already read.
-type Input = Chain<Cursor<Vec<u8>>, Counted>;
+type Packed = Chain<Cursor<Vec<u8>>, Counted>;
 
 /// The decompressed bytes of a file.
 pub(super) struct Unpacker(Packing);
 
 enum Packing {
-    Plain(Input),
+    Plain(Packed),
     Gzip(Box<Gzip>),
     Zstd(Box<Zstd>),
-    Xz(Box<XzReader<BufReader<Input>>>),
-    Bzip2(Box<MultiBzDecoder<BufReader<Input>>>),
-    Lz4(Box<Lz4Decoder<BufReader<Input>>>),
+    Xz(Box<XzReader<BufReader<Packed>>>),
+    Bzip2(Box<MultiBzDecoder<BufReader<Packed>>>),
+    Lz4(Box<Lz4Decoder<BufReader<Packed>>>),
 }
 
 impl Unpacker {
@@ -140,7 +140,7 @@ fn packing(start: &[u8]) -> Compression {
 }
 
 /// The next bytes of all frames of an LZ4 file.
-fn read_lz4(lz4: &mut Lz4Decoder<BufReader<Input>>, buffer: &mut [u8]) -> io::Result<usize> {
+fn read_lz4(lz4: &mut Lz4Decoder<BufReader<Packed>>, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         let read = lz4.read(buffer)?;
         if read > 0 || buffer.is_empty() || lz4.get_mut().fill_buf()?.is_empty() {
@@ -160,11 +160,11 @@ fn named(packing: &str, error: &io::Error) -> io::Error {
 /// The bytes of all members of a gzip file (RFC 1952).
 struct Gzip {
     /// The current member; none after the last.
-    member: Option<GzDecoder<BufReader<Input>>>,
+    member: Option<GzDecoder<BufReader<Packed>>>,
 }
 
 impl Gzip {
-    fn new(input: Input) -> Self {
+    fn new(input: Packed) -> Self {
         Self { member: Some(GzDecoder::new(BufReader::with_capacity(PACKED_BYTES, input))) }
     }
 }
@@ -185,7 +185,7 @@ impl Read for Gzip {
 }
 
 /// The next member, after zero padding as tapes and some tools leave it.
-fn next_member(mut input: BufReader<Input>) -> io::Result<Option<GzDecoder<BufReader<Input>>>> {
+fn next_member(mut input: BufReader<Packed>) -> io::Result<Option<GzDecoder<BufReader<Packed>>>> {
     loop {
         let rest = input.fill_buf()?;
         let zeros = rest.iter().take_while(|byte| **byte == 0).count();
@@ -203,7 +203,7 @@ fn next_member(mut input: BufReader<Input>) -> io::Result<Option<GzDecoder<BufRe
 
 /// The bytes of all frames of a zstd file (RFC 8878).
 struct Zstd {
-    input: BufReader<Input>,
+    input: BufReader<Packed>,
     decoder: FrameDecoder,
     /// The error to report once everything before it is delivered.
     problem: Option<io::Error>,
@@ -211,7 +211,7 @@ struct Zstd {
 }
 
 impl Zstd {
-    fn new(input: Input) -> Self {
+    fn new(input: Packed) -> Self {
         let input = BufReader::with_capacity(PACKED_BYTES, input);
         Self { input, decoder: FrameDecoder::new(), problem: None, ended: false }
     }

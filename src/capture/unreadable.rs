@@ -11,25 +11,25 @@ const ERF_FIRST_SECOND: u32 = 946_684_800;
 const ERF_TYPES: std::ops::RangeInclusive<u8> = 1..=48;
 
 /// A kind of file: where its signature lies, the signature, what it is, and what to do with it.
-struct Kind {
+struct FileKind {
     at: usize,
     signature: &'static [u8],
     name: &'static str,
     advice: &'static str,
 }
 
-const fn kind(signature: &'static [u8], name: &'static str, advice: &'static str) -> Kind {
-    Kind { at: 0, signature, name, advice }
+const fn kind(signature: &'static [u8], name: &'static str, advice: &'static str) -> FileKind {
+    FileKind { at: 0, signature, name, advice }
 }
 
 const CONVERT: &str = "convert it with Wireshark's 'editcap -F pcap FILE OUT.pcap'";
 
-const KINDS: [Kind; 8] = [
+const KINDS: [FileKind; 8] = [
     kind(b"\x02\x21\x4c\x18", "packed by an old lz4", "unpack it with 'lz4 -d FILE'"),
     kind(b"\x1f\x9d", "packed by compress", "unpack it with 'uncompress FILE'"),
     kind(b"PK\x03\x04", "a zip archive", "unpack it with 'unzip FILE'"),
     kind(b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it with '7z x FILE'"),
-    Kind { at: 257, signature: b"ustar", name: "a tar archive", advice: "unpack it with 'tar -xf FILE'" },
+    FileKind { at: 257, signature: b"ustar", name: "a tar archive", advice: "unpack it with 'tar -xf FILE'" },
     kind(b"GMBU", "a Network Monitor capture", CONVERT),
     kind(b"RTSS", "a Network Monitor capture", CONVERT),
     kind(b"TRSNIFF data", "a Sniffer capture", CONVERT),
@@ -37,8 +37,8 @@ const KINDS: [Kind; 8] = [
 
 /// What a file with this start is, as a sentence that says what to do; it is no capture that is read.
 pub(crate) fn reason(start: &[u8]) -> String {
-    let is_it = |kind: &&Kind| start.get(kind.at..).is_some_and(|rest| rest.starts_with(kind.signature));
-    if let Some(Kind { name, advice, .. }) = KINDS.iter().find(is_it) {
+    let is_it = |kind: &&FileKind| start.get(kind.at..).is_some_and(|rest| rest.starts_with(kind.signature));
+    if let Some(FileKind { name, advice, .. }) = KINDS.iter().find(is_it) {
         return format!("not a capture file but {name}: {advice}");
     }
     if is_erf(start) {

@@ -41,7 +41,7 @@ pub(super) fn write(report: &Report, args: &ReplayArgs, path: &Path) -> Result<(
     })
 }
 
-fn failure(error: &output::Error) -> Failure {
+fn failure(error: &output::OutputError) -> Failure {
     Failure::wrong(format!("--annotate: {}", error.sentence()))
 }
 
@@ -57,11 +57,11 @@ fn inputs(replay: &Replay, args: &ReplayArgs) -> Vec<FileId> {
 
 enum Wrong {
     Input(Failure),
-    Output(output::Error),
+    Output(output::OutputError),
 }
 
-impl From<output::Error> for Wrong {
-    fn from(error: output::Error) -> Self {
+impl From<output::OutputError> for Wrong {
+    fn from(error: output::OutputError) -> Self {
         Self::Output(error)
     }
 }
@@ -70,7 +70,7 @@ fn frames(report: &Report, args: &ReplayArgs, path: &Path) -> Result<(), Wrong> 
     let mut replay = open(&args.input).map_err(Wrong::Input)?;
     let inputs = inputs(&replay, args);
     let replace = Replace { force: args.force, inputs: &inputs };
-    let wrong = |error: io::Error| output::Error::io(path, error);
+    let wrong = |error: io::Error| output::OutputError::io(path, error);
     let mut notes = Notes::default();
     report.stalls.iter().for_each(|stall| notes.add(stall));
     let around = around(&report.stalls, report.input.last.unwrap_or(Timestamp::MAX));
@@ -112,7 +112,7 @@ fn around(stalls: &[Stall], last: Timestamp) -> Vec<(Timestamp, Timestamp)> {
 fn comment(report: &Report, args: &ReplayArgs) -> String {
     let digits = Digits::of(report.input.files.iter().any(|file| file.nanos));
     let clock = WallClock { zone: args.input.tz.clone(), digits };
-    let lines = text::live::Lines { clock, is_coloured: false };
+    let lines = text::live::TextLines { clock, is_coloured: false };
     let mut all: Vec<_> = report
         .stalls
         .iter()

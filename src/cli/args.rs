@@ -177,7 +177,7 @@ pub(super) struct ReplayArgs {
 
     /// Text for people, which is the default, or one JSON object for programs.
     #[arg(long, value_enum)]
-    pub(super) format: Option<Format>,
+    pub(super) format: Option<OutputFormat>,
 
     /// The same as --format json.
     #[arg(long)]
@@ -251,7 +251,7 @@ pub(super) struct ReplayArgs {
 
 impl ReplayArgs {
     /// The form that was asked for.
-    pub(super) const fn format(&self) -> Format {
+    pub(super) const fn format(&self) -> OutputFormat {
         form(self.format, self.json || self.series)
     }
 }
@@ -263,7 +263,7 @@ pub(super) struct DumpArgs {
 
     /// Text, a line per record, which is the default, or JSON lines.
     #[arg(long, value_enum)]
-    pub(super) format: Option<Format>,
+    pub(super) format: Option<OutputFormat>,
 
     /// The same as --format json.
     #[arg(long)]
@@ -283,30 +283,30 @@ pub(super) struct DumpArgs {
 
 impl DumpArgs {
     /// The form that was asked for.
-    pub(super) const fn format(&self) -> Format {
+    pub(super) const fn format(&self) -> OutputFormat {
         form(self.format, self.json)
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum OutputFormat {
     Text,
     Json,
 }
 
 /// The form that was asked for, where `is_json` is what says JSON without `--format`.
-pub(super) const fn form(format: Option<Format>, is_json: bool) -> Format {
+pub(super) const fn form(format: Option<OutputFormat>, is_json: bool) -> OutputFormat {
     match format {
         Some(format) => format,
-        None if is_json => Format::Json,
-        None => Format::Text,
+        None if is_json => OutputFormat::Json,
+        None => OutputFormat::Text,
     }
 }
 
 /// Refuses `--format text` beside an option that says JSON; `by` is that one, where it was given.
-pub(super) fn is_one_form(format: Option<Format>, by: Option<&str>) -> Result<(), Failure> {
+pub(super) fn is_one_form(format: Option<OutputFormat>, by: Option<&str>) -> Result<(), Failure> {
     match by {
-        Some(option) if format == Some(Format::Text) => {
+        Some(option) if format == Some(OutputFormat::Text) => {
             Err(Failure::wrong(format!("'{option}' cannot be used with '--format text'")))
         }
         _ => Ok(()),
@@ -373,10 +373,10 @@ mod tests {
         let args = replay("qscope replay a b");
         assert_eq!(args.input.paths.len(), 2);
         assert_eq!(args.input.tz, TimeZone::UTC);
-        assert_eq!((args.warn_at, args.format(), args.color), (50, Format::Text, Color::Auto));
+        assert_eq!((args.warn_at, args.format(), args.color), (50, OutputFormat::Text, Color::Auto));
         assert_eq!((args.limits.tick_time, args.input.max_connections), (None, 16_384));
         assert!(!args.verbose && !args.no_pager);
-        assert_eq!(replay("qscope replay a --json").format(), Format::Json);
+        assert_eq!(replay("qscope replay a --json").format(), OutputFormat::Json);
         assert!(args.input.ensemble.quorum_port.is_empty(), "the dissector knows the customary ports");
     }
 

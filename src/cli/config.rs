@@ -8,7 +8,7 @@
 use super::exit::Failure;
 use crate::address::Address;
 use crate::findings::{Origin, Report, selection::ServerChoice};
-use crate::proto::config::{self, Line, Text};
+use crate::proto::config::{self, ConfigLine, ConfigText};
 use crate::track::NamedServer;
 use std::collections::BTreeSet;
 use std::fs;
@@ -66,10 +66,10 @@ impl Config {
     /// Takes the settings of a text; the path of its dynamic part comes back.
     fn fill(&mut self, text: &str) -> Result<Option<String>, String> {
         let mut dynamic = None;
-        for (line, line_number) in Text(text.as_bytes()).lines().zip(1..) {
+        for (line, line_number) in ConfigText(text.as_bytes()).lines().zip(1..) {
             match line {
-                Line::Server(server) => self.server(&server),
-                Line::Other(line) => {
+                ConfigLine::Server(server) => self.server(&server),
+                ConfigLine::Other(line) => {
                     let Some((key, value)) = setting(line) else { continue };
                     match key {
                         "tickTime" => self.tick_ms = Some(number(key, value, line_number, MAX_TICK_MS)?),
@@ -86,13 +86,13 @@ impl Config {
                         _ => {}
                     }
                 }
-                Line::Group { .. } | Line::Weight { .. } | Line::Version(_) => {}
+                ConfigLine::Group { .. } | ConfigLine::Weight { .. } | ConfigLine::Version(_) => {}
             }
         }
         Ok(dynamic)
     }
 
-    fn server(&mut self, server: &config::Server<'_>) {
+    fn server(&mut self, server: &config::ConfigServer<'_>) {
         let hosts: Vec<_> = server.addresses().map(|address| address.host).collect();
         let name = hosts.iter().find(|host| host.parse::<IpAddr>().is_err());
         let name = name.map_or_else(|| format!("server.{}", server.sid), |host| (*host).to_owned());
@@ -184,13 +184,13 @@ fn is_configuration(text: &str) -> bool {
     const KEYS: [&str; 6] =
         ["tickTime", "syncLimit", "initLimit", "dataDir", "clientPort", "dynamicConfigFile"];
     let is_of_one = |line| match line {
-        Line::Server(_) => true,
-        Line::Other(line) => {
+        ConfigLine::Server(_) => true,
+        ConfigLine::Other(line) => {
             setting(line).is_some_and(|(key, _)| KEYS.contains(&key) || key.starts_with("server."))
         }
-        Line::Group { .. } | Line::Weight { .. } | Line::Version(_) => false,
+        ConfigLine::Group { .. } | ConfigLine::Weight { .. } | ConfigLine::Version(_) => false,
     };
-    Text(text.as_bytes()).lines().any(is_of_one)
+    ConfigText(text.as_bytes()).lines().any(is_of_one)
 }
 
 /// A line of Java's properties: the key ends at `=`, `:` or white space.

@@ -1,10 +1,10 @@
 //! `qscope dump`: captures to a line per record.
 
-use super::args::{DumpArgs, Format, is_one_form};
+use super::args::{DumpArgs, OutputFormat, is_one_form};
 use super::exit::{ExitStatus, Failure, complain};
-use super::progress::Progress;
+use super::progress::ReadProgress;
 use super::reader::{FrameCounts, ReaderThread};
-use super::replay::{Request, open, set_clocks};
+use super::replay::{ReplayRequest, open, set_clocks};
 use crate::address::Address;
 use crate::capture::Replay;
 use crate::dissect::Dissector;
@@ -21,14 +21,14 @@ const NOTHING: &str = "no record to print: none on ports 2888 and 3888 (--quorum
 /// Reads everything and writes each record as it passes.
 pub(super) fn run(args: &DumpArgs) -> Result<ExitStatus, Failure> {
     is_one_form(args.format, args.json.then_some("--json"))?;
-    let asked = Request::of(&args.input)?;
+    let asked = ReplayRequest::of(&args.input)?;
     let types = args.types.iter().map(|name| type_choice(name)).collect::<Result<_, _>>()?;
     let servers = asked.selection.server.as_ref().map(|choice| addresses(choice, &asked)).transpose()?;
     let mut replay = open(&args.input)?;
     let (_, hosts) = set_clocks(&mut replay);
     let files: Vec<_> = replay.files().iter().map(|file| file.path.clone()).collect();
     let options = DumpOptions {
-        is_json: args.format() == Format::Json,
+        is_json: args.format() == OutputFormat::Json,
         is_verbose: args.verbose,
         types,
         servers,
@@ -56,7 +56,7 @@ fn pass<W: Write>(
     mut passed: FrameCounts,
     is_quiet: bool,
 ) -> Result<(), Failure> {
-    let mut progress = Progress::new(replay.total_bytes(), replay.bytes_read_counter(), is_quiet);
+    let mut progress = ReadProgress::new(replay.total_bytes(), replay.bytes_read_counter(), is_quiet);
     let reading = ReaderThread::start(replay);
     while let Some(batch) = reading.next() {
         passed.batch(&batch, &mut dissector, &mut dump);
@@ -92,7 +92,7 @@ fn type_choice(name: &str) -> Result<TypeChoice, Failure> {
 }
 
 /// A dump goes by addresses, since records pass before all servers have said who they are.
-fn addresses(choice: &ServerChoice, asked: &Request) -> Result<Vec<Address>, Failure> {
+fn addresses(choice: &ServerChoice, asked: &ReplayRequest) -> Result<Vec<Address>, Failure> {
     let mut addresses = asked.config.addresses(choice);
     if let ServerChoice::Address(address) = choice {
         addresses.push(*address);

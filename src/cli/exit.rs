@@ -63,8 +63,8 @@ impl Failure {
 }
 
 #[cfg(feature = "live")]
-impl From<crate::live::Error> for Failure {
-    fn from(error: crate::live::Error) -> Self {
+impl From<crate::live::LiveError> for Failure {
+    fn from(error: crate::live::LiveError) -> Self {
         Self::wrong(error.sentence())
     }
 }

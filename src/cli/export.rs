@@ -3,7 +3,7 @@
 use super::args::{EnsembleArgs, InputArgs, LimitArgs, connections, threads};
 use super::config::Config;
 use super::exit::{ExitStatus, Failure};
-use super::replay::{self, Request};
+use super::replay::{self, ReplayRequest};
 use crate::address::Address;
 use crate::capture::Replay;
 use crate::diagnose::Analyzer;
@@ -107,8 +107,8 @@ fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-impl From<export::Error> for Failure {
-    fn from(error: export::Error) -> Self {
+impl From<export::ExportError> for Failure {
+    fn from(error: export::ExportError) -> Self {
         Self::wrong(format!("--parquet: {error}"))
     }
 }
@@ -116,7 +116,7 @@ impl From<export::Error> for Failure {
 /// Reads everything, and writes the tables.
 pub(super) fn run(args: &ExportArgs) -> Result<ExitStatus, Failure> {
     let input = args.input();
-    let mut asked = Request::of(&input)?;
+    let mut asked = ReplayRequest::of(&input)?;
     asked.selection.to = args.date.map(|day| bounds(day).1.plus(LEAD_OUT));
     let (status, tables) = if args.records {
         written::<true>(args, &input, &asked)
@@ -130,7 +130,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitStatus, Failure> {
 fn written<const RECORDS: bool>(
     args: &ExportArgs,
     input: &InputArgs,
-    asked: &Request,
+    asked: &ReplayRequest,
 ) -> Result<(ExitStatus, Tables), Failure> {
     let begin = |replay: &Replay, hosts| Exporter::<RECORDS>::new(args, asked, replay, hosts);
     let (mut exporter, source) = replay::observe(input, asked, args.threads, begin)?;
@@ -204,13 +204,13 @@ struct Exporter<const RECORDS: bool> {
     tables: Tables,
     records: rows::RecordRows,
     events: u32,
-    failed: Option<export::Error>,
+    failed: Option<export::ExportError>,
 }
 
 impl<const RECORDS: bool> Exporter<RECORDS> {
     fn new(
         args: &ExportArgs,
-        asked: &Request,
+        asked: &ReplayRequest,
         replay: &Replay,
         hosts: Vec<Option<Address>>,
     ) -> Result<Self, Failure> {

@@ -35,7 +35,7 @@ pub(super) fn completions(args: &CompletionArgs) -> Result<ExitStatus, Failure> 
 
 /// Writes a man page for the program and one for each of its commands.
 pub(super) fn man(args: &ManArgs) -> Result<ExitStatus, Failure> {
-    let wrong = |error: output::Error| Failure::wrong(format!("man pages: {}", error.sentence()));
+    let wrong = |error: output::OutputError| Failure::wrong(format!("man pages: {}", error.sentence()));
     let folder = Folder::open(&args.folder).map_err(wrong)?;
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
@@ -46,11 +46,11 @@ pub(super) fn man(args: &ManArgs) -> Result<ExitStatus, Failure> {
 }
 
 /// Writes one page; an older one is replaced.
-fn page(folder: &Folder, command: &Command) -> Result<(), output::Error> {
+fn page(folder: &Folder, command: &Command) -> Result<(), output::OutputError> {
     let page = Man::new(command.clone());
     let name = page.get_filename();
     let replace = Replace { force: true, inputs: &[] };
     let mut file = folder.begin(name.as_ref(), replace)?;
-    page.render(&mut file).map_err(|error| output::Error::io(&folder.path().join(&name), error))?;
+    page.render(&mut file).map_err(|error| output::OutputError::io(&folder.path().join(&name), error))?;
     file.finish(replace).map(drop)
 }

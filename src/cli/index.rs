@@ -5,7 +5,7 @@ use super::config::Config;
 use super::exit::{ExitStatus, Failure};
 use crate::capture::{Replay, ReplayOptions};
 use crate::dissect::DissectOptions;
-use crate::index::{self, Front, Group, Template};
+use crate::index::{self, Front, Grouping, Template};
 use crate::report::clock::{Digits, rfc3339};
 use crate::report::escape;
 use crate::time::Timestamp;
@@ -85,7 +85,7 @@ pub(super) fn run(args: &IndexArgs) -> Result<ExitStatus, Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     for (front, group) in fronts.iter().zip(&groups) {
         let ensemble = ensembles.get(&group.ensemble).map_or("", String::as_str);
-        let line = serde_json::to_string(&Line::of(front, group, ensemble)).map_err(io::Error::from)?;
+        let line = serde_json::to_string(&IndexLine::of(front, group, ensemble)).map_err(io::Error::from)?;
         writeln!(out, "{}", escape::json(&line))?;
     }
     out.flush()?;
@@ -145,7 +145,7 @@ fn all_folders(paths: &[PathBuf]) -> Vec<PathBuf> {
 
 /// A capture's line.
 #[derive(Serialize)]
-struct Line<'a> {
+struct IndexLine<'a> {
     schema: &'static str,
     path: &'a str,
     group: u64,
@@ -156,20 +156,20 @@ struct Line<'a> {
     last: Option<String>,
     bytes: Option<u64>,
     whole: bool,
-    servers: Vec<ServerView>,
+    servers: Vec<IndexServerView>,
     epochs: Vec<u32>,
     why: &'a [String],
     problem: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-struct ServerView {
+struct IndexServerView {
     address: String,
     sid: Option<i64>,
 }
 
-impl<'a> Line<'a> {
-    fn of(front: &'a Front, group: &'a Group, ensemble: &'a str) -> Self {
+impl<'a> IndexLine<'a> {
+    fn of(front: &'a Front, group: &'a Grouping, ensemble: &'a str) -> Self {
         let show = |at: Timestamp| rfc3339(at, Digits::Six);
         Self {
             schema: index::SCHEMA,
@@ -185,7 +185,10 @@ impl<'a> Line<'a> {
             servers: front
                 .servers
                 .iter()
-                .map(|(address, sid)| ServerView { address: address.to_string(), sid: sid.map(|sid| sid.0) })
+                .map(|(address, sid)| IndexServerView {
+                    address: address.to_string(),
+                    sid: sid.map(|sid| sid.0),
+                })
                 .collect(),
             epochs: front.epochs.iter().copied().collect(),
             why: &group.why,
@@ -198,7 +201,7 @@ impl<'a> Line<'a> {
 mod table {
     //! The same as a table.
 
-    use super::{Failure, Front, Group, IndexArgs};
+    use super::{Failure, Front, Grouping, IndexArgs};
     use crate::export::{self, Table, TableFile, Value};
     use crate::output::{FileId, Folder, NewFile, Replace};
     use std::collections::BTreeMap;
@@ -208,7 +211,7 @@ mod table {
     pub(super) fn write(
         args: &IndexArgs,
         fronts: &[Front],
-        groups: &[Group],
+        groups: &[Grouping],
         ensembles: &BTreeMap<u64, String>,
     ) -> Result<(), Failure> {
         let Some(root) = &args.parquet else { return Ok(()) };
@@ -219,9 +222,9 @@ mod table {
         args: &IndexArgs,
         root: &Path,
         fronts: &[Front],
-        groups: &[Group],
+        groups: &[Grouping],
         ensembles: &BTreeMap<u64, String>,
-    ) -> Result<(), export::Error> {
+    ) -> Result<(), export::ExportError> {
         let inputs: Vec<_> = fronts.iter().filter_map(|front| FileId::of(Path::new(&front.path))).collect();
         let replace = Replace { force: args.force, inputs: &inputs };
         Folder::open_or_make(root, None)?;
@@ -236,7 +239,7 @@ mod table {
         Ok(())
     }
 
-    fn row<'a>(front: &'a Front, group: &Group, ensemble: Option<&'a String>) -> [Value<'a>; 13] {
+    fn row<'a>(front: &'a Front, group: &Grouping, ensemble: Option<&'a String>) -> [Value<'a>; 13] {
         let servers = front.servers.iter().map(|(address, sid)| match sid {
             Some(sid) => format!("{address}={sid}"),
             None => address.to_string(),
@@ -264,14 +267,14 @@ mod table {
 mod table {
     //! No tables in this build.
 
-    use super::{Failure, Front, Group, IndexArgs};
+    use super::{Failure, Front, Grouping, IndexArgs};
     use std::collections::BTreeMap;
 
     /// Says so, if one is asked for.
     pub(super) fn write(
         args: &IndexArgs,
         _fronts: &[Front],
-        _groups: &[Group],
+        _groups: &[Grouping],
         _ensembles: &BTreeMap<u64, String>,
     ) -> Result<(), Failure> {
         match args.parquet {

@@ -46,14 +46,14 @@ fn into(
     path: &Path,
     replace: Replace<'_>,
     write: impl FnOnce(&mut NewFile) -> io::Result<()>,
-) -> Result<(), output::Error> {
+) -> Result<(), output::OutputError> {
     let mut file = NewFile::begin(path, replace)?;
-    write(&mut file).map_err(|error| output::Error::io(path, error))?;
+    write(&mut file).map_err(|error| output::OutputError::io(path, error))?;
     file.finish(replace)?;
     Ok(())
 }
 
-fn failure(option: &str, error: &output::Error) -> Failure {
+fn failure(option: &str, error: &output::OutputError) -> Failure {
     Failure::wrong(format!("{option}: {}", error.sentence()))
 }
 

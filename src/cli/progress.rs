@@ -13,7 +13,7 @@ const HZ: u8 = 10;
 
 /// A bar that shows itself once the work has taken a second, and only on a terminal.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct ReadProgress {
     started: Instant,
     is_wanted: bool,
     total: Option<u64>,
@@ -21,7 +21,7 @@ pub(super) struct Progress {
     bar: Option<ProgressBar>,
 }
 
-impl Progress {
+impl ReadProgress {
     /// A bar over `total` bytes, of which `count` says how many were read.
     pub(super) fn new(total: Option<u64>, count: Arc<AtomicU64>, is_wanted: bool) -> Self {
         let is_wanted = is_wanted && io::stderr().is_terminal();
@@ -39,7 +39,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ReadProgress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -1,16 +1,16 @@
 //! `qscope replay`: captures to a report.
 
-use super::args::{Color, Format, InputArgs, LimitArgs, ReplayArgs, is_one_form};
+use super::args::{Color, InputArgs, LimitArgs, OutputFormat, ReplayArgs, is_one_form};
 use super::config::{Config, setting_of};
 use super::exit::{ExitStatus, Failure, complain};
-use super::progress::Progress;
+use super::progress::ReadProgress;
 use super::reader::FrameCounts;
 use super::zone::{self, Fold};
 use super::{pager, pipeline};
 use crate::address::Address;
 use crate::capture::{Replay, ReplayOptions};
 use crate::clocks::estimate::Estimate;
-use crate::clocks::{self, Group, Survey};
+use crate::clocks::{self, HostCaptures, Survey};
 use crate::diagnose::{self, Analyzer};
 use crate::dissect::{DissectOptions, Dissector, Hosts, Observer};
 use crate::findings::{
@@ -35,7 +35,7 @@ const MAX_NAMED: usize = 4;
 pub(super) fn run(args: &ReplayArgs) -> Result<ExitStatus, Failure> {
     let says_json = args.json.then_some("--json").or(args.series.then_some("--series"));
     is_one_form(args.format, says_json)?;
-    let asked = Request::of(&args.input)?;
+    let asked = ReplayRequest::of(&args.input)?;
     if let Some(path) = &args.annotate {
         super::annotate::check(args, path)?;
     }
@@ -71,12 +71,12 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitStatus, Failure> {
 
 /// What was asked for, with the configuration read and times understood.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct ReplayRequest {
     pub(super) config: Config,
     pub(super) selection: Selection,
 }
 
-impl Request {
+impl ReplayRequest {
     /// Reads what the arguments name, but for the captures.
     pub(super) fn of(args: &InputArgs) -> Result<Self, Failure> {
         let config = match &args.ensemble.zoo_cfg {
@@ -199,14 +199,14 @@ pub(super) fn set_clocks(replay: &mut Replay) -> (Survey, Hosts) {
     (survey, hosts)
 }
 
-fn read(args: &ReplayArgs, asked: &Request) -> Result<Report, Failure> {
+fn read(args: &ReplayArgs, asked: &ReplayRequest) -> Result<Report, Failure> {
     let analyzer = |_: &Replay, hosts| Ok(asked.analyzer(args, hosts));
     let (analyzer, source) = observe(&args.input, asked, args.threads, analyzer)?;
     Ok(source.report(analyzer, asked))
 }
 
 /// What was read, and what of it no observer knows.
-pub(super) struct Source {
+pub(super) struct ReplayedInput {
     survey: Survey,
     read: pipeline::Dissected,
 }
@@ -214,26 +214,26 @@ pub(super) struct Source {
 /// Reads everything into an observer, which is made once the files' beginnings are known and where they were taken.
 pub(super) fn observe<O: Observer + 'static>(
     input: &InputArgs,
-    asked: &Request,
+    asked: &ReplayRequest,
     threads: Option<NonZero<usize>>,
     begin: impl FnOnce(&Replay, Vec<Option<Address>>) -> Result<O, Failure>,
-) -> Result<(O, Source), Failure> {
+) -> Result<(O, ReplayedInput), Failure> {
     let threads = pipeline::threads(threads);
     let mut replay = open_with(input, &ReplayOptions { threads, ..ReplayOptions::default() })?;
     let (survey, hosts) = set_clocks(&mut replay);
     let settings = asked.settings(input, hosts);
     let mut observer = begin(&replay, survey.hosts(replay.files().len()))?;
     let passed = FrameCounts::new(asked.selection.to);
-    let mut progress = Progress::new(replay.total_bytes(), replay.bytes_read_counter(), true);
+    let mut progress = ReadProgress::new(replay.total_bytes(), replay.bytes_read_counter(), true);
     let outcome = pipeline::run(replay, settings, passed, &mut observer, threads, || progress.update());
     drop(progress);
     let read = outcome.ok_or_else(|| Failure::wrong("reading broke off"))?;
-    Ok((observer, Source { survey, read }))
+    Ok((observer, ReplayedInput { survey, read }))
 }
 
-impl Source {
+impl ReplayedInput {
     /// The report on what was read.
-    pub(super) fn report(self, analyzer: Analyzer, asked: &Request) -> Report {
+    pub(super) fn report(self, analyzer: Analyzer, asked: &ReplayRequest) -> Report {
         let pipeline::Dissected { replay, passed, limits_hit } = self.read;
         // Where --to ends the reading, it ends the files too.
         let ends: Vec<_> = replay.files().iter().map(|file| file.last.min(passed.last)).collect();
@@ -247,7 +247,7 @@ impl Source {
 }
 
 /// A host's clock as the report shows it.
-fn clock_of(group: &Group) -> HostClock {
+fn clock_of(group: &HostCaptures) -> HostClock {
     let of = |value: fn(&Estimate) -> i64| group.estimate.as_ref().map(value);
     HostClock {
         host: group.host,
@@ -292,7 +292,7 @@ fn is_seen(choice: &ServerChoice, config: &Config, report: &Report) -> Result<bo
 }
 
 /// Says why there is nothing to report where no frame was captured, or none of the time that was asked for.
-fn say_what_is_empty(report: &Report, args: &ReplayArgs, asked: &Request) {
+fn say_what_is_empty(report: &Report, args: &ReplayArgs, asked: &ReplayRequest) {
     let files = &report.input.files;
     if files.iter().all(|file| file.first.is_none() && file.problem.is_none()) {
         for file in files {
@@ -314,8 +314,8 @@ fn say_what_is_empty(report: &Report, args: &ReplayArgs, asked: &Request) {
     }
 }
 
-fn write(report: &Report, args: &ReplayArgs, asked: &Request) -> Result<(), Failure> {
-    if args.format() == Format::Json {
+fn write(report: &Report, args: &ReplayArgs, asked: &ReplayRequest) -> Result<(), Failure> {
+    if args.format() == OutputFormat::Json {
         let mut out = BufWriter::new(io::stdout().lock());
         json::write(report, &mut out)?;
         out.flush()?;
@@ -326,7 +326,7 @@ fn write(report: &Report, args: &ReplayArgs, asked: &Request) -> Result<(), Fail
     Ok(pager::write(&page, !args.no_pager)?)
 }
 
-fn style(report: &Report, args: &ReplayArgs, asked: &Request) -> text::Style {
+fn style(report: &Report, args: &ReplayArgs, asked: &ReplayRequest) -> text::Style {
     let digits = Digits::of(report.input.files.iter().any(|file| file.nanos));
     text::Style {
         clock: WallClock { zone: args.input.tz.clone(), digits },

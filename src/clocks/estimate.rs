@@ -165,7 +165,7 @@ fn level(points: &[Point]) -> Option<Estimate> {
 
 /// An interval: its middle, the clock offset in it, and the uncertainty.
 #[derive(Clone, Copy, Debug)]
-struct Stretch {
+struct OffsetInterval {
     at: f64,
     middle: f64,
     half_width: f64,
@@ -200,7 +200,7 @@ fn whole(nanos: f64) -> i64 {
 }
 
 /// Splits the time into equal intervals, and keeps those with segments in both directions.
-fn stretches(points: &[Point], anchor: Timestamp, base: Span, drift: f64) -> Vec<Stretch> {
+fn stretches(points: &[Point], anchor: Timestamp, base: Span, drift: f64) -> Vec<OffsetInterval> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
     let count = (points.len() / IN_STRETCH).clamp(1, STRETCHES);
     let length = (last.at.since(first.at).nanos() / i64::try_from(count).unwrap_or(1)).saturating_add(1);
@@ -225,14 +225,18 @@ fn stretches(points: &[Point], anchor: Timestamp, base: Span, drift: f64) -> Vec
             && most.is_finite()
         {
             let at = nanos(a.at.plus(b.at.since(a.at).over(2)).since(anchor));
-            found.push(Stretch { at, middle: f64::midpoint(least, most), half_width: (most - least) / 2.0 });
+            found.push(OffsetInterval {
+                at,
+                middle: f64::midpoint(least, most),
+                half_width: (most - least) / 2.0,
+            });
         }
     }
     found
 }
 
 /// The intervals in which neither direction was delayed: up to twice as wide as a narrow one.
-fn good(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
+fn good(mut stretches: Vec<OffsetInterval>) -> Vec<OffsetInterval> {
     let mut widths: Vec<f64> = stretches.iter().map(|stretch| stretch.half_width.abs()).collect();
     widths.sort_unstable_by(f64::total_cmp);
     let Some(narrow) = widths.get(widths.len() / 4).copied() else { return stretches };
@@ -241,7 +245,7 @@ fn good(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
 }
 
 /// The median of the slopes between any two intervals (Theil–Sen estimator): robust against a few outliers.
-fn slope(stretches: &[Stretch]) -> f64 {
+fn slope(stretches: &[OffsetInterval]) -> f64 {
     let mut slopes = Vec::new();
     for (index, a) in stretches.iter().enumerate() {
         for b in stretches.iter().skip(index + 1).filter(|b| b.at > a.at) {

@@ -35,7 +35,7 @@ const MIN_SHARED_SEGMENTS: usize = 8;
 
 /// The captures of one host, and their clock.
 #[derive(Clone, Debug)]
-pub struct Group {
+pub struct HostCaptures {
     /// The host; `None` if its captures do not show it.
     pub host: Option<Address>,
     /// Its files, by their index in the input.
@@ -47,7 +47,7 @@ pub struct Group {
     pub is_reference: bool,
 }
 
-impl Group {
+impl HostCaptures {
     /// The correction to apply; none if the clocks agree within the uncertainty.
     #[must_use]
     pub fn correction(&self) -> Option<ClockCorrection> {
@@ -59,7 +59,7 @@ impl Group {
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
     /// Hosts in the order of their first files.
-    pub groups: Vec<Group>,
+    pub groups: Vec<HostCaptures>,
 }
 
 impl Survey {
@@ -235,8 +235,8 @@ fn resolve(samples: &[Sample], hosts: &mut BTreeMap<u32, Host>) {
     hosts.extend(settled);
 }
 
-fn groups(files: &[u32], hosts: &BTreeMap<u32, Host>) -> Vec<Group> {
-    let mut groups: Vec<(Host, Group)> = Vec::new();
+fn groups(files: &[u32], hosts: &BTreeMap<u32, Host>) -> Vec<HostCaptures> {
+    let mut groups: Vec<(Host, HostCaptures)> = Vec::new();
     for file in files {
         let host = hosts.get(file).copied().unwrap_or(Host::Unknown);
         if let Some((_, group)) = groups.iter_mut().find(|(other, _)| *other == host) {
@@ -244,7 +244,7 @@ fn groups(files: &[u32], hosts: &BTreeMap<u32, Host>) -> Vec<Group> {
             continue;
         }
         let address = if let Host::At(address) = host { Some(address) } else { None };
-        let group = Group { host: address, files: vec![*file], estimate: None, is_reference: false };
+        let group = HostCaptures { host: address, files: vec![*file], estimate: None, is_reference: false };
         groups.push((host, group));
     }
     groups.into_iter().map(|(_, group)| group).collect()
@@ -252,12 +252,12 @@ fn groups(files: &[u32], hosts: &BTreeMap<u32, Host>) -> Vec<Group> {
 
 /// Estimates the clocks: starts with the host that shares most segments with the others, then follows the
 /// links with the smallest uncertainty first.
-fn set(groups: &mut [Group], samples: &[Sample]) {
+fn set(groups: &mut [HostCaptures], samples: &[Sample]) {
     let mut edges: BTreeMap<(usize, usize), Estimate> = BTreeMap::new();
     for (one, a) in groups.iter().enumerate() {
         for (two, b) in groups.iter().enumerate().skip(one + 1) {
             let Some((near, far)) = a.host.zip(b.host) else { continue };
-            let of = |group: &Group| -> Vec<&Sample> {
+            let of = |group: &HostCaptures| -> Vec<&Sample> {
                 samples.iter().filter(|sample| group.files.contains(&sample.file)).collect()
             };
             let (ours, theirs) = (of(a), of(b));

@@ -15,7 +15,7 @@ const FOR_HOST: u32 = 2_048;
 
 /// A sampled segment.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kept {
+pub(crate) struct SampledSegment {
     pub(crate) at: Timestamp,
     pub(crate) src: Address,
     pub(crate) dst: Address,
@@ -28,7 +28,7 @@ pub(crate) struct Kept {
 pub(crate) struct Sample {
     pub(crate) file: u32,
     pub(crate) vantage: CommonHost,
-    kept: HashMap<u64, Kept, foldhash::fast::FixedState>,
+    kept: HashMap<u64, SampledSegment, foldhash::fast::FixedState>,
     /// Only segments that hash below this are kept.
     below: u64,
 }
@@ -72,7 +72,7 @@ impl Sample {
     fn keep(&mut self, segment: &Segment<'_>) {
         let Some(key) = key(segment).filter(|key| *key < self.below) else { return };
         let (at, src, dst) = (segment.at, segment.src.address, segment.dst.address);
-        self.kept.entry(key).and_modify(|kept| kept.is_twice = true).or_insert(Kept {
+        self.kept.entry(key).and_modify(|kept| kept.is_twice = true).or_insert(SampledSegment {
             at,
             src,
             dst,
@@ -95,7 +95,10 @@ impl Sample {
     }
 
     /// The segments that another file's sample holds too, as both files have them.
-    pub(crate) fn shared<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a Kept, &'a Kept)> {
+    pub(crate) fn shared<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (&'a SampledSegment, &'a SampledSegment)> {
         let here = self.kept.iter().filter(|(_, kept)| !kept.is_twice);
         here.filter_map(|(key, here)| {
             other.kept.get(key).filter(|there| !there.is_twice).map(|there| (here, there))

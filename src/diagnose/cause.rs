@@ -38,7 +38,7 @@ const LATE_ONE_IN: i64 = 4;
 
 /// The outcome of judging.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Verdict {
+pub(super) struct CauseVerdict {
     pub(super) cause: Cause,
     pub(super) suspect: Option<Suspect>,
     pub(super) evidence: Vec<Evidence>,
@@ -80,9 +80,11 @@ pub(super) fn judge(
     subject: Address,
     vantage: Option<Address>,
     settings: &Settings,
-) -> Verdict {
-    let Some(facts) = StallFacts::of(group, subject, vantage, settings) else { return Verdict::default() };
-    let mut verdict = Verdict { evidence: facts.ends(), ..Verdict::default() };
+) -> CauseVerdict {
+    let Some(facts) = StallFacts::of(group, subject, vantage, settings) else {
+        return CauseVerdict::default();
+    };
+    let mut verdict = CauseVerdict { evidence: facts.ends(), ..CauseVerdict::default() };
     let is_sound = one_way::is_sound(&facts);
     let asked = RULES.iter().filter(|(_, about)| !is_sound || *about == About::Any);
     let is_one_sided = group.iter().all(|stall| stall.link.is_one_sided());

@@ -5,7 +5,7 @@ use super::Analyzer;
 use crate::dissect::{Direction, Event, LinkOpened, Observer, SegmentSeen};
 use crate::frame::FrameRef;
 use crate::proto::PacketType;
-use crate::stream::{Closing, Fate, Slot};
+use crate::stream::{Closing, ConnectionSlot, Fate};
 use crate::testkit::event::{LEADER, at, close, open, packet};
 use crate::testkit::segment::{endpoint, segment};
 use crate::track::{CLOSED_AT_ONCE, MAX_CLOSED_LINKS, TrackerOptions};
@@ -48,8 +48,8 @@ fn a_learner_that_came_back_out_of_sight_was_not_too_slow_to_synchronize() {
             frame: FrameRef::default(),
             picked_up: false,
         };
-        analyzer.event(Event::LinkOpened(Slot(number), &opened));
-        packet(analyzer, Slot(number), Direction::ToLeader, PacketType::FollowerInfo, 1, millis);
+        analyzer.event(Event::LinkOpened(ConnectionSlot(number), &opened));
+        packet(analyzer, ConnectionSlot(number), Direction::ToLeader, PacketType::FollowerInfo, 1, millis);
     };
     let stalls = |second: u32| {
         let mut analyzer = Analyzer::new(TrackerOptions::default());

@@ -21,7 +21,7 @@ const MAX_KEPT: usize = 64 * 1024;
 const MIN_NOTIFICATION_SIZE: u32 = MIN_NOTIFICATION_LEN as u32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+enum VoteFraming {
     /// Expects a hello.
     Start,
     /// SASL packets or notifications.
@@ -37,7 +37,7 @@ enum Mode {
 pub(super) struct ElectionFramer {
     src: Endpoint,
     dst: Endpoint,
-    mode: Mode,
+    mode: VoteFraming,
     /// Whether it is the dialer's direction of a connection whose start was seen: a hello must begin it.
     is_dialer: bool,
     /// Whether a message was recognised.
@@ -51,9 +51,9 @@ pub(super) struct ElectionFramer {
 }
 
 /// What the start of a message shows.
-enum Front {
+enum MessageFront {
     Hello(u64),
-    Auth(auth::Head),
+    Auth(auth::SaslHead),
     Notification(u64),
     NeedMore,
     Tls,
@@ -66,7 +66,7 @@ impl ElectionFramer {
         Self {
             src,
             dst,
-            mode: if is_dialer.is_some() { Mode::Start } else { Mode::Lost },
+            mode: if is_dialer.is_some() { VoteFraming::Start } else { VoteFraming::Lost },
             is_dialer: matches!(is_dialer, Some(true)),
             has_spoken: false,
             kept: Vec::new(),
@@ -79,7 +79,7 @@ impl ElectionFramer {
 
     /// Whether the stream is TLS.
     pub(super) fn is_tls(&self) -> bool {
-        self.mode == Mode::Opaque
+        self.mode == VoteFraming::Opaque
     }
 
     /// Whether a message was recognised.
@@ -97,20 +97,20 @@ impl ElectionFramer {
     pub(super) fn chunk<O: Observer>(&mut self, chunk: &Chunk<'_>, observer: &mut O) {
         let mut seen = chunk.seen.get(..chunk.len as usize).unwrap_or(chunk.seen);
         let mut len = u64::from(chunk.len);
-        if self.mode == Mode::Lost && self.passed == 0 {
+        if self.mode == VoteFraming::Lost && self.passed == 0 {
             if auth::is_tls(seen) {
-                self.mode = Mode::Opaque;
+                self.mode = VoteFraming::Opaque;
             } else if let Some(notification) = bare_notification(seen, len) {
-                self.mode = Mode::Frames;
+                self.mode = VoteFraming::Frames;
                 self.sums.decoded += seen.len() as u64;
                 self.sums.cut += len - seen.len() as u64;
                 return self.hand_on(ElectionMessage::Notification(notification), len, chunk, observer);
             } else if is_length(seen) {
-                self.mode = Mode::Frames;
+                self.mode = VoteFraming::Frames;
             }
         }
         while len > 0 {
-            if matches!(self.mode, Mode::Lost | Mode::Opaque) {
+            if matches!(self.mode, VoteFraming::Lost | VoteFraming::Opaque) {
                 return self.pass_over(seen, len);
             }
             if self.passed == 0 {
@@ -126,20 +126,20 @@ impl ElectionFramer {
     /// Adds bytes to the open message; returns how many.
     fn take<O: Observer>(&mut self, seen: &[u8], len: u64, observer: &mut O) -> u64 {
         let total = match self.front(seen) {
-            Front::Hello(total) | Front::Notification(total) => total,
-            Front::Auth(head) => head.size(),
-            Front::NeedMore if len > seen.len() as u64 => {
+            MessageFront::Hello(total) | MessageFront::Notification(total) => total,
+            MessageFront::Auth(head) => head.size(),
+            MessageFront::NeedMore if len > seen.len() as u64 => {
                 // The message's length was cut.
                 self.give_up(seen, len);
                 return len;
             }
-            Front::NeedMore => u64::MAX,
-            Front::Tls => {
-                self.mode = Mode::Opaque;
+            MessageFront::NeedMore => u64::MAX,
+            MessageFront::Tls => {
+                self.mode = VoteFraming::Opaque;
                 self.give_up(seen, len);
                 return len;
             }
-            Front::Bad => {
+            MessageFront::Bad => {
                 self.give_up(seen, len);
                 return len;
             }
@@ -166,7 +166,7 @@ impl ElectionFramer {
     }
 
     /// Decodes the kept bytes and the current ones, up to the message's length.
-    fn front(&self, seen: &[u8]) -> Front {
+    fn front(&self, seen: &[u8]) -> MessageFront {
         let mut front = [0u8; 20];
         let kept = self.kept.len().min(20);
         let more = (20 - kept).min(seen.len());
@@ -179,25 +179,25 @@ impl ElectionFramer {
             to.copy_from_slice(from);
         }
         let have = front.get(..kept + more).unwrap_or_default();
-        if auth::is_tls(have) && self.mode == Mode::Start {
-            return Front::Tls;
+        if auth::is_tls(have) && self.mode == VoteFraming::Start {
+            return MessageFront::Tls;
         }
         if auth::is_magic(have) {
-            return auth::Head::decode(have).map_or(Front::NeedMore, Front::Auth);
+            return auth::SaslHead::decode(have).map_or(MessageFront::NeedMore, MessageFront::Auth);
         }
         if auth::MAGIC.starts_with(have) {
-            return Front::NeedMore;
+            return MessageFront::NeedMore;
         }
-        if self.mode == Mode::Start && self.is_dialer {
+        if self.mode == VoteFraming::Start && self.is_dialer {
             return hello_front(have);
         }
         match have.first_chunk::<4>().map(|len| u32::from_be_bytes(*len)) {
             // No release writes a shorter one.
             Some(len @ MIN_NOTIFICATION_SIZE..=MAX_FRAME) => {
-                Front::Notification(u64::from(len) + LENGTH_LEN as u64)
+                MessageFront::Notification(u64::from(len) + LENGTH_LEN as u64)
             }
-            Some(_) => Front::Bad,
-            None => Front::NeedMore,
+            Some(_) => MessageFront::Bad,
+            None => MessageFront::NeedMore,
         }
     }
 
@@ -205,20 +205,20 @@ impl ElectionFramer {
         let kept = std::mem::take(&mut self.kept);
         let cut = total - kept.len() as u64;
         let origin = Chunk { offset: 0, seen: &[], len: 0, at: self.at, frame: self.frame };
-        if let Some(head) = auth::Head::decode(&kept) {
+        if let Some(head) = auth::SaslHead::decode(&kept) {
             let (src, dst) = (self.src, self.dst);
             observer.event(Event::Auth(&AuthSeen { src, dst, head, cut, at: self.at, frame: self.frame }));
-        } else if self.mode == Mode::Start && kept.starts_with(&[0xff]) {
+        } else if self.mode == VoteFraming::Start && kept.starts_with(&[0xff]) {
             let hello = whole_hello(&kept, cut);
-            self.mode = Mode::Frames;
+            self.mode = VoteFraming::Frames;
             self.send(hello, total, cut, &origin, observer);
-        } else if self.mode == Mode::Start && total == 8 {
-            self.mode = Mode::Frames;
+        } else if self.mode == VoteFraming::Start && total == 8 {
+            self.mode = VoteFraming::Frames;
             if let Decoded::Record { value, .. } = Hello::decode(&kept) {
                 self.send(ElectionMessage::Hello(value), total, cut, &origin, observer);
             }
         } else {
-            self.mode = Mode::Frames;
+            self.mode = VoteFraming::Frames;
             let payload = kept.get(LENGTH_LEN..).unwrap_or_default();
             let len = usize::try_from(total).unwrap_or(usize::MAX).saturating_sub(LENGTH_LEN);
             let message = Notification::decode_cut(payload, len)
@@ -277,8 +277,8 @@ impl ElectionFramer {
     }
 
     fn give_up(&mut self, seen: &[u8], len: u64) {
-        if self.mode != Mode::Opaque {
-            self.mode = Mode::Lost;
+        if self.mode != VoteFraming::Opaque {
+            self.mode = VoteFraming::Lost;
         }
         let kept = self.kept.len() as u64;
         self.sums.decoded = self.sums.decoded.saturating_sub(kept);
@@ -301,23 +301,23 @@ impl ElectionFramer {
 }
 
 /// The dialer's first words. Whatever else dials this port (scanners, health checks, clients) does not begin so.
-fn hello_front(have: &[u8]) -> Front {
+fn hello_front(have: &[u8]) -> MessageFront {
     /// Ids are 1 to 255 by the manual, and some number their hosts beyond it.
     const MAX_BARE_SID: i64 = u16::MAX as i64;
     let Some(first) = have.first_chunk::<8>().map(|first| i64::from_be_bytes(*first)) else {
         // A hello of 3.5+ begins with a negative number, a bare sid with zeros.
-        return Front::NeedMore;
+        return MessageFront::NeedMore;
     };
     match first {
         Hello::V1 | Hello::V2 => {
             let len = have.get(16..20).and_then(|len| len.first_chunk::<4>());
-            len.map_or(Front::NeedMore, |len| match u32::from_be_bytes(*len) {
-                len @ 1..=2048 => Front::Hello(u64::from(len) + 20),
-                _ => Front::Bad,
+            len.map_or(MessageFront::NeedMore, |len| match u32::from_be_bytes(*len) {
+                len @ 1..=2048 => MessageFront::Hello(u64::from(len) + 20),
+                _ => MessageFront::Bad,
             })
         }
-        1..=MAX_BARE_SID => Front::Hello(8),
-        _ => Front::Bad,
+        1..=MAX_BARE_SID => MessageFront::Hello(8),
+        _ => MessageFront::Bad,
     }
 }
 

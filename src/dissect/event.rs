@@ -6,7 +6,7 @@ use crate::frame::FrameRef;
 use crate::packet::Segment;
 use crate::proto::quorum::Head;
 use crate::proto::{PacketType, Zxid, auth, election};
-use crate::stream::{Closing, Fate, Slot, StreamHalfCounts};
+use crate::stream::{Closing, ConnectionSlot, Fate, StreamHalfCounts};
 use crate::time::Timestamp;
 
 /// The direction of a stream.
@@ -244,7 +244,7 @@ pub struct AuthSeen {
     /// The receiver.
     pub dst: Endpoint,
     /// Its head.
-    pub head: auth::Head,
+    pub head: auth::SaslHead,
     /// Bytes of it that were not captured.
     pub cut: u64,
     /// Time of its first byte.
@@ -378,28 +378,28 @@ pub enum Port {
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A link has appeared.
-    LinkOpened(Slot, &'a LinkOpened),
+    LinkOpened(ConnectionSlot, &'a LinkOpened),
     /// A frame of a link, before the events that it causes.
-    Segment(Slot, &'a SegmentSeen<'a>),
+    Segment(ConnectionSlot, &'a SegmentSeen<'a>),
     /// A frame of the learner's capture, if the leader's holds the link too: what the learner received and
     /// sent.
-    AtLearner(Slot, &'a SegmentSeen<'a>),
+    AtLearner(ConnectionSlot, &'a SegmentSeen<'a>),
     /// A segment was received or lost, if both ends were captured. Comes up to a few seconds late.
-    SegmentMatch(Slot, &'a SegmentMatch),
+    SegmentMatch(ConnectionSlot, &'a SegmentMatch),
     /// A quorum packet of a link.
-    Packet(Slot, &'a PacketSeen<'a>),
+    Packet(ConnectionSlot, &'a PacketSeen<'a>),
     /// A snapshot has ended, or was abandoned unfinished.
-    Snapshot(Slot, &'a SnapshotSeen),
+    Snapshot(ConnectionSlot, &'a SnapshotSeen),
     /// The first FIN or RST of a link, and which way it went.
-    LinkClosed(Slot, Direction, &'a Closing),
+    LinkClosed(ConnectionSlot, Direction, &'a Closing),
     /// Bytes are missing in a direction of a link.
-    Gap(Slot, Direction, &'a Gap),
+    Gap(ConnectionSlot, Direction, &'a Gap),
     /// Bytes of a direction could not be decoded unambiguously. Comes late.
-    Unread(Slot, Direction, &'a Unread),
+    Unread(ConnectionSlot, Direction, &'a Unread),
     /// A link is about to be evicted although it was not seen to close: from this time on it is not observed.
-    LinkUnwatched(Slot, Timestamp),
+    LinkUnwatched(ConnectionSlot, Timestamp),
     /// A link is over: no more events of it will come.
-    LinkOver(Slot, &'a LinkTotals),
+    LinkOver(ConnectionSlot, &'a LinkTotals),
     /// A frame of a connection that is no link: an election connection, or an attempt to open a link. Of
     /// captures of several hosts, each one's.
     Aside(&'a Segment<'a>, Port),

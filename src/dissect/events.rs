@@ -18,7 +18,7 @@ use crate::frame::FrameRef;
 use crate::packet::{Segment, SegmentHeader};
 use crate::proto::election::{Hello, Notification};
 use crate::proto::{PacketType, Zxid};
-use crate::stream::{Closing, Fate, Slot};
+use crate::stream::{Closing, ConnectionSlot, Fate};
 use crate::time::Timestamp;
 
 /// Events per piece: few enough for the CPU's cache.
@@ -37,25 +37,25 @@ pub struct Events<O> {
 
 /// A range of the stored bytes.
 #[derive(Clone, Copy, Debug, Default)]
-struct Part {
+struct ByteRange {
     start: u32,
     len: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Stored {
-    Segment(Line),
-    AtLearner(Line),
-    Packet(Record),
+    Segment(StoredSegment),
+    AtLearner(StoredSegment),
+    Packet(StoredRecord),
     Rare,
 }
 
 /// A segment without its payload and its endpoints, which are the link's.
 #[derive(Clone, Copy, Debug)]
-struct Line {
+struct StoredSegment {
     header: SegmentHeader,
     new_bytes: u64,
-    slot: Slot,
+    slot: ConnectionSlot,
     fate: Fate,
     direction: Direction,
     acked_more: bool,
@@ -64,32 +64,32 @@ struct Line {
 
 /// A packet within one frame whose head was seen: nearly all packets.
 #[derive(Clone, Copy, Debug)]
-struct Record {
+struct StoredRecord {
     at: Timestamp,
     zxid: Zxid,
     frame: FrameRef,
     kind: PacketType,
-    slot: Slot,
+    slot: ConnectionSlot,
     data_len: i32,
     size: u32,
     cut: u32,
-    seen: Part,
+    seen: ByteRange,
     direction: Direction,
 }
 
 #[derive(Clone, Debug)]
 enum Rare {
-    Packet(Slot, PacketSeen<'static>, Part),
-    LinkOpened(Slot, LinkOpened),
-    SegmentMatch(Slot, SegmentMatch),
-    Snapshot(Slot, SnapshotSeen),
-    LinkClosed(Slot, Direction, Closing),
-    Gap(Slot, Direction, Gap),
-    Unread(Slot, Direction, Unread),
-    LinkUnwatched(Slot, Timestamp),
-    LinkOver(Slot, Box<LinkTotals>),
+    Packet(ConnectionSlot, PacketSeen<'static>, ByteRange),
+    LinkOpened(ConnectionSlot, LinkOpened),
+    SegmentMatch(ConnectionSlot, SegmentMatch),
+    Snapshot(ConnectionSlot, SnapshotSeen),
+    LinkClosed(ConnectionSlot, Direction, Closing),
+    Gap(ConnectionSlot, Direction, Gap),
+    Unread(ConnectionSlot, Direction, Unread),
+    LinkUnwatched(ConnectionSlot, Timestamp),
+    LinkOver(ConnectionSlot, Box<LinkTotals>),
     ElectionOver(Box<ElectionTotals>),
-    Election(Box<ElectionSeen<'static>>, [Part; 2]),
+    Election(Box<ElectionSeen<'static>>, [ByteRange; 2]),
     Auth(Box<AuthSeen>),
     Peer(Box<PeerEvent>),
     Aside(Box<Segment<'static>>, Port),
@@ -130,17 +130,17 @@ impl<O> Events<O> {
         self.bytes.shrink_to(FULL_BYTES);
     }
 
-    fn keep(&mut self, bytes: &[u8]) -> Part {
+    fn keep(&mut self, bytes: &[u8]) -> ByteRange {
         if bytes.is_empty() {
-            return Part::default();
+            return ByteRange::default();
         }
         let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.bytes.extend_from_slice(bytes);
-        Part { start, len: u32::try_from(bytes.len()).unwrap_or(0) }
+        ByteRange { start, len: u32::try_from(bytes.len()).unwrap_or(0) }
     }
 
     #[inline]
-    fn part(&self, part: Part) -> &[u8] {
+    fn part(&self, part: ByteRange) -> &[u8] {
         let start = part.start as usize;
         self.bytes.get(start..start + part.len as usize).unwrap_or_default()
     }
@@ -159,20 +159,20 @@ const LARGE_SEEN: usize = 320;
 
 impl<O: Observer> Events<O> {
     #[inline]
-    fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
+    fn packet(&mut self, slot: ConnectionSlot, packet: &PacketSeen<'_>) {
         let most = O::looks_at(packet.kind);
         // Of a large one the path may be asked for, which is rare.
         let most = if packet.size >= Some(LARGE) { most.max(LARGE_SEEN) } else { most };
         let wanted = packet.seen.len().min(most);
         let seen = packet.seen.get(..wanted).unwrap_or_default();
-        let seen = if seen.is_empty() { Part::default() } else { self.keep(seen) };
+        let seen = if seen.is_empty() { ByteRange::default() } else { self.keep(seen) };
         if let (Some(zxid), Some(data_len), Some(size)) = (packet.zxid, packet.data_len, packet.size)
             && packet.last_at == packet.at
             && packet.timed
             && !packet.inferred
             && let (Ok(size), Ok(cut)) = (u32::try_from(size), u32::try_from(packet.cut))
         {
-            self.events.push(Stored::Packet(Record {
+            self.events.push(Stored::Packet(StoredRecord {
                 at: packet.at,
                 zxid,
                 frame: packet.frame,
@@ -194,17 +194,17 @@ impl<O: Observer> Events<O> {
             ElectionMessage::Hello(Hello::Addressed { protocol, sid, text }) => {
                 let text = self.keep(text);
                 let hello = Hello::Addressed { protocol, sid, text: &[] };
-                (ElectionMessage::Hello(hello), [text, Part::default()])
+                (ElectionMessage::Hello(hello), [text, ByteRange::default()])
             }
             ElectionMessage::Hello(Hello::Bare { sid }) => {
-                (ElectionMessage::Hello(Hello::Bare { sid }), [Part::default(); 2])
+                (ElectionMessage::Hello(Hello::Bare { sid }), [ByteRange::default(); 2])
             }
             ElectionMessage::Notification(said) => {
                 let parts = [self.keep(said.config.unwrap_or_default()), self.keep(said.rest)];
                 let said = Notification { config: said.config.map(|_| &[][..]), rest: &[], ..said };
                 (ElectionMessage::Notification(said), parts)
             }
-            ElectionMessage::Unread => (ElectionMessage::Unread, [Part::default(); 2]),
+            ElectionMessage::Unread => (ElectionMessage::Unread, [ByteRange::default(); 2]),
         };
         self.rare(Rare::Election(Box::new(ElectionSeen { message, ..*seen }), parts));
     }
@@ -214,8 +214,10 @@ impl<O: Observer> Observer for Events<O> {
     #[inline(always)]
     fn event(&mut self, event: Event<'_>) {
         match event {
-            Event::Segment(slot, seen) => self.events.push(Stored::Segment(Line::of(slot, seen))),
-            Event::AtLearner(slot, seen) => self.events.push(Stored::AtLearner(Line::of(slot, seen))),
+            Event::Segment(slot, seen) => self.events.push(Stored::Segment(StoredSegment::of(slot, seen))),
+            Event::AtLearner(slot, seen) => {
+                self.events.push(Stored::AtLearner(StoredSegment::of(slot, seen)))
+            }
             Event::Packet(slot, packet) => self.packet(slot, packet),
             Event::LinkOpened(slot, opened) => self.rare(Rare::LinkOpened(slot, *opened)),
             Event::SegmentMatch(slot, segment_match) => self.rare(Rare::SegmentMatch(slot, *segment_match)),
@@ -268,7 +270,7 @@ impl Replayer {
     }
 
     #[inline]
-    fn ends(&self, slot: Slot) -> (Endpoint, Endpoint) {
+    fn ends(&self, slot: ConnectionSlot) -> (Endpoint, Endpoint) {
         self.ends.get(slot.index()).copied().unwrap_or_default()
     }
 
@@ -323,9 +325,9 @@ impl Replayer {
     }
 }
 
-impl Line {
+impl StoredSegment {
     #[inline(always)]
-    fn of(slot: Slot, seen: &SegmentSeen<'_>) -> Self {
+    fn of(slot: ConnectionSlot, seen: &SegmentSeen<'_>) -> Self {
         let SegmentSeen { direction, segment, fate, new_bytes, acked_more, both_ends_captured } = *seen;
         Self { header: segment.header, new_bytes, slot, fate, direction, acked_more, both_ends_captured }
     }
@@ -342,7 +344,7 @@ impl Line {
     }
 }
 
-impl Record {
+impl StoredRecord {
     #[inline]
     fn tell(&self, seen: &[u8], observer: &mut impl Observer) {
         let packet = PacketSeen {

@@ -27,7 +27,7 @@ pub use segment_match::Hosts;
 pub use events::{Events, Replayer};
 
 use crate::packet::{IgnoreReason, Segment};
-use crate::stream::{FlowKey, Limits, Lookup, Side, Slot, Table};
+use crate::stream::{ConnectionSlot, ConnectionTable, FlowKey, Limits, Lookup, Side};
 use crate::time::{Span, Timestamp};
 use flow::{Disposition, Flow};
 use inference::Scratch;
@@ -88,7 +88,7 @@ pub struct Counts {
 pub struct Dissector {
     settings: DissectOptions,
     has_ends: bool,
-    table: Table,
+    table: ConnectionTable,
     flows: Vec<Option<Flow>>,
     sizes: Sizes,
     scratch: Scratch,
@@ -110,7 +110,7 @@ impl Dissector {
     #[must_use]
     pub fn new(settings: DissectOptions) -> Self {
         Self {
-            table: Table::new(settings.limits.connections),
+            table: ConnectionTable::new(settings.limits.connections),
             has_ends: !settings.hosts.is_one(),
             settings,
             flows: Vec::new(),
@@ -162,7 +162,7 @@ impl Dissector {
     #[inline(always)]
     fn take<O: Observer>(
         &mut self,
-        slot: Slot,
+        slot: ConnectionSlot,
         side: Side,
         segment: &Segment<'_>,
         observer: &mut O,
@@ -237,7 +237,7 @@ impl Dissector {
     }
 
     /// All frames of a connection are copies of another's.
-    fn is_copy(&mut self, slot: Slot) {
+    fn is_copy(&mut self, slot: ConnectionSlot) {
         self.counts.duplicates += 1;
         if let Some(Some(flow)) = self.flows.get_mut(slot.index()) {
             flow.is_copy();
@@ -252,7 +252,7 @@ impl Dissector {
     }
 
     /// The slot of a segment's connection, a new one's if need be, and which side sent it.
-    fn find<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> (Slot, Side) {
+    fn find<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> (ConnectionSlot, Side) {
         let (key, side) = FlowKey::of(segment.src, segment.dst);
         let slot = match self.table.find(&key, segment.at) {
             Lookup::Known(slot) => slot,
@@ -276,7 +276,7 @@ impl Dissector {
 
     /// Updates the memory accounting of a flow; beyond the shared limit, this flow has to drop something.
     #[cold]
-    fn weigh<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
+    fn weigh<O: Observer>(&mut self, slot: ConnectionSlot, now: Timestamp, observer: &mut O) {
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return };
         let lanes = self.settings.limits.lanes;
         let mut out =
@@ -299,7 +299,7 @@ impl Dissector {
         self.take_first(observer);
         for (index, flow) in self.flows.iter_mut().enumerate() {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
-            let slot = Slot(index as u32);
+            let slot = ConnectionSlot(index as u32);
             if let Some(flow) = flow {
                 let lanes = self.settings.limits.lanes;
                 let mut out =
@@ -320,14 +320,20 @@ impl Dissector {
         let to = self.flows.len().min(self.ended.saturating_add(most));
         for index in self.ended..to {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
-            self.evict(Slot(index as u32), self.last_at, observer);
+            self.evict(ConnectionSlot(index as u32), self.last_at, observer);
         }
         self.ended = to;
         to < self.flows.len()
     }
 
     /// A new connection's state.
-    fn enter(&mut self, slot: Slot, key: &FlowKey, side: Side, segment: &Segment<'_>) -> Slot {
+    fn enter(
+        &mut self,
+        slot: ConnectionSlot,
+        key: &FlowKey,
+        side: Side,
+        segment: &Segment<'_>,
+    ) -> ConnectionSlot {
         let flow = Flow::new(key, side, segment, &self.settings);
         if self.flows.len() <= slot.index() {
             self.flows.resize_with(slot.index() + 1, || None);
@@ -339,7 +345,7 @@ impl Dissector {
     }
 
     /// Finishes a connection and drops its state; its slot keeps its key.
-    fn evict<O: Observer>(&mut self, slot: Slot, now: Timestamp, observer: &mut O) {
+    fn evict<O: Observer>(&mut self, slot: ConnectionSlot, now: Timestamp, observer: &mut O) {
         let Some(mut flow) = self.flows.get_mut(slot.index()).and_then(Option::take) else { return };
         self.held_bytes -= flow.held_bytes;
         let lanes = self.settings.limits.lanes;
@@ -358,7 +364,7 @@ impl Dissector {
         }
         self.sweep_at = (self.sweep_at + 1) % self.flows.len();
         #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
-        let slot = Slot(self.sweep_at as u32);
+        let slot = ConnectionSlot(self.sweep_at as u32);
         let Some(Some(flow)) = self.flows.get_mut(self.sweep_at) else { return };
         if flow.held_bytes > 0 {
             // Timeouts expire on silent connections too.

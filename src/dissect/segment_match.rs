@@ -197,14 +197,14 @@ impl Unsent {
 
 /// Segments of one direction.
 #[derive(Clone, Debug, Default)]
-struct Way {
+struct MatchWay {
     sent: VecDeque<Sent>,
     early: VecDeque<UnmatchedArrival>,
     /// The highest sequence number that arrived.
     arrived_to: Option<u32>,
 }
 
-impl Way {
+impl MatchWay {
     fn remember(&mut self, mut sent: Sent) {
         if let Some(last) = self.sent.back() {
             let ahead = sent.end().wrapping_sub(last.highest);
@@ -241,7 +241,7 @@ struct Far {
 /// Both directions of a link.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SegmentMatcher {
-    ways: PerDirection<Way>,
+    ways: PerDirection<MatchWay>,
     far: PerDirection<Far>,
     /// Whether both ends are being captured now.
     pub(super) both_ends_captured: bool,
@@ -346,7 +346,7 @@ impl SegmentMatcher {
 
     /// Memory of segments in flight, in bytes.
     pub(super) fn held_bytes(&self) -> usize {
-        let of_way = |way: &Way| {
+        let of_way = |way: &MatchWay| {
             let early: usize =
                 way.early.iter().map(|early| size_of::<UnmatchedArrival>() + early.payload.len()).sum();
             way.sent.capacity() * size_of::<Sent>() + early
@@ -423,7 +423,7 @@ mod tests {
     fn none_that_may_matter_is_passed_over() {
         let mut random = Random::new(7);
         for base in [1_000, u32::MAX - 20_000] {
-            let mut way = Way::default();
+            let mut way = MatchWay::default();
             let mut next = base;
             for _ in 0..500 {
                 // One in five is sent again, from further back.
@@ -445,14 +445,14 @@ mod tests {
 
     #[test]
     fn a_jump_begins_anew() {
-        let mut way = Way::default();
+        let mut way = MatchWay::default();
         for seq in [100, 200, 1_000_000_000, 300, 400] {
             way.remember(sent(seq, 100));
         }
         assert_eq!(way.sent.iter().map(|sent| sent.seq).collect::<Vec<_>>(), [300, 400]);
         assert_eq!(way.not_below(400).count(), 1);
         let mut matcher = SegmentMatcher {
-            ways: PerDirection { to_leader: way, to_learner: Way::default() },
+            ways: PerDirection { to_leader: way, to_learner: MatchWay::default() },
             ..SegmentMatcher::default()
         };
         assert!(matcher.held_bytes() > 0);

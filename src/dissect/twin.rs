@@ -7,7 +7,7 @@
 
 use crate::address::Endpoint;
 use crate::packet::{Segment, SegmentHeader};
-use crate::stream::{Side, Slot};
+use crate::stream::{ConnectionSlot, Side};
 use crate::time::Span;
 
 /// How far apart the two frames of a translation may be.
@@ -16,7 +16,7 @@ const TOGETHER: Span = Span::from_millis(2);
 /// The first segment of a connection, until the next frame has come.
 #[derive(Clone, Debug)]
 pub(super) struct First {
-    pub(super) slot: Slot,
+    pub(super) slot: ConnectionSlot,
     pub(super) side: Side,
     src: Endpoint,
     dst: Endpoint,
@@ -26,7 +26,7 @@ pub(super) struct First {
 
 impl First {
     /// A segment that may have a twin: one that nothing else looks like.
-    pub(super) fn of(slot: Slot, side: Side, segment: &Segment<'_>) -> Option<Self> {
+    pub(super) fn of(slot: ConnectionSlot, side: Side, segment: &Segment<'_>) -> Option<Self> {
         let is_unique = segment.timestamps.is_some() || segment.ip_id != 0;
         is_unique.then(|| Self {
             slot,

@@ -1,6 +1,6 @@
 //! Columns of a row group under way.
 
-use super::schema::Kind;
+use super::schema::ColumnKind;
 use super::value::Value;
 use crate::findings::series::Bucket;
 use hashbrown::HashMap;
@@ -17,7 +17,7 @@ const MAX_KEPT_TEXT: usize = 128;
 
 /// The values of one column; definition levels beside them say which rows have one.
 #[derive(Debug)]
-pub(super) struct Column {
+pub(super) struct ColumnValues {
     levels: Vec<i16>,
     values: Values,
 }
@@ -46,14 +46,14 @@ struct Lists {
     counts: Vec<i64>,
 }
 
-impl Column {
-    pub(super) fn new(kind: Kind) -> Self {
+impl ColumnValues {
+    pub(super) fn new(kind: ColumnKind) -> Self {
         let values = match kind {
-            Kind::Int | Kind::Time => Values::Int(Vec::new()),
-            Kind::Float => Values::Float(Vec::new()),
-            Kind::Bool => Values::Bool(Vec::new()),
-            Kind::Text => Values::Text(Texts::default()),
-            Kind::Buckets => Values::Buckets(Lists::default()),
+            ColumnKind::Int | ColumnKind::Time => Values::Int(Vec::new()),
+            ColumnKind::Float => Values::Float(Vec::new()),
+            ColumnKind::Bool => Values::Bool(Vec::new()),
+            ColumnKind::Text => Values::Text(Texts::default()),
+            ColumnKind::Buckets => Values::Buckets(Lists::default()),
         };
         Self { levels: Vec::new(), values }
     }

@@ -1,6 +1,6 @@
 //! One table's file: rows are gathered in columns, and written as row groups of bounded size.
 
-use super::column::Column;
+use super::column::ColumnValues;
 use super::schema::{SCHEMA, Table};
 use super::value::Value;
 use parquet::basic::Compression;
@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 32 << 20;
 /// A table that is written to `out`.
 pub struct TableFile<W: Write + Send> {
     out: SerializedFileWriter<W>,
-    columns: Vec<Column>,
+    columns: Vec<ColumnValues>,
     rows: usize,
     bytes: usize,
     written: u64,
@@ -42,7 +42,7 @@ impl<W: Write + Send> TableFile<W> {
                 about("quorumscope.version", env!("CARGO_PKG_VERSION")),
             ]))
             .build();
-        let columns = table.columns().iter().map(|column| Column::new(column.kind)).collect();
+        let columns = table.columns().iter().map(|column| ColumnValues::new(column.kind)).collect();
         let out = SerializedFileWriter::new(out, table.parquet_schema()?, Arc::new(properties))?;
         Ok(Self { out, columns, rows: 0, bytes: 0, written: 0 })
     }

@@ -23,14 +23,14 @@ use std::io;
 
 /// Why a table was not written.
 #[derive(Debug)]
-pub enum Error {
+pub enum ExportError {
     /// A file stands in the way, or the system refused.
-    Output(output::Error),
+    Output(output::OutputError),
     /// The writer of Parquet refused.
     Parquet(parquet::errors::ParquetError),
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for ExportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Output(error) => f.write_str(&error.sentence()),
@@ -39,21 +39,21 @@ impl fmt::Display for Error {
     }
 }
 
-impl error::Error for Error {}
+impl error::Error for ExportError {}
 
-impl From<output::Error> for Error {
-    fn from(error: output::Error) -> Self {
+impl From<output::OutputError> for ExportError {
+    fn from(error: output::OutputError) -> Self {
         Self::Output(error)
     }
 }
 
-impl From<parquet::errors::ParquetError> for Error {
+impl From<parquet::errors::ParquetError> for ExportError {
     fn from(error: parquet::errors::ParquetError) -> Self {
         Self::Parquet(error)
     }
 }
 
-impl From<io::Error> for Error {
+impl From<io::Error> for ExportError {
     fn from(error: io::Error) -> Self {
         Self::Parquet(parquet::errors::ParquetError::External(Box::new(error)))
     }

@@ -10,7 +10,7 @@ pub const SCHEMA: &str = "quorumscope.export/1";
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnKind {
     /// INT64: a number, an id, a duration.
     Int,
     /// DOUBLE.
@@ -25,7 +25,7 @@ pub enum Kind {
     Buckets,
 }
 
-impl Kind {
+impl ColumnKind {
     /// Its name in the documentation.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -46,33 +46,33 @@ pub struct Column {
     /// Its name.
     pub name: &'static str,
     /// What it holds.
-    pub kind: Kind,
+    pub kind: ColumnKind,
     /// What that means.
     pub what: &'static str,
 }
 
 const fn int(name: &'static str, what: &'static str) -> Column {
-    Column { name, kind: Kind::Int, what }
+    Column { name, kind: ColumnKind::Int, what }
 }
 
 const fn float(name: &'static str, what: &'static str) -> Column {
-    Column { name, kind: Kind::Float, what }
+    Column { name, kind: ColumnKind::Float, what }
 }
 
 const fn flag(name: &'static str, what: &'static str) -> Column {
-    Column { name, kind: Kind::Bool, what }
+    Column { name, kind: ColumnKind::Bool, what }
 }
 
 const fn text(name: &'static str, what: &'static str) -> Column {
-    Column { name, kind: Kind::Text, what }
+    Column { name, kind: ColumnKind::Text, what }
 }
 
 const fn time(name: &'static str, what: &'static str) -> Column {
-    Column { name, kind: Kind::Time, what }
+    Column { name, kind: ColumnKind::Time, what }
 }
 
 const fn buckets(name: &'static str, what: &'static str) -> Column {
-    Column { name, kind: Kind::Buckets, what }
+    Column { name, kind: ColumnKind::Buckets, what }
 }
 
 /// The run that a row is of; first in each table.
@@ -206,20 +206,20 @@ fn field(column: &Column) -> Result<TypePtr> {
     let primitive = |physical| Type::primitive_type_builder(column.name, physical);
     let optional = Repetition::OPTIONAL;
     let built = match column.kind {
-        Kind::Int => primitive(Physical::INT64).with_repetition(optional).build()?,
-        Kind::Float => primitive(Physical::DOUBLE).with_repetition(optional).build()?,
-        Kind::Bool => primitive(Physical::BOOLEAN).with_repetition(optional).build()?,
-        Kind::Text => primitive(Physical::BYTE_ARRAY)
+        ColumnKind::Int => primitive(Physical::INT64).with_repetition(optional).build()?,
+        ColumnKind::Float => primitive(Physical::DOUBLE).with_repetition(optional).build()?,
+        ColumnKind::Bool => primitive(Physical::BOOLEAN).with_repetition(optional).build()?,
+        ColumnKind::Text => primitive(Physical::BYTE_ARRAY)
             .with_repetition(optional)
             .with_converted_type(ConvertedType::UTF8)
             .with_logical_type(Some(LogicalType::String))
             .build()?,
-        Kind::Time => primitive(Physical::INT64)
+        ColumnKind::Time => primitive(Physical::INT64)
             .with_repetition(optional)
             .with_converted_type(ConvertedType::TIMESTAMP_MICROS)
             .with_logical_type(Some(LogicalType::timestamp(true, TimeUnit::MICROS)))
             .build()?,
-        Kind::Buckets => list_of_buckets(column.name)?,
+        ColumnKind::Buckets => list_of_buckets(column.name)?,
     };
     Ok(Arc::new(built))
 }

@@ -3,7 +3,7 @@
 use super::file::TableFile;
 use super::schema::Table;
 use super::value::Value;
-use super::{Error, run_id};
+use super::{ExportError, run_id};
 use crate::output::{FileId, Folder, NewFile, Replace};
 use crate::time::{Span, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,7 +121,7 @@ impl Tables {
     ///
     /// # Errors
     /// What stands in the way.
-    pub fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), ExportError> {
         let path = self.folder(Table::Runs, Some(self.home));
         if path.is_dir() {
             Folder::open(&path)?.check(&self.file_name(), self.replace())?;
@@ -145,7 +145,7 @@ impl Tables {
     ///
     /// # Errors
     /// What stands in the way of its file.
-    pub fn row(&mut self, table: Table, values: &[Value<'_>]) -> Result<(), Error> {
+    pub fn row(&mut self, table: Table, values: &[Value<'_>]) -> Result<(), ExportError> {
         self.put(table, Some(self.home), values)
     }
 
@@ -153,7 +153,7 @@ impl Tables {
     ///
     /// # Errors
     /// What stands in the way of its file.
-    pub fn row_at(&mut self, table: Table, at: Timestamp, values: &[Value<'_>]) -> Result<(), Error> {
+    pub fn row_at(&mut self, table: Table, at: Timestamp, values: &[Value<'_>]) -> Result<(), ExportError> {
         if !self.takes(at) {
             return Ok(());
         }
@@ -168,7 +168,7 @@ impl Tables {
         self.put(table, Some(day), values)
     }
 
-    fn put(&mut self, table: Table, day: Option<Day>, values: &[Value<'_>]) -> Result<(), Error> {
+    fn put(&mut self, table: Table, day: Option<Day>, values: &[Value<'_>]) -> Result<(), ExportError> {
         let key = (table, day);
         if !self.open.contains_key(&key) {
             let file = self.begin(table, day)?;
@@ -185,7 +185,7 @@ impl Tables {
     }
 
     /// Ends the largest row groups while all together take too much.
-    fn keep_within(&mut self) -> Result<(), Error> {
+    fn keep_within(&mut self) -> Result<(), ExportError> {
         while self.open.values().map(TableFile::held_bytes).sum::<usize>() > MAX_HELD {
             let Some(largest) = self.open.values_mut().max_by_key(|file| file.held_bytes()) else { break };
             largest.flush()?;
@@ -197,7 +197,7 @@ impl Tables {
     ///
     /// # Errors
     /// What stands in the way.
-    pub fn finish(&mut self, table: Table) -> Result<(), Error> {
+    pub fn finish(&mut self, table: Table) -> Result<(), ExportError> {
         if !self.open.contains_key(&(table, Some(self.home))) {
             let file = self.begin(table, Some(self.home))?;
             self.open.insert((table, Some(self.home)), file);
@@ -211,7 +211,7 @@ impl Tables {
         Ok(())
     }
 
-    fn begin(&self, table: Table, day: Option<Day>) -> Result<TableFile<NewFile>, Error> {
+    fn begin(&self, table: Table, day: Option<Day>) -> Result<TableFile<NewFile>, ExportError> {
         let folder = open_all(&self.folder(table, day))?;
         let file = folder.begin(&self.file_name(), self.replace())?;
         Ok(TableFile::new(table, file)?)
@@ -233,7 +233,7 @@ impl Tables {
 }
 
 /// Opens a folder below others, and makes those that are not there.
-fn open_all(path: &Path) -> Result<Folder, Error> {
+fn open_all(path: &Path) -> Result<Folder, ExportError> {
     if !path.is_dir()
         && let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty())
     {

@@ -7,7 +7,7 @@ use crate::time::{Span, Timestamp};
 
 /// What a log line tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum LogEventKind {
     /// A read came to its timeout: the other side said nothing for the whole limit.
     ReadTimeout,
     /// The leader waited too long for the ACK of a PROPOSAL.
@@ -46,7 +46,7 @@ pub enum Kind {
     ConnectFailed,
 }
 
-impl Kind {
+impl LogEventKind {
     /// Its name in the report.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -135,7 +135,7 @@ pub struct LogLine {
     /// Its level.
     pub level: Level,
     /// What it tells of.
-    pub kind: Kind,
+    pub kind: LogEventKind,
     /// How long that took, where it says so.
     pub took_ms: Option<u64>,
     /// The connection's other end, where it names it.

@@ -4,11 +4,11 @@ use super::{Election, Evidence, LogVerdict, Report, Stall};
 use crate::time::Timestamp;
 
 /// Changes a time.
-type Change<'a> = &'a dyn Fn(Timestamp) -> Timestamp;
+type TimeChange<'a> = &'a dyn Fn(Timestamp) -> Timestamp;
 
 impl Report {
     /// Changes every time in it; lengths stay.
-    pub fn change_times(&mut self, change: Change<'_>) {
+    pub fn change_times(&mut self, change: TimeChange<'_>) {
         self.change_input(change);
         for server in &mut self.servers {
             for span in &mut server.roles {
@@ -35,7 +35,7 @@ impl Report {
         self.change_incidents(change);
     }
 
-    fn change_input(&mut self, change: Change<'_>) {
+    fn change_input(&mut self, change: TimeChange<'_>) {
         some(&mut self.input.first, change);
         some(&mut self.input.last, change);
         for file in &mut self.input.files {
@@ -48,7 +48,7 @@ impl Report {
         }
     }
 
-    fn change_incidents(&mut self, change: Change<'_>) {
+    fn change_incidents(&mut self, change: TimeChange<'_>) {
         for incident in &mut self.incidents {
             one(&mut incident.start, change);
             some(&mut incident.end, change);
@@ -77,7 +77,7 @@ impl Report {
 
 impl Stall {
     /// Changes every time in it.
-    pub fn change_times(&mut self, change: Change<'_>) {
+    pub fn change_times(&mut self, change: TimeChange<'_>) {
         one(&mut self.start, change);
         some(&mut self.end, change);
         evidence(&mut self.evidence, change);
@@ -88,20 +88,20 @@ impl Stall {
 
 impl Election {
     /// Changes both of its times.
-    pub fn change_times(&mut self, change: Change<'_>) {
+    pub fn change_times(&mut self, change: TimeChange<'_>) {
         one(&mut self.start, change);
         some(&mut self.end, change);
     }
 }
 
-fn evidence(all: &mut [Evidence], change: Change<'_>) {
+fn evidence(all: &mut [Evidence], change: TimeChange<'_>) {
     all.iter_mut().for_each(|evidence| one(&mut evidence.at, change));
 }
 
-fn one(at: &mut Timestamp, change: Change<'_>) {
+fn one(at: &mut Timestamp, change: TimeChange<'_>) {
     *at = change(*at);
 }
 
-fn some(at: &mut Option<Timestamp>, change: Change<'_>) {
+fn some(at: &mut Option<Timestamp>, change: TimeChange<'_>) {
     *at = at.map(change);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Input;
+use super::FuzzBytes;
 use crate::address::{Address, Endpoint};
 use crate::frame::FrameRef;
 use crate::packet::{Flags, Segment, SegmentHeader};
@@ -48,7 +48,7 @@ impl Sink for Model {
 }
 
 /// The connection under test and its model.
-struct Run {
+struct AssemblerRun {
     connection: Connection,
     model: Model,
     limits: Limits,
@@ -68,11 +68,11 @@ struct Run {
 /// ends the run; segments outside the window change nothing; the limits hold; at the end every byte sent was
 /// delivered.
 pub fn assembler(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = FuzzBytes(data);
     let Some(first_seq) = input.u32() else { return };
     let limits = Limits { held_segments: HELD_SEGMENTS, ..Limits::default() };
     let now = Timestamp::from_parts(1_795_248_000, 0);
-    let mut run = Run {
+    let mut run = AssemblerRun {
         connection: Connection::new(now),
         model: Model::default(),
         limits,
@@ -117,7 +117,7 @@ pub fn assembler(data: &[u8]) {
     assert!(last.is_none_or(|last| last < run.model.next));
 }
 
-impl Run {
+impl AssemblerRun {
     /// Whether reassembly held a segment and later rejected it because of the other side's ACKs. If not, no
     /// byte that was sent may be lost.
     fn has_stray(&self) -> bool {

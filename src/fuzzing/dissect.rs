@@ -1,6 +1,6 @@
 //! The dissector: one conversation in any segmentation, cut anywhere; and complete captures.
 
-use super::{Dice, Input};
+use super::{Dice, FuzzBytes};
 use crate::address::{Address, Endpoint};
 use crate::dissect::{
     ByteSums, Direction, DissectOptions, Dissector, ElectionMessage, ElectionSeen, Event, LinkTotals,
@@ -11,7 +11,7 @@ use crate::packet::{self, Flags, Segment, SegmentHeader};
 use crate::pcapfile::Decoder;
 use crate::proto::election::Notification;
 use crate::proto::{PacketType, Zxid, auth, quorum};
-use crate::stream::Slot;
+use crate::stream::ConnectionSlot;
 use crate::time::{Span, Timestamp};
 
 /// The longest segment that is sent.
@@ -38,7 +38,7 @@ impl<'a> Script<'a> {
     /// A byte for port and start, then turns: two bytes of length whose top bit selects the side, and the
     /// bytes.
     fn read(data: &'a [u8]) -> Option<Self> {
-        let mut input = Input(data);
+        let mut input = FuzzBytes(data);
         let how = input.byte()?;
         let port = [2888, 3888, 2888, 5000][usize::from(how) % 4];
         let mut turns = Vec::new();
@@ -82,16 +82,16 @@ struct SeenPacket {
 
 /// Everything the observer received that does not depend on frames and times.
 #[derive(Debug, Default)]
-struct Log {
+struct ObservedLog {
     packets: Vec<SeenPacket>,
     snapshots: Vec<(u64, bool)>,
     election: Vec<(Endpoint, String, u64, u64)>,
-    auth: Vec<(Endpoint, auth::Head)>,
+    auth: Vec<(Endpoint, auth::SaslHead)>,
     opened: usize,
     totals: Option<LinkTotals>,
 }
 
-impl Observer for Log {
+impl Observer for ObservedLog {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::LinkOpened(..) => self.opened += 1,
@@ -116,7 +116,7 @@ impl Observer for Log {
     }
 }
 
-impl Log {
+impl ObservedLog {
     fn packet(&mut self, packet: &PacketSeen<'_>) {
         is_sound(packet);
         self.packets.push(SeenPacket {
@@ -181,11 +181,11 @@ pub fn link(data: &[u8]) {
 /// If the whole was decoded to its last byte, with no record left open, any segmentation gives the same
 /// records. The rule for an open packet or snapshot depends on segments: it is abandoned if whole packets
 /// fill the segments instead.
-fn same_records(whole: &(Log, ByteSums), other: &(Log, ByteSums)) {
+fn same_records(whole: &(ObservedLog, ByteSums), other: &(ObservedLog, ByteSums)) {
     if whole.1.unframed > 0 {
         return;
     }
-    let is_read = |log: &Log| {
+    let is_read = |log: &ObservedLog| {
         let is_ended = |packet: &SeenPacket| {
             packet.inferred || packet.size == Some(packet.seen.len() as u64 + packet.cut)
         };
@@ -208,9 +208,9 @@ fn same_records(whole: &(Log, ByteSums), other: &(Log, ByteSums)) {
 }
 
 /// Plays a conversation; returns what the observer received, and an election connection's sums.
-fn play(script: &Script<'_>, wire: Wire, dice: &mut Dice) -> (Log, ByteSums) {
+fn play(script: &Script<'_>, wire: Wire, dice: &mut Dice) -> (ObservedLog, ByteSums) {
     let mut dissector = Dissector::new(DissectOptions::default());
-    let mut log = Log::default();
+    let mut log = ObservedLog::default();
     let mut end = Ends { script, sent: [0; 2], frame: 0, turn: 0 };
     if script.from_start {
         let syn = end.segment(true, Flags::SYN, 0, &[], 0);
@@ -311,7 +311,7 @@ impl Ends<'_> {
 /// Counts events, and checks the properties of each.
 #[derive(Default)]
 struct Count {
-    open: Vec<Slot>,
+    open: Vec<ConnectionSlot>,
     packets: u64,
     /// Bytes on the wire according to packets and snapshots.
     claimed: u64,
@@ -348,7 +348,7 @@ impl Observer for Count {
 }
 
 impl Count {
-    fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
+    fn packet(&mut self, slot: ConnectionSlot, packet: &PacketSeen<'_>) {
         assert!(self.open.contains(&slot));
         is_sound(packet);
         self.packets += 1;
@@ -356,7 +356,7 @@ impl Count {
         self.claimed += packet.seen.len() as u64 + packet.cut;
     }
 
-    fn link_over(&mut self, slot: Slot, totals: &LinkTotals) {
+    fn link_over(&mut self, slot: ConnectionSlot, totals: &LinkTotals) {
         let before = self.open.len();
         self.open.retain(|open| *open != slot);
         assert_eq!(self.open.len() + 1, before, "a link is over once");

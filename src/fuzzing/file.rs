@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Dice;
 use crate::frame::{Frame, FrameRef, LinkType};
-use crate::pcapfile::{ByteOrder, Decoder, Description, Head, MAX_CAPTURED, Problem, pcap, pcapng};
+use crate::pcapfile::{ByteOrder, Decoder, Description, FrameHead, MAX_CAPTURED, Problem, pcap, pcapng};
 
 /// The smallest record: a simple packet block.
 const MIN_RECORD_LEN: usize = 16;
@@ -15,7 +15,7 @@ const HEADER: usize = 24;
 /// What was found in a file.
 #[derive(Debug, PartialEq)]
 struct DecodedFile {
-    frames: Vec<(Head, Range<usize>)>,
+    frames: Vec<(FrameHead, Range<usize>)>,
     problem: Option<Problem>,
     description: Description,
 }
@@ -63,7 +63,7 @@ fn read(data: &[u8], mut piece: impl FnMut() -> usize) -> Option<DecodedFile> {
             let start = head.start as usize;
             let range = used + start..used + start + head.len as usize;
             assert!(range.end <= end, "frame {} lies beyond what was given", head.number);
-            frames.push((Head { start: 0, ..head }, range));
+            frames.push((FrameHead { start: 0, ..head }, range));
         });
         assert!(progress.used <= held.len());
         if progress.problem.is_some() {
@@ -97,14 +97,14 @@ fn check(data: &[u8], reading: &DecodedFile) {
 /// which marks the end of an incompletely written file.
 fn again_as_pcap(data: &[u8], whole: &DecodedFile, order: ByteOrder) {
     let Some(link) = whole.frames.first().and_then(|(head, _)| number(head.link)) else { return };
-    let fits = |head: &Head| {
+    let fits = |head: &FrameHead| {
         let secs = head.at.nanos() / 1_000_000_000;
         head.at.nanos() >= 0
             && u32::try_from(secs).is_ok()
             && (head.orig_len, secs) != (0, 0)
             && number(head.link) == Some(link)
     };
-    let encoder = pcap::Encoder { order, nanos: true };
+    let encoder = pcap::PcapEncoder { order, nanos: true };
     let mut bytes = Vec::new();
     encoder.header(u32::from(link), MAX_CAPTURED, &mut bytes);
     let kept: Vec<_> = whole.frames.iter().filter(|(head, _)| fits(head)).collect();
@@ -116,7 +116,7 @@ fn again_as_pcap(data: &[u8], whole: &DecodedFile, order: ByteOrder) {
 
 /// The frames that a pcapng can hold: an interface for each link type, times from 1970 on.
 fn again_as_pcapng(data: &[u8], whole: &DecodedFile, order: ByteOrder) {
-    let encoder = pcapng::Encoder { order };
+    let encoder = pcapng::PcapngEncoder { order };
     let mut bytes = Vec::new();
     encoder.section("again", &mut bytes);
     let mut links = Vec::new();
@@ -136,17 +136,17 @@ fn again_as_pcapng(data: &[u8], whole: &DecodedFile, order: ByteOrder) {
     compare(data, &kept, &bytes);
 }
 
-fn compare(data: &[u8], kept: &[&(Head, Range<usize>)], bytes: &[u8]) {
+fn compare(data: &[u8], kept: &[&(FrameHead, Range<usize>)], bytes: &[u8]) {
     let again = read(bytes, || usize::MAX).unwrap();
     assert_eq!(again.problem, None);
     assert_eq!(again.frames.len(), kept.len());
     for ((head, range), (expected, place)) in again.frames.iter().zip(kept) {
-        assert_eq!(Head { number: 0, ..*head }, Head { number: 0, ..*expected });
+        assert_eq!(FrameHead { number: 0, ..*head }, FrameHead { number: 0, ..*expected });
         assert_eq!(bytes[range.clone()], data[place.clone()]);
     }
 }
 
-fn frame<'a>(head: &Head, data: &'a [u8]) -> Frame<'a> {
+fn frame<'a>(head: &FrameHead, data: &'a [u8]) -> Frame<'a> {
     Frame { at: head.at, link: head.link, orig_len: head.orig_len, data, id: FrameRef::default() }
 }
 

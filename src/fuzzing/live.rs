@@ -1,6 +1,6 @@
 //! The inputs of a running watch: requests for its metrics, and the directory that it follows.
 
-use super::Input;
+use super::FuzzBytes;
 use crate::capture::Batch;
 use crate::frame::{Frame, FrameRef, LinkType};
 use crate::live::clock::{Distance, Timeline};
@@ -38,26 +38,26 @@ impl Read for Portions<'_> {
 
 /// The requested page, or the refusal.
 #[derive(Debug, PartialEq, Eq)]
-enum Asked {
+enum HttpOutcome {
     For(String, String),
     Refused(u16),
     Nothing,
 }
 
-fn asked(bytes: &[u8], portion: usize) -> (Asked, usize) {
+fn asked(bytes: &[u8], portion: usize) -> (HttpOutcome, usize) {
     let mut portions = Portions { rest: bytes, portion, pauses: true };
     let mut head = Vec::new();
     let asked = loop {
         match read_head(&mut portions, &mut head) {
             Ok(None) => {}
-            Ok(Some(Err(response))) => break Asked::Refused(response.status),
+            Ok(Some(Err(response))) => break HttpOutcome::Refused(response.status),
             Ok(Some(Ok(()))) => {
                 break match parse(&head) {
-                    Ok(request) => Asked::For(request.path.to_owned(), request.accept.to_owned()),
-                    Err(response) => Asked::Refused(response.status),
+                    Ok(request) => HttpOutcome::For(request.path.to_owned(), request.accept.to_owned()),
+                    Err(response) => HttpOutcome::Refused(response.status),
                 };
             }
-            Err(_) => break Asked::Nothing,
+            Err(_) => break HttpOutcome::Nothing,
         }
     };
     (asked, head.len())
@@ -77,7 +77,7 @@ pub fn http(data: &[u8]) {
             assert_eq!(again, whole, "in portions of {portion}");
         }
     }
-    if data.len() <= MAX_HEAD && matches!(whole, Asked::For(..)) {
+    if data.len() <= MAX_HEAD && matches!(whole, HttpOutcome::For(..)) {
         let body = [data, &[b'x'; 3_000]].concat();
         assert_eq!(asked(&body, usize::MAX).0, whole, "a body was looked at");
     }
@@ -86,7 +86,7 @@ pub fn http(data: &[u8]) {
 /// Directories created by this process so far.
 static FOLDERS: AtomicU32 = AtomicU32::new(0);
 const NAMES: [&str; 4] = ["a", "b", "c.gz", "c"];
-const ENCODER: pcapng::Encoder = pcapng::Encoder { order: ByteOrder::Little };
+const ENCODER: pcapng::PcapngEncoder = pcapng::PcapngEncoder { order: ByteOrder::Little };
 
 /// A directory that is followed while its files change.
 struct Followed {
@@ -234,7 +234,7 @@ impl Followed {
 /// compressed one, everything written since the first file was seen is read in order.
 pub fn follower(data: &[u8]) {
     let Some(mut followed) = Followed::new() else { return };
-    let mut input = Input(data);
+    let mut input = FuzzBytes(data);
     // Following starts with the first file, not in the middle of several.
     let first = input.byte().unwrap_or(0);
     followed.append(usize::from(first & 1), first >> 2, false);

@@ -43,10 +43,10 @@ pub use text::log;
 pub use text::zoo_cfg;
 
 /// A function that panics if a property is violated for these bytes.
-pub type Target = fn(&[u8]);
+pub type FuzzTarget = fn(&[u8]);
 
 /// The targets by name, which is also that of their directories in `fuzz/corpus` and `fuzz/crashes`.
-pub const TARGETS: &[(&str, Target)] = &[
+pub const TARGETS: &[(&str, FuzzTarget)] = &[
     ("assembler", assembler),
     ("auth", auth),
     ("capture_file", capture_file),
@@ -76,9 +76,9 @@ pub const TARGETS: &[(&str, Target)] = &[
 ];
 
 /// Reads operations from the start of the bytes; `None` at the end.
-struct Input<'a>(&'a [u8]);
+struct FuzzBytes<'a>(&'a [u8]);
 
-impl<'a> Input<'a> {
+impl<'a> FuzzBytes<'a> {
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (front, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

@@ -1,6 +1,6 @@
 //! Frames out of order: none is lost, and what is late by up to a second is put in its place.
 
-use super::Input;
+use super::FuzzBytes;
 use crate::capture::order_times;
 
 /// The time that a frame may be late, in milliseconds.
@@ -12,7 +12,7 @@ const LATE_MS: i64 = 1_000;
 /// of time, and those of one time in the order of the file; the size of a portion makes no difference to that as long
 /// as a second lies in it; what is in order is not touched.
 pub fn reorder(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = FuzzBytes(data);
     let Some(portion) = input.byte() else { return };
     let mut times = Vec::new();
     let mut now = 0i64;

@@ -1,6 +1,6 @@
 //! etcd's peers: records of which less was captured, and streams in any segmentation, cut anywhere.
 
-use super::Input;
+use super::FuzzBytes;
 use crate::address::{Address, Endpoint};
 use crate::dissect::{DissectOptions, Dissector, Event, Observer, PeerEvent, PeerTotals};
 use crate::frame::FrameRef;
@@ -50,9 +50,9 @@ fn agree(part: &Message, whole: &Message) {
 
 /// Counts what becomes of the bytes.
 #[derive(Default)]
-struct Sums(Vec<PeerTotals>);
+struct PeerSums(Vec<PeerTotals>);
 
-impl Observer for Sums {
+impl Observer for PeerSums {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Peer(PeerEvent::Over(totals)) => self.0.push(*totals),
@@ -67,10 +67,10 @@ impl Observer for Sums {
 
 /// A stream's answer and then the bytes, in segments of which the input chooses length and cut.
 fn stream(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = FuzzBytes(data);
     let Some(how) = input.byte() else { return };
     let mut dissector = Dissector::new(DissectOptions::default());
-    let mut sums = Sums::default();
+    let mut sums = PeerSums::default();
     let path = if how & 1 == 0 { "msgapp" } else { "message" };
     let request = format!("GET /raft/stream/{path}/1 HTTP/1.1\r\n\r\n");
     let mut number = 0;

@@ -2,12 +2,12 @@
 
 use std::fmt::Debug;
 
-use super::{Input, cuts};
+use super::{FuzzBytes, cuts};
 use crate::proto::auth::{self as sasl, TlsHead};
-use crate::proto::config::{Line, Text};
+use crate::proto::config::{ConfigLine, ConfigText};
 use crate::proto::election::{Hello, MIN_NOTIFICATION_LEN, Notification};
 use crate::proto::jute::{Acl, Element, Id, List};
-use crate::proto::quorum::{Body, Glimpse, Head, Packet, Sessions};
+use crate::proto::quorum::{Body, Glimpse, Head, Packet, TouchedSessions};
 use crate::proto::request::{self, Request};
 use crate::proto::snapshot::{END, EndFinder};
 use crate::proto::txn::{self, SubTxn, Txn};
@@ -70,7 +70,7 @@ fn is_sound(error: &DecodeError, data: &[u8]) {
 ///
 /// Properties: there are as many elements as the count says, and together they make up the vector's bytes.
 pub fn jute(data: &[u8]) {
-    let mut input = Input(data);
+    let mut input = FuzzBytes(data);
     let (Some(kind), Some(count)) = (input.byte(), input.u32()) else { return };
     let (count, raw) = (count.cast_signed(), input.0);
     match kind % 4 {
@@ -148,7 +148,7 @@ fn body_again(packet: &Packet<'_>, to_leader: bool, body: &Body<'_>) {
     assert_eq!(again.as_ref(), Ok(body));
     if let Body::Ping(sessions) = body {
         assert_eq!(sessions.iter().count(), sessions.len());
-        assert_eq!(Sessions::decode_cut(packet.data.unwrap_or_default()), *sessions);
+        assert_eq!(TouchedSessions::decode_cut(packet.data.unwrap_or_default()), *sessions);
     }
     if let Body::NewLeader(text) = body {
         config(*text);
@@ -160,9 +160,9 @@ fn body_again(packet: &Packet<'_>, to_leader: bool, body: &Body<'_>) {
 /// Properties: it encodes to the same bytes, except for booleans; a glimpse of its start never contradicts
 /// it; the same for every transaction of a multi.
 pub fn proposal(data: &[u8]) {
-    let whole = txn::Glimpse::decode(data);
+    let whole = txn::TxnGlimpse::decode(data);
     for len in cuts(data.len()) {
-        let cut = txn::Glimpse::decode(&data[..len]);
+        let cut = txn::TxnGlimpse::decode(&data[..len]);
         let fields = [
             (cut.session.is_none() || cut.session == whole.session, cut.session.is_some(), 8),
             (cut.cxid.is_none() || cut.cxid == whole.cxid, cut.cxid.is_some(), 12),
@@ -188,8 +188,8 @@ pub fn proposal(data: &[u8]) {
     sub_txns(&txn.body, DEPTH);
 }
 
-fn sub_txns(body: &txn::Body<'_>, depth: usize) {
-    let txn::Body::Multi(txns) = body else { return };
+fn sub_txns(body: &txn::TxnBody<'_>, depth: usize) {
+    let txn::TxnBody::Multi(txns) = body else { return };
     for sub in *txns {
         let data = sub.data.unwrap_or_default();
         match sub.body() {
@@ -217,9 +217,9 @@ fn only_booleans_differ(data: &[u8], again: &[u8]) {
 ///
 /// Properties: it encodes to the same bytes; a glimpse of its start never contradicts it.
 pub fn request(data: &[u8]) {
-    let whole = request::Glimpse::decode(data);
+    let whole = request::RequestGlimpse::decode(data);
     for len in cuts(data.len()) {
-        let cut = request::Glimpse::decode(&data[..len]);
+        let cut = request::RequestGlimpse::decode(&data[..len]);
         assert!(cut.session.is_none() || cut.session == whole.session);
         assert!(cut.cxid.is_none() || cut.cxid == whole.cxid);
         assert!(cut.op.is_none() || cut.op == whole.op);
@@ -274,7 +274,7 @@ pub fn election(data: &[u8]) {
     }
     loop {
         let used = if sasl::is_magic(rest) {
-            front(rest, |input| sasl::Packet::decode(input, MAX_RECORD), sasl::Packet::encode)
+            front(rest, |input| sasl::SaslPacket::decode(input, MAX_RECORD), sasl::SaslPacket::encode)
                 .map(|(_, used)| used)
         } else {
             front(rest, Notification::decode, Notification::encode).map(|(notification, used)| {
@@ -302,16 +302,16 @@ fn notification_cut(whole: &Notification<'_>, payload: &[u8]) {
     }
     assert_eq!(Notification::decode_cut(payload, payload.len()).as_ref(), Ok(whole));
     if let Some(text) = whole.config {
-        config(Text(text));
+        config(ConfigText(text));
     }
 }
 
 /// Every byte of a configuration is in one of its lines, or white space.
-fn config(text: Text<'_>) {
+fn config(text: ConfigText<'_>) {
     let lines = text.0.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     assert_eq!(text.lines().count(), lines.count());
     for line in text.lines() {
-        if let Line::Server(server) = line {
+        if let ConfigLine::Server(server) = line {
             assert!(server.addresses().count() > 0, "a server without an address");
         }
     }
@@ -324,9 +324,9 @@ fn config(text: Text<'_>) {
 pub fn auth(data: &[u8]) {
     let mut rest = data;
     while let Some((packet, used)) =
-        front(rest, |input| sasl::Packet::decode(input, MAX_RECORD), sasl::Packet::encode)
+        front(rest, |input| sasl::SaslPacket::decode(input, MAX_RECORD), sasl::SaslPacket::encode)
     {
-        let head = sasl::Head::decode(rest).unwrap();
+        let head = sasl::SaslHead::decode(rest).unwrap();
         assert_eq!((head.size(), head.status), (used as u64, packet.status));
         assert!(sasl::is_magic(rest) && !sasl::is_tls(rest) && TlsHead::decode(rest).is_none());
         rest = &rest[used..];
@@ -335,7 +335,7 @@ pub fn auth(data: &[u8]) {
         assert!(head.size() <= 5 + 16_384 + 2_048);
         assert_eq!(head.content == 22, sasl::is_tls(data));
     }
-    if let Some(head) = sasl::Head::decode(data) {
+    if let Some(head) = sasl::SaslHead::decode(data) {
         assert!(head.size() <= 16 + i32::MAX as u64);
     }
 }

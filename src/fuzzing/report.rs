@@ -10,7 +10,7 @@ use crate::dissect::{DissectOptions, Dissector, Hosts};
 use crate::findings::{Input, Origin, Report, selection::Selection};
 use crate::frame::{Frame, FrameRef};
 use crate::packet;
-use crate::pcapfile::Head;
+use crate::pcapfile::FrameHead;
 use crate::report::clock::{Digits, WallClock};
 use crate::report::{json, text, trace};
 use crate::stream::Limits;
@@ -75,7 +75,7 @@ fn made_of(data: &[u8], portion: usize, lanes: bool) -> Report {
 }
 
 /// The two ends of the first connection, as the hosts where two files were captured.
-fn ends(frames: &[(Head, Vec<u8>)]) -> Vec<Option<Address>> {
+fn ends(frames: &[(FrameHead, Vec<u8>)]) -> Vec<Option<Address>> {
     let id = FrameRef::default();
     let first = frames.iter().find_map(|(head, data)| {
         let frame = Frame { at: head.at, link: head.link, orig_len: head.orig_len, data, id };

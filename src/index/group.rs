@@ -1,6 +1,6 @@
 //! Files are joined one by one, each time with the reason why.
 
-use super::{Flow, Front, Tick};
+use super::{FlowEnds, Front, Tick};
 use crate::hash::{fold, mix};
 use crate::time::{Span, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,7 +16,7 @@ const GAP: Span = Span::from_millis(6 * 3_600_000);
 
 /// Which group a file is in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Group {
+pub struct Grouping {
     /// The group, from 1, in order of time.
     pub group: u64,
     /// The ensemble: files of one have the same number, whatever the time between.
@@ -81,7 +81,7 @@ impl<'a> Joined<'a> {
 
 /// The group of each file.
 #[must_use]
-pub fn groups(files: &[Front]) -> Vec<Group> {
+pub fn groups(files: &[Front]) -> Vec<Grouping> {
     let mut joined = Joined::new(files);
     by_path(files, &mut joined);
     by_segments(files, &mut joined);
@@ -131,7 +131,7 @@ fn by_segments(files: &[Front], joined: &mut Joined<'_>) {
 
 /// Connections that go on in another file.
 fn by_connection(files: &[Front], joined: &mut Joined<'_>) {
-    let mut holders: BTreeMap<Flow, Vec<(usize, Tick)>> = BTreeMap::new();
+    let mut holders: BTreeMap<FlowEnds, Vec<(usize, Tick)>> = BTreeMap::new();
     for (index, file) in files.iter().enumerate() {
         for (flow, tick) in &file.flows {
             holders.entry(*flow).or_default().push((index, *tick));
@@ -200,17 +200,18 @@ fn are_alike(earlier: &Front, later: &Front) -> bool {
 }
 
 /// Ensembles and their stretches of time, numbered by the time of their first files.
-fn numbered(files: &[Front], mut joined: Joined<'_>) -> Vec<Group> {
+fn numbered(files: &[Front], mut joined: Joined<'_>) -> Vec<Grouping> {
     let mut order: Vec<usize> = (0..files.len()).collect();
     order.sort_by_key(|index| files.get(*index).map(|file| (file.first.is_none(), file.first)));
-    let mut ensembles: BTreeMap<usize, Stretch> = BTreeMap::new();
-    let mut all = vec![Group::default(); files.len()];
+    let mut ensembles: BTreeMap<usize, EnsembleFiles> = BTreeMap::new();
+    let mut all = vec![Grouping::default(); files.len()];
     let mut groups = 0;
     for index in order {
         let Some(file) = files.get(index) else { continue };
         let count = ensembles.len() as u64;
         let root = joined.root(index);
-        let stretch = ensembles.entry(root).or_insert(Stretch { ensemble: count + 1, group: 0, end: None });
+        let stretch =
+            ensembles.entry(root).or_insert(EnsembleFiles { ensemble: count + 1, group: 0, end: None });
         let is_later = stretch.end.zip(file.first).is_some_and(|(end, first)| first.since(end) > GAP);
         if stretch.group == 0 || is_later {
             groups += 1;
@@ -219,7 +220,7 @@ fn numbered(files: &[Front], mut joined: Joined<'_>) -> Vec<Group> {
         stretch.end = stretch.end.max(file.last).max(file.first);
         if let Some(place) = all.get_mut(index) {
             let why = joined.why.get_mut(index).map(std::mem::take).unwrap_or_default();
-            *place = Group { group: stretch.group, ensemble: stretch.ensemble, why };
+            *place = Grouping { group: stretch.group, ensemble: stretch.ensemble, why };
         }
     }
     all
@@ -228,7 +229,7 @@ fn numbered(files: &[Front], mut joined: Joined<'_>) -> Vec<Group> {
 /// The ensembles' names by their numbers: from a path, else one made of the servers, the same whatever else is
 /// there as long as no other ensemble has the same servers.
 #[must_use]
-pub fn ensembles(files: &[Front], groups: &[Group]) -> BTreeMap<u64, String> {
+pub fn ensembles(files: &[Front], groups: &[Grouping]) -> BTreeMap<u64, String> {
     let mut members: BTreeMap<u64, Vec<&Front>> = BTreeMap::new();
     for (file, group) in files.iter().zip(groups) {
         members.entry(group.ensemble).or_default().push(file);
@@ -256,7 +257,7 @@ fn made_of(files: &[&Front]) -> String {
 }
 
 /// The files of an ensemble so far, in order of time.
-struct Stretch {
+struct EnsembleFiles {
     ensemble: u64,
     group: u64,
     end: Option<Timestamp>,

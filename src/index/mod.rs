@@ -8,7 +8,7 @@
 mod group;
 mod template;
 
-pub use group::{Group, ensembles, groups};
+pub use group::{Grouping, ensembles, groups};
 pub use template::Template;
 
 use crate::address::{Address, Endpoint};
@@ -29,7 +29,7 @@ const MAX_CONNECTIONS: usize = 64;
 const MAX_SEGMENTS: usize = 256;
 
 /// A direction of a TCP connection.
-pub type Flow = (Endpoint, Endpoint);
+pub type FlowEnds = (Endpoint, Endpoint);
 
 /// A moment of a sender's clock: a TCP timestamp, and when it was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub struct Front {
     /// Epochs of its links.
     pub epochs: BTreeSet<u32>,
     /// Its connections, each direction with a moment of its sender's clock.
-    pub flows: BTreeMap<Flow, Tick>,
+    pub flows: BTreeMap<FlowEnds, Tick>,
     /// Hashes of some of its segments, in order.
     pub segments: Vec<u64>,
     /// Why it could not be read.
@@ -122,7 +122,7 @@ fn reckoned_end(
 #[derive(Debug, Default)]
 struct FrontObserver {
     tracker: Tracker,
-    flows: BTreeMap<Flow, Tick>,
+    flows: BTreeMap<FlowEnds, Tick>,
 }
 
 impl FrontObserver {

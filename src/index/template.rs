@@ -6,14 +6,14 @@ use std::str::FromStr;
 /// A template for paths below a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    parts: Vec<Part>,
+    parts: Vec<FolderPart>,
     /// Whether it ends in `...`: anything may follow.
     is_open: bool,
 }
 
 /// One folder's name: something before, a name, something behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Part {
+struct FolderPart {
     before: String,
     /// What is named; `None` for `*`, which stands for anything.
     name: Option<String>,
@@ -35,14 +35,18 @@ impl FromStr for Template {
     }
 }
 
-fn part(text: &str) -> Result<Part, String> {
-    let literal =
-        |text: &str| Part { before: text.to_owned(), name: None, behind: String::new(), is_literal: true };
+fn part(text: &str) -> Result<FolderPart, String> {
+    let literal = |text: &str| FolderPart {
+        before: text.to_owned(),
+        name: None,
+        behind: String::new(),
+        is_literal: true,
+    };
     if text.is_empty() {
         return Err("a template has no empty folder name".to_owned());
     }
     if let Some((before, behind)) = text.split_once('*') {
-        return Ok(Part {
+        return Ok(FolderPart {
             before: before.to_owned(),
             behind: behind.to_owned(),
             is_literal: false,
@@ -57,7 +61,7 @@ fn part(text: &str) -> Result<Part, String> {
         return Err(format!("{{{name}}}: a template knows {{site}}, {{ensemble}}, {{host}} and {{date}}"));
     }
     let name = Some(name.to_owned());
-    Ok(Part { before: before.to_owned(), name, behind: behind.to_owned(), is_literal: false })
+    Ok(FolderPart { before: before.to_owned(), name, behind: behind.to_owned(), is_literal: false })
 }
 
 impl Template {

@@ -5,16 +5,16 @@ use std::fmt;
 
 /// What failed, the cause, and a hint.
 ///
-/// [`Display`](fmt::Display) names what failed; the cause is its [`source`](error::Error::source). [`Error::sentence`]
+/// [`Display`](fmt::Display) names what failed; the cause is its [`source`](error::Error::source). [`LiveError::sentence`]
 /// joins both with the hint, for people.
 #[derive(Debug)]
-pub struct Error {
+pub struct LiveError {
     what: String,
     hint: Option<String>,
     source: Option<Box<dyn error::Error + Send + Sync>>,
 }
 
-impl Error {
+impl LiveError {
     /// An error that has no cause but itself.
     pub(crate) fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), hint: None, source: None }
@@ -50,13 +50,13 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for LiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)
     }
 }
 
-impl error::Error for Error {
+impl error::Error for LiveError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn error::Error + 'static))
     }
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn a_sentence_names_cause_and_help() {
         let cause = io::Error::new(io::ErrorKind::AddrInUse, "address in use");
-        let error = Error::with("--metrics 127.0.0.1:9141", cause).hint("'ss -ltnp' lists who listens");
+        let error = LiveError::with("--metrics 127.0.0.1:9141", cause).hint("'ss -ltnp' lists who listens");
         assert_eq!(error.to_string(), "--metrics 127.0.0.1:9141");
         assert_eq!(
             error.sentence(),

@@ -5,14 +5,14 @@
 
 /// A form of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum MetricsForm {
     /// OpenMetrics 1.0.0.
     OpenMetrics,
     /// Prometheus 0.0.4, which every collector reads.
     Prometheus,
 }
 
-impl Form {
+impl MetricsForm {
     /// The form that an `Accept` field asks for: OpenMetrics where it is named and weighs no less than plain text.
     #[must_use]
     pub(super) fn of(accept: &str) -> Self {
@@ -76,19 +76,19 @@ mod tests {
     #[test]
     fn the_form_is_that_which_is_asked_for() {
         for (accept, form) in [
-            ("", Form::Prometheus),
-            ("*/*", Form::Prometheus),
-            ("text/plain", Form::Prometheus),
-            ("application/openmetrics-text", Form::OpenMetrics),
+            ("", MetricsForm::Prometheus),
+            ("*/*", MetricsForm::Prometheus),
+            ("text/plain", MetricsForm::Prometheus),
+            ("application/openmetrics-text", MetricsForm::OpenMetrics),
             (
                 "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1",
-                Form::OpenMetrics,
+                MetricsForm::OpenMetrics,
             ),
-            ("text/plain;q=0.9, application/openmetrics-text; q=0.1", Form::Prometheus),
-            ("application/openmetrics-text;q=0", Form::Prometheus),
-            ("application/openmetrics-text;q=x", Form::Prometheus),
+            ("text/plain;q=0.9, application/openmetrics-text; q=0.1", MetricsForm::Prometheus),
+            ("application/openmetrics-text;q=0", MetricsForm::Prometheus),
+            ("application/openmetrics-text;q=x", MetricsForm::Prometheus),
         ] {
-            assert_eq!(Form::of(accept), form, "{accept}");
+            assert_eq!(MetricsForm::of(accept), form, "{accept}");
         }
     }
 

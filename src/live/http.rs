@@ -30,7 +30,7 @@ const MAX_ACCEPTS: usize = MAX_CONNECTIONS;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request<'a> {
+pub struct HttpRequest<'a> {
     /// The path, without a query.
     pub path: &'a str,
     /// The `Accept` field; empty where there is none.
@@ -85,7 +85,7 @@ const fn reason(status: u16) -> &'static str {
 
 /// How the server fares.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct HttpCounts {
     /// Connections that could not be accepted.
     pub refused: AtomicU64,
     /// Connections that were closed unanswered: too slow, or pushed out by later ones.
@@ -93,14 +93,14 @@ pub struct Counts {
 }
 
 /// A connection under way.
-struct Connection {
+struct HttpConnection {
     stream: TcpStream,
     since: Instant,
     deadline: Instant,
-    state: State,
+    state: HttpState,
 }
 
-enum State {
+enum HttpState {
     /// The head so far.
     Reading(Vec<u8>),
     Writing {
@@ -112,27 +112,27 @@ enum State {
 
 /// Whether a connection goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
+enum HttpStep {
     Waits,
     Ends,
 }
 
 /// Serves a listener until its thread ends; `answer` is called for each GET.
-pub struct Server<A> {
+pub struct HttpServer<A> {
     listener: TcpListener,
-    connections: Vec<Connection>,
-    counts: Arc<Counts>,
+    connections: Vec<HttpConnection>,
+    counts: Arc<HttpCounts>,
     /// When accepting is tried again after it failed.
     accept_at: Option<Instant>,
     answer: A,
 }
 
-impl<A: FnMut(&Request<'_>) -> Response> Server<A> {
+impl<A: FnMut(&HttpRequest<'_>) -> Response> HttpServer<A> {
     /// A server of a listener.
     ///
     /// # Errors
     /// The listener cannot be used without blocking.
-    pub fn new(listener: TcpListener, counts: Arc<Counts>, answer: A) -> io::Result<Self> {
+    pub fn new(listener: TcpListener, counts: Arc<HttpCounts>, answer: A) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self { listener, connections: Vec::new(), counts, accept_at: None, answer })
     }
@@ -159,7 +159,7 @@ impl<A: FnMut(&Request<'_>) -> Response> Server<A> {
         connections.retain_mut(|connection| {
             let is_ready = ready.get(index).copied().unwrap_or(false);
             index += 1;
-            if is_ready && connection.serve(now, answer) == Next::Ends {
+            if is_ready && connection.serve(now, answer) == HttpStep::Ends {
                 return false;
             }
             let is_late = now >= connection.deadline;
@@ -184,9 +184,9 @@ impl<A: FnMut(&Request<'_>) -> Response> Server<A> {
             let ms = u16::try_from(left.as_millis().saturating_add(1)).unwrap_or(u16::MAX);
             PollTimeout::from(ms)
         });
-        let waited_for = |connection: &Connection| match connection.state {
-            State::Reading(_) => PollFlags::POLLIN,
-            State::Writing { .. } => PollFlags::POLLOUT,
+        let waited_for = |connection: &HttpConnection| match connection.state {
+            HttpState::Reading(_) => PollFlags::POLLIN,
+            HttpState::Writing { .. } => PollFlags::POLLOUT,
         };
         let listening = if may_accept { PollFlags::POLLIN } else { PollFlags::empty() };
         let mut fds = vec![PollFd::new(self.listener.as_fd(), listening)];
@@ -205,10 +205,10 @@ impl<A: FnMut(&Request<'_>) -> Response> Server<A> {
     fn accept(&mut self, now: Instant) {
         self.accept_at = None;
         for _ in 0..MAX_ACCEPTS {
-            match self.listener.accept().and_then(|(stream, _)| Connection::new(stream, now)) {
+            match self.listener.accept().and_then(|(stream, _)| HttpConnection::new(stream, now)) {
                 Ok(mut connection) => {
                     // Most requests are there with their connection.
-                    if connection.serve(now, &mut self.answer) == Next::Ends {
+                    if connection.serve(now, &mut self.answer) == HttpStep::Ends {
                         continue;
                     }
                     self.make_room();
@@ -245,32 +245,32 @@ fn is_of_one(kind: io::ErrorKind) -> bool {
     )
 }
 
-impl Connection {
+impl HttpConnection {
     fn new(stream: TcpStream, now: Instant) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, since: now, deadline: now + PATIENCE, state: State::Reading(Vec::new()) })
+        Ok(Self { stream, since: now, deadline: now + PATIENCE, state: HttpState::Reading(Vec::new()) })
     }
 
     /// Goes on as far as it goes without waiting.
-    fn serve(&mut self, now: Instant, answer: &mut impl FnMut(&Request<'_>) -> Response) -> Next {
-        if let State::Reading(head) = &mut self.state {
+    fn serve(&mut self, now: Instant, answer: &mut impl FnMut(&HttpRequest<'_>) -> Response) -> HttpStep {
+        if let HttpState::Reading(head) = &mut self.state {
             let response = match read_head(&mut self.stream, head) {
-                Ok(None) => return Next::Waits,
+                Ok(None) => return HttpStep::Waits,
                 Ok(Some(Err(response))) => response,
                 Ok(Some(Ok(()))) => match parse(head) {
                     Ok(request) => answer(&request),
                     Err(response) => response,
                 },
-                Err(_) => return Next::Ends,
+                Err(_) => return HttpStep::Ends,
             };
             self.deadline = now + PATIENCE;
-            self.state = State::Writing { head: response.head(), body: response.body, done: 0 };
+            self.state = HttpState::Writing { head: response.head(), body: response.body, done: 0 };
         }
-        self.write().unwrap_or(Next::Ends)
+        self.write().unwrap_or(HttpStep::Ends)
     }
 
-    fn write(&mut self) -> io::Result<Next> {
-        let State::Writing { head, body, done } = &mut self.state else { return Ok(Next::Waits) };
+    fn write(&mut self) -> io::Result<HttpStep> {
+        let HttpState::Writing { head, body, done } = &mut self.state else { return Ok(HttpStep::Waits) };
         loop {
             let rest = match head.get(*done..) {
                 Some(rest) if !rest.is_empty() => rest,
@@ -278,12 +278,12 @@ impl Connection {
             };
             if rest.is_empty() {
                 self.stream.shutdown(Shutdown::Write)?;
-                return Ok(Next::Ends);
+                return Ok(HttpStep::Ends);
             }
             match self.stream.write(rest) {
-                Ok(0) => return Ok(Next::Ends),
+                Ok(0) => return Ok(HttpStep::Ends),
                 Ok(written) => *done = done.saturating_add(written),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Next::Waits),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(HttpStep::Waits),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -331,7 +331,7 @@ fn too_large() -> Response {
 }
 
 /// What a whole head asks for, or the answer to one that makes no sense.
-pub(crate) fn parse(head: &[u8]) -> Result<Request<'_>, Response> {
+pub(crate) fn parse(head: &[u8]) -> Result<HttpRequest<'_>, Response> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(head) {
@@ -347,7 +347,7 @@ pub(crate) fn parse(head: &[u8]) -> Result<Request<'_>, Response> {
     let path = request.path.unwrap_or_default().split('?').next().unwrap_or_default();
     let accept = request.headers.iter().find(|field| field.name.eq_ignore_ascii_case("accept"));
     let accept = accept.and_then(|field| std::str::from_utf8(field.value).ok()).unwrap_or_default();
-    Ok(Request { path, accept })
+    Ok(HttpRequest { path, accept })
 }
 
 #[cfg(test)]
@@ -358,11 +358,11 @@ mod tests {
     use std::thread;
 
     /// A server that echoes paths, and its address; it lives as long as the tests' process.
-    fn server() -> (SocketAddr, Arc<Counts>) {
+    fn server() -> (SocketAddr, Arc<HttpCounts>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let counts = Arc::new(Counts::default());
-        let mut server = Server::new(listener, Arc::clone(&counts), |request: &Request<'_>| {
+        let counts = Arc::new(HttpCounts::default());
+        let mut server = HttpServer::new(listener, Arc::clone(&counts), |request: &HttpRequest<'_>| {
             let line = if request.path == "/long" { "x".repeat(8 << 20) } else { request.path.to_owned() };
             Response::text(200, &line)
         })
@@ -457,9 +457,10 @@ mod tests {
     fn what_is_too_slow_is_closed() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(HttpCounts::default());
         let mut server =
-            Server::new(listener, Arc::clone(&counts), |_: &Request<'_>| Response::text(200, "")).unwrap();
+            HttpServer::new(listener, Arc::clone(&counts), |_: &HttpRequest<'_>| Response::text(200, ""))
+                .unwrap();
         let _idle = TcpStream::connect(address).unwrap();
         server.step(Some(PATIENCE)).unwrap();
         assert_eq!(server.connections.len(), 1);

@@ -21,7 +21,7 @@ const GONE: Span = Span::from_millis(3_000);
 
 /// An incident that was told.
 #[derive(Clone, Debug)]
-struct Told {
+struct ToldIncident {
     id: u32,
     /// As it was judged last, with the report that names what it names.
     news: IncidentNews,
@@ -35,7 +35,7 @@ struct Told {
 /// The incidents that were told.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ToldIncidents {
-    told: Vec<Told>,
+    told: Vec<ToldIncident>,
     count: u32,
     /// What was over before this was told and forgotten.
     forgotten_until: Option<Timestamp>,
@@ -148,7 +148,7 @@ impl ToldIncidents {
             let Some(told) = self.told.iter_mut().find(|told| told.id == incident.id) else {
                 events.push(What::Incident(Box::new(news.clone())));
                 let (id, gone_since, is_over) = (incident.id, None, false);
-                self.told.push(Told { id, news, trace, gone_since, is_over });
+                self.told.push(ToldIncident { id, news, trace, gone_since, is_over });
                 continue;
             };
             if told.is_over && (trace <= told.trace.plus(NEAR) || patience.is_cut_short(incident)) {

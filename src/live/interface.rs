@@ -7,11 +7,11 @@
 //! from lag.
 
 use super::clock::{ClockSet, Distance, Timeline};
-use super::error::Error;
+use super::error::LiveError;
 use crate::capture::Batch;
 use crate::findings::Received;
 use crate::frame::{Frame, FrameRef, LinkType};
-use crate::ring::{Drainer, Ended, Filler, ring};
+use crate::ring::{Drainer, Filler, RingEnded, ring};
 use crate::time::{Span, Timestamp};
 use pnet_datalink::NetworkInterface;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -84,8 +84,8 @@ pub struct Interface {
 }
 
 /// An interface that is open, and not read yet.
-pub struct Opened {
-    source: source::Source,
+pub struct OpenInterface {
+    source: source::OpenSource,
     /// What is known of it.
     pub about: Interface,
 }
@@ -94,13 +94,13 @@ pub struct Opened {
 ///
 /// # Errors
 /// One sentence: what is wrong, and the command that helps.
-pub fn open(request: &InterfaceRequest) -> Result<Opened, Error> {
-    let (source, about) = source::open(request).map_err(Error::new)?;
+pub fn open(request: &InterfaceRequest) -> Result<OpenInterface, LiveError> {
+    let (source, about) = source::open(request).map_err(LiveError::new)?;
     if let LinkType::Other(number) = about.link_type {
         let what = format!("{}: frames of link type {number} cannot be read here", request.interface);
-        return Err(Error::new(what));
+        return Err(LiveError::new(what));
     }
-    Ok(Opened { source, about })
+    Ok(OpenInterface { source, about })
 }
 
 /// The interfaces, as `tcpdump -D` lists them: number, name, state and addresses.
@@ -140,7 +140,7 @@ fn explain(interface: &str, words: &str) -> String {
 
 /// What thread and reader share.
 #[derive(Debug, Default)]
-struct Shared {
+struct InterfaceState {
     stop: AtomicBool,
     /// Up to when all frames were handed over: nanoseconds since 1970, on the timeline.
     quiet_until: AtomicI64,
@@ -154,7 +154,7 @@ struct Shared {
 #[derive(Debug)]
 pub struct Capturing {
     batches: Drainer<Batch>,
-    shared: Arc<Shared>,
+    shared: Arc<InterfaceState>,
     thread: JoinHandle<Option<String>>,
 }
 
@@ -163,14 +163,14 @@ impl Capturing {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(opened: Opened, timeline: Timeline) -> Result<Self, Error> {
+    pub fn start(opened: OpenInterface, timeline: Timeline) -> Result<Self, LiveError> {
         let (filler, batches) = ring(BATCHES, Batch::new);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(InterfaceState::default());
         let state = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("capture".to_owned())
             .spawn(move || {
-                let Opened { source, about } = opened;
+                let OpenInterface { source, about } = opened;
                 let mut round = Round {
                     source,
                     link_type: about.link_type,
@@ -183,7 +183,7 @@ impl Capturing {
                 };
                 round.run()
             })
-            .map_err(|error| Error::with("no thread to capture on", error))?;
+            .map_err(|error| LiveError::with("no thread to capture on", error))?;
         Ok(Self { batches, shared, thread })
     }
 
@@ -197,8 +197,8 @@ impl Capturing {
     ///
     /// # Errors
     /// The capture is over: see [`Self::finish`].
-    pub fn next(&self, patience: Duration) -> Result<Option<Batch>, Over> {
-        self.batches.next_within(patience).map_err(|Ended| Over)
+    pub fn next(&self, patience: Duration) -> Result<Option<Batch>, CaptureOver> {
+        self.batches.next_within(patience).map_err(|RingEnded| CaptureOver)
     }
 
     /// Gives a batch back, to be filled again.
@@ -236,16 +236,16 @@ impl Capturing {
 
 /// The capture is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Over;
+pub struct CaptureOver;
 
 /// The thread's own.
 struct Round {
-    source: source::Source,
+    source: source::OpenSource,
     link_type: LinkType,
     /// Frames so far, modulo 2^32.
     number: u32,
     batches: Filler<Batch>,
-    state: Arc<Shared>,
+    state: Arc<InterfaceState>,
     /// A batch that nothing came into.
     spared: Option<Batch>,
     timeline: Timeline,
@@ -316,7 +316,7 @@ impl Round {
     }
 
     /// A batch to fill; none where all are under way, and stay so for a while.
-    fn empty_batch(&mut self) -> Result<Option<Batch>, Ended> {
+    fn empty_batch(&mut self) -> Result<Option<Batch>, RingEnded> {
         if let Some(batch) = self.spared.take() {
             return Ok(Some(batch));
         }

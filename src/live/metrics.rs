@@ -4,10 +4,10 @@
 //! so watching is delayed at most for the time of a copy. A thread that fails is reported and restarted: see
 //! [`Metrics::check`].
 
-use super::error::Error;
-use super::exposition::{Form, classic};
-use super::http::{Counts, Request, Response, Server};
-use super::numbers::{BUCKETS_US, Numbers, Pair, Tally, seconds};
+use super::error::LiveError;
+use super::exposition::{MetricsForm, classic};
+use super::http::{HttpCounts, HttpRequest, HttpServer, Response};
+use super::numbers::{BUCKETS_US, Numbers, PairLabels, Tally, seconds};
 use crate::findings::Deadline;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -34,11 +34,11 @@ const HEADROOM_BEFORE: &str = "The same as quorumscope_headroom_ratio, by its ol
 
 /// What watching and answering share.
 #[derive(Debug)]
-struct Shared {
+struct MetricsState {
     numbers: Mutex<(Arc<Numbers>, Instant)>,
 }
 
-impl Shared {
+impl MetricsState {
     fn numbers(&self) -> (Arc<Numbers>, Instant) {
         self.numbers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -49,8 +49,8 @@ impl Shared {
 pub struct Metrics {
     address: SocketAddr,
     listener: TcpListener,
-    shared: Arc<Shared>,
-    counts: Arc<Counts>,
+    shared: Arc<MetricsState>,
+    counts: Arc<HttpCounts>,
     thread: JoinHandle<io::Result<()>>,
     /// How many refused connections were reported, and when.
     reported: (u64, Option<Instant>),
@@ -61,7 +61,7 @@ impl Metrics {
     ///
     /// # Errors
     /// The address is taken, or is none of this host, or needs rights that were given up.
-    pub fn serve(address: SocketAddr) -> Result<Self, Error> {
+    pub fn serve(address: SocketAddr) -> Result<Self, LiveError> {
         let listener = TcpListener::bind(address).map_err(|error| {
             let hint = match error.kind() {
                 io::ErrorKind::PermissionDenied => {
@@ -69,12 +69,13 @@ impl Metrics {
                 }
                 _ => "'ss -ltnp' lists who listens where",
             };
-            Error::with(format!("--metrics {address}"), error).hint(hint)
+            LiveError::with(format!("--metrics {address}"), error).hint(hint)
         })?;
-        let shared = Arc::new(Shared { numbers: Mutex::new((Arc::new(Numbers::new()), Instant::now())) });
-        let counts = Arc::new(Counts::default());
+        let shared =
+            Arc::new(MetricsState { numbers: Mutex::new((Arc::new(Numbers::new()), Instant::now())) });
+        let counts = Arc::new(HttpCounts::default());
         let thread = start(&listener, Answers::new(Arc::clone(&shared)), &counts)
-            .map_err(|error| Error::with(format!("--metrics {address}"), error))?;
+            .map_err(|error| LiveError::with(format!("--metrics {address}"), error))?;
         Ok(Self { address, listener, shared, counts, thread, reported: (0, None) })
     }
 
@@ -122,36 +123,37 @@ impl Metrics {
 fn start(
     listener: &TcpListener,
     mut answers: Answers,
-    counts: &Arc<Counts>,
+    counts: &Arc<HttpCounts>,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
-    let mut server = Server::new(listener.try_clone()?, Arc::clone(counts), move |request: &Request<'_>| {
-        answers.to(request)
-    })?;
+    let mut server =
+        HttpServer::new(listener.try_clone()?, Arc::clone(counts), move |request: &HttpRequest<'_>| {
+            answers.to(request)
+        })?;
     thread::Builder::new().name("metrics".to_owned()).spawn(move || server.run())
 }
 
 /// Numbers, and their text in one form.
-type Text = (Arc<Numbers>, Arc<[u8]>);
+type MetricsText = (Arc<Numbers>, Arc<[u8]>);
 
 /// What is answered, from the numbers of the moment.
 struct Answers {
-    shared: Arc<Shared>,
+    shared: Arc<MetricsState>,
     registry: Registry,
     /// The text of numbers that were asked for before, by its form: asking often costs no more.
-    texts: [Option<Text>; 2],
+    texts: [Option<MetricsText>; 2],
 }
 
 impl Answers {
-    fn new(shared: Arc<Shared>) -> Self {
+    fn new(shared: Arc<MetricsState>) -> Self {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Gathered(Arc::clone(&shared))));
         Self { shared, registry, texts: [None, None] }
     }
 
-    fn to(&mut self, request: &Request<'_>) -> Response {
+    fn to(&mut self, request: &HttpRequest<'_>) -> Response {
         match request.path {
             "/metrics" => {
-                let form = Form::of(request.accept);
+                let form = MetricsForm::of(request.accept);
                 match self.text(form) {
                     Ok(body) => Response { status: 200, content_type: form.content_type(), body },
                     Err(error) => Response::text(500, &error.to_string()),
@@ -169,11 +171,11 @@ impl Answers {
         }
     }
 
-    fn text(&mut self, form: Form) -> Result<Arc<[u8]>, fmt::Error> {
+    fn text(&mut self, form: MetricsForm) -> Result<Arc<[u8]>, fmt::Error> {
         let numbers = self.shared.numbers().0;
         let slot = match form {
-            Form::OpenMetrics => 0,
-            Form::Prometheus => 1,
+            MetricsForm::OpenMetrics => 0,
+            MetricsForm::Prometheus => 1,
         };
         if let Some(Some((of, text))) = self.texts.get(slot)
             && Arc::ptr_eq(of, &numbers)
@@ -182,7 +184,7 @@ impl Answers {
         }
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
-        let text = if form == Form::Prometheus { classic(&text) } else { text };
+        let text = if form == MetricsForm::Prometheus { classic(&text) } else { text };
         let text: Arc<[u8]> = text.into_bytes().into();
         if let Some(place) = self.texts.get_mut(slot) {
             *place = Some((numbers, Arc::clone(&text)));
@@ -193,7 +195,7 @@ impl Answers {
 
 /// The numbers, as the registry asks for them.
 #[derive(Debug)]
-struct Gathered(Arc<Shared>);
+struct Gathered(Arc<MetricsState>);
 
 impl Collector for Gathered {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -251,7 +253,7 @@ fn label(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
-fn labels(pair: &Pair) -> Labels {
+fn labels(pair: &PairLabels) -> Labels {
     let role = pair.role.map_or("unknown", |role| role.name());
     vec![label("leader", &pair.leader), label("learner", &pair.learner), label("role", role)]
 }
@@ -317,7 +319,7 @@ fn round_trips(
     name: &str,
     help: &str,
     numbers: &Numbers,
-    of: impl Fn(&Pair) -> &Tally,
+    of: impl Fn(&PairLabels) -> &Tally,
 ) -> fmt::Result {
     let name = format!("quorumscope_{name}");
     let mut metric = out.encode_descriptor(&name, help, Some(&Unit::Seconds), MetricType::Histogram)?;

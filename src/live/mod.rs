@@ -36,5 +36,5 @@ pub mod screen;
 mod watch;
 
 #[cfg(feature = "live")]
-pub use error::Error;
+pub use error::LiveError;
 pub use watch::Watch;

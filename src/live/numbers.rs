@@ -64,7 +64,7 @@ impl Tally {
 
 /// A leader and a learner.
 #[derive(Clone, Debug, Default)]
-pub struct Pair {
+pub struct PairLabels {
     /// What they are called.
     pub leader: String,
     /// See `leader`.
@@ -89,7 +89,7 @@ pub struct Pair {
 
 /// What a link showed when it was looked at last.
 #[derive(Clone, Debug, Default)]
-struct Shown {
+struct ShownLink {
     ping: Tally,
     ack: Tally,
     commit: Tally,
@@ -100,7 +100,7 @@ struct Shown {
 #[derive(Clone, Debug, Default)]
 pub struct Numbers {
     /// By leader and learner.
-    pub pairs: BTreeMap<(Address, Address), Pair>,
+    pub pairs: BTreeMap<(Address, Address), PairLabels>,
     /// Records by type, those that were inferred too; all types that no release knows as `None`.
     pub records: BTreeMap<Option<PacketType>, u64>,
     /// Stalls that are over, by cause.
@@ -123,7 +123,7 @@ pub struct Numbers {
     pub received: Received,
     /// Pairs that were not told apart because there were too many.
     pub pairs_refused: u64,
-    shown: HashMap<u32, Shown>,
+    shown: HashMap<u32, ShownLink>,
 }
 
 impl Numbers {

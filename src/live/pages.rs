@@ -22,7 +22,7 @@ const MAX_STALLS: usize = 64;
 const MAX_LEN: Span = Span::from_millis(600_000);
 
 /// Frames that were held.
-pub struct Held<'a> {
+pub struct HeldBytes<'a> {
     /// In their order.
     pub batches: &'a [Arc<Batch>],
     /// Those of an earlier time are left out.
@@ -36,7 +36,7 @@ pub struct Held<'a> {
 }
 
 /// Writes a page; answers how many incidents are on it.
-pub type WritePage = dyn Fn(&Held<'_>, &mut NewFile) -> io::Result<usize> + Send + Sync;
+pub type WritePage = dyn Fn(&HeldBytes<'_>, &mut NewFile) -> io::Result<usize> + Send + Sync;
 
 /// Where pages go, and how one is written.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ impl fmt::Debug for PageOptions {
 
 /// A page that waits for its incident's end.
 #[derive(Clone, Debug)]
-struct Due {
+struct DuePage {
     from: Timestamp,
     told_at: Timestamp,
     stall: u32,
@@ -68,7 +68,7 @@ struct Due {
 pub(super) struct Pages {
     written: Arc<Mutex<Recordings>>,
     write: Arc<WritePage>,
-    due: Option<Due>,
+    due: Option<DuePage>,
 }
 
 impl fmt::Debug for Pages {
@@ -100,7 +100,7 @@ impl Pages {
             }
             return;
         }
-        let due = self.due.get_or_insert_with(|| Due {
+        let due = self.due.get_or_insert_with(|| DuePage {
             from: at.minus(before),
             told_at: at,
             stall: id,
@@ -143,7 +143,7 @@ impl Pages {
 
 /// A page to be written.
 pub(super) struct PageJob {
-    due: Due,
+    due: DuePage,
     batches: Vec<Arc<Batch>>,
     until: Timestamp,
     cut_at: Option<Timestamp>,
@@ -153,15 +153,15 @@ pub(super) struct PageJob {
 
 impl PageJob {
     pub(super) fn run(self) -> What {
-        let Due { from, told_at, stall, .. } = self.due;
+        let DuePage { from, told_at, stall, .. } = self.due;
         let (until, cut_at) = (self.until, self.cut_at);
-        let held = Held { batches: &self.batches, from, until, cut_at, stall };
+        let held = HeldBytes { batches: &self.batches, from, until, cut_at, stall };
         let mut pages = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = pages.folder().path().to_owned();
         let written = pages.begin(told_at, stall).and_then(|(name, mut file)| {
             let path = folder.join(&name);
             let incidents =
-                (self.write)(&held, &mut file).map_err(|error| output::Error::io(&path, error))?;
+                (self.write)(&held, &mut file).map_err(|error| output::OutputError::io(&path, error))?;
             let id = file.finish(Replace::default())?;
             pages.wrote(name, id);
             Ok(What::Page { path: path.display().to_string(), incidents, stall })
@@ -190,7 +190,7 @@ mod tests {
     const AFTER: Span = Span::from_millis(30_000);
 
     fn pages(folder: &std::path::Path) -> Pages {
-        let write = |held: &Held<'_>, out: &mut NewFile| {
+        let write = |held: &HeldBytes<'_>, out: &mut NewFile| {
             write!(out, "{} {:?}", held.from.nanos(), held.cut_at.is_some())?;
             Ok(1)
         };

@@ -5,7 +5,7 @@
 //! kept, and some time later a separate thread writes it with the verdict of that moment, so a slow disk
 //! delays nothing. No clock is read here.
 
-use super::error::Error;
+use super::error::LiveError;
 use super::pages::{PageOptions, Pages};
 use super::recordings::{CAPTURE, Recordings};
 use crate::capture::Batch;
@@ -56,7 +56,7 @@ struct ToldStall {
 
 /// A recording that waits for its end.
 #[derive(Clone, Debug)]
-struct Due {
+struct DueRecording {
     from: Timestamp,
     until: Timestamp,
     told_at: Timestamp,
@@ -76,7 +76,7 @@ pub struct Recorder {
     total: usize,
     /// Time of the last frame that was let go for want of room.
     cut_at: Option<Timestamp>,
-    due: Option<Due>,
+    due: Option<DueRecording>,
     writing: Option<JoinHandle<What>>,
     /// The present.
     now: Timestamp,
@@ -86,24 +86,24 @@ pub struct Recorder {
 ///
 /// # Errors
 /// It cannot be made, or is not to be written to.
-pub fn make_folder(option: &str, path: &Path) -> Result<(), Error> {
+pub fn make_folder(option: &str, path: &Path) -> Result<(), LiveError> {
     Folder::open_or_make(path, None).map(drop).map_err(|error| wrong(option, path, &error))
 }
 
-fn wrong(option: &str, path: &Path, error: &output::Error) -> Error {
+fn wrong(option: &str, path: &Path, error: &output::OutputError) -> LiveError {
     let hint = "'chown' gives it to the user that qscope runs as (-Z)";
-    Error::new(format!("{option} {}: {}", path.display(), error.sentence())).hint(hint)
+    LiveError::new(format!("{option} {}: {}", path.display(), error.sentence())).hint(hint)
 }
 
 /// Opens the folder that an option names, which can be written to.
-fn open_folder(option: &str, path: &Path) -> Result<Folder, Error> {
+fn open_folder(option: &str, path: &Path) -> Result<Folder, LiveError> {
     let open = || {
         let folder = Folder::open_or_make(path, None)?;
         // Better known now than after the first stall; dropped, it leaves nothing.
         folder.begin("probe".as_ref(), Replace { force: true, inputs: &[] })?;
         Ok(folder)
     };
-    open().map_err(|error: output::Error| wrong(option, path, &error))
+    open().map_err(|error: output::OutputError| wrong(option, path, &error))
 }
 
 impl Recorder {
@@ -111,7 +111,7 @@ impl Recorder {
     ///
     /// # Errors
     /// The folder cannot be written to.
-    pub fn new(settings: RecorderOptions) -> Result<Self, Error> {
+    pub fn new(settings: RecorderOptions) -> Result<Self, LiveError> {
         let keep = settings.keep;
         let folder = settings.folder.as_deref().map(|path| open_folder("--record", path)).transpose()?;
         let recordings = folder.map(|folder| Arc::new(Mutex::new(Recordings::new(folder, keep, CAPTURE))));
@@ -165,7 +165,7 @@ impl Recorder {
         if is_over && self.due.is_none() || self.recordings.is_none() {
             return;
         }
-        let due = self.due.get_or_insert_with(|| Due {
+        let due = self.due.get_or_insert_with(|| DueRecording {
             from: at.minus(before),
             until: at.plus(after),
             told_at: at,
@@ -185,7 +185,7 @@ impl Recorder {
             return;
         }
         let RecorderOptions { before, after, .. } = self.settings;
-        self.due.get_or_insert_with(|| Due {
+        self.due.get_or_insert_with(|| DueRecording {
             from: at.minus(before),
             until: at.plus(after),
             told_at: at,
@@ -284,7 +284,7 @@ fn said(thread: JoinHandle<What>) -> What {
 /// A recording to be written.
 struct Job {
     batches: Vec<Arc<Batch>>,
-    due: Due,
+    due: DueRecording,
     cut_at: Option<Timestamp>,
     snaplen: u32,
     recordings: Arc<Mutex<Recordings>>,
@@ -297,7 +297,7 @@ impl Job {
         let folder = recordings.folder().path().to_owned();
         let written = recordings.begin(self.due.told_at, stall).and_then(|(name, file)| {
             let path = folder.join(&name);
-            let (frames, file) = self.write(file).map_err(|error| output::Error::io(&path, error))?;
+            let (frames, file) = self.write(file).map_err(|error| output::OutputError::io(&path, error))?;
             let id = file.finish(Replace::default())?;
             recordings.wrote(name, id);
             Ok(What::Recording { path: path.display().to_string(), frames, stall })

@@ -90,14 +90,14 @@ impl Recordings {
         &self,
         at: Timestamp,
         stall: u32,
-    ) -> Result<(OsString, NewFile), crate::output::Error> {
+    ) -> Result<(OsString, NewFile), crate::output::OutputError> {
         let seconds = at.nanos().div_euclid(1_000_000_000);
         let stamp = jiff::Timestamp::from_second(seconds).unwrap_or_default().strftime("%Y%m%dT%H%M%SZ");
         let mut name = Name { stamp: stamp.to_string(), process: self.process, stall: stall.to_string() };
         let mut again = 1;
         loop {
             match self.folder.begin(&name.file_name(self.suffix), Replace::default()) {
-                Err(crate::output::Error::Exists(_)) if again < MAX_SAME => {
+                Err(crate::output::OutputError::Exists(_)) if again < MAX_SAME => {
                     again += 1;
                     name.stall = format!("{stall}.{again}");
                 }

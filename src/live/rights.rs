@@ -2,7 +2,7 @@
 //!
 //! This happens before the first thread is started, since privileges are per thread.
 
-use super::error::Error;
+use super::error::LiveError;
 use crate::output::Folder;
 use nix::unistd::{Gid, Uid, User, geteuid, setgid, setgroups, setuid};
 use std::path::Path;
@@ -22,22 +22,22 @@ pub struct Becomes {
 ///
 /// # Errors
 /// There is no such user, or only root may become another.
-pub fn whom(asked: Option<&str>) -> Result<Option<Becomes>, Error> {
+pub fn whom(asked: Option<&str>) -> Result<Option<Becomes>, LiveError> {
     let name = match asked {
         Some(name) => name,
         None if geteuid().is_root() => CUSTOMARY_USER,
         None => return Ok(None),
     };
-    let user = User::from_name(name).map_err(|error| Error::with(format!("-Z {name}"), error))?;
+    let user = User::from_name(name).map_err(|error| LiveError::with(format!("-Z {name}"), error))?;
     let user = user.ok_or_else(|| {
-        Error::new(format!("-Z: there is no user {name}")).hint("'getent passwd' lists them")
+        LiveError::new(format!("-Z: there is no user {name}")).hint("'getent passwd' lists them")
     })?;
     if user.uid == geteuid() {
         return Ok(None);
     }
     if !geteuid().is_root() {
         let what = format!("-Z {name}: only root may become another user");
-        return Err(Error::new(what).hint("run it with sudo, or without -Z"));
+        return Err(LiveError::new(what).hint("run it with sudo, or without -Z"));
     }
     Ok(Some(Becomes { name: user.name, user: user.uid, group: user.gid }))
 }
@@ -47,13 +47,13 @@ impl Becomes {
     ///
     /// # Errors
     /// It can be neither made nor handed over.
-    pub fn makes_folder(&self, option: &str, path: &Path) -> Result<(), Error> {
+    pub fn makes_folder(&self, option: &str, path: &Path) -> Result<(), LiveError> {
         if path.is_dir() {
             return Ok(());
         }
         let made = Folder::open_or_make(path, Some((self.user, self.group)));
         made.map(drop)
-            .map_err(|error| Error::new(format!("{option} {}: {}", path.display(), error.sentence())))
+            .map_err(|error| LiveError::new(format!("{option} {}: {}", path.display(), error.sentence())))
     }
 }
 
@@ -61,7 +61,7 @@ impl Becomes {
 ///
 /// # Errors
 /// The system refuses.
-pub fn gain_none() -> Result<(), Error> {
+pub fn gain_none() -> Result<(), LiveError> {
     no_new_privileges()
 }
 
@@ -69,9 +69,10 @@ pub fn gain_none() -> Result<(), Error> {
 ///
 /// # Errors
 /// The system refuses.
-pub fn drop_to(user: Option<&Becomes>) -> Result<(), Error> {
+pub fn drop_to(user: Option<&Becomes>) -> Result<(), LiveError> {
     if let Some(Becomes { name, user, group }) = user {
-        let refused = |error| Error::with(format!("cannot become {name}"), error).hint("-Z root stays root");
+        let refused =
+            |error| LiveError::with(format!("cannot become {name}"), error).hint("-Z root stays root");
         setgroups(&[*group]).map_err(refused)?;
         setgid(*group).map_err(refused)?;
         setuid(*user).map_err(refused)?;
@@ -81,14 +82,14 @@ pub fn drop_to(user: Option<&Becomes>) -> Result<(), Error> {
 
 /// What a unit or a file's capabilities gave, for opening the interface.
 #[cfg(target_os = "linux")]
-fn drop_capabilities() -> Result<(), Error> {
+fn drop_capabilities() -> Result<(), LiveError> {
     use caps::CapSet;
     let is_without = |set| caps::read(None, set).is_ok_and(|held| held.is_empty());
     for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
         let cleared = caps::clear(None, set);
         // A kernel before 4.3 has no ambient ones.
         if !matches!(set, CapSet::Ambient) && !is_without(set) {
-            cleared.map_err(|error| Error::with("capabilities", error))?;
+            cleared.map_err(|error| LiveError::with("capabilities", error))?;
         }
     }
     Ok(())
@@ -97,7 +98,7 @@ fn drop_capabilities() -> Result<(), Error> {
 /// Elsewhere there is nothing of the kind.
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unnecessary_wraps, reason = "as on Linux")]
-fn drop_capabilities() -> Result<(), Error> {
+fn drop_capabilities() -> Result<(), LiveError> {
     Ok(())
 }
 
@@ -152,13 +153,13 @@ pub fn confine(_needs: Needs<'_>) -> bool {
 }
 
 #[cfg(target_os = "linux")]
-fn no_new_privileges() -> Result<(), Error> {
-    nix::sys::prctl::set_no_new_privs().map_err(|error| Error::with("no_new_privs", error))
+fn no_new_privileges() -> Result<(), LiveError> {
+    nix::sys::prctl::set_no_new_privs().map_err(|error| LiveError::with("no_new_privs", error))
 }
 
 /// Elsewhere there is nothing of the kind.
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unnecessary_wraps, reason = "as on Linux")]
-fn no_new_privileges() -> Result<(), Error> {
+fn no_new_privileges() -> Result<(), LiveError> {
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::diagnose::{self, Analyzer};
 use crate::findings::incident::Incident;
 use crate::findings::{Deadline, Outcome, Report, Settings, Stall};
-use crate::report::live::{Event, Named, NearWait, StallNews, What};
+use crate::report::live::{Announcement, Named, NearWait, StallNews, What};
 use crate::time::{Span, Timestamp};
 use crate::track::Tracker;
 use crate::track::link::{LinkTrack, OpenWait};
@@ -41,7 +41,7 @@ const BACK: Span = Span::from_millis(60_000);
 
 /// A stall that was told.
 #[derive(Clone, Debug)]
-struct Told {
+struct AnnouncedStall {
     id: u32,
     stall: Stall,
     /// When its last wait was over; `None` while one goes on.
@@ -53,7 +53,7 @@ struct Told {
 
 /// What was seen of a link.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
+struct SeenLink {
     waits_noted: u64,
     is_closed: bool,
     /// Warnings that are out, by whether the leader is waited for.
@@ -70,8 +70,8 @@ struct Warned {
 #[derive(Debug)]
 pub struct Watch {
     warn_at_percent: u32,
-    seen: HashMap<u32, Seen>,
-    told: Vec<Told>,
+    seen: HashMap<u32, SeenLink>,
+    told: Vec<AnnouncedStall>,
     incidents: ToldIncidents,
     stalls: u32,
     looked_at: Timestamp,
@@ -134,7 +134,7 @@ impl Watch {
 
     /// Looks at the trackers as of `now`, and says what is new.
     #[must_use]
-    pub fn look(&mut self, analyzer: &mut Analyzer, now: Timestamp) -> Vec<Event> {
+    pub fn look(&mut self, analyzer: &mut Analyzer, now: Timestamp) -> Vec<Announcement> {
         let tracker = analyzer.tracker();
         let settings = tracker.settings();
         let has_room = self.open_stalls().count() < MAX_TOLD;
@@ -166,7 +166,7 @@ impl Watch {
 
     /// Ends the watching: stalls that settle are told now.
     #[must_use]
-    pub fn finish(&mut self, analyzer: &mut Analyzer, now: Timestamp) -> Vec<Event> {
+    pub fn finish(&mut self, analyzer: &mut Analyzer, now: Timestamp) -> Vec<Announcement> {
         let mut events = self.look(analyzer, now);
         let settings = analyzer.tracker().settings();
         for told in &mut self.told {
@@ -185,7 +185,7 @@ impl Watch {
         settings: &Settings,
         now: Timestamp,
         is_end: bool,
-        events: &mut Vec<Event>,
+        events: &mut Vec<Announcement>,
     ) {
         (self.judged_at, self.judgements) = (now, self.judgements + 1);
         let limit = Span::from_millis(settings.stall_limit_ms().cast_signed());
@@ -198,7 +198,7 @@ impl Watch {
         let ids = self.compare(&report.stalls, analyzer.tracker(), settings, now, events);
         number_stalls(&mut report, &ids);
         let told = self.incidents.compare(&report, now, patience, is_end);
-        events.extend(told.into_iter().map(|what| Event { at: now, what }));
+        events.extend(told.into_iter().map(|what| Announcement { at: now, what }));
     }
 
     /// Notes until when what happened may become news.
@@ -313,10 +313,10 @@ impl Watch {
         tracker: &Tracker,
         settings: &Settings,
         now: Timestamp,
-        events: &mut Vec<Event>,
+        events: &mut Vec<Announcement>,
     ) -> BTreeMap<u32, u32> {
         let mut ids = BTreeMap::new();
-        let mut tell = |what| events.push(Event { at: now, what });
+        let mut tell = |what| events.push(Announcement { at: now, what });
         for stall in stalls {
             let number = stall.id;
             let stall = stall.clone();
@@ -346,7 +346,7 @@ impl Watch {
             let stall = Stall { id: self.stalls, ..stall };
             tell(What::Stall(Box::new(news(&stall, self.stalls, tracker, settings, now))));
             let (id, is_over, is_given_up) = (self.stalls, false, false);
-            self.told.push(Told { id, stall, quiet_since, is_over, is_given_up });
+            self.told.push(AnnouncedStall { id, stall, quiet_since, is_over, is_given_up });
         }
         for told in self.told.iter_mut().filter(|told| told.is_due(now)) {
             told.is_over = true;
@@ -364,17 +364,17 @@ impl Watch {
         ids
     }
 
-    fn elections(&mut self, tracker: &Tracker, now: Timestamp, events: &mut Vec<Event>) {
+    fn elections(&mut self, tracker: &Tracker, now: Timestamp, events: &mut Vec<Announcement>) {
         let (begun, Some(last)) = tracker.last_election() else { return };
         if begun > self.elections_begun {
             self.elections_begun = begun;
             let by = last.by.iter().map(|address| named(tracker, *address)).collect();
-            events.push(Event { at: now, what: What::Election { by } });
+            events.push(Announcement { at: now, what: What::Election { by } });
         }
         if begun > self.elections_over && last.end.is_some_and(|end| now.since(end) >= ELECTED) {
             self.elections_over = begun;
             let winner = last.leader_sid.and_then(|sid| tracker.address_of(sid)).map(|a| named(tracker, a));
-            events.push(Event { at: now, what: What::ElectionOver { election: last, winner } });
+            events.push(Announcement { at: now, what: What::ElectionOver { election: last, winner } });
         }
     }
 
@@ -396,7 +396,7 @@ impl Watch {
     }
 }
 
-impl Told {
+impl AnnouncedStall {
     /// Whether it is to be told that it is over.
     fn is_due(&self, now: Timestamp) -> bool {
         !self.is_over && self.quiet_since.is_some_and(|since| now.since(since) >= SETTLING)
@@ -412,7 +412,7 @@ impl PartialEq for Warned {
 /// What a look has found.
 #[derive(Debug, Default)]
 struct WatchUpdate {
-    events: Vec<Event>,
+    events: Vec<Announcement>,
     /// Whether a wait passed its limit that no stall covers which was told.
     is_news: bool,
     /// Whether one did so since the last look.
@@ -424,7 +424,7 @@ struct WatchUpdate {
 
 impl WatchUpdate {
     fn tell(&mut self, at: Timestamp, what: What) {
-        self.events.push(Event { at, what });
+        self.events.push(Announcement { at, what });
     }
 }
 
@@ -528,7 +528,7 @@ mod tests {
     use crate::findings::Origin;
     use crate::frame::FrameRef;
     use crate::proto::{PacketType, Zxid};
-    use crate::stream::Slot;
+    use crate::stream::ConnectionSlot;
     use crate::track::TrackerOptions;
     use std::net::{IpAddr, Ipv4Addr};
 
@@ -547,7 +547,7 @@ mod tests {
             ..TrackerOptions::default()
         });
         for number in 0..links {
-            let slot = Slot(number);
+            let slot = ConnectionSlot(number);
             let (leader, learner) = (endpoint(2 * number, 2888), endpoint(2 * number + 1, 40_000));
             let frame = FrameRef::default();
             let opened = LinkOpened { leader, learner, at: at(0), frame, picked_up: true };
@@ -571,7 +571,7 @@ mod tests {
         analyzer
     }
 
-    fn count(events: &[Event], is: fn(&What) -> bool) -> usize {
+    fn count(events: &[Announcement], is: fn(&What) -> bool) -> usize {
         events.iter().filter(|event| is(&event.what)).count()
     }
 

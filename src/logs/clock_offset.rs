@@ -5,10 +5,10 @@
 //! offset is the one that most lines agree on within a second: a whole number of quarter hours, as time zones
 //! are, plus a small difference between two clocks.
 
-use super::event::Event;
+use super::event::LogEvent;
 use super::{Log, utc};
 use crate::address::Address;
-use crate::findings::{Report, Role, log::Kind};
+use crate::findings::{Report, Role, log::LogEventKind};
 use crate::time::{Span, Timestamp};
 use jiff::tz::TimeZone;
 
@@ -66,14 +66,14 @@ impl ClockOffset {
 
 /// A line and an event in the capture that it may report.
 #[derive(Clone, Copy, Debug)]
-struct Pair {
+struct LogPair {
     ahead: i64,
     line: usize,
     wire: Timestamp,
     names_it: bool,
 }
 
-impl Pair {
+impl LogPair {
     const fn quarters(&self) -> i64 {
         (self.ahead + QUARTER / 2).div_euclid(QUARTER)
     }
@@ -95,7 +95,7 @@ pub(super) fn find(
     // The latest lines first: a capture is rarely older than the end of its log.
     for (line, event) in log.contents.events.iter().enumerate().rev() {
         let at = utc(event.stamp, zone);
-        pairs.extend(same(event, server, report).map(|(wire, names_it)| Pair {
+        pairs.extend(same(event, server, report).map(|(wire, names_it)| LogPair {
             ahead: at.since(wire).nanos(),
             line,
             wire,
@@ -116,11 +116,12 @@ pub(super) fn find(
 
 /// The times in the capture at which a line may have been written, and whether it names the connection.
 fn same<'a>(
-    event: &'a Event,
+    event: &'a LogEvent,
     server: Option<Address>,
     report: &'a Report,
 ) -> impl Iterator<Item = (Timestamp, bool)> + 'a {
-    let is_close = matches!(event.kind, Kind::Goodbye | Kind::HandlerFailed | Kind::ReadTimeout);
+    let is_close =
+        matches!(event.kind, LogEventKind::Goodbye | LogEventKind::HandlerFailed | LogEventKind::ReadTimeout);
     let named = event.peer.filter(|_| is_close);
     let by_name =
         report.links.iter().filter(move |link| named == Some(link.learner)).filter_map(move |link| {
@@ -128,22 +129,22 @@ fn same<'a>(
             server.is_none_or(|server| server == link.leader.address).then_some((closed.at, true))
         });
     let is_learners_close =
-        matches!(event.kind, Kind::LearnerFailed | Kind::ReadTimeout) && event.peer.is_none();
-    let is_found = matches!(event.kind, Kind::ElectionTook) && !event.text.starts_with("LEADING");
+        matches!(event.kind, LogEventKind::LearnerFailed | LogEventKind::ReadTimeout) && event.peer.is_none();
+    let is_found = matches!(event.kind, LogEventKind::ElectionTook) && !event.text.starts_with("LEADING");
     let of_server = report.links.iter().filter(move |link| server == Some(link.learner.address));
     let by_link = of_server.filter_map(move |link| {
         let closed = link.closed.map(|closed| closed.at).filter(|_| is_learners_close);
         let opened = Some(link.opened).filter(|_| is_found && !link.picked_up);
         closed.or(opened).map(|at| (at, false))
     });
-    let is_begun = event.kind == Kind::ElectionBegun;
+    let is_begun = event.kind == LogEventKind::ElectionBegun;
     let looks = report.servers.iter().filter(move |own| is_begun && server == Some(own.address));
     let by_role = looks.flat_map(|own| own.roles.iter().filter(|span| span.role == Role::Looking));
     by_name.chain(by_link).chain(by_role.map(|span| (span.from, false)))
 }
 
 /// The window of [`WITHIN`] with the most evidence.
-fn best(pairs: &[Pair]) -> Option<ClockOffset> {
+fn best(pairs: &[LogPair]) -> Option<ClockOffset> {
     let windows = pairs.iter().enumerate().filter_map(|(start, first)| {
         let rest = pairs.get(start..)?;
         let end = rest.partition_point(|pair| pair.ahead - first.ahead <= WITHIN);
@@ -159,7 +160,7 @@ const fn is_credible(found: &ClockOffset) -> bool {
     is_at_home || is_tight && (found.is_named || found.matched >= 2) || found.is_named && found.occasions >= 2
 }
 
-fn found(window: &[Pair]) -> Option<ClockOffset> {
+fn found(window: &[LogPair]) -> Option<ClockOffset> {
     let middle = window.get(window.len() / 2)?;
     let mut lines: Vec<_> = window.iter().map(|pair| pair.line).collect();
     lines.sort_unstable();

@@ -5,9 +5,9 @@
 //! `.../server/persistence/FileTxnLog`, `.../server/util/JvmPauseMonitor`. The class that logs changed
 //! between versions, so the text alone is matched.
 
-use super::line::{Line, Stamp, number_after};
+use super::line::{Stamp, TimedLine, number_after};
 use crate::address::{Address, Endpoint};
-use crate::findings::log::{Kind, Level};
+use crate::findings::log::{Level, LogEventKind};
 use std::net::IpAddr;
 
 /// Characters kept of a line's text, and of its exception.
@@ -15,13 +15,13 @@ const MAX_TEXT: usize = 400;
 
 /// An event reported by a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct LogEvent {
     /// Its time, as written.
     pub stamp: Stamp,
     /// Its level.
     pub level: Level,
     /// The kind of event.
-    pub kind: Kind,
+    pub kind: LogEventKind,
     /// The other end, if the line names it.
     pub peer: Option<Endpoint>,
     /// The other server's id, if the line names it.
@@ -32,20 +32,20 @@ pub struct Event {
     pub text: String,
 }
 
-impl Event {
+impl LogEvent {
     /// The event that a line reports, if it is a relevant one.
     #[must_use]
-    pub fn of(line: &Line<'_>) -> Option<Self> {
+    pub fn of(line: &TimedLine<'_>) -> Option<Self> {
         let kind = kind(line.text)?;
         let took_ms = match kind {
-            Kind::Fsync | Kind::ElectionTook => {
+            LogEventKind::Fsync | LogEventKind::ElectionTook => {
                 number_after(line.text, "took ").or_else(|| number_after(line.text, "TOOK - "))
             }
-            Kind::Pause => number_after(line.text, "approximately "),
+            LogEventKind::Pause => number_after(line.text, "approximately "),
             _ => None,
         };
         let named = match kind {
-            Kind::Goodbye => line.text,
+            LogEventKind::Goodbye => line.text,
             _ => line.thread.strip_prefix("LearnerHandler-").unwrap_or(""),
         };
         Some(Self {
@@ -63,7 +63,13 @@ impl Event {
     /// Whether an exception on the next line belongs to it.
     #[must_use]
     pub const fn wants_exception(&self) -> bool {
-        matches!(self.kind, Kind::LearnerFailed | Kind::HandlerFailed | Kind::ConnectFailed | Kind::Shutdown)
+        matches!(
+            self.kind,
+            LogEventKind::LearnerFailed
+                | LogEventKind::HandlerFailed
+                | LogEventKind::ConnectFailed
+                | LogEventKind::Shutdown
+        )
     }
 
     /// Appends the exception's first line.
@@ -73,51 +79,51 @@ impl Event {
         self.text.push_str(": ");
         self.text.push_str(shortened(exception));
         if exception.contains("Read timed out") {
-            self.kind = Kind::ReadTimeout;
+            self.kind = LogEventKind::ReadTimeout;
         } else if exception.contains("Unreasonable length") {
-            self.kind = Kind::UnreasonableLength;
-        } else if self.kind == Kind::Shutdown && is_loss_of_quorum(exception) {
-            self.kind = Kind::LostQuorum;
+            self.kind = LogEventKind::UnreasonableLength;
+        } else if self.kind == LogEventKind::Shutdown && is_loss_of_quorum(exception) {
+            self.kind = LogEventKind::LostQuorum;
         }
     }
 }
 
-fn kind(text: &str) -> Option<Kind> {
+fn kind(text: &str) -> Option<LogEventKind> {
     let starts = |begin: &str| text.starts_with(begin);
     Some(match text {
-        "LOOKING" | "FOLLOWING" | "LEADING" | "OBSERVING" => Kind::State,
-        _ if text.contains("GOODBYE ") => Kind::Goodbye,
-        _ if starts("Synchronously closing socket to learner") => Kind::Closing,
-        _ if text.contains("due to transaction timeout") => Kind::TransactionTimeout,
-        _ if starts("fsync-ing the write ahead log") => Kind::Fsync,
+        "LOOKING" | "FOLLOWING" | "LEADING" | "OBSERVING" => LogEventKind::State,
+        _ if text.contains("GOODBYE ") => LogEventKind::Goodbye,
+        _ if starts("Synchronously closing socket to learner") => LogEventKind::Closing,
+        _ if text.contains("due to transaction timeout") => LogEventKind::TransactionTimeout,
+        _ if starts("fsync-ing the write ahead log") => LogEventKind::Fsync,
         _ if starts("Exception when following the leader")
             || starts("Exception when observing the leader") =>
         {
             if text.contains("Read timed out") {
-                Kind::ReadTimeout
+                LogEventKind::ReadTimeout
             } else {
-                Kind::LearnerFailed
+                LogEventKind::LearnerFailed
             }
         }
         _ if starts("Unexpected exception in LearnerHandler")
             || starts("Unexpected exception causing shutdown while sock still open") =>
         {
-            Kind::HandlerFailed
+            LogEventKind::HandlerFailed
         }
-        _ if starts("Unexpected exception, tries=") => Kind::ConnectFailed,
-        _ if starts("Unexpected exception, connectToLeader exceeded") => Kind::ConnectFailed,
-        _ if starts("Unexpected exception, retries exceeded") => Kind::ConnectFailed,
-        _ if starts("Unexpected exception, initLimit exceeded") => Kind::ConnectFailed,
-        _ if is_loss_of_quorum(text) => Kind::LostQuorum,
-        _ if starts("Shutdown called") || text == "shutdown called" => Kind::Shutdown,
-        _ if starts("Disconnected from leader") => Kind::Disconnected,
-        _ if text.contains("LEADER ELECTION TOOK") => Kind::ElectionTook,
-        _ if starts("New election. My id") => Kind::ElectionBegun,
+        _ if starts("Unexpected exception, tries=") => LogEventKind::ConnectFailed,
+        _ if starts("Unexpected exception, connectToLeader exceeded") => LogEventKind::ConnectFailed,
+        _ if starts("Unexpected exception, retries exceeded") => LogEventKind::ConnectFailed,
+        _ if starts("Unexpected exception, initLimit exceeded") => LogEventKind::ConnectFailed,
+        _ if is_loss_of_quorum(text) => LogEventKind::LostQuorum,
+        _ if starts("Shutdown called") || text == "shutdown called" => LogEventKind::Shutdown,
+        _ if starts("Disconnected from leader") => LogEventKind::Disconnected,
+        _ if text.contains("LEADER ELECTION TOOK") => LogEventKind::ElectionTook,
+        _ if starts("New election. My id") => LogEventKind::ElectionBegun,
         // The first PROPOSAL of each phase always logs this; it is harmless.
-        _ if starts("Got zxid ") => (!text.ends_with("expected 0x1")).then_some(Kind::ZxidGap)?,
-        _ if starts("Starting quorum peer") => Kind::Started,
-        _ if starts("Detected pause in JVM") => Kind::Pause,
-        _ if text.contains("Unreasonable length") => Kind::UnreasonableLength,
+        _ if starts("Got zxid ") => (!text.ends_with("expected 0x1")).then_some(LogEventKind::ZxidGap)?,
+        _ if starts("Starting quorum peer") => LogEventKind::Started,
+        _ if starts("Detected pause in JVM") => LogEventKind::Pause,
+        _ if text.contains("Unreasonable length") => LogEventKind::UnreasonableLength,
         _ => return None,
     })
 }
@@ -158,8 +164,8 @@ mod tests {
     use super::super::line;
     use super::*;
 
-    fn event(thread: &str, text: &str) -> Option<Event> {
-        Event::of(
+    fn event(thread: &str, text: &str) -> Option<LogEvent> {
+        LogEvent::of(
             &line::parse(&format!("2026-11-21 08:02:42,493 [myid:5] - WARN  [{thread}] - {text}")).unwrap(),
         )
     }
@@ -171,23 +177,23 @@ mod tests {
     #[test]
     fn texts_of_each_version_are_known() {
         for (text, kind) in [
-            ("******* GOODBYE sid:3 /10.0.0.1:45744 ********", Kind::Goodbye),
-            ("Synchronously closing socket to learner 1.", Kind::Closing),
-            ("Closing connection to peer due to transaction timeout.", Kind::TransactionTimeout),
-            ("Exception when observing the leader", Kind::LearnerFailed),
-            ("Unexpected exception causing shutdown while sock still open", Kind::HandlerFailed),
-            ("Unexpected exception, tries=0, connecting to /10.255.0.103:2888", Kind::ConnectFailed),
-            ("Shutdown called", Kind::Shutdown),
-            ("shutdown called", Kind::Shutdown),
+            ("******* GOODBYE sid:3 /10.0.0.1:45744 ********", LogEventKind::Goodbye),
+            ("Synchronously closing socket to learner 1.", LogEventKind::Closing),
+            ("Closing connection to peer due to transaction timeout.", LogEventKind::TransactionTimeout),
+            ("Exception when observing the leader", LogEventKind::LearnerFailed),
+            ("Unexpected exception causing shutdown while sock still open", LogEventKind::HandlerFailed),
+            ("Unexpected exception, tries=0, connecting to /10.255.0.103:2888", LogEventKind::ConnectFailed),
+            ("Shutdown called", LogEventKind::Shutdown),
+            ("shutdown called", LogEventKind::Shutdown),
             (
                 "Shutdown called. For the reason Not sufficient followers synced, only synced with sids: [ [2] ]",
-                Kind::LostQuorum,
+                LogEventKind::LostQuorum,
             ),
-            ("Only 1 followers, need 1", Kind::LostQuorum),
-            ("LOOKING", Kind::State),
-            ("FOLLOWING - LEADER ELECTION TOOK - 121 MS", Kind::ElectionTook),
-            ("New election. My id =  1, proposed zxid=0x0", Kind::ElectionBegun),
-            ("Got zxid 0x100000535 expected 0x100000530", Kind::ZxidGap),
+            ("Only 1 followers, need 1", LogEventKind::LostQuorum),
+            ("LOOKING", LogEventKind::State),
+            ("FOLLOWING - LEADER ELECTION TOOK - 121 MS", LogEventKind::ElectionTook),
+            ("New election. My id =  1, proposed zxid=0x0", LogEventKind::ElectionBegun),
+            ("Got zxid 0x100000535 expected 0x100000530", LogEventKind::ZxidGap),
         ] {
             assert_eq!(event("main:A@1", text).map(|event| event.kind), Some(kind), "{text}");
         }
@@ -234,7 +240,7 @@ mod tests {
             event("LearnerHandler-/10.0.0.1:4:LearnerHandler@7", "Unexpected exception in LearnerHandler: ")
                 .unwrap();
         event.exception("java.net.SocketTimeoutException: Read timed out");
-        assert_eq!(event.kind, Kind::ReadTimeout);
+        assert_eq!(event.kind, LogEventKind::ReadTimeout);
         assert_eq!(
             event.text,
             "Unexpected exception in LearnerHandler: java.net.SocketTimeoutException: Read timed out"

@@ -29,7 +29,7 @@ pub struct Stamp {
 
 /// A line that begins with a time and a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line<'a> {
+pub struct TimedLine<'a> {
     /// Its time.
     pub stamp: Stamp,
     /// The server's id, from `[myid:N]` or the thread's name.
@@ -44,12 +44,12 @@ pub struct Line<'a> {
 
 /// Parses a line; `None` if it continues the line before.
 #[must_use]
-pub fn parse(line: &str) -> Option<Line<'_>> {
+pub fn parse(line: &str) -> Option<TimedLine<'_>> {
     let (stamp, rest) = stamp_within(line)?;
     let (header, level, rest) = level(rest)?;
     let (thread, text) = thread(rest);
     let sid = number_after(header, "[myid:").or_else(|| number_after(thread, "[myid="));
-    Some(Line { stamp, sid, level, thread, text: text.trim() })
+    Some(TimedLine { stamp, sid, level, thread, text: text.trim() })
 }
 
 /// The number that follows `mark`.

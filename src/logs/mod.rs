@@ -23,7 +23,7 @@ use crate::findings::{
 };
 use crate::time::{Span, Timestamp};
 use clock_offset::ClockOffset;
-use event::Event;
+use event::LogEvent;
 use jiff::tz::TimeZone;
 use line::Stamp;
 use std::net::IpAddr;
@@ -47,7 +47,7 @@ pub struct Log {
 struct Placed<'a> {
     server: Option<Address>,
     at: Timestamp,
-    event: &'a Event,
+    event: &'a LogEvent,
     /// Whether its time is known: its zone is told, or what the log tells was found on the wire.
     is_sure: bool,
 }

@@ -1,8 +1,8 @@
 //! Reads a log's bytes and extracts the relevant events, in bounded memory.
 
-use super::event::Event;
+use super::event::LogEvent;
 use super::line::{self, Stamp};
-use crate::findings::log::Kind;
+use crate::findings::log::LogEventKind;
 use crate::time::Span;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
@@ -23,7 +23,7 @@ const SOON: Span = Span::from_millis(1_000);
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
     /// Events, in the file's order.
-    pub events: VecDeque<Event>,
+    pub events: VecDeque<LogEvent>,
     /// Lines with a time.
     pub lines: u64,
     /// The server's id, if the lines name it.
@@ -80,7 +80,7 @@ impl Contents {
         self.sid = self.sid.or(line.sid);
         self.first.get_or_insert(line.stamp);
         self.last = Some(line.stamp);
-        if let Some(event) = Event::of(&line) {
+        if let Some(event) = LogEvent::of(&line) {
             *open = event.wants_exception();
             self.name_the_late(&event);
             if self.events.len() >= MAX_EVENTS {
@@ -94,13 +94,13 @@ impl Contents {
 
 impl Contents {
     /// A leader that closes because of a late ACK names the learner only in the following lines.
-    fn name_the_late(&mut self, event: &Event) {
-        if !matches!(event.kind, Kind::Closing | Kind::Goodbye) {
+    fn name_the_late(&mut self, event: &LogEvent) {
+        if !matches!(event.kind, LogEventKind::Closing | LogEventKind::Goodbye) {
             return;
         }
         let recent = self.events.iter_mut().rev().take(NAMED_WITHIN);
-        let is_nameless = |late: &&mut Event| {
-            late.kind == Kind::TransactionTimeout && late.peer.is_none() && late.peer_sid.is_none()
+        let is_nameless = |late: &&mut LogEvent| {
+            late.kind == LogEventKind::TransactionTimeout && late.peer.is_none() && late.peer_sid.is_none()
         };
         if let Some(late) =
             recent.filter(|late| event.stamp.wall.since(late.stamp.wall) <= SOON).find(is_nameless)
@@ -147,7 +147,7 @@ mod tests {
                     2026-11-21 08:02:42,495 [myid:5] - INFO  [main:A@1] - LOOKING\n";
         let contents = read(text.as_bytes());
         let kinds: Vec<_> = contents.events.iter().map(|event| event.kind).collect();
-        assert_eq!(kinds, [Kind::ReadTimeout, Kind::LostQuorum, Kind::State]);
+        assert_eq!(kinds, [LogEventKind::ReadTimeout, LogEventKind::LostQuorum, LogEventKind::State]);
         assert_eq!((contents.lines, contents.sid, contents.cut), (3, Some(5), 0));
     }
 

@@ -9,7 +9,7 @@ use super::Placed;
 use crate::address::Address;
 use crate::findings::{
     Link, Report, Stall,
-    log::{Kind, LogLine},
+    log::{LogEventKind, LogLine},
 };
 use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
@@ -135,7 +135,7 @@ impl<'a> Scope<'a> {
 
 /// The most relevant lines, in order of time.
 fn most_telling(lines: Vec<&Placed<'_>>) -> Vec<LogLine> {
-    let mut seen: BTreeMap<(Option<Address>, Kind), usize> = BTreeMap::new();
+    let mut seen: BTreeMap<(Option<Address>, LogEventKind), usize> = BTreeMap::new();
     let mut ranked: Vec<_> = lines
         .into_iter()
         .map(|line| {
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::findings::log::Level;
     use crate::findings::sample::{self, address, at};
-    use crate::logs::event::Event;
+    use crate::logs::event::LogEvent;
     use crate::logs::line::Stamp;
 
     #[test]
@@ -173,10 +173,10 @@ mod tests {
         let first = Stall { election: None, ..report.stalls[0].clone() };
         let later = Stall { id: 2, start: at(52_000), end: Some(at(62_010)), ..first.clone() };
         report.stalls = vec![first, later];
-        let event = |ms| Event {
+        let event = |ms| LogEvent {
             stamp: Stamp { wall: at(ms), offset_s: None },
             level: Level::Warn,
-            kind: Kind::Goodbye,
+            kind: LogEventKind::Goodbye,
             peer: None,
             peer_sid: None,
             took_ms: None,

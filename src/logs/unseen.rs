@@ -8,7 +8,7 @@
 use super::Placed;
 use crate::address::Address;
 use crate::findings::incident::{Confidence, Incident, Reason};
-use crate::findings::log::Kind;
+use crate::findings::log::LogEventKind;
 use crate::findings::{Cause, Link, Report, Role, Suspect};
 use crate::time::{Span, Timestamp};
 
@@ -23,7 +23,7 @@ const TOLERATED: Span = Span::from_millis(2_000);
 fn parted_from(line: &Placed<'_>, placed: &[Placed<'_>]) -> Option<Address> {
     let is_it = |other: &&Placed<'_>| {
         other.server == line.server
-            && other.event.kind == Kind::Goodbye
+            && other.event.kind == LogEventKind::Goodbye
             && other.at >= line.at
             && other.at.since(line.at) <= TOLERATED
     };
@@ -69,13 +69,13 @@ impl<'a> Drop<'a> {
         let server = line.server;
         let peer = line.event.peer.map(|peer| peer.address);
         let (leader, learner) = match line.event.kind {
-            Kind::TransactionTimeout => (server, peer.or_else(|| parted_from(line, placed))),
-            Kind::LostQuorum => (server, None),
+            LogEventKind::TransactionTimeout => (server, peer.or_else(|| parted_from(line, placed))),
+            LogEventKind::LostQuorum => (server, None),
             // The leader's part for a learner names it; a learner's own does not name its leader.
-            Kind::ReadTimeout if peer.is_some() => (server, peer),
+            LogEventKind::ReadTimeout if peer.is_some() => (server, peer),
             // One that found none was not dropped.
-            Kind::LearnerFailed if line.event.text.contains("Failed connect") => return None,
-            Kind::ReadTimeout | Kind::LearnerFailed => {
+            LogEventKind::LearnerFailed if line.event.text.contains("Failed connect") => return None,
+            LogEventKind::ReadTimeout | LogEventKind::LearnerFailed => {
                 (server.and_then(|server| leader_of(server, line.at, report)), server)
             }
             _ => return None,
@@ -147,7 +147,7 @@ impl<'a> Drop<'a> {
         };
         let links = report.links.iter().filter(is_open).filter(is_its).map(|link| link.id).collect();
         let is_pause = |line: &&Placed<'_>| {
-            line.event.kind == Kind::Pause
+            line.event.kind == LogEventKind::Pause
                 && line.event.took_ms.is_some_and(|took| took * 2 >= report.settings.stall_limit_ms())
                 && line.server.is_some_and(|server| self.hosts().any(|host| host == server))
                 && line.at.since(at).nanos().abs() <= limit.times(2).nanos()

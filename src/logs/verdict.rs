@@ -7,7 +7,7 @@
 use crate::address::Address;
 use crate::findings::{
     Cause, Deadline, Link, Outcome, Report, Stall,
-    log::{FsyncOnWire, Kind, LogLine, LogSays, LogVerdict, Whose},
+    log::{FsyncOnWire, LogEventKind, LogLine, LogSays, LogVerdict, Whose},
 };
 use crate::time::{Span, Timestamp};
 
@@ -17,8 +17,12 @@ const MAX_DISTANCE: Span = Span::from_millis(2_000);
 const LATE: Span = Span::from_millis(1_000);
 
 /// The reasons for a leader's close.
-const REASONS: [Kind; 4] =
-    [Kind::TransactionTimeout, Kind::ReadTimeout, Kind::LostQuorum, Kind::UnreasonableLength];
+const REASONS: [LogEventKind; 4] = [
+    LogEventKind::TransactionTimeout,
+    LogEventKind::ReadTimeout,
+    LogEventKind::LostQuorum,
+    LogEventKind::UnreasonableLength,
+];
 
 /// Adds the logs' verdicts to each stall.
 pub(super) fn say(report: &mut Report) {
@@ -80,8 +84,8 @@ impl<'a> Case<'a> {
         let end = self.stall.end?;
         let lines = || self.lines(leader).filter(|line| self.is_about(line.at, end));
         let is_so = |line: &&LogLine| match line.kind {
-            Kind::ReadTimeout => self.waited(Deadline::LeaderRead) || self.waited(Deadline::Init),
-            Kind::TransactionTimeout => self.waited(Deadline::Ack),
+            LogEventKind::ReadTimeout => self.waited(Deadline::LeaderRead) || self.waited(Deadline::Init),
+            LogEventKind::TransactionTimeout => self.waited(Deadline::Ack),
             _ => false,
         };
         let reason = lines().find(is_so).or_else(|| lines().find(|line| REASONS.contains(&line.kind)));
@@ -91,7 +95,7 @@ impl<'a> Case<'a> {
             let says = LogSays::LeaderClosed { leader, is_seen, early, line: text };
             return Some(LogVerdict { agrees: Some(is_seen), at: Some(line.at), says });
         }
-        let parting = [Kind::HandlerFailed, Kind::Goodbye, Kind::Closing];
+        let parting = [LogEventKind::HandlerFailed, LogEventKind::Goodbye, LogEventKind::Closing];
         if let Some(line) = lines().find(|line| parting.contains(&line.kind)) {
             let says = LogSays::LeaderParted { leader, line: line.text.clone() };
             return Some(LogVerdict { agrees: None, at: Some(line.at), says });
@@ -111,7 +115,8 @@ impl<'a> Case<'a> {
             self.links.iter().filter_map(|link| Some((link.learner.address, link.closed?.at)))
         {
             let reason = self.lines(learner).find(|line| {
-                matches!(line.kind, Kind::ReadTimeout | Kind::LearnerFailed) && self.is_about(line.at, closed)
+                matches!(line.kind, LogEventKind::ReadTimeout | LogEventKind::LearnerFailed)
+                    && self.is_about(line.at, closed)
             });
             match reason {
                 Some(line) => {
@@ -130,7 +135,7 @@ impl<'a> Case<'a> {
 
     /// Learners whose logs say that they gave up on the leader.
     fn given_up(&self, learners: Vec<Address>, line: &LogLine, closed: Timestamp) -> LogVerdict {
-        let is_timeout = line.kind == Kind::ReadTimeout;
+        let is_timeout = line.kind == LogEventKind::ReadTimeout;
         let is_so = is_timeout && (self.waited(Deadline::LearnerRead) || self.waited(Deadline::Init));
         let says = LogSays::GaveUpLeader {
             learners,
@@ -143,8 +148,11 @@ impl<'a> Case<'a> {
 
     /// A log without the close. A RST may have come from the kernel alone.
     fn silence(&self, whose: Whose) -> LogVerdict {
-        let begun =
-            self.stall.log.iter().find(|line| line.kind == Kind::Started && line.at > self.stall.start);
+        let begun = self
+            .stall
+            .log
+            .iter()
+            .find(|line| line.kind == LogEventKind::Started && line.at > self.stall.start);
         if let Some(line) = begun {
             return LogVerdict { agrees: None, at: Some(line.at), says: LogSays::BeginsAnew { whose } };
         }
@@ -168,7 +176,7 @@ impl<'a> Case<'a> {
     /// The subject's fsync: evidence for a slow disk only if PINGs were answered meanwhile.
     fn disk(&self) -> Option<LogVerdict> {
         let server = self.stall.subject;
-        let slowest = self.during(Kind::Fsync).max_by_key(|line| line.took_ms);
+        let slowest = self.during(LogEventKind::Fsync).max_by_key(|line| line.took_ms);
         let Some(line) = slowest else {
             let is_missed = self.stall.cause == Cause::DiskSlow && self.covers(server);
             return is_missed.then_some(LogVerdict {
@@ -191,7 +199,7 @@ impl<'a> Case<'a> {
 
     /// The subject's own log of a pause.
     fn pause(&self) -> Option<LogVerdict> {
-        let line = self.during(Kind::Pause).max_by_key(|line| line.took_ms)?;
+        let line = self.during(LogEventKind::Pause).max_by_key(|line| line.took_ms)?;
         let says = LogSays::Paused { server: self.stall.subject, took_ms: line.took_ms.unwrap_or(0) };
         let agrees = match self.stall.cause {
             Cause::ProcessStalled => Some(true),
@@ -207,7 +215,8 @@ impl<'a> Case<'a> {
         // A former leader may later fail as a follower, which is unrelated.
         let subject = Some(self.stall.subject).filter(|subject| self.leader() != Some(*subject))?;
         let noticed = self.lines(subject).find(|line| {
-            matches!(line.kind, Kind::ReadTimeout | Kind::LearnerFailed) && line.at > self.stall.start
+            matches!(line.kind, LogEventKind::ReadTimeout | LogEventKind::LearnerFailed)
+                && line.at > self.stall.start
         })?;
         let late = noticed.at.since(end);
         (late > LATE).then(|| LogVerdict {
@@ -219,14 +228,14 @@ impl<'a> Case<'a> {
 
     /// The leader lost its quorum.
     fn quorum(&self) -> Option<LogVerdict> {
-        let line = self.stall.log.iter().find(|line| line.kind == Kind::LostQuorum)?;
+        let line = self.stall.log.iter().find(|line| line.kind == LogEventKind::LostQuorum)?;
         let says = LogSays::LostQuorum { leader: line.server, line: line.text.clone() };
         let agrees = self.stall.election.map(|_| true);
         Some(LogVerdict { agrees, at: Some(line.at), says })
     }
 
     /// The subject's lines of a kind whose time overlaps the stall.
-    fn during(&self, kind: Kind) -> impl Iterator<Item = &'a LogLine> {
+    fn during(&self, kind: LogEventKind) -> impl Iterator<Item = &'a LogLine> {
         let (start, end) = (self.stall.start, self.stall.end.unwrap_or(Timestamp::MAX));
         self.lines(self.stall.subject).filter(move |line| {
             let took = Span::from_millis(line.took_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0));

@@ -2,7 +2,7 @@
 
 use pnet_packet::ip::IpNextHeaderProtocols as Protocol;
 
-use super::rest::{Next, Rest};
+use super::rest::{NextHeader, Rest};
 use super::tunnel::{self, Opened};
 use super::{IgnoreReason, be16};
 use crate::address::Address;
@@ -36,7 +36,7 @@ const HIP: u8 = Protocol::Hip.0;
 const SHIM6: u8 = Protocol::Shim6.0;
 
 /// What an IP header says, and what it carries.
-pub(super) struct Packet<'a> {
+pub(super) struct IpPacket<'a> {
     pub(super) src: Address,
     pub(super) dst: Address,
     pub(super) ttl: u8,
@@ -47,7 +47,7 @@ pub(super) struct Packet<'a> {
     pub(super) rest: Rest<'a>,
 }
 
-impl Packet<'_> {
+impl IpPacket<'_> {
     pub(super) const fn is_tcp(&self) -> bool {
         self.protocol == TCP
     }
@@ -55,7 +55,7 @@ impl Packet<'_> {
 
 /// The IP packet that comes next, where it carries TCP or a tunnel.
 #[inline]
-pub(super) fn packet<'a>(rest: &Rest<'a>) -> Result<Packet<'a>, IgnoreReason> {
+pub(super) fn packet<'a>(rest: &Rest<'a>) -> Result<IpPacket<'a>, IgnoreReason> {
     match rest.data.first().map(|byte| byte >> 4) {
         Some(4) => v4(rest),
         Some(6) => v6(rest),
@@ -65,7 +65,7 @@ pub(super) fn packet<'a>(rest: &Rest<'a>) -> Result<Packet<'a>, IgnoreReason> {
 }
 
 /// Passes the header of a tunnel that IP carries.
-pub(super) fn tunnel(packet: &mut Packet<'_>, opened: &mut Opened) -> Result<Next, IgnoreReason> {
+pub(super) fn tunnel(packet: &mut IpPacket<'_>, opened: &mut Opened) -> Result<NextHeader, IgnoreReason> {
     let rest = &mut packet.rest;
     match packet.protocol {
         UDP => tunnel::udp(rest, opened),
@@ -87,7 +87,7 @@ fn is_wanted(protocol: u8, data: &[u8]) -> bool {
 }
 
 #[inline]
-fn v4<'a>(rest: &Rest<'a>) -> Result<Packet<'a>, IgnoreReason> {
+fn v4<'a>(rest: &Rest<'a>) -> Result<IpPacket<'a>, IgnoreReason> {
     let head: [u8; V4_LEN] = rest.first_chunk()?;
     let [first, _, total_hi, total_lo, id_hi, id_lo, fragment_hi, fragment_lo, ttl, protocol, ..] = head;
     let [.., s0, s1, s2, s3, d0, d1, d2, d3] = head;
@@ -108,7 +108,7 @@ fn v4<'a>(rest: &Rest<'a>) -> Result<Packet<'a>, IgnoreReason> {
         total => total,
     };
     let carried = total.checked_sub(header_len).ok_or(IgnoreReason::BadIpHeader)?;
-    Ok(Packet {
+    Ok(IpPacket {
         src: Address::v4(u32::from_be_bytes([s0, s1, s2, s3])),
         dst: Address::v4(u32::from_be_bytes([d0, d1, d2, d3])),
         ttl,
@@ -118,7 +118,7 @@ fn v4<'a>(rest: &Rest<'a>) -> Result<Packet<'a>, IgnoreReason> {
     })
 }
 
-fn v6<'a>(rest: &Rest<'a>) -> Result<Packet<'a>, IgnoreReason> {
+fn v6<'a>(rest: &Rest<'a>) -> Result<IpPacket<'a>, IgnoreReason> {
     let head: [u8; V6_LEN] = rest.first_chunk()?;
     let [_, _, _, _, len_hi, len_lo, next, hop_limit, addresses @ ..] = &head;
     let (src, dst) = addresses.split_first_chunk::<16>().ok_or(IgnoreReason::CutHeader)?;
@@ -132,7 +132,7 @@ fn v6<'a>(rest: &Rest<'a>) -> Result<Packet<'a>, IgnoreReason> {
     };
     let (protocol, extensions_len) = extensions(rest.data.get(V6_LEN..).unwrap_or_default(), *next)?;
     let carried = payload_len.checked_sub(extensions_len).ok_or(IgnoreReason::BadIpHeader)?;
-    Ok(Packet {
+    Ok(IpPacket {
         src: Address::v6(u128::from_be_bytes(*src)),
         dst: Address::v6(u128::from_be_bytes(*dst)),
         ttl: *hop_limit,

@@ -18,7 +18,7 @@ pub use tunnel::{Tunnel, Tunnels};
 use crate::address::Endpoint;
 use crate::frame::{Frame, FrameRef};
 use crate::time::Timestamp;
-use rest::{Next, Rest};
+use rest::{NextHeader, Rest};
 use std::ops::Deref;
 use tunnel::Opened;
 
@@ -193,16 +193,16 @@ fn opened_segment<'a>(frame: &Frame<'a>, opened: &mut Opened) -> Result<Segment<
 
 /// The IP packet that carries TCP, past every header around it. Ends, since every step but the choice of the next
 /// one passes a byte at least.
-fn innermost<'a>(frame: &Frame<'a>, opened: &mut Opened) -> Result<ip::Packet<'a>, IgnoreReason> {
+fn innermost<'a>(frame: &Frame<'a>, opened: &mut Opened) -> Result<ip::IpPacket<'a>, IgnoreReason> {
     let mut rest = Rest::of(frame);
     let mut next = link::first(frame.link, &mut rest)?;
     loop {
         next = match next {
-            Next::Ethernet => link::ethernet(&mut rest)?,
-            Next::Typed(kind) => link::typed(kind, &mut rest, opened)?,
-            Next::Llc => link::llc(&mut rest)?,
-            Next::Ppp => link::ppp(&mut rest)?,
-            Next::Ip => {
+            NextHeader::Ethernet => link::ethernet(&mut rest)?,
+            NextHeader::Typed(kind) => link::typed(kind, &mut rest, opened)?,
+            NextHeader::Llc => link::llc(&mut rest)?,
+            NextHeader::Ppp => link::ppp(&mut rest)?,
+            NextHeader::Ip => {
                 opened.ip(&rest);
                 let mut packet = ip::packet(&rest)?;
                 if packet.is_tcp() {

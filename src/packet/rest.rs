@@ -5,7 +5,7 @@ use crate::frame::Frame;
 
 /// What the next bytes of a frame are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextHeader {
     /// An Ethernet header.
     Ethernet,
     /// What this Ethernet type says.

@@ -18,7 +18,7 @@ const OPTION_SACK: u8 = 5;
 const OPTION_TIMESTAMPS: u8 = 8;
 
 /// A TCP header's fields and what follows it.
-pub(super) struct Header<'a> {
+pub(super) struct TcpHeader<'a> {
     pub(super) src_port: u16,
     pub(super) dst_port: u16,
     pub(super) seq: u32,
@@ -41,7 +41,7 @@ pub(super) struct TcpOptions {
 
 /// Reads the header of a segment of which `data` was captured of `wire_len` bytes.
 #[inline]
-pub(super) fn header(data: &[u8], wire_len: usize) -> Result<Header<'_>, IgnoreReason> {
+pub(super) fn header(data: &[u8], wire_len: usize) -> Result<TcpHeader<'_>, IgnoreReason> {
     if wire_len < HEADER_LEN {
         return Err(IgnoreReason::BadTcpHeader);
     }
@@ -55,7 +55,7 @@ pub(super) fn header(data: &[u8], wire_len: usize) -> Result<Header<'_>, IgnoreR
         return Err(IgnoreReason::BadTcpHeader);
     }
     let payload_len = u32::try_from(wire_len - header_len).map_err(|_| IgnoreReason::LengthContradiction)?;
-    Ok(Header {
+    Ok(TcpHeader {
         src_port: u16::from_be_bytes([s0, s1]),
         dst_port: u16::from_be_bytes([d0, d1]),
         seq: u32::from_be_bytes([q0, q1, q2, q3]),

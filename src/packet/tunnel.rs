@@ -6,7 +6,7 @@
 
 use super::IgnoreReason;
 use super::link::{IPV4, IPV6, MPLS};
-use super::rest::{Next, Rest};
+use super::rest::{NextHeader, Rest};
 
 /// A kind of tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,18 +156,18 @@ pub(super) fn is_tunnel_port(port: u16) -> bool {
 }
 
 /// What a UDP datagram to a tunnel's port carries.
-pub(super) fn udp(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<Next, IgnoreReason> {
+pub(super) fn udp(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<NextHeader, IgnoreReason> {
     let port = rest.be16(2)?;
     rest.skip(UDP_LEN)?;
     match port {
         GENEVE_PORT => geneve(rest, opened),
-        MPLS_PORT => Ok(Next::Typed(MPLS)),
+        MPLS_PORT => Ok(NextHeader::Typed(MPLS)),
         _ => vxlan(rest, opened, port == VXLAN_GPE_PORT),
     }
 }
 
 /// Flags, three reserved bytes, the network's number, one more reserved byte.
-fn vxlan(rest: &mut Rest<'_>, opened: &mut Opened, is_generic: bool) -> Result<Next, IgnoreReason> {
+fn vxlan(rest: &mut Rest<'_>, opened: &mut Opened, is_generic: bool) -> Result<NextHeader, IgnoreReason> {
     const HAS_NETWORK: u8 = 0x08;
     const HAS_PROTOCOL: u8 = 0x04;
     let [flags, _, _, protocol] = rest.first_chunk()?;
@@ -177,29 +177,29 @@ fn vxlan(rest: &mut Rest<'_>, opened: &mut Opened, is_generic: bool) -> Result<N
     opened.enter(Tunnel::Vxlan, rest)?;
     rest.skip(8)?;
     if !is_generic || flags & HAS_PROTOCOL == 0 {
-        return Ok(Next::Ethernet);
+        return Ok(NextHeader::Ethernet);
     }
     match protocol {
-        1 | 2 => Ok(Next::Ip),
-        3 => Ok(Next::Ethernet),
-        5 => Ok(Next::Typed(MPLS)),
+        1 | 2 => Ok(NextHeader::Ip),
+        3 => Ok(NextHeader::Ethernet),
+        5 => Ok(NextHeader::Typed(MPLS)),
         _ => Err(IgnoreReason::NotIp),
     }
 }
 
 /// Version and length of options, flags, an Ethernet type, the network's number.
-fn geneve(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<Next, IgnoreReason> {
+fn geneve(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<NextHeader, IgnoreReason> {
     let [first, _, kind0, kind1] = rest.first_chunk()?;
     if first >> 6 != 0 {
         return Err(IgnoreReason::NotTcp);
     }
     opened.enter(Tunnel::Geneve, rest)?;
     rest.skip(8 + usize::from(first & 0x3f) * 4)?;
-    Ok(Next::Typed(u16::from_be_bytes([kind0, kind1])))
+    Ok(NextHeader::Typed(u16::from_be_bytes([kind0, kind1])))
 }
 
 /// Flags and an Ethernet type, then what the flags say there is.
-pub(super) fn gre(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<Next, IgnoreReason> {
+pub(super) fn gre(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<NextHeader, IgnoreReason> {
     const CHECKSUM: u16 = 0x8000;
     const ROUTING: u16 = 0x4000;
     const KEY: u16 = 0x2000;
@@ -219,29 +219,29 @@ pub(super) fn gre(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<Next, Igno
     let words = [CHECKSUM, KEY, SEQUENCE, ACKNOWLEDGMENT].iter().filter(|flag| flags & **flag != 0).count();
     rest.skip(4 + words * 4)?;
     match kind {
-        PPP => Ok(Next::Ppp),
+        PPP => Ok(NextHeader::Ppp),
         // Type I has neither a sequence number nor a header of its own.
-        ERSPAN if flags & SEQUENCE == 0 => Ok(Next::Ethernet),
+        ERSPAN if flags & SEQUENCE == 0 => Ok(NextHeader::Ethernet),
         ERSPAN => {
             rest.skip(8)?;
-            Ok(Next::Ethernet)
+            Ok(NextHeader::Ethernet)
         }
         ERSPAN_III => erspan_iii(rest),
-        _ => Ok(Next::Typed(kind)),
+        _ => Ok(NextHeader::Typed(kind)),
     }
 }
 
 /// Three words, the last bit of which announces two more, and five bits of which tell IP from Ethernet.
-fn erspan_iii(rest: &mut Rest<'_>) -> Result<Next, IgnoreReason> {
+fn erspan_iii(rest: &mut Rest<'_>) -> Result<NextHeader, IgnoreReason> {
     const WITHOUT_ETHERNET: u16 = 2;
     let last = rest.be16(10)?;
     rest.skip(if last & 1 == 0 { 12 } else { 20 })?;
-    Ok(if last >> 10 & 0x1f == WITHOUT_ETHERNET { Next::Ip } else { Next::Ethernet })
+    Ok(if last >> 10 & 0x1f == WITHOUT_ETHERNET { NextHeader::Ip } else { NextHeader::Ethernet })
 }
 
 /// Labels of four bytes, the last of which says so. What follows has no type: IP begins with its version, and a
 /// pseudowire with a control word of zeros or with the Ethernet frame itself.
-pub(super) fn mpls(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<Next, IgnoreReason> {
+pub(super) fn mpls(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<NextHeader, IgnoreReason> {
     opened.enter(Tunnel::Mpls, rest)?;
     loop {
         let [_, _, bottom, _] = rest.first_chunk()?;
@@ -254,17 +254,17 @@ pub(super) fn mpls(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<Next, Ign
     let is_frame = |at: usize| matches!(rest.be16(at), Ok(IPV4 | IPV6));
     let [first] = rest.first_chunk()?;
     match first >> 4 {
-        4 | 6 if !is_frame(12) => Ok(Next::Ip),
+        4 | 6 if !is_frame(12) => Ok(NextHeader::Ip),
         0 if is_frame(4 + 12) || !is_frame(12) => {
             rest.skip(4)?;
-            Ok(Next::Ethernet)
+            Ok(NextHeader::Ethernet)
         }
-        _ => Ok(Next::Ethernet),
+        _ => Ok(NextHeader::Ethernet),
     }
 }
 
 /// Version and type, a code that is 0 for data, the session, the length of what follows.
-pub(super) fn pppoe(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<Next, IgnoreReason> {
+pub(super) fn pppoe(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<NextHeader, IgnoreReason> {
     let [version, code, _, _] = rest.first_chunk()?;
     let len = usize::from(rest.be16(4)?);
     if version != 0x11 || code != 0 {
@@ -273,20 +273,20 @@ pub(super) fn pppoe(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<Next, Ig
     opened.enter(Tunnel::Pppoe, rest)?;
     rest.skip(6)?;
     rest.limit(len);
-    Ok(Next::Ppp)
+    Ok(NextHeader::Ppp)
 }
 
 /// An IP packet inside another.
-pub(super) fn ip_in_ip(rest: &Rest<'_>, opened: &mut Opened) -> Result<Next, IgnoreReason> {
+pub(super) fn ip_in_ip(rest: &Rest<'_>, opened: &mut Opened) -> Result<NextHeader, IgnoreReason> {
     opened.enter(Tunnel::IpInIp, rest)?;
-    Ok(Next::Ip)
+    Ok(NextHeader::Ip)
 }
 
 /// Version 3 in two bytes, then an Ethernet frame.
-pub(super) fn ether_ip(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<Next, IgnoreReason> {
+pub(super) fn ether_ip(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<NextHeader, IgnoreReason> {
     opened.enter(Tunnel::EtherIp, rest)?;
     rest.skip(2)?;
-    Ok(Next::Ethernet)
+    Ok(NextHeader::Ethernet)
 }
 
 #[cfg(test)]

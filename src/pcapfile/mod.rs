@@ -91,7 +91,7 @@ impl ByteOrder {
 
 /// The position of a frame in the decoded bytes, and its record's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct FrameHead {
     /// Time of capture.
     pub at: Timestamp,
     /// The link layer of its first bytes.
@@ -220,11 +220,11 @@ impl fmt::Display for Problem {
 #[derive(Debug)]
 pub enum Decoder {
     /// Classic pcap.
-    Pcap(pcap::Decoder),
+    Pcap(pcap::PcapDecoder),
     /// pcapng.
-    Pcapng(pcapng::Decoder),
+    Pcapng(pcapng::PcapngDecoder),
     /// snoop.
-    Snoop(snoop::Decoder),
+    Snoop(snoop::SnoopDecoder),
 }
 
 impl Decoder {
@@ -234,15 +234,15 @@ impl Decoder {
     /// The decoder for a file that starts with these bytes; `None` if it is not a capture.
     #[must_use]
     pub fn sniff(start: &[u8]) -> Option<Self> {
-        pcap::Decoder::sniff(start)
+        pcap::PcapDecoder::sniff(start)
             .map(Self::Pcap)
-            .or_else(|| pcapng::Decoder::sniff(start).map(Self::Pcapng))
-            .or_else(|| snoop::Decoder::sniff(start).map(Self::Snoop))
+            .or_else(|| pcapng::PcapngDecoder::sniff(start).map(Self::Pcapng))
+            .or_else(|| snoop::SnoopDecoder::sniff(start).map(Self::Snoop))
     }
 
     /// Decodes `bytes`, the next ones of the file, and calls `found` with the head of each frame.
     #[inline]
-    pub fn decode(&mut self, bytes: &[u8], found: &mut impl FnMut(Head)) -> Progress {
+    pub fn decode(&mut self, bytes: &[u8], found: &mut impl FnMut(FrameHead)) -> Progress {
         match self {
             Self::Pcap(decoder) => decoder.decode(bytes, found),
             Self::Pcapng(decoder) => decoder.decode(bytes, found),

@@ -13,7 +13,7 @@
 //!
 //! Source: draft-ietf-opsawg-pcap; for the variants the comments of Wireshark's `wiretap/libpcap.c`.
 
-use super::{ByteOrder, Description, Format, Head, MAX_CAPTURED, Problem, ProblemKind, Progress};
+use super::{ByteOrder, Description, Format, FrameHead, MAX_CAPTURED, Problem, ProblemKind, Progress};
 use crate::frame::{Frame, LinkType};
 use crate::time::Timestamp;
 
@@ -45,11 +45,11 @@ const SNAPLEN_SLACK: u32 = 65_536;
 
 /// Reads a pcap file. See [`super::Decoder`] for the rules.
 #[derive(Debug)]
-pub struct Decoder {
+pub struct PcapDecoder {
     order: ByteOrder,
     nanos: bool,
     is_kuznetsov: bool,
-    header: Option<Header>,
+    header: Option<RecordHeader>,
     /// Whether the file has no more bytes than were given.
     is_whole: bool,
     /// Offset of the next unused byte in the file.
@@ -58,14 +58,14 @@ pub struct Decoder {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Header {
+struct RecordHeader {
     link: LinkType,
     snaplen: u32,
     /// Bytes that its record headers are longer than usual.
     extra: usize,
 }
 
-impl Header {
+impl RecordHeader {
     /// The most bytes a record may claim to hold.
     fn max_captured(&self) -> u32 {
         match self.snaplen {
@@ -75,7 +75,7 @@ impl Header {
     }
 }
 
-impl Decoder {
+impl PcapDecoder {
     /// The decoder for a file that starts with these bytes; `None` if it is not pcap.
     #[must_use]
     pub fn sniff(start: &[u8]) -> Option<Self> {
@@ -121,13 +121,13 @@ impl Decoder {
 
     /// Decodes `bytes`, the next ones of the file, and calls `found` with the head of each frame.
     #[inline]
-    pub fn decode(&mut self, bytes: &[u8], found: &mut impl FnMut(Head)) -> Progress {
+    pub fn decode(&mut self, bytes: &[u8], found: &mut impl FnMut(FrameHead)) -> Progress {
         let (header, used) = match self.header {
             Some(header) => (header, 0),
             None => match self.begin(bytes) {
                 Ok(header) => (header, FILE_HEADER_LEN),
-                Err(Ending::Needs(needed)) => return Progress { used: 0, needed, problem: None },
-                Err(Ending::Problem(kind)) => {
+                Err(PcapEnd::Needs(needed)) => return Progress { used: 0, needed, problem: None },
+                Err(PcapEnd::Problem(kind)) => {
                     return Progress { used: 0, needed: 0, problem: Some(self.problem(kind)) };
                 }
             },
@@ -145,20 +145,20 @@ impl Decoder {
         self.offset += records.at as u64;
         self.frames = records.number;
         let (needed, problem) = match ending {
-            Ending::Needs(needed) => (needed, None),
-            Ending::Problem(kind) => (0, Some(self.problem(kind))),
+            PcapEnd::Needs(needed) => (needed, None),
+            PcapEnd::Problem(kind) => (0, Some(self.problem(kind))),
         };
         Progress { used: records.at, needed, problem }
     }
 
     /// Reads the file's header, and finds out how long its records' are.
     #[cold]
-    fn begin(&mut self, bytes: &[u8]) -> Result<Header, Ending> {
+    fn begin(&mut self, bytes: &[u8]) -> Result<RecordHeader, PcapEnd> {
         let (head, records) =
-            bytes.split_first_chunk::<FILE_HEADER_LEN>().ok_or(Ending::Needs(FILE_HEADER_LEN))?;
+            bytes.split_first_chunk::<FILE_HEADER_LEN>().ok_or(PcapEnd::Needs(FILE_HEADER_LEN))?;
         let [_, _, _, _, v0, v1, n0, n1, _, _, _, _, _, _, _, _, s0, s1, s2, s3, l0, l1, l2, l3] = *head;
         if self.order.u16([v0, v1]) != VERSION {
-            return Err(Ending::Problem(ProblemKind::UnsupportedVariant));
+            return Err(PcapEnd::Problem(ProblemKind::UnsupportedVariant));
         }
         let link = self.order.u32([l0, l1, l2, l3]) & LINK_TYPE_BITS;
         let aix_link = match link {
@@ -170,7 +170,7 @@ impl Decoder {
             24 => Some(0),
             _ => None,
         };
-        let mut header = Header {
+        let mut header = RecordHeader {
             link: LinkType::from_number(aix_link.unwrap_or(link)),
             snaplen: self.order.u32([s0, s1, s2, s3]),
             extra: 0,
@@ -186,7 +186,7 @@ impl Decoder {
 
     /// How many bytes record headers are longer than usual: none, unless the second record makes no sense where it
     /// then is, and does where a variant has it.
-    fn extra(&self, header: &Header, records: &[u8]) -> Result<usize, Ending> {
+    fn extra(&self, header: &RecordHeader, records: &[u8]) -> Result<usize, PcapEnd> {
         let choices = if self.is_kuznetsov { &EXTRA_KUZNETSOV[..] } else { &EXTRA };
         let usual = choices.first().copied().unwrap_or(0);
         let Some(first) = self.record(header, records) else { return self.needs(0, usual) };
@@ -206,12 +206,12 @@ impl Decoder {
     }
 
     /// That a record header is needed at `at`; the usual, where there will be none.
-    const fn needs(&self, at: usize, usual: usize) -> Result<usize, Ending> {
-        if self.is_whole { Ok(usual) } else { Err(Ending::Needs(FILE_HEADER_LEN + at + RECORD_HEADER_LEN)) }
+    const fn needs(&self, at: usize, usual: usize) -> Result<usize, PcapEnd> {
+        if self.is_whole { Ok(usual) } else { Err(PcapEnd::Needs(FILE_HEADER_LEN + at + RECORD_HEADER_LEN)) }
     }
 
     /// The record header that `bytes` begin with.
-    fn record(&self, header: &Header, bytes: &[u8]) -> Option<RecordStart> {
+    fn record(&self, header: &RecordHeader, bytes: &[u8]) -> Option<RecordStart> {
         let [s0, s1, s2, s3, f0, f1, f2, f3, c0, c1, c2, c3, o0, o1, o2, o3] = *bytes.first_chunk()?;
         let captured = self.order.u32([c0, c1, c2, c3]);
         let orig_len = self.order.u32([o0, o1, o2, o3]);
@@ -239,12 +239,12 @@ struct Records<'a> {
     bytes: &'a [u8],
     at: usize,
     number: u32,
-    header: Header,
+    header: RecordHeader,
     order: ByteOrder,
 }
 
 /// Why the walk ended.
-enum Ending {
+enum PcapEnd {
     /// The next record needs this many bytes.
     Needs(usize),
     Problem(ProblemKind),
@@ -254,8 +254,8 @@ impl Records<'_> {
     #[inline]
     fn find<const BIG: bool, const NANOS: u64, const VARIANT: bool>(
         mut self,
-        found: &mut impl FnMut(Head),
-    ) -> (Self, Ending) {
+        found: &mut impl FnMut(FrameHead),
+    ) -> (Self, PcapEnd) {
         let order = if BIG { ByteOrder::Big } else { ByteOrder::Little };
         debug_assert_eq!(order, self.order, "the caller chose the loop by it");
         let link = self.header.link;
@@ -264,7 +264,7 @@ impl Records<'_> {
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
             let Some((head, rest)) = rest.split_first_chunk::<RECORD_HEADER_LEN>() else {
-                return (self, Ending::Needs(RECORD_HEADER_LEN));
+                return (self, PcapEnd::Needs(RECORD_HEADER_LEN));
             };
             let [s0, s1, s2, s3, f0, f1, f2, f3, c0, c1, c2, c3, o0, o1, o2, o3] = *head;
             let secs = order.u32([s0, s1, s2, s3]);
@@ -276,18 +276,18 @@ impl Records<'_> {
                 || ((odd_fraction || captured > orig_len) && self.senseless(odd_fraction, captured, orig_len))
                 || (orig_len | secs) == 0
             {
-                return (self, Ending::Problem(ProblemKind::Senseless));
+                return (self, PcapEnd::Problem(ProblemKind::Senseless));
             }
             let len = captured as usize + header_len - RECORD_HEADER_LEN;
             if rest.len() < len {
-                return (self, Ending::Needs(RECORD_HEADER_LEN + len));
+                return (self, PcapEnd::Needs(RECORD_HEADER_LEN + len));
             }
             let (Ok(start), Some(number)) = (u32::try_from(self.at + header_len), self.number.checked_add(1))
             else {
-                return (self, Ending::Problem(ProblemKind::TooManyFrames));
+                return (self, PcapEnd::Problem(ProblemKind::TooManyFrames));
             };
             let nanos = u64::from(secs) * 1_000_000_000 + fraction * NANOS;
-            found(Head {
+            found(FrameHead {
                 at: Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX)),
                 link,
                 orig_len: orig_len.max(captured),
@@ -311,14 +311,14 @@ impl Records<'_> {
 
 /// Encodes pcap into memory; the caller writes it.
 #[derive(Clone, Copy, Debug)]
-pub struct Encoder {
+pub struct PcapEncoder {
     /// The byte order.
     pub order: ByteOrder,
     /// Nanoseconds rather than microseconds.
     pub nanos: bool,
 }
 
-impl Encoder {
+impl PcapEncoder {
     /// Appends the file header; `link` is the registry's number.
     pub fn header(self, link: u32, snaplen: u32, out: &mut Vec<u8>) {
         let magic = if self.nanos { MAGIC_NANOS } else { MAGIC_MICROS };

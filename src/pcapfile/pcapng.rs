@@ -12,7 +12,7 @@ use pcap_parser::pcapng::{
     SimplePacketBlock, parse_block_be, parse_block_le,
 };
 
-use super::{ByteOrder, Description, Format, Head, MAX_CAPTURED, Problem, ProblemKind, Progress};
+use super::{ByteOrder, Description, Format, FrameHead, MAX_CAPTURED, Problem, ProblemKind, Progress};
 use crate::frame::{Frame, LinkType};
 use crate::time::Timestamp;
 
@@ -48,12 +48,12 @@ const POWER_OF_TWO: u8 = 0x80;
 
 /// Reads a pcapng file. See [`super::Decoder`] for the rules.
 #[derive(Debug)]
-pub struct Decoder {
+pub struct PcapngDecoder {
     order: ByteOrder,
     /// Interfaces of the current section.
-    interfaces: Vec<Interface>,
+    interfaces: Vec<InterfaceBlock>,
     /// The first interface of the file.
-    first: Option<Interface>,
+    first: Option<InterfaceBlock>,
     nanos: bool,
     /// Bytes of the current block still to be skipped.
     skip: u64,
@@ -66,7 +66,7 @@ pub struct Decoder {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Interface {
+struct InterfaceBlock {
     link: LinkType,
     snaplen: u32,
     clock: TimestampUnits,
@@ -75,7 +75,7 @@ struct Interface {
 }
 
 /// The fields of a packet block.
-struct Packet {
+struct PacketBlock {
     interface: u32,
     /// The timestamp in the interface's units; none if the block has no time.
     ticks: Option<u64>,
@@ -84,7 +84,7 @@ struct Packet {
     start: usize,
 }
 
-impl Decoder {
+impl PcapngDecoder {
     /// The decoder for a file that starts with these bytes; `None` if it is not pcapng.
     #[must_use]
     pub fn sniff(start: &[u8]) -> Option<Self> {
@@ -130,7 +130,7 @@ impl Decoder {
     }
 
     /// Decodes `bytes`, the next ones of the file, and calls `found` with the head of each frame.
-    pub fn decode(&mut self, bytes: &[u8], found: &mut impl FnMut(Head)) -> Progress {
+    pub fn decode(&mut self, bytes: &[u8], found: &mut impl FnMut(FrameHead)) -> Progress {
         let mut used = 0;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
@@ -139,9 +139,9 @@ impl Decoder {
                 Err(kind) => return Progress { used, needed: 0, problem: Some(self.problem(kind)) },
             };
             let step_used = match step {
-                Step::Needs(needed) => return Progress { used, needed, problem: None },
-                Step::Passed(len) => len,
-                Step::Packet(packet, len) => match self.head(&packet, used) {
+                BlockStep::Needs(needed) => return Progress { used, needed, problem: None },
+                BlockStep::Passed(len) => len,
+                BlockStep::Packet(packet, len) => match self.head(&packet, used) {
                     Ok(head) => {
                         found(head);
                         len
@@ -155,20 +155,20 @@ impl Decoder {
     }
 
     /// Reads one block, or skips a part of one.
-    fn step(&mut self, bytes: &[u8]) -> Result<Step, ProblemKind> {
+    fn step(&mut self, bytes: &[u8]) -> Result<BlockStep, ProblemKind> {
         if self.skip > 0 {
             let len = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
             self.skip -= len as u64;
-            return Ok(if len == 0 { Step::Needs(0) } else { Step::Passed(len) });
+            return Ok(if len == 0 { BlockStep::Needs(0) } else { BlockStep::Passed(len) });
         }
         let Some([t0, t1, t2, t3, l0, l1, l2, l3]) = bytes.first_chunk::<BLOCK_START>().copied() else {
-            return Ok(Step::Needs(BLOCK_START));
+            return Ok(BlockStep::Needs(BLOCK_START));
         };
         // A section header's type is the same in both byte orders, and the block sets the order.
         let kind = self.order.u32([t0, t1, t2, t3]);
         if kind == SECTION_HEADER {
             let Some(magic) = bytes.get(BLOCK_START..).and_then(<[u8]>::first_chunk) else {
-                return Ok(Step::Needs(BLOCK_START + 4));
+                return Ok(BlockStep::Needs(BLOCK_START + 4));
             };
             self.order = [ByteOrder::Little, ByteOrder::Big]
                 .into_iter()
@@ -189,13 +189,13 @@ impl Decoder {
         if len > MAX_BLOCK {
             return Err(ProblemKind::BadBlock(kind));
         }
-        let Some(block) = bytes.get(..len as usize) else { return Ok(Step::Needs(len as usize)) };
+        let Some(block) = bytes.get(..len as usize) else { return Ok(BlockStep::Needs(len as usize)) };
         let packet = self.block(kind, block)?;
-        Ok(packet.map_or(Step::Passed(block.len()), |packet| Step::Packet(packet, block.len())))
+        Ok(packet.map_or(BlockStep::Passed(block.len()), |packet| BlockStep::Packet(packet, block.len())))
     }
 
     /// Reads a complete block of a supported type.
-    fn block(&mut self, kind: u32, bytes: &[u8]) -> Result<Option<Packet>, ProblemKind> {
+    fn block(&mut self, kind: u32, bytes: &[u8]) -> Result<Option<PacketBlock>, ProblemKind> {
         if kind == OBSOLETE_PACKET {
             return obsolete(self.order, bytes).map(Some).ok_or(ProblemKind::BadBlock(kind));
         }
@@ -245,7 +245,7 @@ impl Decoder {
         let clock = TimestampUnits::new(resolution, offset).ok_or(ProblemKind::BadClock(resolution))?;
         // The crate uses a signed type; in the file the number has 16 bits.
         let link = LinkType::from_number(u32::try_from(block.linktype.0).unwrap_or(u32::MAX));
-        let interface = Interface { link, snaplen: block.snaplen, clock, dropped: None };
+        let interface = InterfaceBlock { link, snaplen: block.snaplen, clock, dropped: None };
         self.nanos |= clock.is_finer_than_micros();
         self.first.get_or_insert(interface);
         self.interfaces.push(interface);
@@ -264,15 +264,15 @@ impl Decoder {
     }
 
     /// A simple packet is of the first interface, has no time, and does not say how much was kept.
-    fn simple(&self, block: &SimplePacketBlock<'_>) -> Packet {
+    fn simple(&self, block: &SimplePacketBlock<'_>) -> PacketBlock {
         let snaplen = self.interfaces.first().map_or(0, |interface| interface.snaplen);
         let most = if snaplen == 0 { block.origlen } else { snaplen.min(block.origlen) };
         let len = block.data.len().min(most as usize);
-        Packet { interface: 0, ticks: None, orig_len: block.origlen, len, start: SIMPLE_START }
+        PacketBlock { interface: 0, ticks: None, orig_len: block.origlen, len, start: SIMPLE_START }
     }
 
     /// The head of a packet whose block starts at `at` in the bytes that were given.
-    fn head(&mut self, packet: &Packet, at: usize) -> Result<Head, ProblemKind> {
+    fn head(&mut self, packet: &PacketBlock, at: usize) -> Result<FrameHead, ProblemKind> {
         let index = packet.interface as usize;
         let interface = self.interfaces.get(index).ok_or(ProblemKind::UnknownInterface(packet.interface))?;
         let number = self.frames.checked_add(1).ok_or(ProblemKind::TooManyFrames)?;
@@ -280,7 +280,7 @@ impl Decoder {
             return Err(ProblemKind::TooManyFrames);
         };
         self.frames = number;
-        Ok(Head {
+        Ok(FrameHead {
             at: packet.ticks.map_or(Timestamp::UNKNOWN, |ticks| interface.clock.time(ticks)),
             link: interface.link,
             orig_len: packet.orig_len.max(len),
@@ -296,19 +296,19 @@ impl Decoder {
 }
 
 /// The result of one step.
-enum Step {
+enum BlockStep {
     /// Needs this many bytes.
     Needs(usize),
     /// Skipped this many bytes.
     Passed(usize),
     /// Found a frame in a block of this many bytes.
-    Packet(Packet, usize),
+    Packet(PacketBlock, usize),
 }
 
 /// An enhanced packet block; none if the frame is longer than its block.
-fn enhanced(block: &EnhancedPacketBlock<'_>) -> Option<Packet> {
+fn enhanced(block: &EnhancedPacketBlock<'_>) -> Option<PacketBlock> {
     let len = block.caplen as usize;
-    (len <= block.data.len() && block.caplen <= MAX_CAPTURED).then(|| Packet {
+    (len <= block.data.len() && block.caplen <= MAX_CAPTURED).then(|| PacketBlock {
         interface: block.if_id,
         ticks: Some(u64::from(block.ts_high) << 32 | u64::from(block.ts_low)),
         orig_len: block.origlen,
@@ -319,7 +319,7 @@ fn enhanced(block: &EnhancedPacketBlock<'_>) -> Option<Packet> {
 
 /// The obsolete packet block, written until 2010: a 16-bit interface, a drop count, then the fields of the
 /// enhanced one.
-fn obsolete(order: ByteOrder, bytes: &[u8]) -> Option<Packet> {
+fn obsolete(order: ByteOrder, bytes: &[u8]) -> Option<PacketBlock> {
     let [
         _,
         _,
@@ -352,7 +352,7 @@ fn obsolete(order: ByteOrder, bytes: &[u8]) -> Option<Packet> {
     ] = *bytes.first_chunk::<PACKET_START>()?;
     let captured = order.u32([c0, c1, c2, c3]);
     let room = bytes.len().checked_sub(PACKET_START + 4)?;
-    (captured as usize <= room && captured <= MAX_CAPTURED).then(|| Packet {
+    (captured as usize <= room && captured <= MAX_CAPTURED).then(|| PacketBlock {
         interface: u32::from(order.u16([i0, i1])),
         ticks: Some(u64::from(order.u32([h0, h1, h2, h3])) << 32 | u64::from(order.u32([l0, l1, l2, l3]))),
         orig_len: order.u32([o0, o1, o2, o3]),
@@ -415,12 +415,12 @@ impl TimestampUnits {
 
 /// Encodes pcapng into memory; the caller writes it.
 #[derive(Clone, Copy, Debug)]
-pub struct Encoder {
+pub struct PcapngEncoder {
     /// The byte order.
     pub order: ByteOrder,
 }
 
-impl Encoder {
+impl PcapngEncoder {
     /// Appends a section header, with a comment unless that is empty.
     pub fn section(self, comment: &str, out: &mut Vec<u8>) {
         let mut body = Vec::new();

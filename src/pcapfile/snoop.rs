@@ -10,7 +10,7 @@
 //!
 //! Source: RFC 1761; RFC 3827 for link types.
 
-use super::{Description, Format, Head, MAX_CAPTURED, Problem, ProblemKind, Progress};
+use super::{Description, Format, FrameHead, MAX_CAPTURED, Problem, ProblemKind, Progress};
 use crate::frame::{Frame, LinkType};
 use crate::time::Timestamp;
 
@@ -27,7 +27,7 @@ const MAX_PADDING: u32 = 65_536;
 
 /// Reads a snoop file. See [`super::Decoder`] for the rules.
 #[derive(Debug)]
-pub struct Decoder {
+pub struct SnoopDecoder {
     link: Option<LinkType>,
     /// Offset of the next unused byte in the file.
     offset: u64,
@@ -37,12 +37,12 @@ pub struct Decoder {
 }
 
 /// Why a walk over records ended.
-enum Ending {
+enum SnoopEnd {
     Needs(usize),
     Problem(ProblemKind),
 }
 
-impl Decoder {
+impl SnoopDecoder {
     /// The decoder for a file that starts with these bytes; `None` where it is no snoop file.
     #[must_use]
     pub fn sniff(start: &[u8]) -> Option<Self> {
@@ -73,7 +73,7 @@ impl Decoder {
     }
 
     /// Finds the frames in `bytes`, the file's next, and calls `found` with the head of each.
-    pub fn decode(&mut self, bytes: &[u8], found: &mut impl FnMut(Head)) -> Progress {
+    pub fn decode(&mut self, bytes: &[u8], found: &mut impl FnMut(FrameHead)) -> Progress {
         let mut used = 0;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
@@ -82,8 +82,8 @@ impl Decoder {
                     used += len;
                     self.offset += len as u64;
                 }
-                Err(Ending::Needs(needed)) => return Progress { used, needed, problem: None },
-                Err(Ending::Problem(kind)) => {
+                Err(SnoopEnd::Needs(needed)) => return Progress { used, needed, problem: None },
+                Err(SnoopEnd::Problem(kind)) => {
                     return Progress { used, needed: 0, problem: Some(self.problem(kind)) };
                 }
             }
@@ -91,33 +91,38 @@ impl Decoder {
     }
 
     /// Reads the file's header or a record, which starts at `at` in the bytes that were given: its length.
-    fn step(&mut self, bytes: &[u8], at: usize, found: &mut impl FnMut(Head)) -> Result<usize, Ending> {
+    fn step(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        found: &mut impl FnMut(FrameHead),
+    ) -> Result<usize, SnoopEnd> {
         let Some(link) = self.link else { return self.begin(bytes) };
-        let head = bytes.first_chunk::<RECORD_HEADER_LEN>().ok_or(Ending::Needs(RECORD_HEADER_LEN))?;
+        let head = bytes.first_chunk::<RECORD_HEADER_LEN>().ok_or(SnoopEnd::Needs(RECORD_HEADER_LEN))?;
         let [orig_len, len, record_len, dropped, secs, micros] = words(head);
         let padding = record_len.checked_sub(len).and_then(|rest| rest.checked_sub(RECORD_HEADER));
         if len > MAX_CAPTURED || padding.is_none_or(|padding| padding > MAX_PADDING) || micros >= 1_000_000 {
-            return Err(Ending::Problem(ProblemKind::Senseless));
+            return Err(SnoopEnd::Problem(ProblemKind::Senseless));
         }
         let record_len = record_len as usize;
         if bytes.len() < record_len {
-            return Err(Ending::Needs(record_len));
+            return Err(SnoopEnd::Needs(record_len));
         }
         let (Ok(start), Some(number)) = (u32::try_from(at + RECORD_HEADER_LEN), self.frames.checked_add(1))
         else {
-            return Err(Ending::Problem(ProblemKind::TooManyFrames));
+            return Err(SnoopEnd::Problem(ProblemKind::TooManyFrames));
         };
         (self.frames, self.dropped) = (number, dropped);
         let at = Timestamp::from_parts(i64::from(secs), micros * 1_000);
-        found(Head { at, link, orig_len: orig_len.max(len), start, len, number });
+        found(FrameHead { at, link, orig_len: orig_len.max(len), start, len, number });
         Ok(record_len)
     }
 
-    fn begin(&mut self, bytes: &[u8]) -> Result<usize, Ending> {
-        let head = bytes.first_chunk::<FILE_HEADER_LEN>().ok_or(Ending::Needs(FILE_HEADER_LEN))?;
+    fn begin(&mut self, bytes: &[u8]) -> Result<usize, SnoopEnd> {
+        let head = bytes.first_chunk::<FILE_HEADER_LEN>().ok_or(SnoopEnd::Needs(FILE_HEADER_LEN))?;
         let [_, _, version, link] = words(head);
         if !head.starts_with(&MAGIC) || version != VERSION {
-            return Err(Ending::Problem(ProblemKind::UnsupportedVariant));
+            return Err(SnoopEnd::Problem(ProblemKind::UnsupportedVariant));
         }
         self.link = Some(match link {
             // Ethernet, by its two standards.

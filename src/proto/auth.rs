@@ -36,14 +36,14 @@ wire_enum! {
 
 /// The first 16 bytes of a SASL packet, enough to size it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct SaslHead {
     /// Status of the authentication.
     pub status: Status,
     /// The token's length, −1 for null.
     pub token_len: i32,
 }
 
-impl Head {
+impl SaslHead {
     /// Bytes in a head.
     pub const LEN: usize = 16;
 
@@ -73,14 +73,14 @@ impl Head {
 /// | 12 | 4 | token length, −1 for null |
 /// | 16 | n | token |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packet<'a> {
+pub struct SaslPacket<'a> {
     /// How the authentication stands.
     pub status: Status,
     /// The mechanism's token.
     pub token: Option<&'a [u8]>,
 }
 
-impl<'a> Packet<'a> {
+impl<'a> SaslPacket<'a> {
     /// Decodes the packet at the start of `input`, with a token of at most `limit` bytes.
     #[must_use]
     pub fn decode(input: &'a [u8], limit: u32) -> Decoded<Self> {
@@ -174,21 +174,21 @@ mod tests {
             let mut bytes = hex(text);
             let size = bytes.len();
             for len in 0..size {
-                match Packet::decode(&bytes[..len], 1000) {
+                match SaslPacket::decode(&bytes[..len], 1000) {
                     Decoded::NeedMore { at_least } => assert!(at_least > len && at_least <= size, "{name}"),
                     other => panic!("{name} at {len}: {other:?}"),
                 }
-                assert_eq!(Head::decode(&bytes[..len]).is_some(), len >= 16, "{name}");
+                assert_eq!(SaslHead::decode(&bytes[..len]).is_some(), len >= 16, "{name}");
             }
             bytes.push(0xff);
-            let (packet, used) = Packet::decode(&bytes, 1000).record().unwrap();
+            let (packet, used) = SaslPacket::decode(&bytes, 1000).record().unwrap();
             assert_eq!(used, size, "{name}");
-            assert_eq!(Head::decode(&bytes).unwrap().size(), size as u64, "{name}");
+            assert_eq!(SaslHead::decode(&bytes).unwrap().size(), size as u64, "{name}");
             let mut again = Vec::new();
             packet.encode(&mut again);
             assert_eq!(again, bytes[..size], "{name}");
         }
-        let status = |index: usize| Head::decode(&hex(AUTH[index].1)).unwrap().status;
+        let status = |index: usize| SaslHead::decode(&hex(AUTH[index].1)).unwrap().status;
         assert_eq!([status(0), status(1), status(2)], [Status::InProgress, Status::Success, Status::Error]);
     }
 
@@ -198,7 +198,7 @@ mod tests {
             let mut bytes = MAGIC.to_vec();
             bytes.extend([0; 4]);
             bytes.extend(len.to_be_bytes());
-            Packet::decode(&bytes, 10)
+            SaslPacket::decode(&bytes, 10)
                 .record()
                 .map(|(packet, used)| (packet.token.is_none(), used))
                 .ok_or(bytes)
@@ -206,11 +206,14 @@ mod tests {
         assert_eq!(decode(-1), Ok((true, 16)));
         assert_eq!(decode(0), Ok((false, 16)));
         let ten = decode(10).unwrap_err();
-        assert_eq!(Packet::decode(&ten, 10), Decoded::NeedMore { at_least: 26 });
+        assert_eq!(SaslPacket::decode(&ten, 10), Decoded::NeedMore { at_least: 26 });
         for len in [-2, 11, i32::MAX] {
-            assert!(matches!(Packet::decode(&decode(len).unwrap_err(), 10), Decoded::Malformed(_)), "{len}");
+            assert!(
+                matches!(SaslPacket::decode(&decode(len).unwrap_err(), 10), Decoded::Malformed(_)),
+                "{len}"
+            );
         }
-        assert!(matches!(Packet::decode(&[0; 16], 10), Decoded::Malformed(_)));
+        assert!(matches!(SaslPacket::decode(&[0; 16], 10), Decoded::Malformed(_)));
     }
 
     #[test]

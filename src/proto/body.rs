@@ -25,7 +25,7 @@ pub enum Body<'a> {
     /// INFORM.
     Inform(Txn<'a>),
     /// A learner's PING: the sessions that were active since its last one.
-    Ping(Sessions<'a>),
+    Ping(TouchedSessions<'a>),
     /// REVALIDATE to the leader: is this session alive?
     RevalidateRequest {
         /// The session.
@@ -41,7 +41,7 @@ pub enum Body<'a> {
         is_valid: bool,
     },
     /// NEWLEADER (3.5+; without data before): the ensemble.
-    NewLeader(config::Text<'a>),
+    NewLeader(config::ConfigText<'a>),
     /// FOLLOWERINFO, with or without data.
     FollowerInfo(LearnerInfo),
     /// OBSERVERINFO.
@@ -85,10 +85,10 @@ impl<'a> Body<'a> {
             (PacketType::Request, true) => Request::decode(data).map(Self::Request),
             (PacketType::Proposal, false) => Txn::decode(data).map(Self::Proposal),
             (PacketType::Inform, false) => Txn::decode(data).map(Self::Inform),
-            (PacketType::Ping, true) => Sessions::decode(data).map(Self::Ping),
+            (PacketType::Ping, true) => TouchedSessions::decode(data).map(Self::Ping),
             (PacketType::Revalidate, true) => jute::whole(data, revalidate_request),
             (PacketType::Revalidate, false) => jute::whole(data, revalidate_answer),
-            (PacketType::NewLeader, false) => Ok(Self::NewLeader(config::Text(data))),
+            (PacketType::NewLeader, false) => Ok(Self::NewLeader(config::ConfigText(data))),
             (PacketType::FollowerInfo, true) => Ok(Self::FollowerInfo(LearnerInfo::decode(data))),
             (PacketType::ObserverInfo, true) => Ok(Self::ObserverInfo(LearnerInfo::decode(data))),
             (PacketType::LeaderInfo, false) => jute::whole(data, leader_info),
@@ -135,7 +135,7 @@ impl<'a> Body<'a> {
                 jute::put_id(out, session.0);
                 jute::put_bool(out, is_valid);
             }
-            Self::NewLeader(config::Text(bytes)) | Self::Unknown(bytes) => out.extend_from_slice(bytes),
+            Self::NewLeader(config::ConfigText(bytes)) | Self::Unknown(bytes) => out.extend_from_slice(bytes),
             Self::FollowerInfo(info) | Self::ObserverInfo(info) => info.encode(out),
             Self::LeaderInfo { protocol_version } => jute::put_int(out, protocol_version),
             Self::AckEpoch { current_epoch } => {
@@ -221,11 +221,11 @@ fn inform_and_activate(data: &[u8]) -> Result<Body<'_>, DecodeError> {
 /// | 12 i | 8 | session |
 /// | 12 i + 8 | 4 | its timeout in milliseconds |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sessions<'a> {
+pub struct TouchedSessions<'a> {
     raw: &'a [u8],
 }
 
-impl<'a> Sessions<'a> {
+impl<'a> TouchedSessions<'a> {
     /// Bytes per session.
     pub const EACH: usize = 12;
 
@@ -283,7 +283,7 @@ impl<'a> Sessions<'a> {
 mod tests {
     use super::*;
 
-    use crate::proto::config::Text;
+    use crate::proto::config::ConfigText;
     use crate::proto::examples::{QUORUM, hex, named};
 
     fn body_of(name: &str) -> Body<'static> {
@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(body_of("NEWLEADER 3.4"), Body::Empty);
         let Body::NewLeader(text) = body_of("NEWLEADER 3.5+") else { panic!() };
         assert_eq!(text.version(), Some(0x5_0000_0000));
-        assert_eq!(text, Text(b"server.1=a:2888:3888:participant\nversion=500000000"));
+        assert_eq!(text, ConfigText(b"server.1=a:2888:3888:participant\nversion=500000000"));
     }
 
     #[test]
@@ -335,8 +335,8 @@ mod tests {
         assert!(none.is_empty());
         assert_eq!(body_of("PING to learner"), Body::Empty);
         let data = [0; 30];
-        assert_eq!(Sessions::decode_cut(&data).len(), 2);
-        let error = Sessions::decode(&data).unwrap_err();
+        assert_eq!(TouchedSessions::decode_cut(&data).len(), 2);
+        let error = TouchedSessions::decode(&data).unwrap_err();
         assert_eq!((error.offset, error.kind), (24, DecodeErrorKind::Trailing(6)));
     }
 

@@ -11,7 +11,7 @@
 //! version=500000000
 //! ```
 //!
-//! Decoding never fails as a whole: an unreadable line is a [`Line::Other`]. Nothing is allocated.
+//! Decoding never fails as a whole: an unreadable line is a [`ConfigLine::Other`]. Nothing is allocated.
 //!
 //! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/QuorumPeer.java`, QuorumServer, and
 //! `flexible/QuorumMaj.java`, `flexible/QuorumHierarchical.java`.
@@ -28,22 +28,22 @@ use super::id::Sid;
 /// assert_eq!((ids, text.version()), (vec![1, 2], Some(5)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Text<'a>(pub &'a [u8]);
+pub struct ConfigText<'a>(pub &'a [u8]);
 
-impl<'a> Text<'a> {
+impl<'a> ConfigText<'a> {
     /// Its lines, trimmed, without empty ones.
-    pub fn lines(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
+    pub fn lines(&self) -> impl Iterator<Item = ConfigLine<'a>> + use<'a> {
         self.0
             .split(|byte| *byte == b'\n')
             .map(<[u8]>::trim_ascii)
             .filter(|line| !line.is_empty())
-            .map(Line::decode)
+            .map(ConfigLine::decode)
     }
 
     /// Its servers.
-    pub fn servers(&self) -> impl Iterator<Item = Server<'a>> + use<'a> {
+    pub fn servers(&self) -> impl Iterator<Item = ConfigServer<'a>> + use<'a> {
         self.lines().filter_map(|line| match line {
-            Line::Server(server) => Some(server),
+            ConfigLine::Server(server) => Some(server),
             _ => None,
         })
     }
@@ -52,7 +52,7 @@ impl<'a> Text<'a> {
     #[must_use]
     pub fn version(&self) -> Option<u64> {
         self.lines().find_map(|line| match line {
-            Line::Version(version) => Some(version),
+            ConfigLine::Version(version) => Some(version),
             _ => None,
         })
     }
@@ -60,9 +60,9 @@ impl<'a> Text<'a> {
 
 /// One line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Line<'a> {
+pub enum ConfigLine<'a> {
     /// `server.<sid>=...`
-    Server(Server<'a>),
+    Server(ConfigServer<'a>),
     /// `group.<group>=<sid>:<sid>...`, hierarchical quorums.
     Group {
         /// The group's number.
@@ -83,7 +83,7 @@ pub enum Line<'a> {
     Other(&'a [u8]),
 }
 
-impl<'a> Line<'a> {
+impl<'a> ConfigLine<'a> {
     /// Decodes a trimmed line.
     #[must_use]
     pub fn decode(line: &'a [u8]) -> Self {
@@ -99,7 +99,7 @@ impl<'a> Line<'a> {
         let (key, number) = key.split_once('.')?;
         let number = number.parse().ok()?;
         match key {
-            "server" => Server::read(Sid(number), value).map(Self::Server),
+            "server" => ConfigServer::read(Sid(number), value).map(Self::Server),
             "group" => Some(Self::Group { group: number, members: value }),
             "weight" => Some(Self::Weight { sid: Sid(number), weight: value.parse().ok()? }),
             _ => None,
@@ -132,7 +132,7 @@ impl LearnerType {
 /// One server of an ensemble:
 /// `host:port[:port[:type]][|host:port:port...][;[host:]port[;[host:]port]]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Server<'a> {
+pub struct ConfigServer<'a> {
     /// Its sid.
     pub sid: Sid,
     /// Whether it votes.
@@ -142,7 +142,7 @@ pub struct Server<'a> {
     addresses: &'a str,
 }
 
-impl<'a> Server<'a> {
+impl<'a> ConfigServer<'a> {
     fn read(sid: Sid, value: &'a str) -> Option<Self> {
         let (addresses, client) = match value.split_once(';') {
             Some((addresses, clients)) => (addresses.trim(), Some(clients)),
@@ -155,7 +155,7 @@ impl<'a> Server<'a> {
         };
         let mut learner_type = LearnerType::default();
         for address in addresses.split('|') {
-            if let (_, Some(said)) = Address::read(address)? {
+            if let (_, Some(said)) = ConfigAddress::read(address)? {
                 learner_type = said;
             }
         }
@@ -163,14 +163,16 @@ impl<'a> Server<'a> {
     }
 
     /// Where other servers reach it; at least one address.
-    pub fn addresses(&self) -> impl Iterator<Item = Address<'a>> + use<'a> {
-        self.addresses.split('|').filter_map(|address| Address::read(address).map(|(address, _)| address))
+    pub fn addresses(&self) -> impl Iterator<Item = ConfigAddress<'a>> + use<'a> {
+        self.addresses
+            .split('|')
+            .filter_map(|address| ConfigAddress::read(address).map(|(address, _)| address))
     }
 }
 
 /// The address and ports at which other servers reach a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Address<'a> {
+pub struct ConfigAddress<'a> {
     /// A host name or an address, without the brackets of IPv6.
     pub host: &'a str,
     /// The quorum port, 2888 by convention.
@@ -179,7 +181,7 @@ pub struct Address<'a> {
     pub election_port: Option<u16>,
 }
 
-impl<'a> Address<'a> {
+impl<'a> ConfigAddress<'a> {
     /// `host:port[:port[:type]]`
     fn read(text: &'a str) -> Option<(Self, Option<LearnerType>)> {
         let (host, ports) = split_host(text.trim())?;
@@ -244,13 +246,13 @@ fn split_host(text: &str) -> Option<(&str, Option<&str>)> {
 mod tests {
     use super::*;
 
-    fn only(text: &str) -> Option<Server<'_>> {
-        Text(text.as_bytes()).servers().next()
+    fn only(text: &str) -> Option<ConfigServer<'_>> {
+        ConfigText(text.as_bytes()).servers().next()
     }
 
     #[test]
     fn what_a_leader_sends_is_read() {
-        let text = Text(
+        let text = ConfigText(
             b"server.1=10.0.0.1:2888:3888:participant;0.0.0.0:2181\n\
               server.2=[fe80::2]:2888:3888|10.1.0.2:2889:3889:observer\n\
               group.1=1:2\nweight.2=0\nversion=500000000",
@@ -262,14 +264,14 @@ mod tests {
         assert_eq!(servers[0].client, Some(ClientAddress { host: Some("0.0.0.0"), port: 2181 }));
         assert_eq!((servers[1].sid, servers[1].learner_type), (Sid(2), LearnerType::Observer));
         assert_eq!(servers[1].client, None);
-        let at = |host, quorum_port, election_port| Address { host, quorum_port, election_port };
+        let at = |host, quorum_port, election_port| ConfigAddress { host, quorum_port, election_port };
         let expected = [at("fe80::2", 2888, Some(3888)), at("10.1.0.2", 2889, Some(3889))];
         assert_eq!(servers[1].addresses().collect::<Vec<_>>(), expected);
-        let others: Vec<_> = text.lines().filter(|line| !matches!(line, Line::Server(_))).collect();
+        let others: Vec<_> = text.lines().filter(|line| !matches!(line, ConfigLine::Server(_))).collect();
         let expected = [
-            Line::Group { group: 1, members: "1:2" },
-            Line::Weight { sid: Sid(2), weight: 0 },
-            Line::Version(0x5_0000_0000),
+            ConfigLine::Group { group: 1, members: "1:2" },
+            ConfigLine::Weight { sid: Sid(2), weight: 0 },
+            ConfigLine::Version(0x5_0000_0000),
         ];
         assert_eq!(others, expected);
     }
@@ -309,9 +311,9 @@ mod tests {
             "serverless.1=a:1:2",
         ];
         for line in lines {
-            assert_eq!(Line::decode(line.as_bytes()), Line::Other(line.as_bytes()), "{line}");
+            assert_eq!(ConfigLine::decode(line.as_bytes()), ConfigLine::Other(line.as_bytes()), "{line}");
         }
-        assert_eq!(Line::decode(b"server.1=\xff:1:2"), Line::Other(b"server.1=\xff:1:2"));
-        assert_eq!(Text(b"").version(), None);
+        assert_eq!(ConfigLine::decode(b"server.1=\xff:1:2"), ConfigLine::Other(b"server.1=\xff:1:2"));
+        assert_eq!(ConfigText(b"").version(), None);
     }
 }

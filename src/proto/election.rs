@@ -179,7 +179,7 @@ pub struct Notification<'a> {
     pub peer_epoch: Option<i64>,
     /// The layout's version: 1 or 2.
     pub version: Option<i32>,
-    /// The committed configuration, as [`super::config::Text`] reads it.
+    /// The committed configuration, as [`super::config::ConfigText`] reads it.
     pub config: Option<&'a [u8]>,
     /// Bytes after the fields above; no known version has any.
     pub rest: &'a [u8],

@@ -17,7 +17,7 @@
 
 use nom::Parser;
 
-pub use super::body::{Body, Sessions, encode};
+pub use super::body::{Body, TouchedSessions, encode};
 
 use super::error::{DecodeErrorKind, Decoded};
 use super::id::{PacketType, Zxid};

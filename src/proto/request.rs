@@ -7,7 +7,7 @@
 //! | 12 | 4 | operation |
 //! | 16 | n | the client's own body, as it came |
 //!
-//! The learner does not check the body, so a client can put anything there; [`Glimpse`] reads as much as is
+//! The learner does not check the body, so a client can put anything there; [`RequestGlimpse`] reads as much as is
 //! valid.
 //!
 //! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/Learner.java`, request;
@@ -31,7 +31,7 @@ pub struct Request<'a> {
     /// The operation.
     pub op: OpCode,
     /// Its arguments.
-    pub body: Body<'a>,
+    pub body: RequestBody<'a>,
 }
 
 impl<'a> Request<'a> {
@@ -50,7 +50,7 @@ impl<'a> Request<'a> {
         let (after, (session, cxid, op)) =
             (jute::id("session").map(SessionId), jute::int("cxid"), jute::int("op").map(OpCode::from_number))
                 .parse(input)?;
-        let (after, body) = Body::parse(op, after)?;
+        let (after, body) = RequestBody::parse(op, after)?;
         Ok((after, Self { session, cxid, op, body }))
     }
 
@@ -71,7 +71,7 @@ impl<'a> Request<'a> {
 
 /// The readable part of a request that was cut, or whose body is invalid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Glimpse<'a> {
+pub struct RequestGlimpse<'a> {
     /// The session that asks; needs 8 captured bytes.
     pub session: Option<SessionId>,
     /// The client's number for it; needs 12.
@@ -82,7 +82,7 @@ pub struct Glimpse<'a> {
     pub path: Option<&'a [u8]>,
 }
 
-impl<'a> Glimpse<'a> {
+impl<'a> RequestGlimpse<'a> {
     /// Decodes what is there.
     #[must_use]
     pub fn decode(data: &'a [u8]) -> Self {
@@ -106,7 +106,7 @@ impl<'a> Glimpse<'a> {
 
 /// The arguments of a request, by operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body<'a> {
+pub enum RequestBody<'a> {
     /// Create a znode of any kind.
     Create {
         /// Its path.
@@ -187,7 +187,7 @@ pub enum Body<'a> {
     Unknown(&'a [u8]),
 }
 
-impl<'a> Body<'a> {
+impl<'a> RequestBody<'a> {
     fn parse(op: OpCode, input: &'a [u8]) -> Parsed<'a, Self> {
         match op {
             OpCode::Create | OpCode::Create2 | OpCode::CreateContainer => create(input),
@@ -275,13 +275,13 @@ impl<'a> Body<'a> {
     }
 }
 
-fn create(input: &[u8]) -> Parsed<'_, Body<'_>> {
+fn create(input: &[u8]) -> Parsed<'_, RequestBody<'_>> {
     (jute::string("path"), jute::string("data"), List::parse("acl"), jute::int("flags"))
-        .map(|(path, data, acl, flags)| Body::Create { path, data, acl, flags, ttl_ms: None })
+        .map(|(path, data, acl, flags)| RequestBody::Create { path, data, acl, flags, ttl_ms: None })
         .parse(input)
 }
 
-fn create_ttl(input: &[u8]) -> Parsed<'_, Body<'_>> {
+fn create_ttl(input: &[u8]) -> Parsed<'_, RequestBody<'_>> {
     (
         jute::string("path"),
         jute::string("data"),
@@ -289,13 +289,13 @@ fn create_ttl(input: &[u8]) -> Parsed<'_, Body<'_>> {
         jute::int("flags"),
         jute::long("ttl").map(Some),
     )
-        .map(|(path, data, acl, flags, ttl_ms)| Body::Create { path, data, acl, flags, ttl_ms })
+        .map(|(path, data, acl, flags, ttl_ms)| RequestBody::Create { path, data, acl, flags, ttl_ms })
         .parse(input)
 }
 
-fn reconfig(input: &[u8]) -> Parsed<'_, Body<'_>> {
+fn reconfig(input: &[u8]) -> Parsed<'_, RequestBody<'_>> {
     (jute::string("joining"), jute::string("leaving"), jute::string("new members"), jute::long("config id"))
-        .map(|(joining, leaving, new_members, config_id)| Body::Reconfig {
+        .map(|(joining, leaving, new_members, config_id)| RequestBody::Reconfig {
             joining,
             leaving,
             new_members,
@@ -314,7 +314,7 @@ fn reconfig(input: &[u8]) -> Parsed<'_, Body<'_>> {
 /// | 9 | n | its body; none behind the last |
 ///
 /// An operation that a multi may not contain has no known length: it and everything after it become one
-/// [`Body::Unknown`].
+/// [`RequestBody::Unknown`].
 ///
 /// Source: `apache/zookeeper: zookeeper-server/.../zookeeper/MultiOperationRecord.java`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,7 +338,7 @@ impl<'a> Ops<'a> {
             after = next;
             match op {
                 // An unknown operation used everything, including the end marker.
-                None | Some(Op { body: Body::Unknown(_), .. }) => break,
+                None | Some(Op { body: RequestBody::Unknown(_), .. }) => break,
                 Some(_) => {}
             }
         }
@@ -390,7 +390,7 @@ pub struct Op<'a> {
     /// The operation.
     pub op: OpCode,
     /// Its arguments.
-    pub body: Body<'a>,
+    pub body: RequestBody<'a>,
 }
 
 impl<'a> Op<'a> {
@@ -411,9 +411,9 @@ impl<'a> Op<'a> {
             | OpCode::Delete
             | OpCode::SetData
             | OpCode::SetAcl
-            | OpCode::Check => Body::parse(op, after)?,
+            | OpCode::Check => RequestBody::parse(op, after)?,
             OpCode::Error => return Err(Fault::at("op", input, DecodeErrorKind::BadValue(-1))),
-            _ => jute::rest.map(Body::Unknown).parse(after)?,
+            _ => jute::rest.map(RequestBody::Unknown).parse(after)?,
         };
         Ok((after, Some(Self { op, body })))
     }
@@ -471,7 +471,7 @@ mod tests {
         let request = round(&data);
         assert_eq!((request.session, request.cxid), (SessionId(0x0100_000b_54a3_0000), 3));
         assert_eq!((request.op, request.path()), (OpCode::Create, Some(&b"/a"[..])));
-        let Body::Create { data, acl, flags, ttl_ms, .. } = request.body else { panic!() };
+        let RequestBody::Create { data, acl, flags, ttl_ms, .. } = request.body else { panic!() };
         assert_eq!((data, acl.len(), flags, ttl_ms), (Some(&b"hi"[..]), 1, 0, None));
     }
 
@@ -498,10 +498,10 @@ mod tests {
             let data = of(op, &body);
             let request = round(&data);
             assert_eq!(request.path(), has_path.then_some(&b"/a"[..]), "{op}");
-            assert_eq!(Glimpse::decode(&data).path, request.path(), "{op}");
+            assert_eq!(RequestGlimpse::decode(&data).path, request.path(), "{op}");
             for len in 0..data.len() {
                 assert!(Request::decode(&data[..len]).is_err(), "{op} at {len}");
-                let shown = Glimpse::decode(&data[..len]);
+                let shown = RequestGlimpse::decode(&data[..len]);
                 assert_eq!(shown.cxid, (len >= 12).then_some(3));
                 assert_eq!(shown.op, (len >= 16).then_some(op));
                 assert_eq!(shown.path, (has_path && len >= 22).then_some(&b"/a"[..]));
@@ -516,7 +516,7 @@ mod tests {
     fn a_delete_container_is_the_bare_path() {
         let data = of(OpCode::DeleteContainer, "2F61");
         assert_eq!(round(&data).path(), Some(&b"/a"[..]));
-        assert_eq!(Glimpse::decode(&data).path, None);
+        assert_eq!(RequestGlimpse::decode(&data).path, None);
     }
 
     #[test]
@@ -524,7 +524,7 @@ mod tests {
         let delete = "00000002 00 FFFFFFFF 00000002 2F61 00000001";
         let check = "0000000D 00 FFFFFFFF 00000002 2F62 00000004";
         let data = of(OpCode::Multi, &format!("{delete} {check} {END}"));
-        let Body::Multi(ops) = round(&data).body else { panic!() };
+        let RequestBody::Multi(ops) = round(&data).body else { panic!() };
         let found: Vec<_> = ops.iter().map(|op| (op.op, op.body.path())).collect();
         assert_eq!(found, [(OpCode::Delete, Some(&b"/a"[..])), (OpCode::Check, Some(&b"/b"[..]))]);
         let mut again = Vec::new();
@@ -535,10 +535,10 @@ mod tests {
 
         for odd in ["00000063", "0000000E", "00000009"] {
             let data = of(OpCode::Multi, &format!("{delete} {odd} 00 FFFFFFFF 010203 {END}"));
-            let Body::Multi(ops) = round(&data).body else { panic!() };
+            let RequestBody::Multi(ops) = round(&data).body else { panic!() };
             let last = ops.iter().last().unwrap();
             assert_eq!(ops.iter().count(), 2);
-            assert!(matches!(last.body, Body::Unknown([1, 2, 3, ..])), "{last:?}");
+            assert!(matches!(last.body, RequestBody::Unknown([1, 2, 3, ..])), "{last:?}");
         }
         let data = of(OpCode::Multi, "FFFFFFFF 00 FFFFFFFF");
         assert_eq!(Request::decode(&data).unwrap_err().kind, DecodeErrorKind::BadValue(-1));
@@ -547,6 +547,6 @@ mod tests {
     #[test]
     fn an_operation_that_no_release_forwards_keeps_its_bytes() {
         let data = of(OpCode::Unknown(105), "0102");
-        assert_eq!(round(&data).body, Body::Unknown(&[1, 2]));
+        assert_eq!(round(&data).body, RequestBody::Unknown(&[1, 2]));
     }
 }

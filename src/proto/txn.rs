@@ -2,8 +2,8 @@
 //!
 //! | offset | size | part |
 //! | --- | --- | --- |
-//! | 0 | 32 | [`Header`] |
-//! | 32 | n | [`Body`], by the header's type |
+//! | 0 | 32 | [`TxnHeader`] |
+//! | 32 | n | [`TxnBody`], by the header's type |
 //! | 32 + n | 0 or 12 | [`Digest`] (3.6+) |
 //!
 //! No field says whether there is a digest: 12 bytes left over after the body are one. So the body of an
@@ -29,7 +29,7 @@ use super::op::OpCode;
 /// | 20 | 8 | time |
 /// | 28 | 4 | type |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
+pub struct TxnHeader {
     /// The session that wrote.
     pub session: SessionId,
     /// The client's number for it.
@@ -42,7 +42,7 @@ pub struct Header {
     pub kind: OpCode,
 }
 
-impl Header {
+impl TxnHeader {
     /// Bytes in a header.
     pub const LEN: usize = 32;
 
@@ -78,7 +78,7 @@ impl Header {
 
 /// The captured part of a transaction. A capture of 96 bytes per frame shows session and cxid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Glimpse<'a> {
+pub struct TxnGlimpse<'a> {
     /// The session that wrote; needs 8 captured bytes.
     pub session: Option<SessionId>,
     /// The client's number for it; needs 12.
@@ -93,7 +93,7 @@ pub struct Glimpse<'a> {
     pub path: Option<&'a [u8]>,
 }
 
-impl<'a> Glimpse<'a> {
+impl<'a> TxnGlimpse<'a> {
     /// Decodes what is there.
     #[must_use]
     pub fn decode(data: &'a [u8]) -> Self {
@@ -157,9 +157,9 @@ impl Digest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Txn<'a> {
     /// Session, time and operation.
-    pub header: Header,
+    pub header: TxnHeader,
     /// Its arguments.
-    pub body: Body<'a>,
+    pub body: TxnBody<'a>,
     /// The digest of the tree, in versions that send one.
     pub digest: Option<Digest>,
 }
@@ -175,8 +175,8 @@ impl<'a> Txn<'a> {
     }
 
     fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        let (after, header) = Header::parse(input)?;
-        let (after, body) = Body::parse(header.kind, after)?;
+        let (after, header) = TxnHeader::parse(input)?;
+        let (after, body) = TxnBody::parse(header.kind, after)?;
         let (after, digest) = match after.len() {
             Digest::LEN => Digest::parse.map(Some).parse(after)?,
             _ => (after, None),
@@ -203,7 +203,7 @@ impl<'a> Txn<'a> {
 /// The body of a transaction. Several types share a record: create and create2, delete and deleteContainer,
 /// setData and reconfig.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body<'a> {
+pub enum TxnBody<'a> {
     /// A session ends.
     CloseSession {
         /// The ephemeral znodes deleted with it; `None` up to 3.5, or if that is disabled.
@@ -292,7 +292,7 @@ pub enum Body<'a> {
     Unknown(&'a [u8]),
 }
 
-impl<'a> Body<'a> {
+impl<'a> TxnBody<'a> {
     fn parse(kind: OpCode, input: &'a [u8]) -> Parsed<'a, Self> {
         match kind {
             OpCode::CloseSession => close_session(input),
@@ -388,20 +388,20 @@ impl<'a> Body<'a> {
 
 /// Up to 3.5 a closeSession has no body, since 3.6 it may have one, and a digest may follow either. So an
 /// empty rest, 12 bytes that start like a digest, and anything else are distinguished.
-fn close_session(input: &[u8]) -> Parsed<'_, Body<'_>> {
+fn close_session(input: &[u8]) -> Parsed<'_, TxnBody<'_>> {
     let is_bare = match input.len() {
         0 => true,
         Digest::LEN => input.starts_with(&Digest::VERSION.to_be_bytes()),
         _ => false,
     };
     if is_bare {
-        return Ok((input, Body::CloseSession { paths: None }));
+        return Ok((input, TxnBody::CloseSession { paths: None }));
     }
-    List::parse("paths").map(|paths| Body::CloseSession { paths: Some(paths) }).parse(input)
+    List::parse("paths").map(|paths| TxnBody::CloseSession { paths: Some(paths) }).parse(input)
 }
 
 /// CreateTxnV0 (3.3 and before) ends with the ephemeral flag.
-fn create(input: &[u8]) -> Parsed<'_, Body<'_>> {
+fn create(input: &[u8]) -> Parsed<'_, TxnBody<'_>> {
     let (after, (path, data, acl, is_ephemeral)) =
         (jute::string("path"), jute::string("data"), List::parse("acl"), jute::boolean("ephemeral"))
             .parse(input)?;
@@ -409,16 +409,21 @@ fn create(input: &[u8]) -> Parsed<'_, Body<'_>> {
         0 => (after, None),
         _ => jute::int("parent cversion").map(Some).parse(after)?,
     };
-    Ok((after, Body::Create { path, data, acl, is_ephemeral, parent_cversion }))
+    Ok((after, TxnBody::Create { path, data, acl, is_ephemeral, parent_cversion }))
 }
 
-fn create_container(input: &[u8]) -> Parsed<'_, Body<'_>> {
+fn create_container(input: &[u8]) -> Parsed<'_, TxnBody<'_>> {
     (jute::string("path"), jute::string("data"), List::parse("acl"), jute::int("parent cversion"))
-        .map(|(path, data, acl, parent_cversion)| Body::CreateContainer { path, data, acl, parent_cversion })
+        .map(|(path, data, acl, parent_cversion)| TxnBody::CreateContainer {
+            path,
+            data,
+            acl,
+            parent_cversion,
+        })
         .parse(input)
 }
 
-fn create_ttl(input: &[u8]) -> Parsed<'_, Body<'_>> {
+fn create_ttl(input: &[u8]) -> Parsed<'_, TxnBody<'_>> {
     (
         jute::string("path"),
         jute::string("data"),
@@ -426,7 +431,7 @@ fn create_ttl(input: &[u8]) -> Parsed<'_, Body<'_>> {
         jute::int("parent cversion"),
         jute::long("ttl"),
     )
-        .map(|(path, data, acl, parent_cversion, ttl_ms)| Body::CreateTtl {
+        .map(|(path, data, acl, parent_cversion, ttl_ms)| TxnBody::CreateTtl {
             path,
             data,
             acl,
@@ -448,7 +453,7 @@ pub(super) fn put_node(out: &mut Vec<u8>, path: Option<&[u8]>, data: Option<&[u8
 /// | offset | size | field |
 /// | --- | --- | --- |
 /// | 0 | 4 | type |
-/// | 4 | 4 + n | a buffer: its [`Body`], never with a digest |
+/// | 4 | 4 + n | a buffer: its [`TxnBody`], never with a digest |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubTxn<'a> {
     /// The operation. [`OpCode::Error`] in any of them makes the whole multi a no-op.
@@ -462,8 +467,8 @@ impl<'a> SubTxn<'a> {
     ///
     /// # Errors
     /// If the bytes are not exactly one body of its type; offsets count from the body's first byte.
-    pub fn body(&self) -> Result<Body<'a>, DecodeError> {
-        jute::whole(self.data.unwrap_or_default(), |input| Body::parse(self.kind, input))
+    pub fn body(&self) -> Result<TxnBody<'a>, DecodeError> {
+        jute::whole(self.data.unwrap_or_default(), |input| TxnBody::parse(self.kind, input))
     }
 
     /// Appends its encoding to `out`.
@@ -504,7 +509,7 @@ mod tests {
     fn of(kind: OpCode, body: &str) -> Vec<u8> {
         let mut data = Vec::new();
         let session = SessionId(0x0100_000b_54a3_0000);
-        Header { session, cxid: 3, zxid: Zxid::new(5, 7), time_ms: 1, kind }.encode(&mut data);
+        TxnHeader { session, cxid: 3, zxid: Zxid::new(5, 7), time_ms: 1, kind }.encode(&mut data);
         data.extend(hex(body));
         data
     }
@@ -527,7 +532,7 @@ mod tests {
         assert_eq!((txn.header.time_ms, txn.header.kind), (0x018b_2c4d_5e6f, OpCode::Create));
         assert_eq!(txn.digest, Some(Digest { version: 2, tree: 0x1a2b_3c4d }));
         assert_eq!(txn.path(), Some(&b"/a"[..]));
-        let Body::Create { data, acl, is_ephemeral, parent_cversion, .. } = txn.body else { panic!() };
+        let TxnBody::Create { data, acl, is_ephemeral, parent_cversion, .. } = txn.body else { panic!() };
         assert_eq!((data, is_ephemeral, parent_cversion), (Some(&b"hi"[..]), false, Some(1)));
         let anyone = Acl { permissions: 31, id: Id { scheme: Some(b"world"), id: Some(b"anyone") } };
         assert_eq!(acl.iter().collect::<Vec<_>>(), [anyone]);
@@ -578,13 +583,13 @@ mod tests {
     fn a_sync_is_no_transaction_and_has_no_path_at_any_cut() {
         let data = of(OpCode::Sync, "00000002 2F61");
         assert_eq!(round(&data).path(), None);
-        assert_eq!(Glimpse::decode(&data).path, None);
+        assert_eq!(TxnGlimpse::decode(&data).path, None);
     }
 
     #[test]
     fn a_create_of_3_3_has_no_parent_version() {
         let data = of(OpCode::Create, &format!("00000002 2F61 00000002 6869 {WORLD} 01"));
-        let Body::Create { is_ephemeral, parent_cversion, .. } = round(&data).body else { panic!() };
+        let TxnBody::Create { is_ephemeral, parent_cversion, .. } = round(&data).body else { panic!() };
         assert_eq!((is_ephemeral, parent_cversion), (true, None));
     }
 
@@ -603,7 +608,7 @@ mod tests {
         for (body, expected, digested) in forms {
             let data = of(OpCode::CloseSession, body);
             let txn = round(&data);
-            let Body::CloseSession { paths } = txn.body else { panic!() };
+            let TxnBody::CloseSession { paths } = txn.body else { panic!() };
             assert_eq!(paths.map(|paths| paths.len()), expected, "{body}");
             assert_eq!(txn.digest.is_some(), digested, "{body}");
         }
@@ -613,20 +618,20 @@ mod tests {
     #[test]
     fn a_multi_holds_its_parts_and_multis_within() {
         let data = named("PROPOSAL multi").data();
-        let Body::Multi(txns) = round(&data).body else { panic!() };
+        let TxnBody::Multi(txns) = round(&data).body else { panic!() };
         let parts: Vec<_> = txns.iter().map(|sub| (sub.kind, sub.body().unwrap())).collect();
         let expected = [
-            (OpCode::Delete, Body::Delete { path: Some(b"/a") }),
-            (OpCode::Check, Body::Check { path: Some(b"/b"), version: 4 }),
+            (OpCode::Delete, TxnBody::Delete { path: Some(b"/a") }),
+            (OpCode::Check, TxnBody::Check { path: Some(b"/b"), version: 4 }),
         ];
         assert_eq!(parts, expected);
 
         let nested = "00000001 0000000E 00000010 00000001 FFFFFFFF 00000004 FFFFFFFE";
         let data = of(OpCode::Multi, nested);
-        let Body::Multi(outer) = round(&data).body else { panic!() };
-        let Ok(Body::Multi(inner)) = outer.iter().next().unwrap().body() else { panic!() };
+        let TxnBody::Multi(outer) = round(&data).body else { panic!() };
+        let Ok(TxnBody::Multi(inner)) = outer.iter().next().unwrap().body() else { panic!() };
         let failed = inner.iter().next().unwrap();
-        assert_eq!((failed.kind, failed.body()), (OpCode::Error, Ok(Body::Error { code: -2 })));
+        assert_eq!((failed.kind, failed.body()), (OpCode::Error, Ok(TxnBody::Error { code: -2 })));
         let mut again = Vec::new();
         failed.encode(&mut again);
         assert_eq!(again, inner.raw());
@@ -642,7 +647,7 @@ mod tests {
             let data = of(kind, "0102030405060708090A0B0C");
             let txn = round(&data);
             assert_eq!((txn.header.kind, txn.digest), (kind, None));
-            assert_eq!(txn.body, Body::Unknown(&data[32..]));
+            assert_eq!(txn.body, TxnBody::Unknown(&data[32..]));
         }
     }
 
@@ -673,7 +678,7 @@ mod tests {
         }
         for count in ["FFFFFFFF", "FFFFFFFE", "80000000", "00000000"] {
             let data = of(OpCode::Multi, count);
-            let Body::Multi(txns) = round(&data).body else { panic!() };
+            let TxnBody::Multi(txns) = round(&data).body else { panic!() };
             assert!(txns.is_empty() && txns.iter().next().is_none());
         }
     }
@@ -683,18 +688,23 @@ mod tests {
         let data = named("PROPOSAL create 3.6+").data();
         let whole = Txn::decode(&data).unwrap();
         for len in 0..=data.len() {
-            let shown = Glimpse::decode(&data[..len]);
+            let shown = TxnGlimpse::decode(&data[..len]);
             assert_eq!(shown.session, (len >= 8).then_some(whole.header.session));
             assert_eq!(shown.cxid, (len >= 12).then_some(3));
             assert_eq!(shown.zxid, (len >= 20).then_some(whole.header.zxid));
             assert_eq!(shown.time_ms, (len >= 28).then_some(whole.header.time_ms));
             assert_eq!(shown.kind, (len >= 32).then_some(OpCode::Create));
             assert_eq!(shown.path, (len >= 38).then_some(&b"/a"[..]));
-            assert_eq!(Header::decode(&data[..len]).is_ok(), len >= 32);
+            assert_eq!(TxnHeader::decode(&data[..len]).is_ok(), len >= 32);
         }
         for example in QUORUM.iter().filter(|example| example.kind == PacketType::Proposal) {
             let data = example.data();
-            assert_eq!(Glimpse::decode(&data).path, Txn::decode(&data).unwrap().path(), "{}", example.name);
+            assert_eq!(
+                TxnGlimpse::decode(&data).path,
+                Txn::decode(&data).unwrap().path(),
+                "{}",
+                example.name
+            );
         }
     }
 }

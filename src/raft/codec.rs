@@ -44,7 +44,7 @@ pub enum Known {
 
 /// A record at the front of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parsed {
+pub struct ParsedRecord {
     /// What it is.
     pub known: Known,
     /// Its bytes in the stream's chunks; `None` where lengths inside it lie in the cut.
@@ -56,12 +56,12 @@ pub struct Parsed {
 /// Reads the record that begins with `seen`, of which more may lie in the cut. `None` where the cut hides what it is,
 /// or no member sends such bytes.
 #[must_use]
-pub fn parse(codec: Codec, seen: &[u8]) -> Option<Parsed> {
+pub fn parse(codec: Codec, seen: &[u8]) -> Option<ParsedRecord> {
     match codec {
         Codec::Message => message(seen, 0),
         Codec::Append => match *seen.first()? {
             LINK_HEARTBEAT => {
-                Some(Parsed { known: Known::LinkHeartbeat, size: Some(1), writes: [1, 0, 0, 0, 0] })
+                Some(ParsedRecord { known: Known::LinkHeartbeat, size: Some(1), writes: [1, 0, 0, 0, 0] })
             }
             APP_ENTRIES => entries(seen.get(1..)?),
             APP => {
@@ -75,7 +75,7 @@ pub fn parse(codec: Codec, seen: &[u8]) -> Option<Parsed> {
 }
 
 /// A length and a message; `before` bytes stood before it.
-fn message(seen: &[u8], before: u64) -> Option<Parsed> {
+fn message(seen: &[u8], before: u64) -> Option<ParsedRecord> {
     let (size, rest) = number(seen)?;
     if size > MAX_MESSAGE || rest.first().is_some_and(|key| *key != 8) {
         return None;
@@ -89,11 +89,11 @@ fn message(seen: &[u8], before: u64) -> Option<Parsed> {
     let total = before + LENGTH as u64 + size;
     let writes =
         if before > 0 { [before, LENGTH as u64, size, 0, 0] } else { [LENGTH as u64, size, 0, 0, 0] };
-    Some(Parsed { known, size: Some(total), writes })
+    Some(ParsedRecord { known, size: Some(total), writes })
 }
 
 /// AppEntries behind its first byte: a count, each entry with its size, the commit index.
-fn entries(seen: &[u8]) -> Option<Parsed> {
+fn entries(seen: &[u8]) -> Option<ParsedRecord> {
     let (count, mut rest) = number(seen)?;
     if count > MAX_ENTRIES {
         return None;
@@ -124,7 +124,7 @@ fn entries(seen: &[u8]) -> Option<Parsed> {
     let is_whole = size.is_some();
     let commit = if is_whole { number(rest).map(|(commit, _)| commit) } else { None };
     let size = size.map(|size| size.saturating_add(LENGTH as u64));
-    Some(Parsed { known: Known::AppEntries { count, first, commit }, size, writes })
+    Some(ParsedRecord { known: Known::AppEntries { count, first, commit }, size, writes })
 }
 
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {

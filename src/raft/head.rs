@@ -97,9 +97,9 @@ impl PeerRequest {
 
 /// The status of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Answer(pub u16);
+pub struct AnswerHead(pub u16);
 
-impl Answer {
+impl AnswerHead {
     /// Reads the first line of an answer. `None` where none stands there.
     ///
     /// ```

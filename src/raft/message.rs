@@ -105,10 +105,10 @@ impl EntryHead {
         let mut entry = Self { size, ..Self::default() };
         for (field, value) in Fields(seen) {
             match (field, value) {
-                (1, Value::Number(kind)) => entry.kind = Some(kind),
-                (2, Value::Number(term)) => entry.term = Some(term),
-                (3, Value::Number(index)) => entry.index = Some(index),
-                (4, Value::Bytes(len, _)) => entry.data_len = Some(len),
+                (1, FieldValue::Number(kind)) => entry.kind = Some(kind),
+                (2, FieldValue::Number(term)) => entry.term = Some(term),
+                (3, FieldValue::Number(index)) => entry.index = Some(index),
+                (4, FieldValue::Bytes(len, _)) => entry.data_len = Some(len),
                 _ => {}
             }
         }
@@ -152,23 +152,23 @@ impl Message {
         let mut message = Self::default();
         for (field, value) in Fields(seen) {
             match (field, value) {
-                (1, Value::Number(kind)) => {
+                (1, FieldValue::Number(kind)) => {
                     let kind = u8::try_from(kind).unwrap_or(u8::MAX);
                     message.kind = Some(MessageType::from_number(kind));
                 }
-                (2, Value::Number(to)) => message.to = Some(to),
-                (3, Value::Number(from)) => message.from = Some(from),
-                (4, Value::Number(term)) => message.term = Some(term),
-                (5, Value::Number(log_term)) => message.log_term = Some(log_term),
-                (6, Value::Number(index)) => message.index = Some(index),
-                (7, Value::Bytes(len, seen)) => {
+                (2, FieldValue::Number(to)) => message.to = Some(to),
+                (3, FieldValue::Number(from)) => message.from = Some(from),
+                (4, FieldValue::Number(term)) => message.term = Some(term),
+                (5, FieldValue::Number(log_term)) => message.log_term = Some(log_term),
+                (6, FieldValue::Number(index)) => message.index = Some(index),
+                (7, FieldValue::Bytes(len, seen)) => {
                     message.entries += 1;
                     message.entry.get_or_insert_with(|| EntryHead::read(len, seen));
                 }
-                (8, Value::Number(commit)) => message.commit = Some(commit),
-                (10, Value::Number(reject)) => message.reject = Some(reject != 0),
-                (11, Value::Number(hint)) => message.reject_hint = Some(hint),
-                (12, Value::Bytes(len, _)) => message.context_len = Some(len),
+                (8, FieldValue::Number(commit)) => message.commit = Some(commit),
+                (10, FieldValue::Number(reject)) => message.reject = Some(reject != 0),
+                (11, FieldValue::Number(hint)) => message.reject_hint = Some(hint),
+                (12, FieldValue::Bytes(len, _)) => message.context_len = Some(len),
                 _ => {}
             }
         }
@@ -185,7 +185,7 @@ impl Message {
 }
 
 /// A field's value.
-enum Value<'a> {
+enum FieldValue<'a> {
     Number(u64),
     /// Its length, and what was captured of it.
     Bytes(u64, &'a [u8]),
@@ -195,7 +195,7 @@ enum Value<'a> {
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = (u64, Value<'a>);
+    type Item = (u64, FieldValue<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let (key, rest) = varint(self.0)?;
@@ -203,13 +203,13 @@ impl<'a> Iterator for Fields<'a> {
         match key & 7 {
             0 => {
                 self.0 = rest;
-                Some((key >> 3, Value::Number(number)))
+                Some((key >> 3, FieldValue::Number(number)))
             }
             2 => {
                 let end = usize::try_from(number).unwrap_or(usize::MAX).min(rest.len());
                 let (seen, after) = rest.split_at_checked(end)?;
                 self.0 = after;
-                Some((key >> 3, Value::Bytes(number, seen)))
+                Some((key >> 3, FieldValue::Bytes(number, seen)))
             }
             _ => {
                 self.0 = &[];

@@ -11,6 +11,6 @@ mod head;
 mod message;
 
 pub use chunk::{ChunkHead, FLUSH, head as chunk_head, wire_len};
-pub use codec::{Codec, Known, Parsed, parse, starts_message};
-pub use head::{Answer, PeerRequest};
+pub use codec::{Codec, Known, ParsedRecord, parse, starts_message};
+pub use head::{AnswerHead, PeerRequest};
 pub use message::{EntryHead, Message, MessageType};

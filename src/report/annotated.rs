@@ -100,7 +100,7 @@ fn shown(comment: &str) -> String {
     comment.lines().map(escape::text).collect::<Vec<_>>().join("\n")
 }
 
-const ENCODER: pcapng::Encoder = pcapng::Encoder { order: ByteOrder::Little };
+const ENCODER: pcapng::PcapngEncoder = pcapng::PcapngEncoder { order: ByteOrder::Little };
 
 #[cfg(test)]
 mod tests {

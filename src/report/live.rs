@@ -216,7 +216,7 @@ pub enum What {
     Notice(String),
 }
 
-impl Event {
+impl Announcement {
     /// Changes every time in it.
     pub fn change_times(&mut self, change: &dyn Fn(Timestamp) -> Timestamp) {
         self.at = change(self.at);
@@ -240,7 +240,7 @@ impl Event {
 
 /// An announcement.
 #[derive(Clone, Debug)]
-pub struct Event {
+pub struct Announcement {
     /// When it was made, by the capture's clock.
     pub at: Timestamp,
     /// What happened.

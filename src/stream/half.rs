@@ -49,7 +49,7 @@ pub struct StreamHalfCounts {
 
 /// An out-of-order segment, held until the gap before it is filled.
 #[derive(Clone, Debug)]
-struct Held {
+struct HeldSegment {
     offset: u64,
     len: u32,
     seen: Box<[u8]>,
@@ -59,7 +59,7 @@ struct Held {
     next_then: u64,
 }
 
-impl Held {
+impl HeldSegment {
     fn end(&self) -> u64 {
         self.offset + u64::from(self.len)
     }
@@ -97,7 +97,7 @@ pub struct StreamHalf {
     acked_beyond_at: Timestamp,
     /// Offset of the FIN, once one was seen.
     fin: Option<u64>,
-    held: Vec<Held>,
+    held: Vec<HeldSegment>,
     /// Captured bytes of `held`.
     held_bytes: usize,
     recent: [u64; RECENT as usize],
@@ -406,8 +406,8 @@ impl StreamHalf {
             let to = self.held.get(at).map_or(end, |h| h.offset.min(end));
             if from < to {
                 let (seen, len) = part(segment.payload, from - offset, to - offset);
-                self.held_bytes += seen.len() + size_of::<Held>();
-                let held = Held {
+                self.held_bytes += seen.len() + size_of::<HeldSegment>();
+                let held = HeldSegment {
                     offset: from,
                     len,
                     seen: seen.into(),
@@ -496,7 +496,7 @@ impl StreamHalf {
     /// Whether a held segment does not belong to this stream: the stream has continued in order since it
     /// arrived, and the other side, though it has acknowledged the rest long ago (`is_old`) or the gap is
     /// wider than any window, has never acknowledged anything beyond the gap.
-    fn is_stray(&self, held: &Held, is_old: bool) -> bool {
+    fn is_stray(&self, held: &HeldSegment, is_old: bool) -> bool {
         let is_long_refuted = is_old && self.acked > held.next_then;
         self.next > held.next_then
             && self.acked < held.offset

@@ -14,7 +14,7 @@ mod table;
 
 pub use connection::{Closing, Connection, Membership};
 pub use half::{StreamHalf, StreamHalfCounts};
-pub use table::{FlowKey, Lookup, Slot, Table};
+pub use table::{ConnectionSlot, ConnectionTable, FlowKey, Lookup};
 
 use crate::frame::FrameRef;
 use crate::time::{Span, Timestamp};

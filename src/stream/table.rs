@@ -38,9 +38,9 @@ impl FlowKey {
 
 /// Index of a connection's state; reused after the connection is evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot(pub u32);
+pub struct ConnectionSlot(pub u32);
 
-impl Slot {
+impl ConnectionSlot {
     /// The slot as an index.
     #[must_use]
     pub const fn index(self) -> usize {
@@ -64,7 +64,7 @@ const CANDIDATES: usize = 16;
 
 /// Maps endpoints to slots.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub struct ConnectionTable {
     slots: HashMap<FlowKey, u32, foldhash::fast::RandomState>,
     entries: Vec<Entry>,
     free: Vec<u32>,
@@ -76,18 +76,18 @@ pub struct Table {
     pub evicted: u64,
 }
 
-/// What [`Table::find`] found.
+/// What [`ConnectionTable::find`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
     /// A known connection.
-    Known(Slot),
+    Known(ConnectionSlot),
     /// A new one, in a free slot.
-    New(Slot),
+    New(ConnectionSlot),
     /// A new one, in the slot of a connection that must be evicted first.
-    Instead(Slot),
+    Instead(ConnectionSlot),
 }
 
-impl Table {
+impl ConnectionTable {
     /// A table that holds at most `limit` connections.
     #[must_use]
     pub fn new(limit: usize) -> Self {
@@ -125,7 +125,12 @@ impl Table {
     /// The slot of a flow that was found lately, and which of its sides `src` is. On a miss, ask
     /// [`Self::find`].
     #[inline]
-    pub fn find_recent(&mut self, src: &Endpoint, dst: &Endpoint, at: Timestamp) -> Option<(Slot, Side)> {
+    pub fn find_recent(
+        &mut self,
+        src: &Endpoint,
+        dst: &Endpoint,
+        at: Timestamp,
+    ) -> Option<(ConnectionSlot, Side)> {
         let slot = *self.recent.get(Self::recent_index(src, dst))?;
         let entry = self.entries.get_mut(slot as usize)?;
         let side = if entry.key.a == *src && entry.key.b == *dst {
@@ -139,7 +144,7 @@ impl Table {
             return None;
         }
         entry.touched = at;
-        Some((Slot(slot), side))
+        Some((ConnectionSlot(slot), side))
     }
 
     /// The slot of a flow; a new flow gets one.
@@ -154,7 +159,7 @@ impl Table {
             if let Some(entry) = self.entries.get_mut(slot as usize) {
                 entry.touched = at;
             }
-            return Lookup::Known(Slot(slot));
+            return Lookup::Known(ConnectionSlot(slot));
         }
         self.insert(*key, at)
     }
@@ -163,21 +168,23 @@ impl Table {
     fn insert(&mut self, key: FlowKey, at: Timestamp) -> Lookup {
         let entry = Entry { key, touched: at, used: true };
         let found = if let Some(slot) = self.free.pop() {
-            Lookup::New(Slot(slot))
+            Lookup::New(ConnectionSlot(slot))
         } else if self.entries.len() < self.limit {
             #[expect(clippy::cast_possible_truncation, reason = "the limit fits")]
             let slot = self.entries.len() as u32;
             self.entries.push(Entry { key, touched: at, used: true });
-            Lookup::New(Slot(slot))
+            Lookup::New(ConnectionSlot(slot))
         } else {
             let slot = self.idlest();
             if let Some(old) = self.entries.get(slot as usize) {
                 self.slots.remove(&old.key);
             }
             self.evicted += 1;
-            Lookup::Instead(Slot(slot))
+            Lookup::Instead(ConnectionSlot(slot))
         };
-        let (Lookup::New(Slot(slot)) | Lookup::Instead(Slot(slot)) | Lookup::Known(Slot(slot))) = found;
+        let (Lookup::New(ConnectionSlot(slot))
+        | Lookup::Instead(ConnectionSlot(slot))
+        | Lookup::Known(ConnectionSlot(slot))) = found;
         if let Some(held) = self.entries.get_mut(slot as usize) {
             *held = entry;
         }
@@ -199,7 +206,7 @@ impl Table {
     }
 
     /// Removes a connection; its slot may be reused.
-    pub fn remove(&mut self, slot: Slot) {
+    pub fn remove(&mut self, slot: ConnectionSlot) {
         if let Some(entry) = self.entries.get_mut(slot.index())
             && entry.used
         {
@@ -211,7 +218,7 @@ impl Table {
 
     /// The endpoints of a slot in use.
     #[must_use]
-    pub fn key(&self, slot: Slot) -> Option<FlowKey> {
+    pub fn key(&self, slot: ConnectionSlot) -> Option<FlowKey> {
         self.entries.get(slot.index()).filter(|e| e.used).map(|e| e.key)
     }
 }

@@ -683,27 +683,31 @@ fn key(host: u32, port: u16) -> FlowKey {
 #[test]
 fn a_full_table_lets_the_longest_idle_go() {
     let at = Timestamp::from_nanos;
-    let mut table = Table::new(8);
+    let mut table = ConnectionTable::new(8);
     for port in 0..8 {
-        assert_eq!(table.find(&key(1, port), at(port.into())), Lookup::New(Slot(port.into())));
+        assert_eq!(table.find(&key(1, port), at(port.into())), Lookup::New(ConnectionSlot(port.into())));
     }
     for port in [0, 1, 2, 4, 5, 6, 7] {
-        assert_eq!(table.find(&key(1, port), at(100)), Lookup::Known(Slot(port.into())));
+        assert_eq!(table.find(&key(1, port), at(100)), Lookup::Known(ConnectionSlot(port.into())));
     }
-    assert_eq!(table.find(&key(1, 9), at(101)), Lookup::Instead(Slot(3)));
-    assert_eq!((table.key(Slot(3)), table.len(), table.evicted), (Some(key(1, 9)), 8, 1));
-    assert_eq!(table.find(&key(1, 3), at(102)), Lookup::Instead(Slot(0)), "the evicted one is a new one");
-    table.remove(Slot(5));
-    assert_eq!((table.len(), table.key(Slot(5))), (7, None));
-    assert_eq!(table.find(&key(1, 0), at(103)), Lookup::New(Slot(5)));
-    table.remove(Slot(5));
-    table.remove(Slot(5));
+    assert_eq!(table.find(&key(1, 9), at(101)), Lookup::Instead(ConnectionSlot(3)));
+    assert_eq!((table.key(ConnectionSlot(3)), table.len(), table.evicted), (Some(key(1, 9)), 8, 1));
+    assert_eq!(
+        table.find(&key(1, 3), at(102)),
+        Lookup::Instead(ConnectionSlot(0)),
+        "the evicted one is a new one"
+    );
+    table.remove(ConnectionSlot(5));
+    assert_eq!((table.len(), table.key(ConnectionSlot(5))), (7, None));
+    assert_eq!(table.find(&key(1, 0), at(103)), Lookup::New(ConnectionSlot(5)));
+    table.remove(ConnectionSlot(5));
+    table.remove(ConnectionSlot(5));
     assert_eq!((table.len(), table.is_empty()), (7, false));
 }
 
 #[test]
 fn a_flood_of_syns_leaves_a_busy_connection_alone() {
-    let mut table = Table::new(1000);
+    let mut table = ConnectionTable::new(1000);
     let busy = key(7, 7);
     let mut now = 0;
     // A connection with a long run of its own frames counts as busy.

@@ -7,7 +7,7 @@ use crate::dissect::{
 };
 use crate::frame::FrameRef;
 use crate::proto::{PacketType, Zxid};
-use crate::stream::Slot;
+use crate::stream::ConnectionSlot;
 use crate::time::{Span, Timestamp};
 
 /// The leader's end of every link.
@@ -31,14 +31,14 @@ pub(crate) fn link_opened(learner: u32, millis: u32) -> LinkOpened {
 }
 
 /// A link of host `learner`, in the slot of that number.
-pub(crate) fn open(to: &mut impl Observer, learner: u32, millis: u32) -> Slot {
-    let slot = Slot(learner);
+pub(crate) fn open(to: &mut impl Observer, learner: u32, millis: u32) -> ConnectionSlot {
+    let slot = ConnectionSlot(learner);
     to.event(Event::LinkOpened(slot, &link_opened(learner, millis)));
     slot
 }
 
 /// The link of a slot is over.
-pub(crate) fn close(to: &mut impl Observer, slot: Slot) {
+pub(crate) fn close(to: &mut impl Observer, slot: ConnectionSlot) {
     // Some bytes, so that it is no stranger.
     let bytes = ByteSums { decoded: 20, ..ByteSums::default() };
     let totals = LinkTotals {
@@ -54,7 +54,7 @@ pub(crate) fn close(to: &mut impl Observer, slot: Slot) {
 /// A packet of 20 bytes, with a counter of epoch 1.
 pub(crate) fn packet(
     to: &mut impl Observer,
-    slot: Slot,
+    slot: ConnectionSlot,
     direction: Direction,
     kind: PacketType,
     zxid: u64,

@@ -1,7 +1,7 @@
 //! Builds capture files from frames.
 
 use crate::frame::{Frame, FrameRef, LinkType};
-use crate::pcapfile::{ByteOrder, Decoder, Head, Problem, pcap, pcapng};
+use crate::pcapfile::{ByteOrder, Decoder, FrameHead, Problem, pcap, pcapng};
 use crate::time::Timestamp;
 
 /// Both byte orders.
@@ -15,7 +15,7 @@ pub(crate) fn small(nanos: i64, data: &[u8; 3], orig_len: u32) -> Frame<'_> {
 
 /// A pcap file of Ethernet frames, snaplen 96.
 pub(crate) fn pcap(order: ByteOrder, nanos: bool, frames: &[Frame<'_>]) -> Vec<u8> {
-    let encoder = pcap::Encoder { order, nanos };
+    let encoder = pcap::PcapEncoder { order, nanos };
     let mut bytes = Vec::new();
     encoder.header(1, 96, &mut bytes);
     for frame in frames {
@@ -26,7 +26,7 @@ pub(crate) fn pcap(order: ByteOrder, nanos: bool, frames: &[Frame<'_>]) -> Vec<u
 
 /// A pcapng file of one section and one Ethernet interface, snaplen 96, nanoseconds.
 pub(crate) fn pcapng(order: ByteOrder, frames: &[Frame<'_>]) -> Vec<u8> {
-    let encoder = pcapng::Encoder { order };
+    let encoder = pcapng::PcapngEncoder { order };
     let mut bytes = Vec::new();
     encoder.section("made for a test", &mut bytes);
     encoder.interface(1, 96, &mut bytes);
@@ -37,7 +37,7 @@ pub(crate) fn pcapng(order: ByteOrder, frames: &[Frame<'_>]) -> Vec<u8> {
 }
 
 /// Feeds a decoder `chunk` bytes at a time; returns each frame's head and bytes, and the problem at the end.
-pub(crate) fn decode(file: &[u8], chunk: usize) -> (Vec<(Head, Vec<u8>)>, Option<Problem>) {
+pub(crate) fn decode(file: &[u8], chunk: usize) -> (Vec<(FrameHead, Vec<u8>)>, Option<Problem>) {
     let mut decoder = Decoder::sniff(file).unwrap();
     let mut found = Vec::new();
     let (mut used, mut end) = (0, 0);
@@ -51,7 +51,7 @@ pub(crate) fn decode(file: &[u8], chunk: usize) -> (Vec<(Head, Vec<u8>)>, Option
         let progress = decoder.decode(held, &mut |head| {
             let start = head.start as usize;
             found.push((
-                Head { start: 0, ..head },
+                FrameHead { start: 0, ..head },
                 held.get(start..start + head.len as usize).unwrap().to_vec(),
             ));
         });

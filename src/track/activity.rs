@@ -12,7 +12,7 @@ const SLOT_NANOS: i64 = 250_000_000;
 
 /// Counts of one stretch of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct ActivityCounts {
     /// Frames of any kind from the learner, and from the leader.
     pub frames: [u8; 2],
     /// Segments with bytes that were new, likewise.
@@ -33,7 +33,7 @@ pub struct Counts {
     pub late_acks: u8,
 }
 
-impl Counts {
+impl ActivityCounts {
     /// A frame that is no retransmission, from one of the sides.
     #[inline]
     pub(super) const fn plain_frame(&mut self, side: usize, is_fresh: bool, acked_more: bool) {
@@ -63,7 +63,7 @@ const fn bump(count: &mut [u8; 2], side: usize) {
     *count = count.saturating_add(1);
 }
 
-/// The sum of [`Counts`] over a wait.
+/// The sum of [`ActivityCounts`] over a wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
     /// Frames of any kind from the learner, and from the leader.
@@ -89,14 +89,14 @@ pub struct Sum {
 /// The ring.
 #[derive(Clone, Debug)]
 pub struct Activity {
-    slots: Box<[(u32, Counts)]>,
+    slots: Box<[(u32, ActivityCounts)]>,
     /// When the slot of the last time asked for begins, and its number.
     last: (i64, u32),
 }
 
 impl Default for Activity {
     fn default() -> Self {
-        Self { slots: vec![(0, Counts::default()); SLOTS].into_boxed_slice(), last: (0, 0) }
+        Self { slots: vec![(0, ActivityCounts::default()); SLOTS].into_boxed_slice(), last: (0, 0) }
     }
 }
 
@@ -121,7 +121,7 @@ impl Activity {
 
     /// The counts of a time, to add to.
     #[inline]
-    pub fn at(&mut self, at: Timestamp) -> Option<&mut Counts> {
+    pub fn at(&mut self, at: Timestamp) -> Option<&mut ActivityCounts> {
         let number = self.number(at);
         let (held, counts) = self.slots.get_mut(number as usize % SLOTS)?;
         if *held != number {
@@ -130,7 +130,7 @@ impl Activity {
                 return None;
             }
             *held = number;
-            *counts = Counts::default();
+            *counts = ActivityCounts::default();
         }
         Some(counts)
     }

@@ -32,7 +32,7 @@ const MAX_PAUSE: Span = Span::from_millis(65_000);
 
 /// Attempts of one server to connect to another that failed in the same way, with no success between.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
+pub struct DialRun {
     /// Who dialed.
     pub dialer: Address,
     /// Whom.
@@ -81,7 +81,7 @@ struct Talk {
     state: TalkState,
     last: Timestamp,
     /// The dialer's direction, and the acceptor's.
-    ways: [Way; 2],
+    ways: [DialWay; 2],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ enum TalkState {
 
 /// One direction.
 #[derive(Clone, Copy, Debug, Default)]
-struct Way {
+struct DialWay {
     next: Option<u32>,
     acked: Option<u32>,
     has_spoken: bool,
@@ -123,7 +123,7 @@ pub struct Dials {
     open: BTreeMap<(Address, Endpoint), usize>,
     /// The runs of election connections that were turned away, by dialer and acceptor.
     turned_away: BTreeMap<(Address, Address), TurnedAway>,
-    runs: Vec<Run>,
+    runs: Vec<DialRun>,
     dead: Vec<DeadConnection>,
     /// Requests for a connection so far, repeated ones too.
     pub(super) syns: u64,
@@ -186,7 +186,8 @@ impl Dials {
         } else {
             TalkState::Made
         };
-        let talk = Talk { port, view, dialer, acceptor, state, last: segment.at, ways: [Way::default(); 2] };
+        let talk =
+            Talk { port, view, dialer, acceptor, state, last: segment.at, ways: [DialWay::default(); 2] };
         self.talks.insert(key, talk);
     }
 
@@ -266,7 +267,7 @@ impl Dials {
             return;
         }
         self.turned_away.insert(key, TurnedAway { run: self.runs.len(), is_dialed_back: false });
-        self.runs.push(Run {
+        self.runs.push(DialRun {
             dialer: talk.dialer.address,
             acceptor: talk.acceptor,
             failure: DialFailure::TurnedAway,
@@ -321,7 +322,7 @@ impl Dials {
         }
         self.open.insert(key, self.runs.len());
         let frames = vec![(first, frame)];
-        self.runs.push(Run { dialer, acceptor, failure, first, last, until: None, attempts: 1, frames });
+        self.runs.push(DialRun { dialer, acceptor, failure, first, last, until: None, attempts: 1, frames });
     }
 
     fn made(&mut self, dialer: Address, acceptor: Endpoint, at: Timestamp) {
@@ -345,7 +346,7 @@ impl Dials {
 
     /// What failed by now: runs, dead connections, and the counts by pair, the capture having come to `now`.
     #[must_use]
-    pub fn so_far(&self, now: Timestamp) -> (Vec<Run>, Vec<DeadConnection>, Vec<Dial>) {
+    pub fn so_far(&self, now: Timestamp) -> (Vec<DialRun>, Vec<DeadConnection>, Vec<Dial>) {
         let mut all = self.clone();
         let keys: Vec<_> = all.talks.keys().copied().collect();
         for key in keys {
@@ -417,7 +418,7 @@ impl Talk {
     }
 }
 
-impl Way {
+impl DialWay {
     fn sends(&mut self, segment: &Segment<'_>) {
         self.has_spoken = true;
         let end = segment.seq.wrapping_add(segment.len);

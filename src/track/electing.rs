@@ -1,6 +1,6 @@
 //! What packets and notifications tell of elections and of the roles that servers take.
 
-use super::{Heard, Role, Tracker};
+use super::{Meaning, Role, Tracker};
 use crate::address::Address;
 use crate::dissect::{ElectionSeen, PacketSeen};
 use crate::proto::election::Notification;
@@ -20,15 +20,17 @@ impl Tracker {
         self.servers.seen(src);
         let serves = self.servers.serves(src);
         let heard = self.voices.notification((seen.src, seen.dst), notification, at, serves);
-        self.elections
-            .counts(at, if let Heard::Settled(settled) = &heard { Some((src, &settled.vote)) } else { None });
+        self.elections.counts(
+            at,
+            if let Meaning::Settled(settled) = &heard { Some((src, &settled.vote)) } else { None },
+        );
         match heard {
-            Heard::Looks(looking) => {
+            Meaning::Looks(looking) => {
                 self.servers.becomes(src, Role::Looking, looking.since);
                 let servers = &self.servers;
                 self.elections.looks(src, &looking, at, |address| servers.sid(address));
             }
-            Heard::Settled(settled) => {
+            Meaning::Settled(settled) => {
                 if let Some(voted) = settled.voted {
                     self.servers.becomes(src, Role::Looking, voted.since);
                     let servers = &self.servers;
@@ -38,7 +40,7 @@ impl Tracker {
                 let voices = &self.voices;
                 self.elections.settled(src, &settled.vote, at, |address| voices.looks_since(address));
             }
-            Heard::Unclear => {}
+            Meaning::Unclear => {}
         }
     }
 

@@ -36,7 +36,7 @@ struct Voter {
 
 /// A server that says that it follows or leads.
 #[derive(Clone, Copy, Debug)]
-struct Answer {
+struct SettledServer {
     from: Address,
     at: Timestamp,
     leader: Sid,
@@ -47,7 +47,7 @@ struct Answer {
 struct Held {
     election: Election,
     voters: Vec<Voter>,
-    answers: Vec<Answer>,
+    answers: Vec<SettledServer>,
     leader: Option<Address>,
     /// Who turned to it first, with its last vote.
     joiner: Option<(Address, Option<Vote>)>,
@@ -151,14 +151,14 @@ impl Held {
 
 /// All elections of a capture.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Elections {
+pub(super) struct ElectionTrack {
     held: VecDeque<Held>,
     /// The highest epoch that any link has shown.
     highest_epoch: Option<u32>,
     /// The server that a reconfiguration makes the leader, and when.
     handover: Option<(Sid, Timestamp)>,
     /// The latest notifications: a vote that was held back may make them part of an election.
-    recent: VecDeque<(Timestamp, Option<Answer>)>,
+    recent: VecDeque<(Timestamp, Option<SettledServer>)>,
     last_at: Timestamp,
     /// Elections evicted because there were too many.
     pub(super) evicted: u64,
@@ -166,7 +166,7 @@ pub(super) struct Elections {
     pub(super) unnamed: u64,
 }
 
-impl Elections {
+impl ElectionTrack {
     /// A server looks, and has voted at a time.
     pub(super) fn looks(
         &mut self,
@@ -232,7 +232,8 @@ impl Elections {
         if self.recent.len() >= MAX_ANSWERS {
             self.recent.pop_front();
         }
-        let answer = answer.map(|(from, vote)| Answer { from, at, leader: vote.leader, round: vote.round });
+        let answer =
+            answer.map(|(from, vote)| SettledServer { from, at, leader: vote.leader, round: vote.round });
         self.recent.push_back((at, answer));
         if let Some(held) = self.held.back_mut().filter(|held| held.is_current(at)) {
             held.election.votes += 1;
@@ -254,7 +255,7 @@ impl Elections {
         if held.answers.len() >= MAX_ANSWERS {
             held.answers.remove(0);
         }
-        held.answers.push(Answer { from: src, at, leader: vote.leader, round: vote.round });
+        held.answers.push(SettledServer { from: src, at, leader: vote.leader, round: vote.round });
         let has_decided = held.is_voter(src) && vote.round >= held.highest_round();
         if !has_decided || held.election.end.is_some() {
             return;
@@ -269,7 +270,7 @@ impl Elections {
         held.election.by.retain(|address| !late.iter().any(|voter| voter.address == *address));
         let Some(start) = late.iter().map(|voter| voter.first).min() else { return };
         let mut later = Held::new(start, epoch);
-        later.answers.push(Answer { from: src, at, leader: vote.leader, round: vote.round });
+        later.answers.push(SettledServer { from: src, at, leader: vote.leader, round: vote.round });
         later.election.by = late.iter().map(|voter| voter.address).collect();
         later.rounds = late
             .iter()

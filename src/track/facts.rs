@@ -1,10 +1,10 @@
 //! What the trackers know once a capture is over: facts, none of them judged.
 
 use super::commits::Quiet;
-use super::dial::{DeadConnection, Run};
+use super::dial::{DeadConnection, DialRun};
 use super::link::LinkTrack;
 use super::raft::facts::PeerFacts;
-use super::timeline::Timeline;
+use super::timeline::CountsBySecond;
 use super::witness::Witness;
 use crate::address::Address;
 use crate::dissect::ByteSums;
@@ -30,7 +30,7 @@ pub struct CaptureFacts {
     /// All elections, in order of their starts.
     pub elections: Vec<Election>,
     /// What was written and retransmitted when.
-    pub timeline: Timeline,
+    pub timeline: CountsBySecond,
     /// What every host was heard saying.
     pub witness: Witness,
     /// The links' numbers over time, where they were asked for.
@@ -48,7 +48,7 @@ pub struct CaptureFacts {
     /// Where the bytes of the election connections went.
     pub election_bytes: ByteSums,
     /// Attempts to connect that failed, in runs.
-    pub dial_runs: Vec<Run>,
+    pub dial_runs: Vec<DialRun>,
     /// Election connections that were dead and whose sender did not know.
     pub dead_connections: Vec<DeadConnection>,
     /// Votes of which the snaplen left too little.

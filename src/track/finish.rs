@@ -1,6 +1,6 @@
 //! The end of a capture: what the trackers know is put together.
 
-use super::dial::{DeadConnection, Run};
+use super::dial::{DeadConnection, DialRun};
 use super::facts::CaptureFacts;
 use super::link::{self, LinkTrack};
 use super::summary::{name_of, shown};
@@ -82,7 +82,7 @@ impl Tracker {
     }
 
     /// Attempts to connect that failed by now, election connections that are dead, and the counts by pair.
-    pub(crate) fn dials(&self, now: Timestamp) -> (Vec<Run>, Vec<DeadConnection>, Vec<Dial>) {
+    pub(crate) fn dials(&self, now: Timestamp) -> (Vec<DialRun>, Vec<DeadConnection>, Vec<Dial>) {
         self.dials.so_far(now)
     }
 

@@ -22,7 +22,7 @@ const CROWDED: usize = 64;
 
 /// One PROPOSAL.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct SentProposal {
     /// Its zxid.
     pub zxid: Zxid,
     /// When it was sent.
@@ -35,7 +35,7 @@ pub struct Entry {
     is_committed: bool,
 }
 
-impl Entry {
+impl SentProposal {
     /// It, answered so.
     #[inline]
     const fn answered(&self, at: Timestamp, frame: FrameRef, is_ack: bool, counts: bool) -> Answered {
@@ -52,7 +52,7 @@ impl Entry {
 
 /// An answer that came before its PROPOSAL was known.
 #[derive(Clone, Copy, Debug)]
-struct Answer {
+struct EarlyAnswer {
     at: Timestamp,
     frame: FrameRef,
     counts: bool,
@@ -61,8 +61,8 @@ struct Answer {
 /// The answers to a PROPOSAL that is not known yet.
 #[derive(Clone, Copy, Debug, Default)]
 struct Loose {
-    ack: Option<Answer>,
-    commit: Option<Answer>,
+    ack: Option<EarlyAnswer>,
+    commit: Option<EarlyAnswer>,
 }
 
 /// What an ACK or a COMMIT answers.
@@ -84,12 +84,12 @@ pub struct Answered {
 
 /// Where the next answer of each kind looks first.
 #[derive(Clone, Copy, Debug, Default)]
-struct Next {
+struct SearchFrom {
     ack: usize,
     commit: usize,
 }
 
-impl Next {
+impl SearchFrom {
     /// The first entry is gone.
     const fn shift(&mut self) {
         self.ack = self.ack.saturating_sub(1);
@@ -100,14 +100,14 @@ impl Next {
 /// The PROPOSALs of a link.
 #[derive(Clone, Debug, Default)]
 pub struct InFlight {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<SentProposal>,
     /// What was answered and let go while earlier entries wait, in order. One entry without an answer would
     /// hold on to a thousand behind it, and links with as many each would fill all caches.
     done: VecDeque<RangeInclusive<u64>>,
     /// Answered entries behind the first.
     answered_behind: usize,
     /// Where the next ACK and the next COMMIT look first; they come in order.
-    next: Next,
+    next: SearchFrom,
     loose: BTreeMap<Zxid, Loose>,
     /// The highest zxid that ever was loose: a PROPOSAL beyond it has no answer yet.
     loose_last: Option<Zxid>,
@@ -135,10 +135,10 @@ impl InFlight {
         counts: bool,
         mut answered: impl FnMut(Answered),
     ) {
-        let mut entry = Entry { zxid, at, frame, counts, is_acked: false, is_committed: false };
+        let mut entry = SentProposal { zxid, at, frame, counts, is_acked: false, is_committed: false };
         let loose = if Some(zxid) > self.loose_last { None } else { self.loose.remove(&zxid) };
         for (answer, is_ack) in loose.iter().flat_map(|loose| [(loose.ack, true), (loose.commit, false)]) {
-            let Some(Answer { at, frame, counts }) = answer else { continue };
+            let Some(EarlyAnswer { at, frame, counts }) = answer else { continue };
             *(if is_ack { &mut entry.is_acked } else { &mut entry.is_committed }) = true;
             answered(entry.answered(at, frame, is_ack, counts));
         }
@@ -181,7 +181,7 @@ impl InFlight {
         }
         let from = if is_ack { self.next.ack } else { self.next.commit };
         let Some(index) = self.find(zxid, from) else {
-            self.wait(zxid, is_ack, Answer { at, frame, counts });
+            self.wait(zxid, is_ack, EarlyAnswer { at, frame, counts });
             return None;
         };
         *(if is_ack { &mut self.next.ack } else { &mut self.next.commit }) = index + 1;
@@ -201,7 +201,7 @@ impl InFlight {
 
     /// Keeps an answer whose PROPOSAL may yet turn up.
     #[cold]
-    fn wait(&mut self, zxid: Zxid, is_ack: bool, answer: Answer) {
+    fn wait(&mut self, zxid: Zxid, is_ack: bool, answer: EarlyAnswer) {
         if self.entries.front().is_some_and(|first| first.zxid >= zxid) || self.is_done(zxid) {
             return;
         }
@@ -315,12 +315,12 @@ impl InFlight {
     /// Bytes of memory that they take.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>() + self.loose.len() * size_of::<(Zxid, Loose)>()
+        self.entries.capacity() * size_of::<SentProposal>() + self.loose.len() * size_of::<(Zxid, Loose)>()
     }
 
     /// Lets the oldest go until they take no more memory than `bytes`.
     pub fn keep_within(&mut self, bytes: usize) {
-        let most = bytes / 2 / size_of::<Entry>();
+        let most = bytes / 2 / size_of::<SentProposal>();
         while self.entries.len() > most {
             self.evicted += 1;
             self.evict();
@@ -365,7 +365,7 @@ impl InFlight {
     /// The oldest PROPOSAL that surely waits for its ACK: later than any that was acknowledged, and than those
     /// that may have been.
     #[must_use]
-    pub fn oldest_unacked(&self) -> Option<Entry> {
+    pub fn oldest_unacked(&self) -> Option<SentProposal> {
         let (until, most) = self.doubted();
         let first = self.entries.partition_point(|entry| Some(entry.zxid) <= self.last_ack);
         // In the order of their zxids they were sent.

@@ -103,7 +103,7 @@ pub struct LinkTrack {
     /// What limits made it forget.
     pub forgotten: Forgotten,
     /// Where its frames are noted by host: those of its first capture, and of the learner's.
-    pub heard_at: (super::witness::Found, super::witness::Found),
+    pub heard_at: (super::witness::FoundChannel, super::witness::FoundChannel),
     /// What its two ends show together, where both were captured.
     pub one_way: Option<Box<OneWay>>,
     /// Round trips of the kernels.

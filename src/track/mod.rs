@@ -44,9 +44,9 @@ use crate::dissect::{
 use crate::findings::{Closed, Origin, Role, Settings, Strangers, VotesCut};
 use crate::packet::Segment;
 use crate::proto::{PacketType, Sid, config, quorum::Head};
-use crate::stream::{Closing, Fate, Slot};
+use crate::stream::{Closing, ConnectionSlot, Fate};
 use crate::time::{Span, Timestamp};
-use election::Elections;
+use election::ElectionTrack;
 use holes::Holes;
 use link::LinkTrack;
 use series::{SeriesBook, SeriesOptions};
@@ -54,9 +54,9 @@ use server::Servers;
 use std::net::IpAddr;
 use summary::shown_name;
 use tick::TickEstimator;
-use timeline::Timeline;
+use timeline::CountsBySecond;
 use vantage::Vantages;
-use voice::{Heard, Voices};
+use voice::{Meaning, Voices};
 use wait_log::WaitLog;
 use witness::Witness;
 
@@ -119,7 +119,7 @@ pub struct Tracker {
     votes_cut: VotesCut,
     election_bytes: ByteSums,
     servers: Servers,
-    elections: Elections,
+    elections: ElectionTrack,
     voices: Voices,
     commits: commits::Commits,
     holes: Holes,
@@ -136,12 +136,12 @@ pub struct Tracker {
     missing_bytes: u64,
     vantage: CommonHost,
     vantages: Vantages,
-    timeline: Timeline,
+    timeline: CountsBySecond,
     witness: Witness,
     series: SeriesBook,
     dials: dial::Dials,
     peers: raft::Peers,
-    sessions: sessions::Sessions,
+    sessions: sessions::SessionTrack,
 }
 
 impl Tracker {
@@ -152,7 +152,7 @@ impl Tracker {
     }
 
     #[inline]
-    fn link(&mut self, slot: Slot) -> Option<&mut LinkTrack> {
+    fn link(&mut self, slot: ConnectionSlot) -> Option<&mut LinkTrack> {
         let index = (*self.slots.get(slot.index())?).checked_sub(1)?;
         self.links.get_mut(index as usize)
     }
@@ -251,7 +251,7 @@ impl Tracker {
 
     /// Learns ids and addresses from a configuration on the wire.
     fn learn_config(&mut self, text: &[u8]) {
-        for server in config::Text(text).servers() {
+        for server in config::ConfigText(text).servers() {
             for address in server.addresses() {
                 if let Ok(ip) = address.host.parse::<IpAddr>() {
                     self.servers.is_called(Address::from(ip), server.sid);
@@ -262,7 +262,7 @@ impl Tracker {
 }
 
 impl Tracker {
-    fn slot_is_free(&mut self, slot: Slot) {
+    fn slot_is_free(&mut self, slot: ConnectionSlot) {
         if let Some(entry) = self.slots.get_mut(slot.index()) {
             *entry = 0;
         }
@@ -304,7 +304,7 @@ impl Observer for Tracker {
 }
 
 impl Tracker {
-    fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
+    fn link_opened(&mut self, slot: ConnectionSlot, opened: &LinkOpened) {
         let id = self.links_seen.saturating_add(1);
         let index = match self.free.pop() {
             Some(free) => free as usize,
@@ -332,7 +332,7 @@ impl Tracker {
     }
 
     #[inline(always)]
-    fn segment(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
+    fn segment(&mut self, slot: ConnectionSlot, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
         self.passes();
         if let Some(quiet) = self.holes.frame(segment.frame.file, segment.at, &self.options.hosts) {
@@ -350,7 +350,7 @@ impl Tracker {
     }
 
     #[inline]
-    fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
+    fn packet(&mut self, slot: ConnectionSlot, packet: &PacketSeen<'_>) {
         let Some(index) = self.slots.get(slot.index()).and_then(|entry| entry.checked_sub(1)) else { return };
         let index = index as usize;
         self.passes();
@@ -421,7 +421,7 @@ impl Tracker {
         }
     }
 
-    fn at_learner(&mut self, slot: Slot, seen: &SegmentSeen<'_>) {
+    fn at_learner(&mut self, slot: ConnectionSlot, seen: &SegmentSeen<'_>) {
         let segment = seen.segment;
         if let Some(quiet) = self.holes.frame(segment.frame.file, segment.at, &self.options.hosts) {
             self.no_frame_for(segment, quiet);
@@ -444,19 +444,19 @@ impl Tracker {
         self.dials.segment(segment, port, self.known_host(segment.frame.file));
     }
 
-    fn segment_match(&mut self, slot: Slot, segment_match: &SegmentMatch) {
+    fn segment_match(&mut self, slot: ConnectionSlot, segment_match: &SegmentMatch) {
         if let Some(link) = self.link(slot) {
             link.segment_match(segment_match);
         }
     }
 
-    fn snapshot(&mut self, slot: Slot, snapshot: &SnapshotSeen) {
+    fn snapshot(&mut self, slot: ConnectionSlot, snapshot: &SnapshotSeen) {
         if let Some(link) = self.link(slot) {
             link.snapshot(snapshot);
         }
     }
 
-    fn link_closed(&mut self, slot: Slot, direction: Direction, closing: &Closing) {
+    fn link_closed(&mut self, slot: ConnectionSlot, direction: Direction, closing: &Closing) {
         let Some(link) = self.link(slot) else { return };
         let by_leader = direction == Direction::ToLearner;
         link.close(Closed { at: closing.at, by_leader, reset: closing.reset, frame: closing.frame });
@@ -473,7 +473,7 @@ impl Tracker {
         self.servers.leads_less(opened.leader.address, closing.at);
     }
 
-    fn gap(&mut self, slot: Slot, direction: Direction, len: u64, at: Timestamp) {
+    fn gap(&mut self, slot: ConnectionSlot, direction: Direction, len: u64, at: Timestamp) {
         self.missing_bytes = self.missing_bytes.saturating_add(len);
         let Some(link) = self.link(slot) else { return };
         let (heard, since) = (link.last_heard(direction), link.last_frame_at());
@@ -497,20 +497,20 @@ impl Tracker {
         }
     }
 
-    fn unread(&mut self, slot: Slot, direction: Direction, unread: &Unread) {
+    fn unread(&mut self, slot: ConnectionSlot, direction: Direction, unread: &Unread) {
         if let Some(link) = self.link(slot) {
             link.unread(direction, unread);
         }
     }
 
-    fn link_unwatched(&mut self, slot: Slot, at: Timestamp) {
+    fn link_unwatched(&mut self, slot: ConnectionSlot, at: Timestamp) {
         let Some(link) = self.link(slot) else { return };
         link.unwatched = Some(at);
         let id = link.id;
         self.commits.ends_serving(id, at);
     }
 
-    fn link_over(&mut self, slot: Slot, totals: &LinkTotals) {
+    fn link_over(&mut self, slot: ConnectionSlot, totals: &LinkTotals) {
         let near = self.near();
         let keeps_values = self.options.keeps_values;
         let servers = &mut self.servers;

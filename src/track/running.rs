@@ -7,7 +7,7 @@ use super::commits::Quiet;
 use super::link::{AsOf, LinkTrack, OpenWait};
 use super::raft::facts::PeerFacts;
 use super::summary::name_of;
-use super::timeline::Timeline;
+use super::timeline::CountsBySecond;
 use super::witness::Witness;
 use super::{MAX_CLOSED_LINKS, Tracker, shown_name};
 use crate::address::Address;
@@ -63,7 +63,7 @@ impl Tracker {
 
     /// What was written and retransmitted when.
     #[must_use]
-    pub const fn timeline(&self) -> &Timeline {
+    pub const fn timeline(&self) -> &CountsBySecond {
         &self.timeline
     }
 

@@ -12,7 +12,7 @@ const MAX_SERVERS: usize = 1_024;
 const MAX_ROLES: usize = 1_024;
 
 #[derive(Clone, Debug, Default)]
-struct Held {
+struct HeldRole {
     sid: Option<Sid>,
     /// Whether more than one id was said at its address.
     is_shared: bool,
@@ -22,7 +22,7 @@ struct Held {
     leads: u32,
 }
 
-impl Held {
+impl HeldRole {
     /// Its id, where it is the only one at its address.
     fn sid(&self) -> Option<Sid> {
         self.sid.filter(|_| !self.is_shared)
@@ -32,7 +32,7 @@ impl Held {
 /// All servers of a capture.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Servers {
-    held: BTreeMap<Address, Held>,
+    held: BTreeMap<Address, HeldRole>,
     /// Servers not kept because there were too many.
     pub(super) refused: u64,
     /// Roles let go, the oldest of a server that had too many.
@@ -40,7 +40,7 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    fn held(&mut self, address: Address) -> Option<&mut Held> {
+    fn held(&mut self, address: Address) -> Option<&mut HeldRole> {
         if self.held.len() >= MAX_SERVERS && !self.held.contains_key(&address) {
             self.refused += 1;
             return None;
@@ -51,7 +51,7 @@ impl Servers {
     /// A server's id.
     #[must_use]
     pub(super) fn sid(&self, address: Address) -> Option<Sid> {
-        self.held.get(&address).and_then(Held::sid)
+        self.held.get(&address).and_then(HeldRole::sid)
     }
 
     /// The address of the server with an id.

@@ -1,6 +1,6 @@
 //! Client sessions as a server's hash maps see them.
 
-use crate::proto::quorum::Sessions;
+use crate::proto::quorum::TouchedSessions;
 
 /// What Java's `Long.hashCode` makes of a session id: its halves, one folded onto the other.
 #[expect(clippy::cast_possible_truncation, reason = "that is what a hash is")]
@@ -10,7 +10,7 @@ const fn hash(session: u64) -> u32 {
 
 /// How many of the sessions have a hash that another one has too. A server keeps sessions in maps by this
 /// hash: ids that meet in it turn a map into a list.
-pub(super) fn collisions(sessions: &Sessions<'_>) -> u64 {
+pub(super) fn collisions(sessions: &TouchedSessions<'_>) -> u64 {
     let mut hashes: Vec<u32> = sessions.iter().map(|(session, _)| hash(session.0)).collect();
     hashes.sort_unstable();
     let alike = hashes.chunk_by(|a, b| a == b).filter(|alike| alike.len() > 1);
@@ -28,7 +28,7 @@ mod tests {
         let ids = [0x0100_0001_0100_0001_u64, 0x0100_0002_0100_0002, 0x0100_0003_0000_0000];
         let raw: Vec<u8> =
             ids.iter().flat_map(|id| [&id.to_be_bytes()[..], &30_000_i32.to_be_bytes()].concat()).collect();
-        assert_eq!(collisions(&Sessions::decode(&raw).unwrap()), 2);
-        assert_eq!(collisions(&Sessions::decode(&[]).unwrap()), 0);
+        assert_eq!(collisions(&TouchedSessions::decode(&raw).unwrap()), 2);
+        assert_eq!(collisions(&TouchedSessions::decode(&[]).unwrap()), 0);
     }
 }

@@ -8,7 +8,7 @@
 use crate::address::Address;
 use crate::dissect::{Direction, PacketSeen};
 use crate::findings::incident::{ClosedBy, Session, SessionServer};
-use crate::proto::quorum::{Head, Sessions as Table};
+use crate::proto::quorum::{Head, TouchedSessions as Table};
 use crate::proto::{PacketType, Zxid};
 use crate::time::Timestamp;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ const MAX_SESSIONS: usize = 16 * 1024;
 /// Servers kept of a session, the latest.
 const MAX_SERVERS: usize = 8;
 /// Bytes of a PROPOSAL that are looked at: its header up to the type, and a `createSession`'s timeout.
-pub(super) const PROPOSAL_END: usize = Head::LEN + Txn::TYPE + 4 + 4;
+pub(super) const PROPOSAL_END: usize = Head::LEN + TxnOffsets::TYPE + 4 + 4;
 
 /// `createSession` and `closeSession` (`ZooDefs.OpCode`).
 const CREATE: i32 = -10;
@@ -26,17 +26,17 @@ const CREATE: i32 = -10;
 const CLOSE: i32 = -11;
 
 /// Offsets in a transaction (`TxnHeader`).
-struct Txn;
+struct TxnOffsets;
 
-impl Txn {
+impl TxnOffsets {
     const CXID: usize = 8;
     const TYPE: usize = 28;
 }
 
 /// Offsets in a REQUEST.
-struct Request;
+struct RequestOffsets;
 
-impl Request {
+impl RequestOffsets {
     const CXID: usize = 8;
     const TYPE: usize = 12;
     const BODY: usize = 16;
@@ -44,15 +44,15 @@ impl Request {
 
 /// All client sessions seen.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sessions {
-    all: HashMap<u64, Known>,
+pub(super) struct SessionTrack {
+    all: HashMap<u64, KnownSession>,
     /// Sessions that were let go or refused.
     pub(super) let_go: u64,
 }
 
 /// What is known of a session.
 #[derive(Clone, Debug, Default)]
-struct Known {
+struct KnownSession {
     timeout_ms: Option<u32>,
     servers: Vec<SessionServer>,
     /// Named once by another server than the last one. Every learner names a new session once, and a server that
@@ -69,7 +69,7 @@ struct Known {
     closed_by: Option<ClosedBy>,
 }
 
-impl Sessions {
+impl SessionTrack {
     /// A packet of a link that may name sessions. `serves` says whether the learner was brought up to date: what it is
     /// sent before happened earlier.
     pub(super) fn packet(&mut self, learner: Address, packet: &PacketSeen<'_>, serves: bool) {
@@ -104,11 +104,11 @@ impl Sessions {
     fn request(&mut self, learner: Address, packet: &PacketSeen<'_>, data: &[u8]) {
         let Some(id) = long(data, 0).filter(|id| *id != 0) else { return };
         let Some(known) = self.forwarded(id, learner, packet.at, None) else { return };
-        let Some(cxid) = int(data, Request::CXID) else { return };
+        let Some(cxid) = int(data, RequestOffsets::CXID) else { return };
         match request_type(packet, data) {
             Some(CREATE) => {
                 known.created.get_or_insert(packet.at);
-                known.has_timeout(int(data, Request::BODY));
+                known.has_timeout(int(data, RequestOffsets::BODY));
             }
             Some(CLOSE) => known.close_asked = Some(cxid != 0),
             _ => {}
@@ -116,9 +116,11 @@ impl Sessions {
     }
 
     fn proposal(&mut self, packet: &PacketSeen<'_>, data: &[u8]) {
-        let Some((id, cxid)) = long(data, 0).filter(|id| *id != 0).zip(int(data, Txn::CXID)) else { return };
-        match int(data, Txn::TYPE) {
-            Some(CREATE) => self.created(id, packet, int(data, Txn::TYPE + 4)),
+        let Some((id, cxid)) = long(data, 0).filter(|id| *id != 0).zip(int(data, TxnOffsets::CXID)) else {
+            return;
+        };
+        match int(data, TxnOffsets::TYPE) {
+            Some(CREATE) => self.created(id, packet, int(data, TxnOffsets::TYPE + 4)),
             Some(CLOSE) => self.closed(id, packet, cxid),
             Some(_) => {}
             // A transaction with nothing behind its header closes a session; a digest may follow.
@@ -167,7 +169,7 @@ impl Sessions {
         server: Address,
         at: Timestamp,
         timeout: Option<i32>,
-    ) -> Option<&mut Known> {
+    ) -> Option<&mut KnownSession> {
         let known = self.known(id)?;
         known.exists();
         known.has_timeout(timeout);
@@ -195,7 +197,7 @@ impl Sessions {
     }
 
     /// What is known of a session, new where it is. `None` where there is no room for it.
-    fn known(&mut self, id: u64) -> Option<&mut Known> {
+    fn known(&mut self, id: u64) -> Option<&mut KnownSession> {
         if self.all.len() >= MAX_SESSIONS && !self.all.contains_key(&id) {
             let before = self.all.len();
             self.all.retain(|_, known| known.closed.is_none());
@@ -216,7 +218,7 @@ impl Sessions {
     }
 }
 
-impl Known {
+impl KnownSession {
     /// Something is seen of it, so that what came before did not close it.
     fn exists(&mut self) {
         self.created = self.created.or(self.unclear.take());
@@ -275,9 +277,9 @@ impl Known {
 /// A REQUEST's type. Where the cut leaves the upper half of it, that says whether it is a session's, and its length
 /// says which.
 fn request_type(packet: &PacketSeen<'_>, data: &[u8]) -> Option<i32> {
-    int(data, Request::TYPE).or_else(|| {
-        let is_session = data.get(Request::TYPE..Request::TYPE + 2)? == [0xff; 2];
-        let is_empty = usize::try_from(packet.data_len?).ok()? == Request::BODY;
+    int(data, RequestOffsets::TYPE).or_else(|| {
+        let is_session = data.get(RequestOffsets::TYPE..RequestOffsets::TYPE + 2)? == [0xff; 2];
+        let is_empty = usize::try_from(packet.data_len?).ok()? == RequestOffsets::BODY;
         is_session.then_some(if is_empty { CLOSE } else { CREATE })
     })
 }
@@ -308,7 +310,7 @@ mod tests {
 
     /// A packet of a learner's link, of whose data so many bytes were captured.
     fn packet(
-        sessions: &mut Sessions,
+        sessions: &mut SessionTrack,
         learner: Address,
         kind: PacketType,
         data: &[u8],
@@ -334,12 +336,12 @@ mod tests {
         sessions.packet(learner, &packet, true);
     }
 
-    fn ping(sessions: &mut Sessions, learner: Address, millis: i64) {
+    fn ping(sessions: &mut SessionTrack, learner: Address, millis: i64) {
         let table = [&ID.to_be_bytes()[..], &4_000_i32.to_be_bytes()].concat();
         packet(sessions, learner, PacketType::Ping, &table, 12, millis);
     }
 
-    fn request(sessions: &mut Sessions, learner: Address, op: i32, cxid: i32, seen: usize, millis: i64) {
+    fn request(sessions: &mut SessionTrack, learner: Address, op: i32, cxid: i32, seen: usize, millis: i64) {
         let mut data = [&ID.to_be_bytes()[..], &cxid.to_be_bytes(), &op.to_be_bytes()].concat();
         if op == CREATE {
             data.extend(4_000_i32.to_be_bytes());
@@ -347,12 +349,12 @@ mod tests {
         packet(sessions, learner, PacketType::Request, &data, seen, millis);
     }
 
-    fn proposal(sessions: &mut Sessions, op: i32, cxid: i32, body: &[u8], seen: usize, millis: i64) {
+    fn proposal(sessions: &mut SessionTrack, op: i32, cxid: i32, body: &[u8], seen: usize, millis: i64) {
         let head = [&ID.to_be_bytes()[..], &cxid.to_be_bytes(), &[0; 16], &op.to_be_bytes()].concat();
         packet(sessions, A, PacketType::Proposal, &[&head, body].concat(), seen, millis);
     }
 
-    fn only(sessions: Sessions) -> Session {
+    fn only(sessions: SessionTrack) -> Session {
         let all = sessions.finish();
         assert_eq!(all.len(), 1);
         all.into_iter().next().unwrap()
@@ -373,7 +375,7 @@ mod tests {
     #[test]
     fn a_client_that_comes_and_goes_is_told_at_any_length() {
         for seen in SEEN {
-            let mut sessions = Sessions::default();
+            let mut sessions = SessionTrack::default();
             request(&mut sessions, B, CREATE, 0, seen, 100);
             proposal(&mut sessions, CREATE, 0, &4_000_i32.to_be_bytes(), seen, 101);
             // Every learner names a new session once.
@@ -396,7 +398,7 @@ mod tests {
     #[test]
     fn what_the_leader_closes_has_expired() {
         for (seen, body) in SEEN.into_iter().flat_map(|seen| [(seen, &[][..]), (seen, &[0; 16])]) {
-            let mut sessions = Sessions::default();
+            let mut sessions = SessionTrack::default();
             ping(&mut sessions, A, 0);
             proposal(&mut sessions, CLOSE, 0, body, seen, 6_000);
             let session = only(sessions);
@@ -411,7 +413,7 @@ mod tests {
     #[test]
     fn a_proposal_on_several_links_creates_once() {
         for seen in SEEN {
-            let mut sessions = Sessions::default();
+            let mut sessions = SessionTrack::default();
             (0..3).for_each(|_| proposal(&mut sessions, CREATE, 0, &4_000_i32.to_be_bytes(), seen, 10));
             ping(&mut sessions, A, 500);
             let session = only(sessions);
@@ -421,12 +423,12 @@ mod tests {
 
     #[test]
     fn what_may_be_a_creation_or_a_close_is_neither() {
-        let mut sessions = Sessions::default();
+        let mut sessions = SessionTrack::default();
         proposal(&mut sessions, CLOSE, 0, &[0; 4], 14, 10);
         let session = only(sessions);
         assert_eq!((session.created, session.closed), (None, None));
 
-        let mut sessions = Sessions::default();
+        let mut sessions = SessionTrack::default();
         proposal(&mut sessions, CREATE, 0, &[0; 4], 14, 10);
         proposal(&mut sessions, CLOSE, 0, &[0; 4], 14, 5_000);
         let session = only(sessions);
@@ -435,7 +437,7 @@ mod tests {
 
     #[test]
     fn a_client_that_moved_is_on_the_other_server_at_once_or_from_the_second_naming_on() {
-        let mut sessions = Sessions::default();
+        let mut sessions = SessionTrack::default();
         ping(&mut sessions, A, 0);
         ping(&mut sessions, B, 5_000);
         ping(&mut sessions, A, 5_100);
@@ -443,7 +445,7 @@ mod tests {
         ping(&mut sessions, B, 7_000);
         assert_eq!(servers(&only(sessions)), [(A, 0, 5_100), (B, 6_000, 7_000)]);
 
-        let mut sessions = Sessions::default();
+        let mut sessions = SessionTrack::default();
         ping(&mut sessions, A, 0);
         let data = [&ID.to_be_bytes()[..], &4_000_i32.to_be_bytes()].concat();
         packet(&mut sessions, B, PacketType::Revalidate, &data, 12, 3_000);
@@ -454,7 +456,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_limited_and_counted() {
-        let mut sessions = Sessions::default();
+        let mut sessions = SessionTrack::default();
         for id in 1..=MAX_SESSIONS as u64 + 10 {
             sessions.named(id, A, at(0), None);
         }

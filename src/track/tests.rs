@@ -207,7 +207,7 @@ fn those_who_look_are_limited() {
 fn an_ack_that_may_have_gone_by_unseen_ends_what_is_known_of_its_wait() {
     use Direction::{ToLeader, ToLearner};
     let waits = |tracker: &mut Tracker| {
-        close(tracker, Slot(1));
+        close(tracker, ConnectionSlot(1));
         let link = tracker.links.first().unwrap();
         let acks = link.waits.list.iter().filter(|wait| wait.deadline == Deadline::Ack);
         (acks.map(|wait| wait.len().millis()).collect::<Vec<_>>(), link.waits.worst[Deadline::Ack as usize])

@@ -14,7 +14,7 @@ const MAX_LOOKBACK: usize = 64;
 
 /// A link's counts of one second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
+struct SecondOfLink {
     second: i64,
     link: u32,
     count: u32,
@@ -28,7 +28,7 @@ const MAX_KNOWN: usize = 64;
 /// Counts of one kind by second and link, nearly in order of time.
 #[derive(Clone, Debug)]
 struct Entries {
-    list: VecDeque<Entry>,
+    list: VecDeque<SecondOfLink>,
     /// Where the last entries of links are in the list: a link's number modulo [`MAX_KNOWN`]. Behind each are only
     /// such as are not earlier.
     known: [u32; MAX_KNOWN],
@@ -69,7 +69,7 @@ impl Entries {
                 if self.list.back().is_some_and(|last| last.second > second) {
                     self.forget_places();
                 }
-                self.list.push_back(Entry { second, link, count: 0, largest: 0 });
+                self.list.push_back(SecondOfLink { second, link, count: 0, largest: 0 });
                 len
             }
         };
@@ -92,7 +92,7 @@ impl Entries {
 
 /// Counts by second and link.
 #[derive(Clone, Debug, Default)]
-pub struct Timeline {
+pub struct CountsBySecond {
     writes: Entries,
     resent: Entries,
 }
@@ -111,7 +111,7 @@ pub struct Writes {
     pub largest: u32,
 }
 
-impl Timeline {
+impl CountsBySecond {
     /// A PROPOSAL of so many bytes on a link.
     #[inline]
     pub(super) fn write(&mut self, link: u32, at: Timestamp, size: Option<u64>) {
@@ -133,7 +133,7 @@ impl Timeline {
     pub(super) fn prune(&mut self, waits: &[(Timestamp, Timestamp)]) {
         /// Seconds around a wait that are told with it.
         const AROUND: i64 = 15;
-        let is_near = |entry: &Entry| {
+        let is_near = |entry: &SecondOfLink| {
             waits
                 .iter()
                 .any(|(from, to)| (second(*from) - AROUND..=second(*to) + AROUND).contains(&entry.second))
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_write_on_two_links_is_one() {
-        let mut timeline = Timeline::default();
+        let mut timeline = CountsBySecond::default();
         for ms in (0..20_000).step_by(50) {
             timeline.write(1, after(ms), Some(180));
             if ms < 10_000 {
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_long_capture_keeps_what_is_near_its_waits() {
-        let mut timeline = Timeline::default();
+        let mut timeline = CountsBySecond::default();
         let waits = [(after(100_000), after(110_000))];
         for second in 0..200_000 {
             timeline.write(1, after(second * 1000), None);

@@ -73,7 +73,7 @@ pub(super) struct Settled {
 
 /// What a notification means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum Meaning {
     /// Its sender is looking.
     Looks(Looking),
     /// Its sender follows, leads or observes.
@@ -83,7 +83,7 @@ pub(super) enum Heard {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Voice {
+struct VoiceOf {
     looking: Option<(Timestamp, Vote)>,
     /// Its latest vote.
     voted_at: Timestamp,
@@ -101,13 +101,13 @@ struct Voice {
 /// All servers' words.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Voices {
-    held: BTreeMap<Address, Voice>,
+    held: BTreeMap<Address, VoiceOf>,
     /// Directions of new connections without a notification so far.
     fresh: BTreeSet<(Endpoint, Endpoint)>,
 }
 
 impl Voices {
-    fn voice(&mut self, address: Address) -> Option<&mut Voice> {
+    fn voice(&mut self, address: Address) -> Option<&mut VoiceOf> {
         if self.held.len() >= MAX_VOICES && !self.held.contains_key(&address) {
             return None;
         }
@@ -134,20 +134,20 @@ impl Voices {
         notification: &Notification<'_>,
         at: Timestamp,
         serves: bool,
-    ) -> Heard {
+    ) -> Meaning {
         let vote = Vote::of(notification);
         let is_fresh = self.fresh.remove(&(src, dst));
         if vote.state != ServerState::Looking {
             if let Some(asked) = self.held.get_mut(&dst.address) {
                 asked.answered_at = Some(at);
             }
-            let Some(voice) = self.voice(src.address) else { return Heard::Unclear };
+            let Some(voice) = self.voice(src.address) else { return Meaning::Unclear };
             return voice.says_where_it_stands(vote, at);
         }
         let others = self.held.iter().filter(|(address, _)| **address != src.address);
         let is_new_round =
             others.filter_map(|(_, voice)| voice.looking).all(|(_, last)| last.round < vote.round);
-        let Some(voice) = self.voice(src.address) else { return Heard::Unclear };
+        let Some(voice) = self.voice(src.address) else { return Meaning::Unclear };
         voice.votes(vote, at, is_fresh, serves, is_new_round)
     }
 
@@ -175,7 +175,7 @@ impl Voices {
     }
 }
 
-impl Voice {
+impl VoiceOf {
     fn votes(
         &mut self,
         vote: Vote,
@@ -183,14 +183,14 @@ impl Voice {
         is_fresh: bool,
         serves: bool,
         is_new_round: bool,
-    ) -> Heard {
+    ) -> Meaning {
         // Only a non-voter's own vote is for nobody.
         self.is_observer |= vote.leader.0 == i64::MIN;
         let is_quiet = at.since(self.voted_at) >= QUIET;
         if let Some((_, last)) = self.looking {
             let was_answered = self.answered_at.is_some_and(|answered| answered >= self.voted_at);
             if is_quiet && is_fresh {
-                return Heard::Unclear;
+                return Meaning::Unclear;
             }
             if is_quiet && (was_answered || is_new_round && vote.round > last.round) {
                 // It had found a leader meanwhile.
@@ -199,28 +199,28 @@ impl Voice {
         }
         let since = match (self.looking, self.held_back.take()) {
             (Some((since, _)), _) => since,
-            (None, _) if is_fresh && serves => return Heard::Unclear,
+            (None, _) if is_fresh && serves => return Meaning::Unclear,
             (None, held_back) if is_fresh => {
                 self.held_back = held_back.or(Some((at, vote)));
-                return Heard::Unclear;
+                return Meaning::Unclear;
             }
             (None, Some((since, _))) if at.since(since) <= MAX_HELD_BACK => since,
-            (None, _) if self.is_late_copy(vote, at) => return Heard::Unclear,
+            (None, _) if self.is_late_copy(vote, at) => return Meaning::Unclear,
             (None, _) => at,
         };
         self.done = None;
         self.voted_at = at;
         self.looking = Some((since, vote));
-        Heard::Looks(Looking { since, vote, is_observer: self.is_observer })
+        Meaning::Looks(Looking { since, vote, is_observer: self.is_observer })
     }
 
     fn is_late_copy(&self, vote: Vote, at: Timestamp) -> bool {
         self.done.is_some_and(|(round, done)| vote.round <= round && at.since(done) < SETTLING)
     }
 
-    fn says_where_it_stands(&mut self, vote: Vote, at: Timestamp) -> Heard {
+    fn says_where_it_stands(&mut self, vote: Vote, at: Timestamp) -> Meaning {
         if matches!(vote.state, ServerState::Unknown(_)) {
-            return Heard::Unclear;
+            return Meaning::Unclear;
         }
         self.is_following = vote.state == ServerState::Following;
         let held_back = self.held_back.take().filter(|(since, _)| {
@@ -230,14 +230,14 @@ impl Voice {
         if let Some((_, last)) = self.looking {
             if vote.round < last.round {
                 // Sent before it began to look.
-                return Heard::Unclear;
+                return Meaning::Unclear;
             }
             self.looking = None;
             self.done = Some((vote.round, at));
         }
         // It joined on a link that is not in sight, soon after its last vote.
         let is_old = voted.is_none() && at.since(self.voted_at) >= QUIET;
-        Heard::Settled(Settled { vote, until: if is_old { self.voted_at } else { at }, voted })
+        Meaning::Settled(Settled { vote, until: if is_old { self.voted_at } else { at }, voted })
     }
 }
 
@@ -269,7 +269,7 @@ mod tests {
         }
     }
 
-    fn looks(voices: &mut Voices, port: u16, zxid: u64, round: i64, millis: i64, serves: bool) -> Heard {
+    fn looks(voices: &mut Voices, port: u16, zxid: u64, round: i64, millis: i64, serves: bool) -> Meaning {
         let notification = said(ServerState::Looking, 1, zxid, round);
         voices.notification((end(1, 3888), end(2, port)), &notification, at(millis), serves)
     }
@@ -278,35 +278,35 @@ mod tests {
     fn a_repeated_vote_on_a_new_connection_is_none() {
         let mut voices = Voices::default();
         voices.hello(end(2, 40_000), end(1, 3888));
-        assert_eq!(looks(&mut voices, 40_000, 0, 1, 0, false), Heard::Unclear);
+        assert_eq!(looks(&mut voices, 40_000, 0, 1, 0, false), Meaning::Unclear);
         let following = said(ServerState::Following, 3, 0, 1);
         let heard = voices.notification((end(1, 3888), end(2, 40_000)), &following, at(5), false);
-        assert!(matches!(heard, Heard::Settled(..)));
+        assert!(matches!(heard, Meaning::Settled(..)));
         assert_eq!(voices.acts(A, at(10), false), None);
     }
 
     #[test]
     fn who_serves_and_repeats_itself_does_not_look_and_who_votes_anew_does() {
         let mut voices = Voices::default();
-        assert!(matches!(looks(&mut voices, 40_000, 0, 1, 0, true), Heard::Looks(_)));
+        assert!(matches!(looks(&mut voices, 40_000, 0, 1, 0, true), Meaning::Looks(_)));
         assert!(voices.acts(A, at(10), false).is_some());
         voices.hello(end(2, 40_001), end(1, 3888));
-        assert_eq!(looks(&mut voices, 40_001, 0, 1, 1_000, true), Heard::Unclear);
+        assert_eq!(looks(&mut voices, 40_001, 0, 1, 1_000, true), Meaning::Unclear);
         assert_eq!(voices.looks_since(A), None);
-        assert!(matches!(looks(&mut voices, 40_001, 7, 2, 1_010, true), Heard::Looks(_)));
+        assert!(matches!(looks(&mut voices, 40_001, 7, 2, 1_010, true), Meaning::Looks(_)));
         assert_eq!(voices.looks_since(A), Some(at(1_010)));
     }
 
     #[test]
     fn who_was_answered_and_looks_again_had_found_a_leader() {
         let mut voices = Voices::default();
-        assert!(matches!(looks(&mut voices, 40_000, 0, 2, 0, false), Heard::Looks(_)));
+        assert!(matches!(looks(&mut voices, 40_000, 0, 2, 0, false), Meaning::Looks(_)));
         let leading = said(ServerState::Leading, 2, 0, 1);
         voices.notification((end(2, 40_000), end(1, 3888)), &leading, at(5), true);
-        let Heard::Looks(again) = looks(&mut voices, 40_000, 0, 2, 60_000, false) else { panic!() };
+        let Meaning::Looks(again) = looks(&mut voices, 40_000, 0, 2, 60_000, false) else { panic!() };
         assert_eq!(again.since, at(60_000));
         // Nobody answers: it has been looking all the time.
-        let Heard::Looks(still) = looks(&mut voices, 40_000, 0, 2, 110_000, false) else { panic!() };
+        let Meaning::Looks(still) = looks(&mut voices, 40_000, 0, 2, 110_000, false) else { panic!() };
         assert_eq!(still.since, at(60_000));
     }
 
@@ -314,22 +314,22 @@ mod tests {
     fn a_first_vote_counts_once_its_sender_acts_on_it() {
         let mut voices = Voices::default();
         voices.hello(end(2, 40_000), end(1, 3888));
-        assert_eq!(looks(&mut voices, 40_000, 0, 1, 0, false), Heard::Unclear);
+        assert_eq!(looks(&mut voices, 40_000, 0, 1, 0, false), Meaning::Unclear);
         assert_eq!(voices.acts(A, at(300), false).unwrap().since, at(0));
         let mut voices = Voices::default();
         voices.hello(end(2, 40_000), end(1, 3888));
         looks(&mut voices, 40_000, 0, 1, 0, false);
-        let Heard::Looks(looking) = looks(&mut voices, 40_000, 0, 1, 100, false) else { panic!() };
+        let Meaning::Looks(looking) = looks(&mut voices, 40_000, 0, 1, 100, false) else { panic!() };
         assert_eq!(looking.since, at(0));
     }
 
     #[test]
     fn a_late_copy_of_a_vote_is_none() {
         let mut voices = Voices::default();
-        assert!(matches!(looks(&mut voices, 40_000, 0, 2, 0, false), Heard::Looks(_)));
+        assert!(matches!(looks(&mut voices, 40_000, 0, 2, 0, false), Meaning::Looks(_)));
         voices.acts(A, at(300), false);
-        assert_eq!(looks(&mut voices, 40_000, 0, 2, 400, false), Heard::Unclear);
-        assert!(matches!(looks(&mut voices, 40_000, 0, 3, 500, false), Heard::Looks(_)));
+        assert_eq!(looks(&mut voices, 40_000, 0, 2, 400, false), Meaning::Unclear);
+        assert!(matches!(looks(&mut voices, 40_000, 0, 3, 500, false), Meaning::Looks(_)));
     }
 
     #[test]

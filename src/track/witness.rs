@@ -20,7 +20,7 @@ use crate::time::{Span, Timestamp};
 use half::HalfState;
 use std::collections::{BTreeMap, VecDeque};
 use way::flags;
-pub use way::{Kinds, Way};
+pub use way::{Kinds, SlotWay};
 
 /// Length of a slot, in nanoseconds.
 pub const SLOT_NANOS: i64 = 250_000_000;
@@ -48,7 +48,7 @@ pub struct Slot {
     /// Its number: times since 1970.
     pub number: i64,
     /// From the lower address to the higher, and back.
-    pub ways: [Way; 2],
+    pub ways: [SlotWay; 2],
 }
 
 /// What one capture shows of two hosts.
@@ -80,7 +80,7 @@ impl Channel {
 
 /// How an election connection, or an attempt to connect, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ending {
+pub struct ChannelEnd {
     /// When.
     pub at: Timestamp,
     /// The frame.
@@ -105,7 +105,7 @@ pub struct ElectionConnection {
     /// Whether it was established: anything but a SYN and a refusal was seen.
     pub is_established: bool,
     /// Its first FIN or RST.
-    pub ended: Option<Ending>,
+    pub ended: Option<ChannelEnd>,
     /// The last frame of the dialer's, and of the acceptor's.
     pub last_at: [Option<Timestamp>; 2],
     halves: [[HalfState; 3]; 2],
@@ -125,7 +125,7 @@ pub struct Witness {
 }
 
 /// A channel that a link has found before: the file, and the channel's index and one.
-pub type Found = Option<(u32, u32)>;
+pub type FoundChannel = Option<(u32, u32)>;
 
 impl Witness {
     /// All channels.
@@ -148,7 +148,12 @@ impl Witness {
 
     /// A frame of a link. `found` is what the link has found before.
     #[inline]
-    pub fn link_segment(&mut self, found: &mut Found, seen: &SegmentSeen<'_>, hosts: &[Option<Address>]) {
+    pub fn link_segment(
+        &mut self,
+        found: &mut FoundChannel,
+        seen: &SegmentSeen<'_>,
+        hosts: &[Option<Address>],
+    ) {
         let segment = seen.segment;
         let index = match *found {
             Some((file, index)) if file == segment.frame.file => index,
@@ -194,7 +199,7 @@ impl Witness {
     /// A capture lacks bytes of a link that the other side got: what came behind them came behind no loss. `from` is
     /// who sent them, between two times.
     #[cold]
-    pub fn not_lost(&mut self, found: Found, from: Address, since: Timestamp, until: Timestamp) {
+    pub fn not_lost(&mut self, found: FoundChannel, from: Address, since: Timestamp, until: Timestamp) {
         let channel = found.and_then(|(_, index)| self.channels.get_mut(index as usize));
         let Some(channel) = channel else { return };
         let side = usize::from(from != channel.low);
@@ -250,7 +255,7 @@ impl Witness {
             || segment.flags.intersects(Flags::FIN)
             || segment.flags.intersects(Flags::ACK) && !segment.flags.intersects(Flags::SYN | Flags::RST);
         if is_end && !is_refusal && held.ended.is_none() && is_election {
-            held.ended = Some(Ending {
+            held.ended = Some(ChannelEnd {
                 at: segment.at,
                 frame: segment.frame,
                 by: segment.src.address,
@@ -362,7 +367,7 @@ impl Witness {
 
     /// The counts of a segment's time and direction, to add to.
     #[inline]
-    fn way(&mut self, index: u32, segment: &Segment<'_>) -> Option<&mut Way> {
+    fn way(&mut self, index: u32, segment: &Segment<'_>) -> Option<&mut SlotWay> {
         let number = number(segment.at);
         let is_last = self
             .channels
@@ -379,7 +384,7 @@ impl Witness {
 
     #[cold]
     #[inline(never)]
-    fn other_way(&mut self, index: u32, number: i64, segment: &Segment<'_>) -> Option<&mut Way> {
+    fn other_way(&mut self, index: u32, number: i64, segment: &Segment<'_>) -> Option<&mut SlotWay> {
         if self.slots >= MAX_SLOTS {
             self.prune(number);
         }
@@ -390,14 +395,14 @@ impl Witness {
                 // Frames come nearly in order of time.
                 let place = channel.slots.partition_point(|slot| slot.number < number);
                 if channel.slots.get(place).is_none_or(|slot| slot.number != number) {
-                    channel.slots.insert(place, Slot { number, ways: [Way::default(); 2] });
+                    channel.slots.insert(place, Slot { number, ways: [SlotWay::default(); 2] });
                     self.slots += 1;
                 }
                 place
             }
             Some(last) if last.number == number => channel.slots.len() - 1,
             _ => {
-                channel.slots.push_back(Slot { number, ways: [Way::default(); 2] });
+                channel.slots.push_back(Slot { number, ways: [SlotWay::default(); 2] });
                 self.slots += 1;
                 channel.slots.len() - 1
             }
@@ -436,7 +441,7 @@ impl Witness {
 
 /// What only some segments of a link are.
 #[cold]
-fn rare(way: &mut Way, seen: &SegmentSeen<'_>, is_late: bool) {
+fn rare(way: &mut SlotWay, seen: &SegmentSeen<'_>, is_late: bool) {
     let segment = seen.segment;
     match seen.fate {
         Fate::Retransmission if is_late => {

@@ -57,7 +57,7 @@ pub(crate) fn frames(path: &Path) -> Vec<Captured> {
 
 /// A pcap file of them.
 pub(crate) fn as_pcap(order: ByteOrder, nanos: bool, frames: &[Captured]) -> Vec<u8> {
-    let encoder = pcap::Encoder { order, nanos };
+    let encoder = pcap::PcapEncoder { order, nanos };
     let mut bytes = Vec::new();
     encoder.header(1, 262_144, &mut bytes);
     for frame in frames {

@@ -22,7 +22,7 @@ fn main() {
     let mut replay = Replay::open(&[captures], &ReplayOptions::default()).unwrap();
     let mut wire = wire::open(&interface);
     let mut copy = File::create(copy).unwrap();
-    let encoder = pcapng::Encoder { order: ByteOrder::Little };
+    let encoder = pcapng::PcapngEncoder { order: ByteOrder::Little };
     let mut out = Vec::new();
     encoder.section("", &mut out);
     encoder.interface(1, 96, &mut out);

@@ -1,6 +1,6 @@
 //! The arguments of `qscope live`.
 
-use crate::cli::args::{Color, EnsembleArgs, Format, InputArgs, LimitArgs, form, number};
+use crate::cli::args::{Color, EnsembleArgs, InputArgs, LimitArgs, OutputFormat, form, number};
 use crate::cli::zone;
 use clap::Args;
 use jiff::tz::TimeZone;
@@ -72,7 +72,7 @@ pub(in crate::cli) struct LiveArgs {
 
     /// Text for people, which is the default, or JSON lines for programs.
     #[arg(long, value_enum)]
-    pub(super) format: Option<Format>,
+    pub(super) format: Option<OutputFormat>,
 
     /// The same as --format json.
     #[arg(long)]
@@ -129,7 +129,7 @@ pub(in crate::cli) struct LiveArgs {
 
 impl LiveArgs {
     /// The form that was asked for.
-    pub(super) const fn format(&self) -> Format {
+    pub(super) const fn format(&self) -> OutputFormat {
         form(self.format, self.json)
     }
 

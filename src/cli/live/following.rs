@@ -2,11 +2,11 @@
 
 use super::args::LiveArgs;
 use super::output::Output;
-use super::session::{MAX_FILES, Session};
+use super::session::{MAX_FILES, WatchSession};
 use super::{COUNT_EVERY, LONGEST_SLEEP, Signals, TICK, give_up_rights, serve, session};
 use crate::capture::Batch;
 use crate::cli::exit::{ExitStatus, Failure};
-use crate::cli::replay::Request;
+use crate::cli::replay::ReplayRequest;
 use crate::dissect::DissectOptions;
 use crate::live::clock::{Distance, Timeline};
 use crate::live::follow::{Follower, Polled};
@@ -25,7 +25,7 @@ const NAP: Duration = Duration::from_millis(20);
 /// Follows a folder until it is told to stop.
 pub(super) fn run(
     args: &LiveArgs,
-    asked: &Request,
+    asked: &ReplayRequest,
     settings: DissectOptions,
     signals: &Signals,
     folder: &Path,
@@ -48,7 +48,7 @@ pub(super) fn run(
 }
 
 fn follow(
-    session: &mut Session,
+    session: &mut WatchSession,
     follower: &mut Follower,
     timeline: Timeline,
     signals: &Signals,
@@ -107,7 +107,7 @@ fn follow(
     }
 }
 
-fn tell(session: &mut Session, step: &Polled) -> Result<(), Failure> {
+fn tell(session: &mut WatchSession, step: &Polled) -> Result<(), Failure> {
     for (number, path) in &step.began {
         let path = path.display().to_string();
         session.reads_file(*number, &path);

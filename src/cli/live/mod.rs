@@ -20,10 +20,10 @@ pub(super) use args::{HELP, LiveArgs};
 
 use super::args::is_one_form;
 use super::exit::{ExitStatus, Failure};
-use super::replay::{Request, options};
+use super::replay::{ReplayRequest, options};
 use crate::dissect::{DissectOptions, Hosts};
 use crate::live::clock::Timeline;
-use crate::live::interface::{self, Capturing, Over};
+use crate::live::interface::{self, CaptureOver, Capturing};
 use crate::live::metrics::Metrics;
 use crate::live::pages::PageOptions;
 use crate::live::recorder::{self, Recorder};
@@ -31,7 +31,7 @@ use crate::live::rights::{self, Becomes, Needs};
 use crate::time::{Span, Timestamp};
 use crate::track;
 use output::Output;
-use session::{Kept, Session};
+use session::{KeepLimits, WatchSession};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1};
 use signal_hook::flag;
 use std::io::{self, Write};
@@ -70,7 +70,7 @@ pub(super) fn run(args: &LiveArgs) -> Result<ExitStatus, Failure> {
         return Err(Failure::wrong(NOTHING_TO_WATCH));
     }
     let input = args.input();
-    let asked = Request::of(&input)?;
+    let asked = ReplayRequest::of(&input)?;
     let settings = asked.settings(&input, Hosts::default());
     let signals = Signals::heed(args.tui).map_err(|error| Failure::wrong(format!("signals: {error}")))?;
     match &args.follow {
@@ -82,7 +82,7 @@ pub(super) fn run(args: &LiveArgs) -> Result<ExitStatus, Failure> {
 /// Watches an interface.
 fn capture(
     args: &LiveArgs,
-    asked: &Request,
+    asked: &ReplayRequest,
     settings: DissectOptions,
     signals: &Signals,
 ) -> Result<ExitStatus, Failure> {
@@ -143,19 +143,19 @@ fn serve(args: &LiveArgs) -> Result<Option<Metrics>, Failure> {
 
 fn session(
     args: &LiveArgs,
-    asked: &Request,
+    asked: &ReplayRequest,
     settings: DissectOptions,
     output: Output,
     metrics: Option<Metrics>,
-) -> Result<Session, Failure> {
+) -> Result<WatchSession, Failure> {
     let told = track::TrackerOptions {
         keeps_values: true,
         max_held_bytes: Some(MAX_HELD_BYTES),
         ..options(&args.limits, args.warn_at, &asked.config)
     };
     let pages = page::options_of(args, asked, &settings, output.digits());
-    let kept = Kept { links: args.max_links, window: span(args.window) };
-    let mut session = Session::new(settings, told, kept, output);
+    let kept = KeepLimits { links: args.max_links, window: span(args.window) };
+    let mut session = WatchSession::new(settings, told, kept, output);
     if let Some(settings) = recording(args, pages) {
         session.records(Recorder::new(settings)?);
     }
@@ -183,7 +183,7 @@ fn recording(args: &LiveArgs, pages: Option<PageOptions>) -> Option<recorder::Re
 
 /// Takes frames as they come, and lets time pass where none does.
 fn watch(
-    session: &mut Session,
+    session: &mut WatchSession,
     capturing: &Capturing,
     timeline: Timeline,
     signals: &Signals,
@@ -221,7 +221,7 @@ fn watch(
 }
 
 /// Takes all frames there are, the first of them waited for. False where the capture is over.
-fn take(session: &mut Session, capturing: &Capturing, patience: Duration) -> Result<bool, Failure> {
+fn take(session: &mut WatchSession, capturing: &Capturing, patience: Duration) -> Result<bool, Failure> {
     let mut patience = patience;
     // No longer than it takes to look at what has become due.
     for _ in 0..64 {
@@ -231,7 +231,7 @@ fn take(session: &mut Session, capturing: &Capturing, patience: Duration) -> Res
                 capturing.done_with(batch);
             }
             Ok(None) => return Ok(true),
-            Err(Over) => return Ok(false),
+            Err(CaptureOver) => return Ok(false),
         }
         patience = Duration::ZERO;
     }
@@ -239,7 +239,7 @@ fn take(session: &mut Session, capturing: &Capturing, patience: Duration) -> Res
 }
 
 /// Takes what was under way when the capture was told to stop.
-fn drain(session: &mut Session, capturing: &Capturing) -> Result<(), Failure> {
+fn drain(session: &mut WatchSession, capturing: &Capturing) -> Result<(), Failure> {
     while let Ok(Some(batch)) = capturing.next(LONGEST_SLEEP) {
         session.batch(&batch)?;
         capturing.done_with(batch);

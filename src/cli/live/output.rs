@@ -1,14 +1,14 @@
 //! Announcements and reports to standard output, each written out at once by a thread of its own.
 
 use super::args::LiveArgs;
-use super::view::View;
+use super::view::ScreenView;
 use super::writer::Writer;
-use crate::cli::args::Format;
+use crate::cli::args::OutputFormat;
 use crate::cli::exit::Failure;
 use crate::cli::replay::is_coloured;
 use crate::findings::{Report, selection::Selection};
 use crate::report::clock::{Digits, WallClock};
-use crate::report::live::{Event, What};
+use crate::report::live::{Announcement, What};
 use crate::report::{json, text};
 use crate::time::Timestamp;
 use jiff::tz::TimeZone;
@@ -20,15 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where it is announced.
 pub(super) struct Output {
-    form: Form,
+    form: AnnouncementForm,
     writer: Writer,
     /// What stands on the terminal instead of lines.
-    view: Option<View>,
+    view: Option<ScreenView>,
 }
 
-enum Form {
-    Text { lines: text::live::Lines, style: text::Style },
-    Json(json::live::Lines),
+enum AnnouncementForm {
+    Text { lines: text::live::TextLines, style: text::Style },
+    Json(json::live::JsonLines),
 }
 
 impl Output {
@@ -40,11 +40,11 @@ impl Output {
         let digits = Digits::of(nanos);
         let clock = WallClock { zone: args.tz.clone(), digits };
         let writer = Writer::start(io::stdout())?;
-        let view = View::start(args, &clock)?;
+        let view = ScreenView::start(args, &clock)?;
         let form = match args.format() {
-            Format::Json => Form::Json(json::live::Lines { digits, files: sources }),
-            Format::Text => Form::Text {
-                lines: text::live::Lines { clock: clock.clone(), is_coloured: is_coloured(args.color) },
+            OutputFormat::Json => AnnouncementForm::Json(json::live::JsonLines { digits, files: sources }),
+            OutputFormat::Text => AnnouncementForm::Text {
+                lines: text::live::TextLines { clock: clock.clone(), is_coloured: is_coloured(args.color) },
                 style: text::Style {
                     clock,
                     is_coloured: is_coloured(args.color),
@@ -58,12 +58,12 @@ impl Output {
     }
 
     /// The screen, for whoever puts it back.
-    pub(super) const fn take_view(&mut self) -> Option<View> {
+    pub(super) const fn take_view(&mut self) -> Option<ScreenView> {
         self.view.take()
     }
 
     /// Shows this screen from here on.
-    pub(super) fn put_view(&mut self, view: View) {
+    pub(super) fn put_view(&mut self, view: ScreenView) {
         self.view = Some(view);
     }
 
@@ -80,14 +80,14 @@ impl Output {
     /// How many digits times have.
     pub(super) const fn digits(&self) -> Digits {
         match &self.form {
-            Form::Text { style, .. } => style.clock.digits,
-            Form::Json(lines) => lines.digits,
+            AnnouncementForm::Text { style, .. } => style.clock.digits,
+            AnnouncementForm::Json(lines) => lines.digits,
         }
     }
 
     /// Notes the path of one more file, by its number.
     pub(super) fn file(&mut self, number: u32, path: &str) {
-        if let Form::Json(lines) = &mut self.form
+        if let AnnouncementForm::Json(lines) = &mut self.form
             && lines.files.len() <= number as usize
         {
             lines.files.push(path.to_owned());
@@ -98,7 +98,7 @@ impl Output {
     ///
     /// # Errors
     /// The output is gone.
-    pub(super) fn event(&mut self, event: &Event) -> io::Result<()> {
+    pub(super) fn event(&mut self, event: &Announcement) -> io::Result<()> {
         if let Some(view) = &self.view {
             if view.event(event) {
                 return Ok(());
@@ -114,26 +114,26 @@ impl Output {
     fn say_dropped(&mut self, at: Timestamp) -> io::Result<()> {
         let Some(dropped) = self.writer.dropped() else { return Ok(()) };
         let what = format!("{dropped} announcements or reports were dropped: nobody read the output");
-        let bytes = self.line(&Event { at, what: What::Problem(what) })?;
+        let bytes = self.line(&Announcement { at, what: What::Problem(what) })?;
         self.writer.put(bytes)
     }
 
-    fn line(&self, event: &Event) -> io::Result<Vec<u8>> {
+    fn line(&self, event: &Announcement) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
         match &self.form {
-            Form::Text { lines, .. } => lines.event(event, &mut out)?,
-            Form::Json(lines) => lines.event(event, &mut out)?,
+            AnnouncementForm::Text { lines, .. } => lines.event(event, &mut out)?,
+            AnnouncementForm::Json(lines) => lines.event(event, &mut out)?,
         }
         Ok(out)
     }
 
     /// What an announcement says, without its time.
-    pub(super) fn sentence(&self, event: &Event) -> String {
+    pub(super) fn sentence(&self, event: &Announcement) -> String {
         match &self.form {
-            Form::Text { lines, .. } => lines.sentence(&event.what),
-            Form::Json(json) => {
+            AnnouncementForm::Text { lines, .. } => lines.sentence(&event.what),
+            AnnouncementForm::Json(json) => {
                 let clock = WallClock { zone: TimeZone::UTC, digits: json.digits };
-                text::live::Lines { clock, is_coloured: false }.sentence(&event.what)
+                text::live::TextLines { clock, is_coloured: false }.sentence(&event.what)
             }
         }
     }
@@ -146,12 +146,12 @@ impl Output {
         self.say_dropped(at)?;
         let mut out = Vec::new();
         match &self.form {
-            Form::Text { style, .. } => {
+            AnnouncementForm::Text { style, .. } => {
                 writeln!(out)?;
                 text::write(report, style, &mut out)?;
                 writeln!(out)?;
             }
-            Form::Json(lines) => lines.report(at, report, &mut out)?,
+            AnnouncementForm::Json(lines) => lines.report(at, report, &mut out)?,
         }
         self.writer.put(out)
     }

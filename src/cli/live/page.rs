@@ -3,14 +3,14 @@
 use super::args::LiveArgs;
 use crate::capture::{Batch, FileInfo};
 use crate::cli::reader::FrameCounts;
-use crate::cli::replay::{Request, options};
+use crate::cli::replay::{ReplayRequest, options};
 use crate::diagnose::{self, Analyzer};
 use crate::dissect::{DissectOptions, Dissector};
 use crate::findings::Report;
 use crate::findings::incident::CoverageGap;
 use crate::findings::selection::Selection;
 use crate::frame::{Frame, FrameRef};
-use crate::live::pages::{Held, PageOptions};
+use crate::live::pages::{HeldBytes, PageOptions};
 use crate::output::NewFile;
 use crate::report::clock::{Digits, WallClock};
 use crate::report::html;
@@ -21,7 +21,7 @@ use std::io;
 use std::sync::Arc;
 
 /// What a page is made with.
-struct Pages {
+struct PageWriter {
     settings: DissectOptions,
     told: TrackerOptions,
     style: Style,
@@ -31,13 +31,13 @@ struct Pages {
 /// How pages are written, where they are asked for; with times of so many digits.
 pub(super) fn options_of(
     args: &LiveArgs,
-    asked: &Request,
+    asked: &ReplayRequest,
     settings: &DissectOptions,
     digits: Digits,
 ) -> Option<PageOptions> {
     let folder = args.html_on_incident.clone()?;
     let series = SeriesOptions { max_intervals: html::MAX_INTERVALS, buckets: false };
-    let pages = Pages {
+    let pages = PageWriter {
         settings: settings.clone(),
         told: TrackerOptions { series: Some(series), ..options(&args.limits, args.warn_at, &asked.config) },
         style: Style {
@@ -52,15 +52,15 @@ pub(super) fn options_of(
     Some(PageOptions { folder, write: Arc::new(move |held, out| pages.write(held, out)) })
 }
 
-impl Pages {
-    fn write(&self, held: &Held<'_>, out: &mut NewFile) -> io::Result<usize> {
+impl PageWriter {
+    fn write(&self, held: &HeldBytes<'_>, out: &mut NewFile) -> io::Result<usize> {
         let report = self.report(held);
         html::write(&report, &self.style, out)?;
         Ok(report.incidents.len())
     }
 
     /// The report of what was held: frames are numbered as in the recording, which begins with the same one.
-    fn report(&self, held: &Held<'_>) -> Report {
+    fn report(&self, held: &HeldBytes<'_>) -> Report {
         let mut dissector = Dissector::new(self.settings.clone());
         let mut analyzer = Analyzer::new(self.told.clone());
         let mut passed = FrameCounts::new(None);

@@ -20,7 +20,7 @@ use crate::live::numbers::Numbers;
 use crate::live::recorder::Recorder;
 use crate::pcapfile::Description;
 use crate::report::clock;
-use crate::report::live::{Event, What};
+use crate::report::live::{Announcement, What};
 use crate::time::{Span, Timestamp};
 use crate::track;
 use std::time::Instant;
@@ -33,7 +33,7 @@ pub(super) const MAX_FILES: u32 = 4_095;
 
 /// What is kept for the report.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kept {
+pub(super) struct KeepLimits {
     /// Links.
     pub(super) links: usize,
     /// How far back round trips reach.
@@ -41,14 +41,14 @@ pub(super) struct Kept {
 }
 
 /// A watch under way.
-pub(super) struct Session {
+pub(super) struct WatchSession {
     dissector: Dissector,
     analyzer: Analyzer,
     watch: Watch,
     passed: FrameCounts,
     files: Vec<FileInfo>,
     live: LiveInput,
-    kept: Kept,
+    kept: KeepLimits,
     output: Output,
     recorder: Option<Recorder>,
     metrics: Option<(Metrics, Numbers)>,
@@ -61,11 +61,11 @@ pub(super) struct Session {
     shown: Shown,
 }
 
-impl Session {
+impl WatchSession {
     pub(super) fn new(
         settings: DissectOptions,
         options: track::TrackerOptions,
-        kept: Kept,
+        kept: KeepLimits,
         output: Output,
     ) -> Self {
         let watch = Watch::new(options.warn_at_percent);
@@ -278,7 +278,7 @@ impl Session {
     }
 
     /// Writes announcements; stalls go to the recorder too.
-    fn announce(&mut self, events: &[Event]) -> Result<(), Failure> {
+    fn announce(&mut self, events: &[Announcement]) -> Result<(), Failure> {
         for event in events {
             self.put(event.clone())?;
             if let (What::StallOver(news), Some((_, numbers))) = (&event.what, &mut self.metrics) {
@@ -322,11 +322,11 @@ impl Session {
     }
 
     fn tell(&mut self, what: What) -> Result<(), Failure> {
-        self.put(Event { at: self.now, what })
+        self.put(Announcement { at: self.now, what })
     }
 
     /// Writes an announcement, its times by the system's clock of their moment.
-    fn put(&mut self, mut event: Event) -> Result<(), Failure> {
+    fn put(&mut self, mut event: Announcement) -> Result<(), Failure> {
         if !self.shown.is_plain() {
             event.change_times(&|at| self.shown.at(at));
         }
@@ -379,7 +379,7 @@ impl Session {
 
 /// What the screen shows.
 #[cfg(feature = "tui")]
-impl Session {
+impl WatchSession {
     /// What was found by now.
     pub(super) const fn analyzer(&self) -> &Analyzer {
         &self.analyzer

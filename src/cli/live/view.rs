@@ -1,14 +1,14 @@
 //! `qscope live --tui`: what the session knows, handed to the screen.
 
 use super::args::LiveArgs;
-use super::session::Session;
+use super::session::WatchSession;
 use crate::cli::exit::Failure;
 use crate::cli::replay::is_coloured;
-use crate::live::screen::{Entry, Gauges, Snapshot, State, Terminal, restore};
+use crate::live::screen::{Announced, Gauges, ScreenSnapshot, State, Terminal, restore};
 use crate::report::clock::WallClock;
 use crate::report::escape;
-use crate::report::live::Event;
-use crate::report::text::live::Lines;
+use crate::report::live::Announcement;
+use crate::report::text::live::TextLines;
 use crate::time::Timestamp;
 use std::env;
 use std::process;
@@ -25,14 +25,14 @@ const SIGNALS_EVERY: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The screen, and what it is fed from.
-pub(super) struct View {
+pub(super) struct ScreenView {
     terminal: Terminal,
     gauges: Gauges,
     renewed_at: Option<Instant>,
-    lines: Lines,
+    lines: TextLines,
 }
 
-impl View {
+impl ScreenView {
     /// Begins to show the screen, where it is asked for.
     pub(super) fn start(args: &LiveArgs, clock: &WallClock) -> Result<Option<Self>, Failure> {
         if !args.tui {
@@ -43,15 +43,15 @@ impl View {
         state.is_unicode = is_unicode();
         state.records = args.record.is_some();
         let terminal = Terminal::start(state).map_err(|error| Failure::wrong(format!("--tui: {error}")))?;
-        let lines = Lines { clock: clock.clone(), is_coloured: false };
+        let lines = TextLines { clock: clock.clone(), is_coloured: false };
         Ok(Some(Self { terminal, gauges: Gauges::default(), renewed_at: None, lines }))
     }
 
     /// Shows an announcement, where lines would have it. False where the screen is gone.
-    pub(super) fn event(&self, event: &Event) -> bool {
+    pub(super) fn event(&self, event: &Announcement) -> bool {
         let mut line = Vec::new();
         let is_told = self.lines.event(event, &mut line).is_ok() && !line.is_empty();
-        !is_told || self.terminal.announce(Entry::of(event, &self.lines))
+        !is_told || self.terminal.announce(Announced::of(event, &self.lines))
     }
 
     /// Whether the state is to be shown anew.
@@ -64,12 +64,12 @@ impl View {
     }
 
     /// Shows the state.
-    pub(super) fn show(&mut self, session: &Session, present: Timestamp) {
+    pub(super) fn show(&mut self, session: &WatchSession, present: Timestamp) {
         let tracker = session.analyzer().tracker();
         self.gauges.gather(tracker, session.now());
         let settings = tracker.settings();
         let live = session.live();
-        self.terminal.update(Snapshot {
+        self.terminal.update(ScreenSnapshot {
             at: session.shown_now(),
             source: escape::text(&live.source).into_owned(),
             limits: format!(

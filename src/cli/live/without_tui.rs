@@ -1,19 +1,19 @@
 //! `qscope live --tui` in a build without the screen: says so.
 
 use super::args::LiveArgs;
-use super::session::Session;
+use super::session::WatchSession;
 use crate::cli::exit::Failure;
 use crate::report::clock::WallClock;
-use crate::report::live::Event;
+use crate::report::live::Announcement;
 use crate::time::Timestamp;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// There is none.
-pub(super) struct View(Infallible);
+pub(super) struct ScreenView(Infallible);
 
-impl View {
+impl ScreenView {
     pub(super) fn start(args: &LiveArgs, _clock: &WallClock) -> Result<Option<Self>, Failure> {
         if args.tui {
             return Err(Failure::wrong(
@@ -23,7 +23,7 @@ impl View {
         Ok(None)
     }
 
-    pub(super) fn event(&self, _event: &Event) -> bool {
+    pub(super) fn event(&self, _event: &Announcement) -> bool {
         match self.0 {}
     }
 
@@ -31,7 +31,7 @@ impl View {
         match self.0 {}
     }
 
-    pub(super) fn show(&mut self, _session: &Session, _present: Timestamp) {
+    pub(super) fn show(&mut self, _session: &WatchSession, _present: Timestamp) {
         match self.0 {}
     }
 

@@ -15,7 +15,7 @@ const MAX_WAITING: usize = 1_024;
 const MAX_WAITING_BYTES: usize = 16 << 20;
 
 #[derive(Debug, Default)]
-struct Shared {
+struct Backlog {
     /// Bytes that wait, those that are being written among them.
     waiting: AtomicUsize,
     failed: Mutex<Option<io::Error>>,
@@ -25,7 +25,7 @@ struct Shared {
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: Sender<Vec<u8>>,
-    shared: Arc<Shared>,
+    shared: Arc<Backlog>,
     thread: JoinHandle<()>,
     dropped: u64,
 }
@@ -34,7 +34,7 @@ impl Writer {
     /// Begins to write.
     pub(super) fn start(mut out: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, taken) = bounded::<Vec<u8>>(MAX_WAITING);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Backlog::default());
         let state = Arc::clone(&shared);
         let thread = thread::Builder::new().name("output".to_owned()).spawn(move || {
             for bytes in taken {

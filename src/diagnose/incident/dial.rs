@@ -3,14 +3,14 @@
 //!
 //! What another incident of the same hosts explains is no root: whoever is cut off or down answers no SYN either.
 
-use super::Part;
+use super::IncidentPart;
 use super::heard::{Heard, Window};
 use super::unit::Verdict;
 use crate::address::Address;
 use crate::findings::incident::{Confidence, CoverageGap, Reason};
 use crate::findings::{Cause, DialFailure, Settings, Suspect};
 use crate::time::{Span, Timestamp};
-use crate::track::dial::{DeadConnection, Run};
+use crate::track::dial::{DeadConnection, DialRun};
 use crate::track::link::LinkTrack;
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ const LETS_GO_WITHIN: Span = Span::from_millis(2_000);
 /// What the captures show of dials and of connections that are no links.
 #[derive(Clone, Debug, Default)]
 pub(in crate::diagnose) struct DialsSeen {
-    pub(in crate::diagnose) runs: Vec<Run>,
+    pub(in crate::diagnose) runs: Vec<DialRun>,
     pub(in crate::diagnose) dead: Vec<DeadConnection>,
 }
 
@@ -41,16 +41,16 @@ pub(super) fn parts(
     seen: &DialsSeen,
     links: &[LinkTrack],
     heard: &Heard<'_>,
-    others: &[Part],
+    others: &[IncidentPart],
     settings: &Settings,
     gaps: &[CoverageGap],
     capture_end: Timestamp,
-) -> Vec<Part> {
+) -> Vec<IncidentPart> {
     let limit = Span::from_millis(settings.stall_limit_ms().cast_signed());
     let explained = |hosts: &[Address], from: Timestamp, to: Timestamp| {
         others.iter().any(|part| part.explains(hosts, from, to, limit, capture_end))
     };
-    let mut parts: Vec<Part> = Vec::new();
+    let mut parts: Vec<IncidentPart> = Vec::new();
     for run in seen.runs.iter().filter(|run| goes_on(run, heard, limit)) {
         if !explained(&[run.acceptor.address], run.first, run.last) {
             add_run(&mut parts, run);
@@ -60,29 +60,30 @@ pub(super) fn parts(
         let is_pair =
             explained(&[dead.from], dead.since, dead.last) || explained(&[dead.to], dead.since, dead.last);
         if !is_pair && is_path_alive(dead, heard) {
-            parts.push(Part::without_stall(dead_verdict(dead), Vec::new()));
+            parts.push(IncidentPart::without_stall(dead_verdict(dead), Vec::new()));
         }
     }
-    parts
-        .extend(refused(links, gaps).into_iter().map(|(verdict, links)| Part::without_stall(verdict, links)));
+    parts.extend(
+        refused(links, gaps).into_iter().map(|(verdict, links)| IncidentPart::without_stall(verdict, links)),
+    );
     parts
 }
 
 /// Those parts that none of `others` explains.
 pub(super) fn unexplained(
-    parts: Vec<Part>,
-    others: &[Part],
+    parts: Vec<IncidentPart>,
+    others: &[IncidentPart],
     settings: &Settings,
     capture_end: Timestamp,
-) -> Vec<Part> {
+) -> Vec<IncidentPart> {
     let limit = Span::from_millis(settings.stall_limit_ms().cast_signed());
-    let is_root = |part: &Part| {
+    let is_root = |part: &IncidentPart| {
         !others.iter().any(|other| other.explains(&part.hosts, part.from, part.to, limit, capture_end))
     };
     parts.into_iter().filter(is_root).collect()
 }
 
-impl Part {
+impl IncidentPart {
     /// Whether it explains what went wrong with hosts in a stretch of time.
     fn explains(
         &self,
@@ -104,7 +105,7 @@ impl Part {
 }
 
 /// Whether a run of failures is more than a server that is just starting.
-fn goes_on(run: &Run, heard: &Heard<'_>, limit: Span) -> bool {
+fn goes_on(run: &DialRun, heard: &Heard<'_>, limit: Span) -> bool {
     match run.failure {
         DialFailure::Refused | DialFailure::Unanswered => {}
         DialFailure::TurnedAway => return run.attempts >= MIN_TURNED_AWAY,
@@ -116,7 +117,7 @@ fn goes_on(run: &Run, heard: &Heard<'_>, limit: Span) -> bool {
     run.attempts >= MIN_ATTEMPTS && is_long
 }
 
-fn add_run(parts: &mut Vec<Part>, run: &Run) {
+fn add_run(parts: &mut Vec<IncidentPart>, run: &DialRun) {
     let (dialer, acceptor) = (run.dialer, run.acceptor.address);
     if run.failure == DialFailure::TurnedAway {
         parts.push(turned_away(run));
@@ -124,7 +125,7 @@ fn add_run(parts: &mut Vec<Part>, run: &Run) {
     }
     let is_refused = run.failure == DialFailure::Refused;
     let cause = if is_refused { Cause::ConnectRefused } else { Cause::ConnectUnanswered };
-    let is_same = |part: &&mut Part| {
+    let is_same = |part: &&mut IncidentPart| {
         part.verdict.cause == cause
             && part.hosts.contains(&acceptor)
             && part.from <= run.last
@@ -151,14 +152,14 @@ fn add_run(parts: &mut Vec<Part>, run: &Run) {
         end: run.until,
         why: vec![reason],
     };
-    let mut part = Part::without_stall(verdict, Vec::new());
+    let mut part = IncidentPart::without_stall(verdict, Vec::new());
     part.to = run.last;
     part.hosts = vec![acceptor, dialer];
     parts.push(part);
 }
 
 /// A loop of election connections, of which the server with the higher id lets go of each.
-fn turned_away(run: &Run) -> Part {
+fn turned_away(run: &DialRun) -> IncidentPart {
     let (dialer, acceptor) = (run.dialer, run.acceptor.address);
     let verdict = Verdict {
         cause: Cause::ConnectRefused,
@@ -168,7 +169,7 @@ fn turned_away(run: &Run) -> Part {
         end: None,
         why: vec![Reason::TurnedAway { from: dialer, to: acceptor, times: run.attempts }],
     };
-    let mut part = Part::without_stall(verdict, Vec::new());
+    let mut part = IncidentPart::without_stall(verdict, Vec::new());
     part.to = run.last;
     part.hosts = vec![acceptor, dialer];
     part

@@ -25,7 +25,7 @@ const GOES_ON: Span = Span::from_millis(2_500);
 
 /// A connection's end.
 #[derive(Clone, Copy, Debug)]
-struct End {
+struct EndedConnection {
     at: Timestamp,
     by: Address,
     to: Address,
@@ -34,7 +34,7 @@ struct End {
 }
 
 /// The ends of all connections, in order of time.
-fn ends(links: &[LinkTrack], heard: &Heard<'_>) -> Vec<End> {
+fn ends(links: &[LinkTrack], heard: &Heard<'_>) -> Vec<EndedConnection> {
     let of_links = links.iter().filter_map(|link| {
         let closed = link.teardown.closed?;
         let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
@@ -44,13 +44,13 @@ fn ends(links: &[LinkTrack], heard: &Heard<'_>) -> Vec<End> {
             to: closed.at.plus(Span::from_millis(250)),
         };
         let is_bare_reset = closed.reset && heard.any_flow_edges(by, to, moment).has(Kinds::BARE_RST);
-        Some(End { at: closed.at, by, to, is_link: Some(link.id), is_bare_reset })
+        Some(EndedConnection { at: closed.at, by, to, is_link: Some(link.id), is_bare_reset })
     });
     let of_others = heard.connections().filter_map(|connection| {
         let ended = connection.ended?;
         let ends = [connection.dialer.address, connection.acceptor.address];
         let to = if ends.first() == Some(&ended.by) { ends.last() } else { ends.first() };
-        Some(End {
+        Some(EndedConnection {
             at: ended.at,
             by: ended.by,
             to: to.copied()?,
@@ -71,7 +71,7 @@ pub(super) fn ended(
 ) -> Vec<(Verdict, Vec<u32>)> {
     let mut found: Vec<(Verdict, Vec<u32>)> = Vec::new();
     let ends = ends(links, heard);
-    let mut by_host: BTreeMap<Address, Vec<End>> = BTreeMap::new();
+    let mut by_host: BTreeMap<Address, Vec<EndedConnection>> = BTreeMap::new();
     for end in &ends {
         by_host.entry(end.by).or_default().push(*end);
     }
@@ -93,7 +93,7 @@ pub(super) fn ended(
 /// Whether the connections that a host closed in one moment are all it had.
 fn process_end(
     host: Address,
-    moment: &[End],
+    moment: &[EndedConnection],
     links: &[LinkTrack],
     heard: &Heard<'_>,
 ) -> Option<(Verdict, Vec<u32>)> {

@@ -2,7 +2,7 @@
 
 use crate::address::Address;
 use crate::time::Timestamp;
-use crate::track::witness::{Channel, ElectionConnection, Kinds, SLOT_NANOS, Slot, Way, Witness, number};
+use crate::track::witness::{Channel, ElectionConnection, Kinds, SLOT_NANOS, Slot, SlotWay, Witness, number};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A stretch of time.
@@ -14,7 +14,7 @@ pub(super) struct Window {
 
 /// The sum of what one host sent to another in a stretch of time, as one capture shows it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Flow {
+pub(super) struct HeardFlow {
     pub(super) fresh: u32,
     pub(super) acked: u32,
     pub(super) bare: u32,
@@ -76,8 +76,8 @@ impl<'a> Heard<'a> {
     }
 
     /// What a host sent to another, as the capture of `at` shows it.
-    pub(super) fn flow(&self, from: Address, to: Address, at: Address, window: Window) -> Flow {
-        let mut flow = Flow::default();
+    pub(super) fn flow(&self, from: Address, to: Address, at: Address, window: Window) -> HeardFlow {
+        let mut flow = HeardFlow::default();
         for (channel, _) in
             self.of(from).filter(|(channel, host)| other(channel, from) == to && *host == Some(at))
         {
@@ -87,8 +87,8 @@ impl<'a> Heard<'a> {
     }
 
     /// The same, whatever capture shows it.
-    pub(super) fn any_flow(&self, from: Address, to: Address, window: Window) -> Flow {
-        let mut flow = Flow::default();
+    pub(super) fn any_flow(&self, from: Address, to: Address, window: Window) -> HeardFlow {
+        let mut flow = HeardFlow::default();
         for (channel, _) in self.of(from).filter(|(channel, _)| other(channel, from) == to) {
             add_to(&mut flow, channel, from, window);
         }
@@ -112,8 +112,8 @@ impl<'a> Heard<'a> {
     }
 
     /// What a host sent to anybody.
-    pub(super) fn sent(&self, from: Address, window: Window) -> Flow {
-        let mut flow = Flow::default();
+    pub(super) fn sent(&self, from: Address, window: Window) -> HeardFlow {
+        let mut flow = HeardFlow::default();
         for (channel, _) in self.replayer(from) {
             add_to(&mut flow, channel, from, window);
         }
@@ -179,8 +179,8 @@ impl<'a> Heard<'a> {
     /// How loss shows on what one host sends to another.
     ///
     /// Where it is sent, something is acknowledged after it was retransmitted; where it arrives, a gap is filled.
-    pub(super) fn loss(&self, from: Address, to: Address, window: Window) -> Loss {
-        let mut loss = Loss::default();
+    pub(super) fn loss(&self, from: Address, to: Address, window: Window) -> HeardLoss {
+        let mut loss = HeardLoss::default();
         let is_captured = self.is_captured(from) || self.is_captured(to);
         let at_sender = self.is_captured(from);
         let shows = |at: Option<Address>| match (is_captured, at_sender) {
@@ -227,7 +227,7 @@ impl<'a> Heard<'a> {
 
 /// See [`Heard::loss`].
 #[derive(Clone, Debug, Default)]
-pub(super) struct Loss {
+pub(super) struct HeardLoss {
     /// Retransmissions.
     pub(super) again: u32,
     /// Segments with new bytes.
@@ -250,8 +250,8 @@ pub(super) struct Loss {
     pub(super) shortest_again: u16,
 }
 
-impl Loss {
-    fn retransmitted(&mut self, way: Way, at: Timestamp) {
+impl HeardLoss {
+    fn retransmitted(&mut self, way: SlotWay, at: Timestamp) {
         if way.again == 0 {
             return;
         }
@@ -283,7 +283,7 @@ fn other(channel: &Channel, host: Address) -> Address {
     if channel.low == host { channel.high } else { channel.low }
 }
 
-fn way(channel: &Channel, slot: &Slot, from: Address) -> Option<Way> {
+fn way(channel: &Channel, slot: &Slot, from: Address) -> Option<SlotWay> {
     slot.ways.get(usize::from(channel.low != from)).copied()
 }
 
@@ -307,7 +307,7 @@ fn before(channel: &Channel, until: Timestamp) -> impl Iterator<Item = &Slot> {
 }
 
 /// Adds what a host sent within a window: of a slot at its edge only what surely lies within.
-fn add_to(flow: &mut Flow, channel: &Channel, from: Address, window: Window) {
+fn add_to(flow: &mut HeardFlow, channel: &Channel, from: Address, window: Window) {
     for slot in within(channel, window) {
         let Some(way) = way(channel, slot, from) else { continue };
         let fresh = [way.first_fresh_at(slot.number), way.last_fresh_at(slot.number)];

@@ -1,6 +1,6 @@
 //! A learner that joins and is gone again, over and over: one incident with a count, and what each join died of.
 
-use super::Part;
+use super::IncidentPart;
 use super::unit::Verdict;
 use crate::address::Address;
 use crate::findings::incident::{Confidence, JoinsLost, Reason};
@@ -15,7 +15,7 @@ const MIN_JOINS: usize = 4;
 const BACK_WITHIN: Span = Span::from_millis(10_000);
 
 /// The loops of each learner; links in `told` belong to something else.
-pub(super) fn parts(links: &[LinkTrack], told: impl Fn(u32) -> bool) -> Vec<Part> {
+pub(super) fn parts(links: &[LinkTrack], told: impl Fn(u32) -> bool) -> Vec<IncidentPart> {
     let mut by_learner: BTreeMap<Address, Vec<&LinkTrack>> = BTreeMap::new();
     for link in links.iter().filter(|link| !told(link.id)) {
         by_learner.entry(link.opened.learner.address).or_default().push(link);
@@ -23,7 +23,7 @@ pub(super) fn parts(links: &[LinkTrack], told: impl Fn(u32) -> bool) -> Vec<Part
     by_learner.into_values().flat_map(|links| loops(&links)).collect()
 }
 
-fn loops(links: &[&LinkTrack]) -> Vec<Part> {
+fn loops(links: &[&LinkTrack]) -> Vec<IncidentPart> {
     let mut parts = Vec::new();
     let mut run: Vec<&LinkTrack> = Vec::new();
     for link in links {
@@ -53,7 +53,7 @@ fn is_lost(link: &LinkTrack) -> bool {
 }
 
 /// A run of joins that were lost, as a part of what happened; `end` is when the learner came back for good.
-fn part(run: &[&LinkTrack], end: Option<Timestamp>) -> Option<Part> {
+fn part(run: &[&LinkTrack], end: Option<Timestamp>) -> Option<IncidentPart> {
     let first = run.first().filter(|_| run.len() >= MIN_JOINS)?;
     let learner = first.opened.learner.address;
     let verdict = Verdict {
@@ -64,7 +64,7 @@ fn part(run: &[&LinkTrack], end: Option<Timestamp>) -> Option<Part> {
         end,
         why: vec![Reason::JoinsLost { learner, times: run.len() as u64, of: died_of(run) }],
     };
-    let mut part = Part::without_stall(verdict, run.iter().map(|link| link.id).collect());
+    let mut part = IncidentPart::without_stall(verdict, run.iter().map(|link| link.id).collect());
     part.to = run.last().and_then(|last| last.teardown.closed).map_or(part.to, |closed| closed.at);
     Some(part)
 }

@@ -41,7 +41,7 @@ pub(super) struct Scene<'a> {
 
 /// A part of an incident on its way.
 #[derive(Clone, Debug)]
-struct Part {
+struct IncidentPart {
     verdict: Verdict,
     stalls: Vec<usize>,
     links: Vec<u32>,
@@ -60,14 +60,14 @@ pub(super) fn incidents(scene: &Scene<'_>, stalls: &mut [Stall]) -> Vec<Incident
     let heard = Heard::new(scene.witness, scene.around.vantage);
     let limit = Span::from_millis(scene.around.settings.stall_limit_ms().cast_signed());
     let limit_of = |wait: &Wait| super::limit(wait.deadline, scene.around.settings);
-    let mut parts: Vec<Part> = Vec::new();
+    let mut parts: Vec<IncidentPart> = Vec::new();
     for unit in units(scene, stalls) {
         let stall = unit.stall.and_then(|index| stalls.get(index));
         let verdict = unit.judge(&heard, stall, scene.gaps);
         if unit.stall.is_none() && verdict.cause != Cause::NetworkLoss {
             continue;
         }
-        parts.push(Part {
+        parts.push(IncidentPart {
             stalls: unit.stall.into_iter().collect(),
             links: vec![unit.link.id],
             from: unit.start.min(verdict.start),
@@ -78,12 +78,12 @@ pub(super) fn incidents(scene: &Scene<'_>, stalls: &mut [Stall]) -> Vec<Incident
         });
     }
     for (verdict, links) in ending::ended(scene.around.links, &heard, scene.around.capture_end) {
-        parts.push(Part::without_stall(verdict, links));
+        parts.push(IncidentPart::without_stall(verdict, links));
     }
     for (verdict, links) in
         ending::reset(scene.around.links, &heard, limit, &limit_of, scene.around.capture_end)
     {
-        parts.push(Part::without_stall(verdict, links));
+        parts.push(IncidentPart::without_stall(verdict, links));
     }
     parts.sort_by_key(|part| part.from);
     let mut parts = scope::join(parts, &heard, limit);
@@ -104,7 +104,7 @@ pub(super) fn incidents(scene: &Scene<'_>, stalls: &mut [Stall]) -> Vec<Incident
     finish(scene, parts, stalls)
 }
 
-impl Part {
+impl IncidentPart {
     fn without_stall(verdict: Verdict, links: Vec<u32>) -> Self {
         let hosts = match verdict.suspect {
             Some(Suspect::Host(a) | Suspect::HostNetwork(a)) => vec![a],
@@ -187,11 +187,11 @@ fn unit<'a>(
 }
 
 /// Parts to incidents.
-fn finish(scene: &Scene<'_>, mut parts: Vec<Part>, stalls: &mut [Stall]) -> Vec<Incident> {
+fn finish(scene: &Scene<'_>, mut parts: Vec<IncidentPart>, stalls: &mut [Stall]) -> Vec<Incident> {
     parts.sort_by_key(|part| part.verdict.start);
     let mut incidents = Vec::new();
     for (id, part) in (1..).zip(parts) {
-        let Part { verdict, stalls: own, mut links, to, .. } = part;
+        let IncidentPart { verdict, stalls: own, mut links, to, .. } = part;
         let mut evidence = Vec::new();
         let mut ids = Vec::new();
         for index in own {

@@ -1,6 +1,6 @@
 //! Which parts have one root: one culprit, at one time.
 
-use super::Part;
+use super::IncidentPart;
 use super::heard::{Heard, Window};
 use super::unit::{Open, Verdict, way_is};
 use crate::address::Address;
@@ -12,8 +12,8 @@ use crate::time::Span;
 const MIN_GAP: Span = Span::from_millis(2_000);
 
 /// Joins parts of one root, those of one link first.
-pub(super) fn join(parts: Vec<Part>, heard: &Heard<'_>, limit: Span) -> Vec<Part> {
-    let mut joined: Vec<Part> = Vec::new();
+pub(super) fn join(parts: Vec<IncidentPart>, heard: &Heard<'_>, limit: Span) -> Vec<IncidentPart> {
+    let mut joined: Vec<IncidentPart> = Vec::new();
     // What is known first, so that what is not finds it.
     let (known, unknown): (Vec<_>, Vec<_>) =
         parts.into_iter().partition(|part| part.verdict.cause != Cause::Unknown);
@@ -23,7 +23,7 @@ pub(super) fn join(parts: Vec<Part>, heard: &Heard<'_>, limit: Span) -> Vec<Part
             None => joined.push(part),
         }
     }
-    let mut left: Vec<Part> = Vec::new();
+    let mut left: Vec<IncidentPart> = Vec::new();
     for part in joined {
         match left.iter_mut().rev().find(|held| is_same(held, &part, limit, heard)) {
             Some(held) => add(held, part),
@@ -49,7 +49,7 @@ fn hosts_of(suspect: Option<Suspect>) -> Vec<Address> {
 }
 
 /// Whether two parts have one root.
-fn is_same(held: &Part, part: &Part, limit: Span, heard: &Heard<'_>) -> bool {
+fn is_same(held: &IncidentPart, part: &IncidentPart, limit: Span, heard: &Heard<'_>) -> bool {
     let gap = Span::from_nanos(limit.nanos() / 2 * 3 + MIN_GAP.nanos());
     let apart = if part.from > held.to { part.from.since(held.to) } else { held.from.since(part.to) };
     let shares = |a: &[Address], b: &[Address]| a.iter().any(|host| b.contains(host));
@@ -93,7 +93,7 @@ fn is_same(held: &Part, part: &Part, limit: Span, heard: &Heard<'_>) -> bool {
 }
 
 /// Whether two cuts are one: of the same path, or of all paths of one host that can be judged.
-fn shares_network(held: &Part, part: &Part, limit: Span, heard: &Heard<'_>) -> bool {
+fn shares_network(held: &IncidentPart, part: &IncidentPart, limit: Span, heard: &Heard<'_>) -> bool {
     let (of_held, of_part) = (hosts_of(held.verdict.suspect), hosts_of(part.verdict.suspect));
     let shared: Vec<Address> = of_held.iter().copied().filter(|host| of_part.contains(host)).collect();
     if shared.len() != 1 || of_held.len() == 1 {
@@ -133,7 +133,7 @@ const fn rank(cause: Cause) -> u8 {
     }
 }
 
-fn add(held: &mut Part, part: Part) {
+fn add(held: &mut IncidentPart, part: IncidentPart) {
     let is_weak = part.is_init && !held.is_init && is_network(held.verdict.cause);
     held.is_init &= part.is_init;
     held.from = held.from.min(part.from);
@@ -176,7 +176,7 @@ fn common(a: Option<Suspect>, b: Option<Suspect>) -> Option<Suspect> {
 }
 
 /// A path that is cut may be one of several that a host lost: then it is the host's network.
-fn widen(part: &mut Part, heard: &Heard<'_>) {
+fn widen(part: &mut IncidentPart, heard: &Heard<'_>) {
     let Verdict { cause: Cause::NetworkCut, suspect: Some(suspect), .. } = &part.verdict else { return };
     let (Suspect::Path(a, b) | Suspect::OneWay(a, b)) = *suspect else { return };
     let window = Window {

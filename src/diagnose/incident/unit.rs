@@ -1,6 +1,6 @@
 //! One link's stall, held against everything that was heard of its two ends at the time.
 
-use super::heard::{Heard, Loss, Window};
+use super::heard::{Heard, HeardLoss, Window};
 use crate::address::Address;
 use crate::findings::incident::{Confidence, CoverageGap, Reason};
 use crate::findings::{Cause, Deadline, Stall, Suspect};
@@ -203,7 +203,7 @@ impl Unit<'_> {
     }
 
     /// Retransmissions and what came of them around it, each way.
-    fn losses(&self, heard: &Heard<'_>) -> [Loss; 2] {
+    fn losses(&self, heard: &Heard<'_>) -> [HeardLoss; 2] {
         let around = Window {
             from: self.start.minus(Span::from_nanos((self.limit.nanos() * 2).min(BEFORE.nanos()))),
             to: self.end.plus(self.limit).plus(self.limit),
@@ -213,16 +213,16 @@ impl Unit<'_> {
     }
 
     /// A cut shows nothing getting through before it is over, and after it once each way.
-    fn is_lossy(&self, there: &Loss, back: &Loss) -> bool {
+    fn is_lossy(&self, there: &HeardLoss, back: &HeardLoss) -> bool {
         let soon = self.start.plus(Span::from_nanos(self.limit.nanos() / 5 * 4));
-        let early = |loss: &Loss| loss.recoveries.iter().filter(|at| **at < soon).count();
+        let early = |loss: &HeardLoss| loss.recoveries.iter().filter(|at| **at < soon).count();
         let is_early = self.stall.is_some() && early(there) + early(back) > 0;
         let (there, back) = (there.recoveries.len(), back.recoveries.len());
         is_early && there + back >= MIN_RECOVERIES
             || there.max(back) > MIN_RECOVERIES && there + back >= MIN_RECOVERIES_OF_BOTH
     }
 
-    fn lossy(&self, loss: &Loss) -> Verdict {
+    fn lossy(&self, loss: &HeardLoss) -> Verdict {
         Verdict {
             cause: Cause::NetworkLoss,
             suspect: Some(self.path()),

@@ -40,7 +40,7 @@ impl Blame {
 
 /// One account of a trouble.
 #[derive(Clone, Debug)]
-pub(super) struct Candidate {
+pub(super) struct RaftCandidate {
     pub(super) root: Cause,
     pub(super) blame: Blame,
     pub(super) stretch: Stretch,

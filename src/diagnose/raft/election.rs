@@ -1,13 +1,13 @@
 //! Who led when, and how one leader followed another.
 
-use super::candidate::{Blame, Candidate};
-use super::scene::{MUTE, Scene, Stretch};
+use super::candidate::{Blame, RaftCandidate};
+use super::scene::{MUTE, RaftScene, Stretch};
 use crate::address::Address;
 use crate::findings::Cause;
 use crate::findings::incident::PeerReason;
 use crate::findings::raft::PeerElection;
 use crate::time::{Span, Timestamp};
-use crate::track::raft::mark::{Mark, MarkKind};
+use crate::track::raft::mark::{MarkKind, SaidAt};
 
 /// Marks of a new leader, without one of the old, that make it the leader: what a thawed one has left to say is one
 /// flush.
@@ -17,7 +17,7 @@ const ROUNDS: i64 = 10;
 
 /// A new leader, as one view shows it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Change {
+pub(super) struct LeaderChange {
     /// The last word of the old leader as such; `None` for the first leader that is seen.
     pub(super) last: Option<(Timestamp, Address)>,
     /// The first word of the new one.
@@ -26,17 +26,17 @@ pub(super) struct Change {
 }
 
 /// Who led in turn.
-pub(super) fn changes(scene: &Scene<'_>) -> Vec<Change> {
+pub(super) fn changes(scene: &RaftScene<'_>) -> Vec<LeaderChange> {
     let said = said(scene);
     let window = scene.times.tick.times(6);
-    let mut changes: Vec<Change> = Vec::new();
+    let mut changes: Vec<LeaderChange> = Vec::new();
     let mut last: Option<(Timestamp, Address)> = None;
     for (index, (at, leader)) in said.iter().enumerate() {
         if let Some((before, _)) = last.filter(|(_, known)| known == leader) {
             // The same leader again, after votes: the term is another one.
             let is_again = at.since(before) >= scene.times.election && has_votes(scene, (before, *at));
             if is_again {
-                changes.push(Change { last, at: *at, leader: *leader });
+                changes.push(LeaderChange { last, at: *at, leader: *leader });
             }
             last = Some((*at, *leader));
             continue;
@@ -46,7 +46,7 @@ pub(super) fn changes(scene: &Scene<'_>) -> Vec<Change> {
         let own = ahead().filter(|(_, by)| by == leader).count();
         let others = ahead().filter(|(_, by)| by != leader).count();
         if own >= MIN_SAID && others == 0 {
-            changes.push(Change { last, at: *at, leader: *leader });
+            changes.push(LeaderChange { last, at: *at, leader: *leader });
             last = Some((*at, *leader));
         }
     }
@@ -54,13 +54,13 @@ pub(super) fn changes(scene: &Scene<'_>) -> Vec<Change> {
 }
 
 /// Whether anybody asked for votes.
-fn has_votes(scene: &Scene<'_>, time: (Timestamp, Timestamp)) -> bool {
+fn has_votes(scene: &RaftScene<'_>, time: (Timestamp, Timestamp)) -> bool {
     let is_vote = |kind| matches!(kind, MarkKind::Vote | MarkKind::PreVote);
     scene.view.voices.keys().any(|way| scene.count(*way, time, is_vote) > 0)
 }
 
 /// What leaders say, in order of time.
-fn said(scene: &Scene<'_>) -> Vec<(Timestamp, Address)> {
+fn said(scene: &RaftScene<'_>) -> Vec<(Timestamp, Address)> {
     let mut said = Vec::new();
     for ((from, _), voice) in &scene.view.voices {
         let marks = voice.marks().iter().filter(|mark| mark.kind.is_of_leader());
@@ -71,7 +71,7 @@ fn said(scene: &Scene<'_>) -> Vec<(Timestamp, Address)> {
 }
 
 /// An election that led to a change.
-pub(super) fn election(scene: &Scene<'_>, change: &Change) -> PeerElection {
+pub(super) fn election(scene: &RaftScene<'_>, change: &LeaderChange) -> PeerElection {
     let from = change.at.minus(scene.times.election.times(ROUNDS));
     let from = change.last.map_or(from, |(last, _)| from.max(last.minus(scene.times.election.times(2))));
     let mut votes: Vec<(Timestamp, Address)> = Vec::new();
@@ -105,7 +105,7 @@ pub(super) fn election(scene: &Scene<'_>, change: &Change) -> PeerElection {
 }
 
 /// A leader whose raft loop fell silent and was replaced, while its process spoke on: its disk, unless it was deposed.
-pub(super) fn mute_leader(scene: &Scene<'_>, change: &Change) -> Option<Candidate> {
+pub(super) fn mute_leader(scene: &RaftScene<'_>, change: &LeaderChange) -> Option<RaftCandidate> {
     let (start, old) = change.last.filter(|(_, old)| *old != change.leader)?;
     let patience = Span::from_nanos(scene.times.election.nanos() / 100 * 85);
     let gap = (start.plus(Span::from_millis(30)), change.at);
@@ -136,7 +136,7 @@ pub(super) fn mute_leader(scene: &Scene<'_>, change: &Change) -> Option<Candidat
         marks.find(|mark| mark.kind.is_of_raft()).map(|mark| mark.at)
     });
     let end = next.min();
-    Some(Candidate {
+    Some(RaftCandidate {
         root: Cause::DiskSlow,
         blame: Blame::Member(old),
         stretch: Stretch { start, end, until: end.unwrap_or(scene.view.last) },
@@ -147,14 +147,14 @@ pub(super) fn mute_leader(scene: &Scene<'_>, change: &Change) -> Option<Candidat
     })
 }
 
-fn first_vote<'a>(scene: &Scene<'a>, time: (Timestamp, Timestamp)) -> Option<&'a Mark> {
+fn first_vote<'a>(scene: &RaftScene<'a>, time: (Timestamp, Timestamp)) -> Option<&'a SaidAt> {
     let ways = scene.view.voices.keys();
     let votes = ways.flat_map(|way| scene.between(*way, time));
     votes.filter(|mark| matches!(mark.kind, MarkKind::Vote | MarkKind::PreVote)).min_by_key(|mark| mark.at)
 }
 
 /// Whether the term rose by more than one: somebody had campaigned unheard, and deposed the leader.
-fn term_jump(scene: &Scene<'_>, change: &Change) -> bool {
+fn term_jump(scene: &RaftScene<'_>, change: &LeaderChange) -> bool {
     let before = scene.view.terms.iter().filter(|(at, _)| *at < change.at).map(|(_, term)| *term).max();
     let soon = change.at.plus(scene.times.election.times(3));
     let after = scene

@@ -1,7 +1,7 @@
 //! Verdicts to incidents: with the elections they led to, and how long nobody led.
 
-use super::merge::Verdict;
-use super::scene::{Scene, Stretch, Times};
+use super::merge::Trouble;
+use super::scene::{RaftScene, Stretch, Times};
 use crate::address::Address;
 use crate::findings::incident::{Confidence, Incident, Outage, OutageKind, PeerReason, Reason};
 use crate::findings::raft::PeerElection;
@@ -20,8 +20,8 @@ const AFTERMATH: i64 = 6;
 
 /// All incidents, numbered, and all outages. Elections learn what led to them.
 pub(super) fn incidents(
-    scenes: &[Scene<'_>],
-    mut verdicts: Vec<Verdict>,
+    scenes: &[RaftScene<'_>],
+    mut verdicts: Vec<Trouble>,
     elections: &mut [PeerElection],
     times: Times,
 ) -> (Vec<Incident>, Vec<Outage>) {
@@ -74,7 +74,7 @@ impl Leaderless {
 }
 
 /// From the old leader's last word to the new one's first, as those show it who were not cut off themselves.
-fn leaderless(scenes: &[Scene<'_>], verdicts: &[Verdict], election: &PeerElection) -> Option<Leaderless> {
+fn leaderless(scenes: &[RaftScene<'_>], verdicts: &[Trouble], election: &PeerElection) -> Option<Leaderless> {
     let old = election.before?;
     let mut start = None;
     let mut is_certain = false;
@@ -117,9 +117,9 @@ fn outage(before: usize, gap: &Leaderless, incident: Option<u32>) -> Outage {
 }
 
 /// The incident that led to an election: of those in whose time or shortly after it lies, the latest.
-fn explained_by(verdicts: &[Verdict], election: &PeerElection, times: Times) -> Option<usize> {
+fn explained_by(verdicts: &[Trouble], election: &PeerElection, times: Times) -> Option<usize> {
     let slack = times.election;
-    let is_it = |verdict: &Verdict| {
+    let is_it = |verdict: &Trouble| {
         verdict.stretch.start.minus(slack) <= election.end
             && election.start <= verdict.stretch.until.plus(times.election.times(AFTERMATH))
     };
@@ -129,14 +129,14 @@ fn explained_by(verdicts: &[Verdict], election: &PeerElection, times: Times) -> 
 }
 
 /// A change of leaders that nothing explains; handing the lead over is none.
-fn unexplained(election: &PeerElection, gap: Option<&Leaderless>, times: Times) -> Option<Verdict> {
+fn unexplained(election: &PeerElection, gap: Option<&Leaderless>, times: Times) -> Option<Trouble> {
     let from = election.before?;
     let gap = gap?;
     if election.is_transfer || gap.len() < times.election.over(2) {
         return None;
     }
     let stretch = Stretch { start: gap.start, end: Some(gap.end), until: gap.end };
-    let account = super::candidate::Candidate {
+    let account = super::candidate::RaftCandidate {
         root: Cause::Unknown,
         blame: super::candidate::Blame::Nobody,
         stretch,
@@ -145,10 +145,10 @@ fn unexplained(election: &PeerElection, gap: Option<&Leaderless>, times: Times) 
         members: vec![from, election.leader],
         frames: Vec::new(),
     };
-    Some(Verdict { root: Cause::Unknown, suspect: None, stretch, accounts: vec![account] })
+    Some(Trouble { root: Cause::Unknown, suspect: None, stretch, accounts: vec![account] })
 }
 
-fn incident(id: u32, verdict: &Verdict) -> Incident {
+fn incident(id: u32, verdict: &Trouble) -> Incident {
     let mut members: Vec<Address> = Vec::new();
     let mut why = Vec::new();
     let mut evidence = Vec::new();

@@ -1,6 +1,6 @@
 //! Many accounts of one trouble to one verdict: each host's captures show a part of it.
 
-use super::candidate::{Blame, Candidate};
+use super::candidate::{Blame, RaftCandidate};
 use super::scene::Stretch;
 use crate::address::Address;
 use crate::findings::{Cause, Suspect};
@@ -16,14 +16,14 @@ const LAST_SIGNS: Span = Span::from_millis(1_750);
 
 /// One trouble, with all accounts of it.
 #[derive(Clone, Debug)]
-pub(super) struct Verdict {
+pub(super) struct Trouble {
     pub(super) root: Cause,
     pub(super) suspect: Option<Suspect>,
     pub(super) stretch: Stretch,
-    pub(super) accounts: Vec<Candidate>,
+    pub(super) accounts: Vec<RaftCandidate>,
 }
 
-impl Verdict {
+impl Trouble {
     /// The members that it may blame.
     pub(super) fn names(&self, member: Address) -> bool {
         match self.suspect {
@@ -47,9 +47,9 @@ impl Verdict {
 }
 
 /// The verdicts, in order of their starts.
-pub(super) fn merge(candidates: Vec<Candidate>) -> Vec<Verdict> {
-    let mut of_paths: BTreeMap<u8, Vec<Candidate>> = BTreeMap::new();
-    let mut of_members: BTreeMap<(u8, Address), Vec<Candidate>> = BTreeMap::new();
+pub(super) fn merge(candidates: Vec<RaftCandidate>) -> Vec<Trouble> {
+    let mut of_paths: BTreeMap<u8, Vec<RaftCandidate>> = BTreeMap::new();
+    let mut of_members: BTreeMap<(u8, Address), Vec<RaftCandidate>> = BTreeMap::new();
     for candidate in candidates {
         match candidate.blame {
             Blame::Member(member) => {
@@ -65,7 +65,7 @@ pub(super) fn merge(candidates: Vec<Candidate>) -> Vec<Verdict> {
     for candidates in of_paths.into_values() {
         verdicts.extend(clusters(candidates).into_iter().flat_map(of_paths_at_once));
     }
-    verdicts.sort_by_key(|verdict: &Verdict| (verdict.stretch.start, rank(verdict.root)));
+    verdicts.sort_by_key(|verdict: &Trouble| (verdict.stretch.start, rank(verdict.root)));
     settle(verdicts)
 }
 
@@ -84,9 +84,9 @@ const fn rank(root: Cause) -> u8 {
 }
 
 /// Accounts by time.
-fn clusters(mut candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
+fn clusters(mut candidates: Vec<RaftCandidate>) -> Vec<Vec<RaftCandidate>> {
     candidates.sort_by_key(|candidate| candidate.stretch.start);
-    let mut clusters: Vec<(Timestamp, Vec<Candidate>)> = Vec::new();
+    let mut clusters: Vec<(Timestamp, Vec<RaftCandidate>)> = Vec::new();
     for candidate in candidates {
         let joined = match candidate.root {
             Cause::DiskSlow | Cause::NetworkLoss | Cause::NetworkSlow => JOINED_LOOSELY,
@@ -104,16 +104,16 @@ fn clusters(mut candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
     clusters.into_iter().map(|(_, cluster)| cluster).collect()
 }
 
-fn of_member(accounts: Vec<Candidate>) -> Option<Verdict> {
+fn of_member(accounts: Vec<RaftCandidate>) -> Option<Trouble> {
     let first = accounts.first()?;
     let Blame::Member(member) = first.blame else { return None };
     let root = first.root;
     let stretch = stretch(root, &accounts)?;
-    Some(Verdict { root, suspect: Some(Suspect::Host(member)), stretch, accounts })
+    Some(Trouble { root, suspect: Some(Suspect::Host(member)), stretch, accounts })
 }
 
 /// Paths that failed at once: those that have a member in common are that member's.
-fn of_paths_at_once(mut accounts: Vec<Candidate>) -> Vec<Verdict> {
+fn of_paths_at_once(mut accounts: Vec<RaftCandidate>) -> Vec<Trouble> {
     let mut verdicts = Vec::new();
     while let Some(first) = accounts.first() {
         let mut partners: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
@@ -135,7 +135,7 @@ fn of_paths_at_once(mut accounts: Vec<Candidate>) -> Vec<Verdict> {
             None => one_path(&taken),
         };
         if let Some(stretch) = stretch(root, &taken) {
-            verdicts.push(Verdict { root, suspect, stretch, accounts: taken });
+            verdicts.push(Trouble { root, suspect, stretch, accounts: taken });
         }
         if pair.is_none() {
             break;
@@ -144,7 +144,7 @@ fn of_paths_at_once(mut accounts: Vec<Candidate>) -> Vec<Verdict> {
     verdicts
 }
 
-fn one_path(accounts: &[Candidate]) -> Option<Suspect> {
+fn one_path(accounts: &[RaftCandidate]) -> Option<Suspect> {
     let first = accounts.first()?;
     let is_one_way = accounts.iter().all(|account| account.blame == first.blame);
     match first.blame {
@@ -154,7 +154,7 @@ fn one_path(accounts: &[Candidate]) -> Option<Suspect> {
 }
 
 /// The time of the root: from the last sign of life to the first one after; of what comes and goes, all of it.
-fn stretch(root: Cause, accounts: &[Candidate]) -> Option<Stretch> {
+fn stretch(root: Cause, accounts: &[RaftCandidate]) -> Option<Stretch> {
     let first = accounts.iter().map(|account| account.stretch.start).min()?;
     let until = accounts.iter().map(|account| account.stretch.until).max()?;
     let is_open = accounts.iter().any(|account| account.stretch.end.is_none());
@@ -176,8 +176,8 @@ fn stretch(root: Cause, accounts: &[Candidate]) -> Option<Stretch> {
 }
 
 /// Lets go of what others explain, and of blame where accounts contradict each other.
-fn settle(verdicts: Vec<Verdict>) -> Vec<Verdict> {
-    let mut kept: Vec<Verdict> = Vec::new();
+fn settle(verdicts: Vec<Trouble>) -> Vec<Trouble> {
+    let mut kept: Vec<Trouble> = Vec::new();
     let mut order: Vec<usize> = (0..verdicts.len()).collect();
     order.sort_by_key(|index| verdicts.get(*index).map(|verdict| rank(verdict.root)));
     for index in order {
@@ -206,11 +206,11 @@ fn settle(verdicts: Vec<Verdict>) -> Vec<Verdict> {
 }
 
 /// A path that is dead, and a kernel that answers over it.
-fn is_contradiction(cut: &Verdict, stalled: &Verdict) -> bool {
+fn is_contradiction(cut: &Trouble, stalled: &Trouble) -> bool {
     cut.root == Cause::NetworkCut && stalled.root == Cause::ProcessStalled
 }
 
 /// Whether the silent member's own captures tell it.
-const fn is_own_account(account: &Candidate) -> bool {
+const fn is_own_account(account: &RaftCandidate) -> bool {
     matches!(account.reason, crate::findings::incident::PeerReason::KernelAnswered { is_own: true, .. })
 }

@@ -19,9 +19,9 @@ use crate::findings::raft::{
 use crate::findings::{Origin, Role, RoleSpan};
 use crate::time::Span;
 use crate::track::raft::facts::{PeerFacts, WayFacts};
-use candidate::Candidate;
-use election::Change;
-use scene::{Scene, Times};
+use candidate::RaftCandidate;
+use election::LeaderChange;
+use scene::{RaftScene, Times};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// etcd's default heartbeat interval, `--heartbeat-interval`.
@@ -47,8 +47,8 @@ pub(super) fn judge(facts: &PeerFacts, warn_at_percent: u32) -> Judged {
         return Judged::default();
     }
     let (times, settings) = times(facts);
-    let scenes: Vec<Scene<'_>> = facts.views.iter().map(|view| Scene { view, times }).collect();
-    let changes: Vec<Vec<Change>> = scenes.iter().map(election::changes).collect();
+    let scenes: Vec<RaftScene<'_>> = facts.views.iter().map(|view| RaftScene { view, times }).collect();
+    let changes: Vec<Vec<LeaderChange>> = scenes.iter().map(election::changes).collect();
     let verdicts = merge::merge(candidates(&scenes, &changes));
     let mut elections = elections(&scenes, &changes);
     let (incidents, outages) = incident::incidents(&scenes, verdicts, &mut elections, times);
@@ -78,7 +78,7 @@ fn is_within(incident: &Incident, miss: &PeerNearMiss) -> bool {
     until && end >= incident.start
 }
 
-fn candidates(scenes: &[Scene<'_>], changes: &[Vec<Change>]) -> Vec<Candidate> {
+fn candidates(scenes: &[RaftScene<'_>], changes: &[Vec<LeaderChange>]) -> Vec<RaftCandidate> {
     let mut all = Vec::new();
     for (scene, changes) in scenes.iter().zip(changes) {
         let ended = silence::endings(scene);
@@ -107,7 +107,7 @@ fn times(facts: &PeerFacts) -> (Times, PeerSettings) {
 }
 
 /// The elections of all views, each once.
-fn elections(scenes: &[Scene<'_>], changes: &[Vec<Change>]) -> Vec<PeerElection> {
+fn elections(scenes: &[RaftScene<'_>], changes: &[Vec<LeaderChange>]) -> Vec<PeerElection> {
     let mut all: Vec<PeerElection> = Vec::new();
     for (scene, changes) in scenes.iter().zip(changes) {
         all.extend(changes.iter().map(|change| election::election(scene, change)));
@@ -138,7 +138,7 @@ fn elections(scenes: &[Scene<'_>], changes: &[Vec<Change>]) -> Vec<PeerElection>
     kept
 }
 
-fn near_misses(scenes: &[Scene<'_>], times: Times, warn_at_percent: u32) -> Vec<PeerNearMiss> {
+fn near_misses(scenes: &[RaftScene<'_>], times: Times, warn_at_percent: u32) -> Vec<PeerNearMiss> {
     let least = Span::from_nanos(times.election.nanos() / 100 * i64::from(warn_at_percent));
     let mut all: Vec<PeerNearMiss> = Vec::new();
     for scene in scenes {

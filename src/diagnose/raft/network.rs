@@ -1,13 +1,13 @@
 //! Paths on which everything arrives late, or some of it only when it was sent again.
 
-use super::candidate::{Blame, Candidate};
-use super::scene::{Scene, Stretch};
+use super::candidate::{Blame, RaftCandidate};
+use super::scene::{RaftScene, Stretch};
 use super::silence::short;
 use crate::address::Address;
 use crate::findings::Cause;
 use crate::findings::incident::PeerReason;
 use crate::time::{Span, Timestamp};
-use crate::track::raft::mark::{Mark, MarkKind};
+use crate::track::raft::mark::{MarkKind, SaidAt};
 
 /// Late acknowledgments, or filled gaps, that make a pattern.
 const MIN_LATE: usize = 5;
@@ -21,17 +21,17 @@ const MIN_LASTS: Span = Span::from_millis(2_000);
 const SLOW_MS: u64 = 150;
 
 /// All of a view.
-pub(super) fn troubles(scene: &Scene<'_>) -> Vec<Candidate> {
+pub(super) fn troubles(scene: &RaftScene<'_>) -> Vec<RaftCandidate> {
     let ways = scene.view.voices.keys().copied();
-    let mut found: Vec<Candidate> = ways.flat_map(|way| slow(scene, way)).collect();
+    let mut found: Vec<RaftCandidate> = ways.flat_map(|way| slow(scene, way)).collect();
     found.extend(scene.view.voices.keys().flat_map(|way| lossy(scene, *way)));
     found
 }
 
 /// One kernel's acknowledgments of what the other one sends are late, nearly all of them.
-fn slow(scene: &Scene<'_>, (member, other): (Address, Address)) -> Vec<Candidate> {
+fn slow(scene: &RaftScene<'_>, (member, other): (Address, Address)) -> Vec<RaftCandidate> {
     let limit = SLOW_MS.max(scene.times.tick.millis() * 3 / 2);
-    let is_late = |mark: &Mark| mark.kind == MarkKind::Late && u64::from(mark.count) >= limit;
+    let is_late = |mark: &SaidAt| mark.kind == MarkKind::Late && u64::from(mark.count) >= limit;
     let groups = groups(scene, (member, other), is_late);
     let judged = groups.into_iter().filter_map(|marks| {
         let stretch = whole(&marks)?;
@@ -57,7 +57,7 @@ fn slow(scene: &Scene<'_>, (member, other): (Address, Address)) -> Vec<Candidate
 }
 
 /// Segments are missing where they should arrive, again and again, and come when they are sent again.
-fn lossy(scene: &Scene<'_>, (member, other): (Address, Address)) -> Vec<Candidate> {
+fn lossy(scene: &RaftScene<'_>, (member, other): (Address, Address)) -> Vec<RaftCandidate> {
     let groups = groups(scene, (member, other), |mark| mark.kind == MarkKind::Hole);
     let judged = groups.into_iter().filter_map(|marks| {
         let stretch = whole(&marks)?;
@@ -77,10 +77,10 @@ fn candidate(
     (member, other): (Address, Address),
     stretch: Stretch,
     reason: PeerReason,
-    marks: &[Mark],
-) -> Candidate {
+    marks: &[SaidAt],
+) -> RaftCandidate {
     let ends = [marks.first(), marks.last()];
-    Candidate {
+    RaftCandidate {
         root,
         blame: Blame::Path(member, other),
         stretch,
@@ -91,8 +91,8 @@ fn candidate(
     }
 }
 
-fn groups(scene: &Scene<'_>, way: (Address, Address), is: impl Fn(&Mark) -> bool) -> Vec<Vec<Mark>> {
-    let mut groups: Vec<Vec<Mark>> = Vec::new();
+fn groups(scene: &RaftScene<'_>, way: (Address, Address), is: impl Fn(&SaidAt) -> bool) -> Vec<Vec<SaidAt>> {
+    let mut groups: Vec<Vec<SaidAt>> = Vec::new();
     for mark in scene.between(way, (Timestamp::MIN, Timestamp::MAX)).filter(|mark| is(mark)) {
         match groups.last_mut() {
             Some(group) if group.last().is_some_and(|last| mark.at.since(last.at) <= APART) => {
@@ -104,7 +104,7 @@ fn groups(scene: &Scene<'_>, way: (Address, Address), is: impl Fn(&Mark) -> bool
     groups
 }
 
-fn whole(marks: &[Mark]) -> Option<Stretch> {
+fn whole(marks: &[SaidAt]) -> Option<Stretch> {
     let (first, last) = (marks.first()?, marks.last()?);
     Some(Stretch { start: first.at, end: Some(last.at), until: last.at })
 }

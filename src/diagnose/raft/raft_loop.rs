@@ -3,8 +3,8 @@
 //! A follower's loop saves before it answers, a leader's before it ticks on (`etcdserver/raft.go`). Streams' writers
 //! and the HTTP server go on beside it: link heartbeats and answers come while raft's messages do not.
 
-use super::candidate::{Blame, Candidate};
-use super::scene::{MUTE, Scene, Stretch};
+use super::candidate::{Blame, RaftCandidate};
+use super::scene::{MUTE, RaftScene, Stretch};
 use super::silence::short;
 use crate::address::Address;
 use crate::findings::Cause;
@@ -18,7 +18,7 @@ const MIN_WAITS: usize = 5;
 const APART: Span = Span::from_millis(3_000);
 
 /// All of a view.
-pub(super) fn blocked(scene: &Scene<'_>) -> Vec<Candidate> {
+pub(super) fn blocked(scene: &RaftScene<'_>) -> Vec<RaftCandidate> {
     let mut found = Vec::new();
     for (asker, member) in scene.view.voices.keys() {
         found.extend(answers(scene, *asker, *member));
@@ -28,12 +28,12 @@ pub(super) fn blocked(scene: &Scene<'_>) -> Vec<Candidate> {
 }
 
 /// How long a wait must be to count: one tick may be late.
-fn least(scene: &Scene<'_>) -> Span {
+fn least(scene: &RaftScene<'_>) -> Span {
     scene.times.tick.times(18).over(10)
 }
 
 /// A follower that answers its leader late, in bursts.
-fn answers(scene: &Scene<'_>, leader: Address, member: Address) -> Vec<Candidate> {
+fn answers(scene: &RaftScene<'_>, leader: Address, member: Address) -> Vec<RaftCandidate> {
     let (ask, answer) = ((leader, member), (member, leader));
     let asks = scene.voice(ask.0, ask.1).into_iter().flat_map(|voice| voice.marks().iter());
     let asks = asks.filter(|mark| mark.kind.is_of_leader()).map(|mark| (mark.at, true));
@@ -47,7 +47,7 @@ fn answers(scene: &Scene<'_>, leader: Address, member: Address) -> Vec<Candidate
     // What was asked last may be on its way.
     waits.retain(|wait| wait.end.is_some() || wait.len() >= scene.times.election);
     waits.retain(|wait| is_undisturbed(scene, ask, wait));
-    let of = |waits: &[Stretch], longest: Span| Candidate {
+    let of = |waits: &[Stretch], longest: Span| RaftCandidate {
         root: Cause::DiskSlow,
         blame: Blame::Member(member),
         is_proven: longest >= scene.times.election,
@@ -66,7 +66,7 @@ fn answers(scene: &Scene<'_>, leader: Address, member: Address) -> Vec<Candidate
 
 /// From a question to the next answer, for as long as it is asked again and again: a leader that is none any more
 /// asks no more, and gets no answer. The last one has no end where none was seen.
-fn waits_of(all: &[(Timestamp, bool)], least: Span, scene: &Scene<'_>) -> Vec<Stretch> {
+fn waits_of(all: &[(Timestamp, bool)], least: Span, scene: &RaftScene<'_>) -> Vec<Stretch> {
     let patience = scene.times.tick.times(6);
     let mut waits = Vec::new();
     let mut open: Option<(Timestamp, Timestamp)> = None;
@@ -92,13 +92,13 @@ fn waits_of(all: &[(Timestamp, bool)], least: Span, scene: &Scene<'_>) -> Vec<St
 }
 
 /// A leader that sends its heartbeats late, and goes on leading.
-fn heartbeats(scene: &Scene<'_>, leader: Address, member: Address) -> Vec<Candidate> {
+fn heartbeats(scene: &RaftScene<'_>, leader: Address, member: Address) -> Vec<RaftCandidate> {
     let way = (leader, member);
     let mut waits = scene.gaps(way, least(scene), MarkKind::is_of_leader);
     waits.retain(|wait| {
         wait.end.is_some() && is_undisturbed(scene, way, wait) && !is_contested(scene, leader, wait)
     });
-    let of = |waits: &[Stretch], longest: Span| Candidate {
+    let of = |waits: &[Stretch], longest: Span| RaftCandidate {
         root: Cause::DiskSlow,
         blame: Blame::Member(leader),
         is_proven: false,
@@ -116,7 +116,7 @@ fn heartbeats(scene: &Scene<'_>, leader: Address, member: Address) -> Vec<Candid
 }
 
 /// Whether anybody asked for votes in that time, or led: then the leader may have stepped down.
-fn is_contested(scene: &Scene<'_>, leader: Address, wait: &Stretch) -> bool {
+fn is_contested(scene: &RaftScene<'_>, leader: Address, wait: &Stretch) -> bool {
     let time = (wait.start, wait.until);
     let is_vote = |kind| {
         matches!(
@@ -135,7 +135,7 @@ fn is_contested(scene: &Scene<'_>, leader: Address, wait: &Stretch) -> bool {
 }
 
 /// Whether the network is out of the question: nothing sent again, no gap in what arrived, no connection lost.
-fn is_undisturbed(scene: &Scene<'_>, way: (Address, Address), wait: &Stretch) -> bool {
+fn is_undisturbed(scene: &RaftScene<'_>, way: (Address, Address), wait: &Stretch) -> bool {
     let time = (wait.start, wait.until);
     let is_trouble = |kind| {
         matches!(
@@ -155,7 +155,7 @@ fn is_undisturbed(scene: &Scene<'_>, way: (Address, Address), wait: &Stretch) ->
 }
 
 /// Waits of one trouble, and the longest of them: those that show raft's loop blocked.
-fn episodes(scene: &Scene<'_>, member: Address, waits: Vec<Stretch>) -> Vec<(Vec<Stretch>, Span)> {
+fn episodes(scene: &RaftScene<'_>, member: Address, waits: Vec<Stretch>) -> Vec<(Vec<Stretch>, Span)> {
     let mut groups: Vec<Vec<Stretch>> = Vec::new();
     for wait in waits {
         match groups.last_mut() {
@@ -173,7 +173,7 @@ fn episodes(scene: &Scene<'_>, member: Address, waits: Vec<Stretch>) -> Vec<(Vec
 }
 
 /// Whether the process spoke beside raft all the while.
-fn is_blocked(scene: &Scene<'_>, member: Address, waits: &[Stretch], longest: Span) -> bool {
+fn is_blocked(scene: &RaftScene<'_>, member: Address, waits: &[Stretch], longest: Span) -> bool {
     let whole = whole(waits);
     let spoke = |wait: &Stretch| {
         let slack = Span::from_millis(30);
@@ -206,7 +206,7 @@ fn whole(waits: &[Stretch]) -> Stretch {
 }
 
 fn frames(
-    scene: &Scene<'_>,
+    scene: &RaftScene<'_>,
     way: (Address, Address),
     waits: &[Stretch],
 ) -> Vec<(crate::frame::FrameRef, Timestamp)> {

@@ -2,8 +2,8 @@
 
 use crate::address::Address;
 use crate::time::{Span, Timestamp};
-use crate::track::raft::facts::View;
-use crate::track::raft::mark::{Mark, MarkKind, Voice};
+use crate::track::raft::facts::RaftFacts;
+use crate::track::raft::mark::{MarkKind, SaidAt, Voice};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A stretch of time.
@@ -45,12 +45,12 @@ pub(super) struct Times {
 
 /// One host's captures, to be asked.
 #[derive(Clone, Copy)]
-pub(super) struct Scene<'a> {
-    pub(super) view: &'a View,
+pub(super) struct RaftScene<'a> {
+    pub(super) view: &'a RaftFacts,
     pub(super) times: Times,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> RaftScene<'a> {
     /// All members that are seen.
     pub(super) fn members(&self) -> BTreeSet<Address> {
         self.view.voices.keys().flat_map(|(from, to)| [*from, *to]).collect()
@@ -72,7 +72,7 @@ impl<'a> Scene<'a> {
         &self,
         (from, to): (Address, Address),
         (start, end): (Timestamp, Timestamp),
-    ) -> impl Iterator<Item = &'a Mark> + use<'a> {
+    ) -> impl Iterator<Item = &'a SaidAt> + use<'a> {
         self.voice(from, to).into_iter().flat_map(move |voice| within(voice, start, end))
     }
 
@@ -121,7 +121,7 @@ impl<'a> Scene<'a> {
     /// The same of all that a member says to anybody.
     pub(super) fn gaps_of(&self, from: Address, least: Span, is: impl Fn(MarkKind) -> bool) -> Vec<Stretch> {
         let voices = self.voices_of(from).map(|(_, voice)| voice);
-        let mut marks: Vec<&Mark> = voices
+        let mut marks: Vec<&SaidAt> = voices
             .flat_map(|voice| voice.marks().iter())
             .filter(|mark| is(mark.kind) || mark.kind == MarkKind::Skipped)
             .collect();
@@ -155,14 +155,14 @@ pub(super) const LINK_HEARTBEAT: Span = Span::from_micros(1_666_667);
 pub(super) const MUTE: Span = Span::from_millis(1_900);
 
 /// The marks of a voice within a time, its ends included.
-fn within(voice: &Voice, start: Timestamp, end: Timestamp) -> impl Iterator<Item = &Mark> {
+fn within(voice: &Voice, start: Timestamp, end: Timestamp) -> impl Iterator<Item = &SaidAt> {
     let marks = voice.marks();
     let from = marks.partition_point(|mark| mark.at < start);
     marks.range(from..).take_while(move |mark| mark.at <= end)
 }
 
 fn stretches<'a>(
-    marks: impl Iterator<Item = &'a Mark>,
+    marks: impl Iterator<Item = &'a SaidAt>,
     last: Timestamp,
     least: Span,
     is: impl Fn(MarkKind) -> bool,

@@ -3,8 +3,8 @@
 //! The order of proof: no sign of the kernel, then it is the path or the host; the kernel answers and neither link
 //! heartbeats nor answers come, then the process stands still.
 
-use super::candidate::{Blame, Candidate};
-use super::scene::{MUTE, Scene, Stretch};
+use super::candidate::{Blame, RaftCandidate};
+use super::scene::{MUTE, RaftScene, Stretch};
 use crate::address::Address;
 use crate::findings::Cause;
 use crate::findings::incident::PeerReason;
@@ -24,7 +24,7 @@ const UP_WITHIN: Span = Span::from_millis(5_000);
 const CLOSED_WITHIN: Span = Span::from_millis(150);
 
 /// All silences of a view that show a cause.
-pub(super) fn silences(scene: &Scene<'_>, ended: &[Candidate]) -> Vec<Candidate> {
+pub(super) fn silences(scene: &RaftScene<'_>, ended: &[RaftCandidate]) -> Vec<RaftCandidate> {
     let mut found = Vec::new();
     for member in scene.members() {
         if scene.view.host == Some(member) {
@@ -35,7 +35,7 @@ pub(super) fn silences(scene: &Scene<'_>, ended: &[Candidate]) -> Vec<Candidate>
             found.extend(of_pair(scene, member, other));
         }
     }
-    let is_over = |one: &Candidate| {
+    let is_over = |one: &RaftCandidate| {
         ended.iter().any(|end| {
             let Blame::Member(dead) = end.blame else { return false };
             one.blame.names(dead)
@@ -53,7 +53,7 @@ const fn is_data(kind: MarkKind) -> bool {
 }
 
 /// The captured host's own process writes nothing to anybody, while its kernel acknowledges what arrives.
-fn own(scene: &Scene<'_>, member: Address) -> Vec<Candidate> {
+fn own(scene: &RaftScene<'_>, member: Address) -> Vec<RaftCandidate> {
     let mut found = Vec::new();
     for stretch in scene.gaps_of(member, scene.times.election, is_data) {
         let time = stretch.middle();
@@ -67,7 +67,7 @@ fn own(scene: &Scene<'_>, member: Address) -> Vec<Candidate> {
         let was_up = up.peek().is_some();
         let is_mute = stretch.len() >= MUTE || up.all(|way| is_due(scene, *way, &stretch));
         if acks > 0 && arrived > 0 && resent < MIN_RESENT && dials == 0 && is_mute && was_up {
-            found.push(Candidate {
+            found.push(RaftCandidate {
                 root: Cause::ProcessStalled,
                 blame: Blame::Member(member),
                 is_proven: true,
@@ -81,24 +81,28 @@ fn own(scene: &Scene<'_>, member: Address) -> Vec<Candidate> {
     found
 }
 
-fn is_due(scene: &Scene<'_>, way: (Address, Address), stretch: &Stretch) -> bool {
+fn is_due(scene: &RaftScene<'_>, way: (Address, Address), stretch: &Stretch) -> bool {
     scene.is_link_heartbeat_due(way, (stretch.start, stretch.until))
 }
 
 /// Nothing new of a member reaches another one.
-fn of_pair(scene: &Scene<'_>, member: Address, other: Address) -> Vec<Candidate> {
+fn of_pair(scene: &RaftScene<'_>, member: Address, other: Address) -> Vec<RaftCandidate> {
     let way = (member, other);
     let gaps = scene.gaps(way, scene.times.election, is_data);
     gaps.into_iter().filter_map(|stretch| judge(scene, way, stretch)).collect()
 }
 
-fn judge(scene: &Scene<'_>, (member, other): (Address, Address), stretch: Stretch) -> Option<Candidate> {
+fn judge(
+    scene: &RaftScene<'_>,
+    (member, other): (Address, Address),
+    stretch: Stretch,
+) -> Option<RaftCandidate> {
     let way = (member, other);
     if !is_expected(scene, way, &stretch) || is_lossy(scene, way, &stretch) {
         return None;
     }
     let signs = Signs::of(scene, way, &stretch);
-    let of = |root, blame, is_proven, reason| Candidate {
+    let of = |root, blame, is_proven, reason| RaftCandidate {
         root,
         blame,
         is_proven,
@@ -146,7 +150,7 @@ struct Signs {
 }
 
 impl Signs {
-    fn of(scene: &Scene<'_>, (member, other): (Address, Address), stretch: &Stretch) -> Self {
+    fn of(scene: &RaftScene<'_>, (member, other): (Address, Address), stretch: &Stretch) -> Self {
         let time = stretch.middle();
         let count = |is: fn(MarkKind) -> bool| scene.count((member, other), time, is);
         let is_awake = |kind| matches!(kind, MarkKind::Data | MarkKind::Syn);
@@ -163,7 +167,7 @@ impl Signs {
 
 /// Whether segments were missing on the path shortly before the silence, or well after it: then it may be one of
 /// TCP's long retransmission timeouts.
-fn is_lossy(scene: &Scene<'_>, (member, other): (Address, Address), stretch: &Stretch) -> bool {
+fn is_lossy(scene: &RaftScene<'_>, (member, other): (Address, Address), stretch: &Stretch) -> bool {
     let around = Span::from_millis(10_000);
     let settled = Span::from_millis(1_500);
     let before = (stretch.start.minus(around), stretch.start);
@@ -176,7 +180,7 @@ fn is_lossy(scene: &Scene<'_>, (member, other): (Address, Address), stretch: &St
 
 /// Whether the silent one ought to have spoken: link heartbeats of both streams are out, or it leads, or its leader
 /// asks it.
-fn is_expected(scene: &Scene<'_>, (member, other): (Address, Address), stretch: &Stretch) -> bool {
+fn is_expected(scene: &RaftScene<'_>, (member, other): (Address, Address), stretch: &Stretch) -> bool {
     if !was_up(scene, (member, other), stretch.start) {
         return false;
     }
@@ -191,13 +195,13 @@ fn is_expected(scene: &Scene<'_>, (member, other): (Address, Address), stretch: 
 
 /// Whether streams were up: link heartbeats or raft's messages came. A member that starts accepts connections long
 /// before it answers.
-fn was_up(scene: &Scene<'_>, way: (Address, Address), start: Timestamp) -> bool {
+fn was_up(scene: &RaftScene<'_>, way: (Address, Address), start: Timestamp) -> bool {
     let is_sign = |kind: MarkKind| kind == MarkKind::LinkHeartbeat || kind.is_of_raft();
     scene.count(way, (start.minus(UP_WITHIN), start), is_sign) > 0
 }
 
 /// The frames before and after.
-fn around(scene: &Scene<'_>, way: (Address, Address), stretch: &Stretch) -> Vec<(FrameRef, Timestamp)> {
+fn around(scene: &RaftScene<'_>, way: (Address, Address), stretch: &Stretch) -> Vec<(FrameRef, Timestamp)> {
     let at = |at: Timestamp| scene.between(way, (at, at)).find(|mark| is_data(mark.kind));
     [Some(stretch.start), stretch.end]
         .into_iter()
@@ -208,8 +212,8 @@ fn around(scene: &Scene<'_>, way: (Address, Address), stretch: &Stretch) -> Vec<
 }
 
 /// Processes that ended: the kernel closed their connections at once, and refuses the next ones.
-pub(super) fn endings(scene: &Scene<'_>) -> Vec<Candidate> {
-    let mut found: Vec<Candidate> = Vec::new();
+pub(super) fn endings(scene: &RaftScene<'_>) -> Vec<RaftCandidate> {
+    let mut found: Vec<RaftCandidate> = Vec::new();
     for ((member, other), voice) in &scene.view.voices {
         let way = (*member, *other);
         let marks = voice.marks();
@@ -225,7 +229,7 @@ pub(super) fn endings(scene: &Scene<'_>) -> Vec<Candidate> {
             let end = next.map(|mark| mark.at);
             until = end.unwrap_or(Timestamp::MAX);
             let stretch = Stretch { start, end, until: end.unwrap_or(scene.view.last) };
-            found.push(Candidate {
+            found.push(RaftCandidate {
                 root: Cause::ProcessEnded,
                 blame: Blame::Member(*member),
                 is_proven: true,
@@ -242,7 +246,7 @@ pub(super) fn endings(scene: &Scene<'_>) -> Vec<Candidate> {
 /// When a kernel closed several connections of a process that had just spoken, unless the other side ended its
 /// streams first, as members do with one that was removed.
 fn closed_at_once(
-    scene: &Scene<'_>,
+    scene: &RaftScene<'_>,
     (member, other): (Address, Address),
     time: (Timestamp, Timestamp),
 ) -> Option<Timestamp> {

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 
 /// A connection that joins a leader and a learner.
 #[derive(Clone, Debug)]
-pub(super) struct Link {
+pub(super) struct LinkFlow {
     leader_side: Side,
     state: LinkState,
     to_leader: Framer,
@@ -28,7 +28,7 @@ pub(super) struct Link {
     matcher: Option<Box<SegmentMatcher>>,
 }
 
-impl Link {
+impl LinkFlow {
     /// The link of a connection, seen from its first byte on (`from_start`) or picked up inside.
     pub(super) fn new(key: &FlowKey, leader_side: Side, from_start: bool) -> Self {
         let (leader, learner) = (key.endpoint(leader_side), key.endpoint(leader_side.other()));
@@ -242,7 +242,7 @@ fn connects(segment: &Segment<'_>) -> bool {
 }
 
 pub(super) struct LinkSink<'a, 'o, O> {
-    pub(super) link: &'a mut Link,
+    pub(super) link: &'a mut LinkFlow,
     pub(super) out: &'a mut LinkContext<'o, O>,
 }
 
@@ -250,7 +250,7 @@ impl<O: Observer> Sink for LinkSink<'_, '_, O> {
     #[inline]
     fn chunk(&mut self, side: Side, chunk: Chunk<'_>) {
         let direction = self.link.direction(side);
-        let Link { state, to_leader, to_learner, .. } = &mut *self.link;
+        let LinkFlow { state, to_leader, to_learner, .. } = &mut *self.link;
         match direction {
             Direction::ToLeader => to_leader.chunk(&chunk, state, self.out),
             Direction::ToLearner => to_learner.chunk(&chunk, state, self.out),
@@ -259,7 +259,7 @@ impl<O: Observer> Sink for LinkSink<'_, '_, O> {
 
     fn gap(&mut self, side: Side, offset: u64, len: u64, at: Timestamp) {
         let direction = self.link.direction(side);
-        let Link { state, to_leader, to_learner, .. } = &mut *self.link;
+        let LinkFlow { state, to_leader, to_learner, .. } = &mut *self.link;
         match direction {
             Direction::ToLeader => to_leader.gap(offset, len, at, state, self.out),
             Direction::ToLearner => to_learner.gap(offset, len, at, state, self.out),

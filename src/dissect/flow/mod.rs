@@ -14,15 +14,15 @@ use crate::proto::quorum::Head;
 use crate::proto::{PacketType, election::Hello};
 use crate::stream::{Chunk, Connection, FlowKey, Limits, Membership, Side, Sink};
 use crate::time::Timestamp;
-use link::{Link, LinkSink};
+use link::{LinkFlow, LinkSink};
 
 /// Segments of a connection on unknown ports that are inspected before it is ignored.
 const MAX_PROBES: u8 = 8;
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum FlowKind {
     Undecided(u8),
-    Quorum(Box<Link>),
+    Quorum(Box<LinkFlow>),
     Election(Box<[ElectionFramer; 2]>),
     Peer(Box<PeerFlow>),
     Other,
@@ -33,7 +33,7 @@ enum Kind {
 #[derive(Clone, Debug)]
 pub(super) struct Flow {
     pub(super) connection: Connection,
-    kind: Kind,
+    kind: FlowKind,
     first: FrameRef,
     /// Its share of [`super::Dissector::held_bytes`].
     pub(super) held_bytes: usize,
@@ -47,9 +47,9 @@ pub(super) enum Disposition {
     Another,
 }
 
-impl Kind {
+impl FlowKind {
     fn quorum(key: &FlowKey, leader_side: Side, segment: &Segment<'_>) -> Self {
-        Self::Quorum(Box::new(Link::new(key, leader_side, segment.flags.contains(Flags::SYN))))
+        Self::Quorum(Box::new(LinkFlow::new(key, leader_side, segment.flags.contains(Flags::SYN))))
     }
 
     /// An election connection, and who dialed it, where its start was seen.
@@ -72,26 +72,26 @@ impl Flow {
         let is_leader = |port| settings.quorum_ports.contains(&port);
         let is_election = |port| settings.election_ports.contains(&port);
         let kind = match (is_leader(segment.src.port), is_leader(segment.dst.port)) {
-            (true, false) => Kind::quorum(key, side, segment),
-            (false, true) => Kind::quorum(key, side.other(), segment),
+            (true, false) => FlowKind::quorum(key, side, segment),
+            (false, true) => FlowKind::quorum(key, side.other(), segment),
             // Both ports are quorum ports: the leader is the side that was dialed.
             (true, true) if segment.flags.contains(Flags::SYN) && segment.flags.contains(Flags::ACK) => {
-                Kind::quorum(key, side, segment)
+                FlowKind::quorum(key, side, segment)
             }
-            (true, true) => Kind::quorum(key, side.other(), segment),
+            (true, true) => FlowKind::quorum(key, side.other(), segment),
             (false, false) if is_election(segment.src.port) || is_election(segment.dst.port) => {
                 let answers = segment.flags.contains(Flags::ACK);
                 let dialer =
                     segment.flags.contains(Flags::SYN).then_some(if answers { side.other() } else { side });
-                Kind::election(key, dialer)
+                FlowKind::election(key, dialer)
             }
             (false, false)
                 if settings.peer_ports.contains(&segment.src.port)
                     || settings.peer_ports.contains(&segment.dst.port) =>
             {
-                Kind::peer(key, &settings.peer_ports)
+                FlowKind::peer(key, &settings.peer_ports)
             }
-            (false, false) => Kind::Undecided(0),
+            (false, false) => FlowKind::Undecided(0),
         };
         Self { connection: Connection::new(segment.at), kind, first: segment.frame, held_bytes: 0 }
     }
@@ -104,28 +104,28 @@ impl Flow {
         limits: &Limits,
         out: &mut LinkContext<'_, O>,
     ) -> Disposition {
-        if let Kind::Undecided(probes) = self.kind {
+        if let FlowKind::Undecided(probes) = self.kind {
             self.decide(&FlowKey::of(segment.src, segment.dst).0, side, probes, segment);
         }
         let Self { connection, kind, first, .. } = self;
         match kind {
-            Kind::Quorum(link) => link.push(connection, *first, side, segment, limits, out),
-            Kind::Election(framers) => {
+            FlowKind::Quorum(link) => link.push(connection, *first, side, segment, limits, out),
+            FlowKind::Election(framers) => {
                 out.observer.event(Event::Aside(segment, Port::Election));
                 let mut sink = ElectionSink { framers, observer: out.observer };
                 Disposition::of(connection.push(side, segment, limits, &mut sink), Disposition::Taken)
             }
-            Kind::Copy => {
+            FlowKind::Copy => {
                 connection.last_at = segment.at;
                 Disposition::Copy
             }
-            Kind::Peer(peer) => {
+            FlowKind::Peer(peer) => {
                 let passed = peer.push(0, side, segment, limits, out.observer);
                 connection.last_at = connection.last_at.max(segment.at);
                 connection.done = peer.is_done();
                 passed.into()
             }
-            Kind::Undecided(_) | Kind::Other => {
+            FlowKind::Undecided(_) | FlowKind::Other => {
                 Disposition::of(connection.push(side, segment, limits, &mut Nowhere), Disposition::Other)
             }
         }
@@ -145,17 +145,17 @@ impl Flow {
                 && head.plausible(true, 64)
         });
         self.kind = if is_learner && is_fresh {
-            Kind::Quorum(Box::new(Link::new(key, side.other(), true)))
+            FlowKind::Quorum(Box::new(LinkFlow::new(key, side.other(), true)))
         } else if is_fresh && matches!(first, Some(Hello::V1 | Hello::V2)) {
-            Kind::election(key, Some(side))
+            FlowKind::election(key, Some(side))
         } else if let Some(leader_side) = says_quorum(segment.payload, side) {
-            Kind::quorum(key, leader_side, segment)
+            FlowKind::quorum(key, leader_side, segment)
         } else if raft::is_distinctive(segment.payload) {
-            Kind::peer(key, &[])
+            FlowKind::peer(key, &[])
         } else if probes >= MAX_PROBES {
-            Kind::Other
+            FlowKind::Other
         } else {
-            Kind::Undecided(probes + 1)
+            FlowKind::Undecided(probes + 1)
         };
     }
 
@@ -166,12 +166,12 @@ impl Flow {
         out: &mut LinkContext<'_, O>,
     ) {
         match &mut self.kind {
-            Kind::Quorum(link) => self.connection.settle(now, limits, &mut LinkSink { link, out }),
-            Kind::Election(framers) => {
+            FlowKind::Quorum(link) => self.connection.settle(now, limits, &mut LinkSink { link, out }),
+            FlowKind::Election(framers) => {
                 self.connection.settle(now, limits, &mut ElectionSink { framers, observer: out.observer });
             }
-            Kind::Peer(peer) => peer.settle(now, limits, out.observer),
-            Kind::Undecided(_) | Kind::Other | Kind::Copy => {
+            FlowKind::Peer(peer) => peer.settle(now, limits, out.observer),
+            FlowKind::Undecided(_) | FlowKind::Other | FlowKind::Copy => {
                 self.connection.settle(now, limits, &mut Nowhere)
             }
         }
@@ -179,12 +179,14 @@ impl Flow {
 
     pub(super) fn push_out<O: Observer>(&mut self, now: Timestamp, out: &mut LinkContext<'_, O>) {
         match &mut self.kind {
-            Kind::Quorum(link) => self.connection.push_out(now, &mut LinkSink { link, out }),
-            Kind::Election(framers) => {
+            FlowKind::Quorum(link) => self.connection.push_out(now, &mut LinkSink { link, out }),
+            FlowKind::Election(framers) => {
                 self.connection.push_out(now, &mut ElectionSink { framers, observer: out.observer });
             }
-            Kind::Peer(peer) => peer.push_out(now, out.observer),
-            Kind::Undecided(_) | Kind::Other | Kind::Copy => self.connection.push_out(now, &mut Nowhere),
+            FlowKind::Peer(peer) => peer.push_out(now, out.observer),
+            FlowKind::Undecided(_) | FlowKind::Other | FlowKind::Copy => {
+                self.connection.push_out(now, &mut Nowhere)
+            }
         }
     }
 
@@ -200,8 +202,8 @@ impl Flow {
     ) -> Option<Disposition> {
         let host = settings.hosts.saw(segment.frame.file, segment.at)?;
         let link = match &mut self.kind {
-            Kind::Quorum(link) => link,
-            Kind::Peer(peer) => {
+            FlowKind::Quorum(link) => link,
+            FlowKind::Peer(peer) => {
                 let view = settings.hosts.number(segment.frame.file);
                 let passed = peer.push(view, side, segment, &settings.limits, out.observer);
                 self.connection.last_at = self.connection.last_at.max(segment.at);
@@ -218,25 +220,25 @@ impl Flow {
     pub(super) fn is_holding(&self, side: Side) -> bool {
         self.connection.is_holding()
             || match &self.kind {
-                Kind::Quorum(link) => link.is_holding(side),
-                Kind::Election(framers) => framers.iter().any(|framer| framer.kept_bytes() > 0),
-                Kind::Peer(peer) => peer.is_holding(),
-                Kind::Undecided(_) | Kind::Other | Kind::Copy => false,
+                FlowKind::Quorum(link) => link.is_holding(side),
+                FlowKind::Election(framers) => framers.iter().any(|framer| framer.kept_bytes() > 0),
+                FlowKind::Peer(peer) => peer.is_holding(),
+                FlowKind::Undecided(_) | FlowKind::Other | FlowKind::Copy => false,
             }
     }
 
     /// Whether segments in flight between two captured ends are remembered.
     pub(super) fn crosses(&self) -> bool {
-        matches!(&self.kind, Kind::Quorum(link) if link.has_matcher())
+        matches!(&self.kind, FlowKind::Quorum(link) if link.has_matcher())
     }
 
     /// Bytes of memory held.
     pub(super) fn weight(&self) -> usize {
         let more = match &self.kind {
-            Kind::Quorum(link) => link.held_bytes(),
-            Kind::Election(framers) => framers.iter().map(ElectionFramer::kept_bytes).sum(),
-            Kind::Peer(peer) => peer.held_bytes(),
-            Kind::Undecided(_) | Kind::Other | Kind::Copy => 0,
+            FlowKind::Quorum(link) => link.held_bytes(),
+            FlowKind::Election(framers) => framers.iter().map(ElectionFramer::kept_bytes).sum(),
+            FlowKind::Peer(peer) => peer.held_bytes(),
+            FlowKind::Undecided(_) | FlowKind::Other | FlowKind::Copy => 0,
         };
         self.connection.held_bytes() + more
     }
@@ -245,27 +247,27 @@ impl Flow {
     /// flight.
     pub(super) fn lighten<O: Observer>(&mut self, out: &mut LinkContext<'_, O>) {
         match &mut self.kind {
-            Kind::Quorum(link) => link.lighten(out),
-            Kind::Election(framers) => framers.iter_mut().for_each(ElectionFramer::keep_less),
-            Kind::Peer(_) | Kind::Undecided(_) | Kind::Other | Kind::Copy => {}
+            FlowKind::Quorum(link) => link.lighten(out),
+            FlowKind::Election(framers) => framers.iter_mut().for_each(ElectionFramer::keep_less),
+            FlowKind::Peer(_) | FlowKind::Undecided(_) | FlowKind::Other | FlowKind::Copy => {}
         }
     }
 
     /// Whether its ports say that it is a link or an election connection.
     pub(super) const fn is_wanted(&self) -> bool {
-        matches!(self.kind, Kind::Quorum(_) | Kind::Election(_))
+        matches!(self.kind, FlowKind::Quorum(_) | FlowKind::Election(_))
     }
 
     /// Its frames are copies of another connection's.
     pub(super) fn is_copy(&mut self) {
-        self.kind = Kind::Copy;
+        self.kind = FlowKind::Copy;
     }
 
     pub(super) const fn matters(&self) -> bool {
         match &self.kind {
-            Kind::Quorum(link) => link.is_announced(),
-            Kind::Election(_) | Kind::Peer(_) => true,
-            Kind::Undecided(_) | Kind::Other | Kind::Copy => false,
+            FlowKind::Quorum(link) => link.is_announced(),
+            FlowKind::Election(_) | FlowKind::Peer(_) => true,
+            FlowKind::Undecided(_) | FlowKind::Other | FlowKind::Copy => false,
         }
     }
 
@@ -277,13 +279,13 @@ impl Flow {
         out: &mut LinkContext<'_, O>,
     ) -> ByteSums {
         match &mut self.kind {
-            Kind::Quorum(link) => {
+            FlowKind::Quorum(link) => {
                 self.connection.finish(now, &mut LinkSink { link, out });
                 link.settle(&self.connection, now, hosts, out);
                 link.finish(&self.connection, out);
                 ByteSums::default()
             }
-            Kind::Election(framers) => {
+            FlowKind::Election(framers) => {
                 self.connection.finish(now, &mut ElectionSink { framers, observer: out.observer });
                 let [a, b] = &mut **framers;
                 a.finish();
@@ -298,11 +300,11 @@ impl Flow {
                 out.observer.event(Event::ElectionOver(&totals));
                 sums
             }
-            Kind::Peer(peer) => {
+            FlowKind::Peer(peer) => {
                 peer.finish(now, out.observer);
                 ByteSums::default()
             }
-            Kind::Undecided(_) | Kind::Other | Kind::Copy => ByteSums::default(),
+            FlowKind::Undecided(_) | FlowKind::Other | FlowKind::Copy => ByteSums::default(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Framing without a visible head: hidden bytes up to the next certain packet start, and the search for one
 //! after a loss.
 
-use super::{Cursor, Framer, Mode, sasl_head};
+use super::{Cursor, Framer, FramerMode, sasl_head};
 use crate::dissect::event::{Direction, Observer, Unread};
 use crate::dissect::link::{LinkContext, LinkState};
 use crate::dissect::span::HiddenSpan;
@@ -78,11 +78,11 @@ impl Framer {
         out: &mut LinkContext<'_, O>,
     ) {
         if auth::is_tls(cursor.seen) && !link.has_packets() {
-            self.mode = Mode::Opaque;
+            self.mode = FramerMode::Opaque;
             return link.is_tls();
         }
         if !link.has_packets() && self.is_greeting(cursor) {
-            if matches!(self.mode, Mode::Opaque) {
+            if matches!(self.mode, FramerMode::Opaque) {
                 link.is_tls();
             }
             return;
@@ -91,7 +91,7 @@ impl Framer {
         match find_start(cursor, link, self.direction) {
             Some(skip) => {
                 self.pass_over(cursor, skip as u64);
-                self.mode = Mode::Packets;
+                self.mode = FramerMode::Packets;
                 // A packet start with too little captured to frame it begins a hidden span.
                 if Head::decode(cursor.seen).is_none() && cursor.is_cut() {
                     self.go_blind(cursor, cursor.at, cursor.frame);
@@ -108,7 +108,7 @@ impl Framer {
     /// SASL or TLS, if the capture began inside it. Changes the mode if so.
     pub(super) fn is_greeting(&mut self, cursor: &Cursor<'_>) -> bool {
         if sasl_head(cursor.seen).is_some() {
-            self.mode = Mode::Packets;
+            self.mode = FramerMode::Packets;
             self.has_begun = false;
             return true;
         }
@@ -117,7 +117,7 @@ impl Framer {
         if self.tls_records < TLS_RECORDS {
             return false;
         }
-        self.mode = Mode::Opaque;
+        self.mode = FramerMode::Opaque;
         true
     }
 

@@ -21,7 +21,7 @@ use crate::stream::Chunk;
 use crate::time::Timestamp;
 use blind::is_chain;
 use cursor::Cursor;
-use snapshot::Snapshot;
+use snapshot::SnapshotFraming;
 use token::{Token, sasl_head};
 
 /// The most bytes buffered of a packet that spans segments. Bytes beyond are framed but not kept.
@@ -35,7 +35,7 @@ const MAX_DOUBTS: u8 = 3;
 
 /// An incomplete packet.
 #[derive(Clone, Debug)]
-struct Open {
+struct OpenPacket {
     start: u64,
     at: Timestamp,
     last_at: Timestamp,
@@ -52,11 +52,11 @@ struct Open {
 }
 
 #[derive(Clone, Debug, Default)]
-enum Mode {
+enum FramerMode {
     /// At a packet start, or inside one.
     Packets,
     /// Inside the snapshot after a SNAP packet.
-    Snapshot(Box<Snapshot>),
+    Snapshot(Box<SnapshotFraming>),
     /// Inside a SASL packet.
     Token(Box<Token>),
     /// Searching for a packet start.
@@ -70,10 +70,10 @@ enum Mode {
 #[derive(Clone, Debug)]
 pub(super) struct Framer {
     direction: Direction,
-    mode: Mode,
+    mode: FramerMode,
     /// Whether any packet was framed yet; SASL or TLS may come only before.
     has_begun: bool,
-    open: Option<Open>,
+    open: Option<OpenPacket>,
     /// Captured bytes of the incomplete packet.
     kept: Vec<u8>,
     blind: Option<HiddenSpan>,
@@ -90,7 +90,7 @@ impl Framer {
     pub(super) fn new(direction: Direction, from_start: bool) -> Self {
         Self {
             direction,
-            mode: if from_start { Mode::Packets } else { Mode::Lost },
+            mode: if from_start { FramerMode::Packets } else { FramerMode::Lost },
             has_begun: !from_start,
             open: None,
             kept: Vec::new(),
@@ -117,17 +117,17 @@ impl Framer {
         if self.blind.is_some() {
             self.try_end_blind(&mut cursor, link, out);
         }
-        if self.open.is_some() || matches!(self.mode, Mode::Snapshot(_)) {
+        if self.open.is_some() || matches!(self.mode, FramerMode::Snapshot(_)) {
             self.doubt(&cursor, link, out);
         }
         while cursor.len > 0 {
             match self.mode {
-                Mode::Packets if self.open.is_none() => self.begin(&mut cursor, link, out),
-                Mode::Packets => self.go_on(&mut cursor, link, out),
-                Mode::Lost => self.search(&mut cursor, link, out),
-                Mode::Snapshot(_) => self.snapshot(&mut cursor, link, out),
-                Mode::Token(_) => self.go_on_with_token(&mut cursor, link, out),
-                Mode::Opaque => self.pass_over(&mut cursor, u64::MAX),
+                FramerMode::Packets if self.open.is_none() => self.begin(&mut cursor, link, out),
+                FramerMode::Packets => self.go_on(&mut cursor, link, out),
+                FramerMode::Lost => self.search(&mut cursor, link, out),
+                FramerMode::Snapshot(_) => self.snapshot(&mut cursor, link, out),
+                FramerMode::Token(_) => self.go_on_with_token(&mut cursor, link, out),
+                FramerMode::Opaque => self.pass_over(&mut cursor, u64::MAX),
             }
         }
     }
@@ -247,7 +247,7 @@ impl Framer {
         }
         let (seen, cut) = match (&self.open, &self.mode) {
             (Some(open), _) => (open.seen, open.cut),
-            (None, Mode::Snapshot(snapshot)) => (snapshot.seen, snapshot.cut),
+            (None, FramerMode::Snapshot(snapshot)) => (snapshot.seen, snapshot.cut),
             (None, _) => return,
         };
         self.sums.decoded -= seen;
@@ -259,7 +259,7 @@ impl Framer {
 
     fn open(&mut self, head: Option<Head>, cursor: &mut Cursor<'_>) {
         self.kept.clear();
-        self.open = Some(Open {
+        self.open = Some(OpenPacket {
             start: cursor.offset,
             at: cursor.at,
             last_at: cursor.at,
@@ -305,7 +305,7 @@ impl Framer {
 
     fn read_head<O: Observer>(
         &mut self,
-        mut open: Open,
+        mut open: OpenPacket,
         cursor: &mut Cursor<'_>,
         link: &mut LinkState,
         out: &mut LinkContext<'_, O>,
@@ -322,11 +322,11 @@ impl Framer {
             if !self.accepts(&head, &self.kept, link) {
                 if !self.has_begun && auth::is_tls(&self.kept) {
                     link.is_tls();
-                    self.mode = Mode::Opaque;
+                    self.mode = FramerMode::Opaque;
                 }
                 self.sums.decoded -= self.kept.len() as u64;
                 self.sums.unframed += self.kept.len() as u64;
-                if matches!(self.mode, Mode::Opaque) {
+                if matches!(self.mode, FramerMode::Opaque) {
                     return;
                 }
                 return self.lose(FramingLoss::BadHead, link, out);
@@ -352,7 +352,7 @@ impl Framer {
     }
 
     /// Adds `n` bytes to the open packet.
-    fn swallow(&mut self, open: &mut Open, cursor: &mut Cursor<'_>, n: u64) {
+    fn swallow(&mut self, open: &mut OpenPacket, cursor: &mut Cursor<'_>, n: u64) {
         let (seen, cut) = cursor.take(n);
         self.sums.decoded += seen.len() as u64;
         self.sums.cut += cut;
@@ -368,7 +368,7 @@ impl Framer {
     /// After the data of a REQUEST: its authinfo, the only part whose length the head does not give.
     fn read_authinfo<O: Observer>(
         &mut self,
-        mut open: Open,
+        mut open: OpenPacket,
         head: Head,
         cursor: &mut Cursor<'_>,
         link: &mut LinkState,
@@ -419,7 +419,7 @@ impl Framer {
 
     fn close<O: Observer>(
         &mut self,
-        open: Open,
+        open: OpenPacket,
         head: Head,
         link: &mut LinkState,
         out: &mut LinkContext<'_, O>,
@@ -463,12 +463,12 @@ impl Framer {
         if let Some(span) = self.blind.take() {
             link.abandon(self.direction, &span, out);
         }
-        if let Mode::Snapshot(snapshot) = &mut self.mode {
+        if let FramerMode::Snapshot(snapshot) = &mut self.mode {
             snapshot.is_blind = true;
             snapshot.end.hidden(len);
             return;
         }
-        if let Mode::Token(token) = &mut self.mode {
+        if let FramerMode::Token(token) = &mut self.mode {
             token.cut += len.min(token.left);
             token.left -= len.min(token.left);
             if token.left > 0 {
@@ -495,7 +495,7 @@ impl Framer {
                 }
             }
         }
-        if matches!(self.mode, Mode::Packets) {
+        if matches!(self.mode, FramerMode::Packets) {
             self.lose(FramingLoss::Gap, link, out);
         } else {
             link.lost(self.direction, out);
@@ -522,7 +522,7 @@ impl Framer {
     }
 
     fn lose<O: Observer>(&mut self, reason: FramingLoss, link: &mut LinkState, out: &mut LinkContext<'_, O>) {
-        self.mode = Mode::Lost;
+        self.mode = FramerMode::Lost;
         self.open = None;
         self.has_begun = true;
         self.losses.count(reason);
@@ -541,7 +541,7 @@ impl Framer {
         }
         if let Some(open) = self.open.take() {
             match open.head {
-                Some(head) => self.close(Open { is_whole: false, ..open }, head, link, out),
+                Some(head) => self.close(OpenPacket { is_whole: false, ..open }, head, link, out),
                 None => {
                     let kept = self.kept.len() as u64;
                     self.sums.decoded -= kept;
@@ -554,7 +554,7 @@ impl Framer {
     }
 }
 
-impl Open {
+impl OpenPacket {
     fn packet<'a>(&self, direction: Direction, head: Head, kept: &'a [u8]) -> PacketSeen<'a> {
         PacketSeen {
             direction,

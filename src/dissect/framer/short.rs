@@ -1,6 +1,6 @@
 //! The shortest way through: a segment that is one small packet, as half of all are.
 
-use super::{Framer, Mode};
+use super::{Framer, FramerMode};
 use crate::dissect::event::{Direction, Observer, PacketSeen};
 use crate::dissect::link::{LinkContext, LinkState};
 use crate::proto::{PacketType, Zxid};
@@ -20,7 +20,7 @@ impl Framer {
         let is_between = self.has_begun
             && self.open.is_none()
             && self.blind.is_none()
-            && matches!(self.mode, Mode::Packets);
+            && matches!(self.mode, FramerMode::Packets);
         let Some(bytes) = chunk.seen.first_chunk::<{ LEN as usize }>() else { return false };
         if !is_between || chunk.len != LEN {
             return false;

@@ -1,14 +1,14 @@
 //! Framing of the snapshot after a SNAP packet, which has no length: its last bytes mark its end.
 
 use super::blind::find_start;
-use super::{Cursor, Framer, Mode};
+use super::{Cursor, Framer, FramerMode};
 use crate::dissect::event::{Event, Observer, SnapshotSeen};
 use crate::dissect::link::{LinkContext, LinkState};
 use crate::proto::snapshot::EndFinder;
 use crate::time::Timestamp;
 
 #[derive(Clone, Debug)]
-pub(super) struct Snapshot {
+pub(super) struct SnapshotFraming {
     pub(super) start: u64,
     pub(super) from: Timestamp,
     pub(super) end: EndFinder,
@@ -21,7 +21,7 @@ pub(super) struct Snapshot {
 impl Framer {
     /// Starts after a SNAP packet.
     pub(super) fn begin_snapshot(&mut self, from: Timestamp) {
-        self.mode = Mode::Snapshot(Box::new(Snapshot {
+        self.mode = FramerMode::Snapshot(Box::new(SnapshotFraming {
             start: self.sums.stream(),
             from,
             end: EndFinder::default(),
@@ -39,12 +39,12 @@ impl Framer {
         link: &mut LinkState,
         out: &mut LinkContext<'_, O>,
     ) {
-        let Mode::Snapshot(snapshot) = &mut self.mode else { return };
+        let FramerMode::Snapshot(snapshot) = &mut self.mode else { return };
         let is_blind = snapshot.is_blind;
         if is_blind && find_start(cursor, link, self.direction) == Some(0) {
             return self.end_snapshot(cursor.at, true, true, link, out);
         }
-        let Mode::Snapshot(snapshot) = &mut self.mode else { return };
+        let FramerMode::Snapshot(snapshot) = &mut self.mode else { return };
         if let Some(end) = snapshot.end.seen(cursor.seen) {
             let (seen, cut) = cursor.take(end as u64);
             self.sums.decoded += seen.len() as u64;
@@ -68,10 +68,10 @@ impl Framer {
         link: &mut LinkState,
         out: &mut LinkContext<'_, O>,
     ) {
-        if !matches!(self.mode, Mode::Snapshot(_)) {
+        if !matches!(self.mode, FramerMode::Snapshot(_)) {
             return;
         }
-        if let Mode::Snapshot(snapshot) = std::mem::replace(&mut self.mode, Mode::Packets) {
+        if let FramerMode::Snapshot(snapshot) = std::mem::replace(&mut self.mode, FramerMode::Packets) {
             let bytes = self.sums.stream().saturating_sub(snapshot.start);
             link.snapshot_ended(is_blind);
             let seen = SnapshotSeen { bytes, from: snapshot.from, to: at, is_complete };

@@ -1,6 +1,6 @@
 //! Framing of what precedes the first packet: SASL packets, or TLS instead of packets.
 
-use super::{Cursor, Framer, Mode};
+use super::{Cursor, Framer, FramerMode};
 use crate::dissect::event::Observer;
 use crate::dissect::link::{LinkContext, LinkState};
 use crate::frame::FrameRef;
@@ -13,7 +13,7 @@ const MAX_TOKEN: u64 = 64 * 1024;
 /// An incomplete SASL packet.
 #[derive(Clone, Debug)]
 pub(super) struct Token {
-    pub(super) head: auth::Head,
+    pub(super) head: auth::SaslHead,
     pub(super) left: u64,
     pub(super) cut: u64,
     pub(super) at: Timestamp,
@@ -29,13 +29,13 @@ impl Framer {
         out: &mut LinkContext<'_, O>,
     ) -> bool {
         if auth::is_tls(cursor.seen) {
-            self.mode = Mode::Opaque;
+            self.mode = FramerMode::Opaque;
             link.is_tls();
             return true;
         }
         let Some(head) = sasl_head(cursor.seen) else { return false };
         let (at, frame) = (cursor.at, cursor.frame);
-        let (seen, _) = cursor.take(auth::Head::LEN as u64);
+        let (seen, _) = cursor.take(auth::SaslHead::LEN as u64);
         self.sums.decoded += seen.len() as u64;
         self.begin_token(head, at, frame, link, out);
         true
@@ -44,19 +44,19 @@ impl Framer {
     /// After the head of a SASL packet.
     pub(super) fn begin_token<O: Observer>(
         &mut self,
-        head: auth::Head,
+        head: auth::SaslHead,
         at: Timestamp,
         frame: FrameRef,
         link: &mut LinkState,
         out: &mut LinkContext<'_, O>,
     ) {
-        let left = head.size() - auth::Head::LEN as u64;
+        let left = head.size() - auth::SaslHead::LEN as u64;
         let token = Token { head, left, cut: 0, at, frame };
         if left == 0 {
-            self.mode = Mode::Packets;
+            self.mode = FramerMode::Packets;
             link.auth(self.direction, &token.head, token.cut, token.at, token.frame, out);
         } else {
-            self.mode = Mode::Token(Box::new(token));
+            self.mode = FramerMode::Token(Box::new(token));
         }
     }
 
@@ -66,7 +66,7 @@ impl Framer {
         link: &mut LinkState,
         out: &mut LinkContext<'_, O>,
     ) {
-        let Mode::Token(token) = &mut self.mode else { return };
+        let FramerMode::Token(token) = &mut self.mode else { return };
         let before = cursor.len;
         let (seen, cut) = cursor.take(token.left);
         token.left -= before - cursor.len;
@@ -79,16 +79,16 @@ impl Framer {
     }
 
     pub(super) fn end_token<O: Observer>(&mut self, link: &mut LinkState, out: &mut LinkContext<'_, O>) {
-        if !matches!(self.mode, Mode::Token(_)) {
+        if !matches!(self.mode, FramerMode::Token(_)) {
             return;
         }
-        if let Mode::Token(token) = std::mem::replace(&mut self.mode, Mode::Packets) {
+        if let FramerMode::Token(token) = std::mem::replace(&mut self.mode, FramerMode::Packets) {
             link.auth(self.direction, &token.head, token.cut, token.at, token.frame, out);
         }
     }
 }
 
 /// The head of a SASL packet with a token of plausible length.
-pub(super) fn sasl_head(bytes: &[u8]) -> Option<auth::Head> {
-    auth::Head::decode(bytes).filter(|head| head.size() <= MAX_TOKEN)
+pub(super) fn sasl_head(bytes: &[u8]) -> Option<auth::SaslHead> {
+    auth::SaslHead::decode(bytes).filter(|head| head.size() <= MAX_TOKEN)
 }

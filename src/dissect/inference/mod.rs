@@ -113,7 +113,7 @@ pub(super) fn read_to_leader(
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scratch {
     /// The states of all layers, layer by layer.
-    states: Vec<State>,
+    states: Vec<SearchState>,
     /// Where each state of the last layer is: a table by [`Numbering::digest`], of the state's index in its layer and
     /// one; 0 is free.
     places: Vec<u16>,
@@ -128,7 +128,7 @@ pub(super) struct Scratch {
     /// The hypotheses for one span.
     hypotheses: Vec<Hypothesis>,
     /// Cached results of `sums_of`, by count and most: many states need the same one.
-    sums: Vec<Sums>,
+    sums: Vec<TotalsKey>,
     /// The memory of an earlier [`Solved`].
     spare: Vec<SpanSolved>,
 }
@@ -162,7 +162,7 @@ impl Scratch {
                 return index;
             }
         }
-        self.states.push(State::new(numbering));
+        self.states.push(SearchState::new(numbering));
         self.states.len() - 1
     }
 
@@ -222,7 +222,7 @@ struct Behind {
 
 /// A state of the search: one explanation of everything before an item.
 #[derive(Clone, Copy, Debug)]
-struct State {
+struct SearchState {
     numbering: Numbering,
     /// The smallest and largest count of each type over the paths to this state.
     least: Hypothesis,
@@ -233,7 +233,7 @@ struct State {
     is_viable: bool,
 }
 
-impl State {
+impl SearchState {
     fn new(numbering: Numbering) -> Self {
         let zero = Hypothesis::default();
         Self { numbering, least: zero, most: zero, is_reached: false, is_viable: false }
@@ -250,7 +250,7 @@ struct Transition {
 }
 
 /// A count, a maximum, and the total lengths that this many PROPOSALs can have.
-type Sums = (u64, u64, Rc<[u64]>);
+type TotalsKey = (u64, u64, Rc<[u64]>);
 
 /// A search over all hypotheses at once (dynamic programming): a layer of states for each item, with
 /// transitions between layers. Paths that reach the same state merge, so the work grows with items times

@@ -15,7 +15,7 @@ use crate::frame::FrameRef;
 use crate::hash::{fold, mix};
 use crate::proto::quorum::Head;
 use crate::proto::{PacketType, Zxid, auth, jute};
-use crate::stream::Slot;
+use crate::stream::ConnectionSlot;
 use crate::time::{Span, Timestamp};
 use inference::infer;
 
@@ -29,14 +29,14 @@ pub(super) struct LinkContext<'a, O> {
     pub(super) observer: &'a mut O,
     pub(super) sizes: &'a mut Sizes,
     pub(super) scratch: &'a mut Scratch,
-    pub(super) slot: Slot,
+    pub(super) slot: ConnectionSlot,
     /// See [`Limits::lanes`](crate::stream::Limits::lanes).
     pub(super) lanes: bool,
 }
 
 /// A PING without a visible answer.
 #[derive(Clone, Copy, Debug)]
-struct SentPing {
+struct UnansweredPing {
     at: Timestamp,
     zxid: Zxid,
     /// A later PING was answered, so the answer to this one must be hidden.
@@ -75,7 +75,7 @@ pub(super) struct LinkState {
     ping_every: Option<Span>,
     /// The last spacing of two PINGs.
     ping_spacing: Option<Span>,
-    pings: Vec<SentPing>,
+    pings: Vec<UnansweredPing>,
     revalidates_open: u32,
     /// NEWLEADER may have been in the cut end of a snapshot.
     newleader_maybe_passed: bool,
@@ -133,7 +133,7 @@ impl LinkState {
     pub(super) fn auth<O: Observer>(
         &mut self,
         direction: Direction,
-        head: &auth::Head,
+        head: &auth::SaslHead,
         cut: u64,
         at: Timestamp,
         frame: FrameRef,
@@ -339,7 +339,7 @@ impl LinkState {
         if self.pings.len() >= MAX_PINGS {
             self.pings.remove(0);
         }
-        self.pings.push(SentPing { at, zxid, is_skipped: false });
+        self.pings.push(UnansweredPing { at, zxid, is_skipped: false });
     }
 
     /// The PING interval is the shortest spacing that came twice in a row: a longer one includes hidden or

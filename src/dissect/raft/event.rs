@@ -4,7 +4,7 @@ use crate::address::Endpoint;
 use crate::dissect::ByteSums;
 use crate::frame::FrameRef;
 use crate::packet::Flags;
-use crate::raft::{Answer, Codec, Known, PeerRequest};
+use crate::raft::{AnswerHead, Codec, Known, PeerRequest};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
 
@@ -76,7 +76,7 @@ pub enum PeerRecordKind {
     /// A request, and the dialer's member id where it names one.
     Request(PeerRequest, Option<u64>),
     /// An answer, and what it answers.
-    Answer(Answer, Option<PeerRequest>),
+    Answer(AnswerHead, Option<PeerRequest>),
     /// A record of a stream.
     Stream(Codec, Known),
     /// What the cut hides behind the first records of a flush.

@@ -7,7 +7,7 @@
 use super::event::PeerRecordKind;
 use crate::dissect::ByteSums;
 use crate::raft::{
-    Answer, Codec, Known, MessageType, PeerRequest, chunk_head, parse, starts_message, wire_len,
+    AnswerHead, Codec, Known, MessageType, PeerRequest, chunk_head, parse, starts_message, wire_len,
 };
 use crate::stream::Chunk;
 
@@ -18,7 +18,7 @@ const MAX_APP_RESPS: u64 = 2;
 
 /// What both directions of a connection share.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Shared {
+pub(super) struct ConnectionTerms {
     /// What was asked last.
     pub(super) request: Option<PeerRequest>,
     /// How the acceptor's stream holds messages.
@@ -28,7 +28,7 @@ pub(super) struct Shared {
 
 /// A record that was found, in the frame of the chunk that was passed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
+pub(super) struct FoundRecord {
     pub(super) kind: PeerRecordKind,
     pub(super) size: u64,
     pub(super) cut: u64,
@@ -38,7 +38,7 @@ pub(super) struct Found {
 
 /// Where the framing stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum FramerState {
     /// Heads and bodies: a request or an answer begins a segment.
     #[default]
     Heads,
@@ -58,7 +58,7 @@ enum State {
 /// One direction.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HalfFramer {
-    state: State,
+    state: FramerState,
     pub(super) sums: ByteSums,
     pub(super) losses: u32,
     /// Sizes of the last MsgHeartbeatResp without context and of the last MsgAppResp.
@@ -70,7 +70,7 @@ impl HalfFramer {
     /// Bytes that the capture lacks.
     pub(super) fn gap(&mut self, len: u64) {
         self.sums.missing += len;
-        if let State::Chunks { skip, planned, left } = &mut self.state {
+        if let FramerState::Chunks { skip, planned, left } = &mut self.state {
             if len <= *skip {
                 *skip -= len;
                 *planned = planned.saturating_sub(len);
@@ -84,38 +84,49 @@ impl HalfFramer {
     }
 
     fn lose(&mut self) {
-        self.state = State::Lost;
+        self.state = FramerState::Lost;
         self.losses += 1;
     }
 
     /// The next bytes of the stream.
-    pub(super) fn chunk(&mut self, chunk: &Chunk<'_>, shared: &mut Shared, out: &mut impl FnMut(Found)) {
+    pub(super) fn chunk(
+        &mut self,
+        chunk: &Chunk<'_>,
+        shared: &mut ConnectionTerms,
+        out: &mut impl FnMut(FoundRecord),
+    ) {
         let seen = chunk.seen.get(..chunk.len as usize).unwrap_or(chunk.seen);
         self.sums.cut += u64::from(chunk.len).saturating_sub(seen.len() as u64);
         let before = self.sums.unframed;
         match self.state {
-            State::Heads => self.heads(seen, chunk.len, shared, out),
-            State::Chunks { .. } => self.chunks(seen, u64::from(chunk.len), shared.codec, out),
-            State::Lost => self.resume(seen, chunk.len, shared.codec, out),
+            FramerState::Heads => self.heads(seen, chunk.len, shared, out),
+            FramerState::Chunks { .. } => self.chunks(seen, u64::from(chunk.len), shared.codec, out),
+            FramerState::Lost => self.resume(seen, chunk.len, shared.codec, out),
         }
         let unframed = self.sums.unframed - before;
         self.sums.decoded += (seen.len() as u64).saturating_sub(unframed);
     }
 
-    fn heads(&mut self, seen: &[u8], len: u32, shared: &mut Shared, out: &mut impl FnMut(Found)) {
+    fn heads(
+        &mut self,
+        seen: &[u8],
+        len: u32,
+        shared: &mut ConnectionTerms,
+        out: &mut impl FnMut(FoundRecord),
+    ) {
         let (size, cut) = (u64::from(len), u64::from(len).saturating_sub(seen.len() as u64));
-        let head = |kind| Found { kind, size, cut, count: 1, is_inferred: false };
+        let head = |kind| FoundRecord { kind, size, cut, count: 1, is_inferred: false };
         if let Some(request) = PeerRequest::read(seen) {
             shared.request = Some(request);
             shared.codec = if let PeerRequest::Stream(codec) = request { Some(codec) } else { None };
             return out(head(PeerRecordKind::Request(request, PeerRequest::dialer(seen))));
         }
-        if let Some(answer) = Answer::read(seen) {
+        if let Some(answer) = AnswerHead::read(seen) {
             out(head(PeerRecordKind::Answer(answer, shared.request)));
             if shared.codec.is_some() && answer.0 == 200 {
                 // The head is flushed alone; what follows it was retransmitted together with it.
                 let end = seen.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
-                self.state = State::Chunks { skip: 0, left: 0, planned: 0 };
+                self.state = FramerState::Chunks { skip: 0, left: 0, planned: 0 };
                 if let Some(end) = end.filter(|end| *end < len as usize) {
                     let rest = seen.get(end..).unwrap_or_default();
                     self.chunks(rest, u64::from(len) - end as u64, shared.codec, out);
@@ -131,7 +142,7 @@ impl HalfFramer {
                 .and_then(|head| starts_message(head.size, seen.get(head.len..).unwrap_or_default()));
             if let Some(codec) = codec {
                 shared.codec = Some(codec);
-                self.state = State::Chunks { skip: 0, left: 0, planned: 0 };
+                self.state = FramerState::Chunks { skip: 0, left: 0, planned: 0 };
                 return self.chunks(seen, u64::from(len), shared.codec, out);
             }
         }
@@ -141,7 +152,7 @@ impl HalfFramer {
     }
 
     /// Takes up the thread where a segment begins with a chunk and a message.
-    fn resume(&mut self, seen: &[u8], len: u32, codec: Option<Codec>, out: &mut impl FnMut(Found)) {
+    fn resume(&mut self, seen: &[u8], len: u32, codec: Option<Codec>, out: &mut impl FnMut(FoundRecord)) {
         let head = chunk_head(seen);
         let is_it = head.is_some_and(|head| {
             let data = seen.get(head.len..).unwrap_or_default();
@@ -149,17 +160,17 @@ impl HalfFramer {
                 || codec.is_some() && starts_message(head.size, data) == codec
         });
         if is_it {
-            self.state = State::Chunks { skip: 0, left: 0, planned: 0 };
+            self.state = FramerState::Chunks { skip: 0, left: 0, planned: 0 };
             self.chunks(seen, u64::from(len), codec, out);
         } else {
             self.sums.unframed += seen.len() as u64;
         }
     }
 
-    fn chunks(&mut self, seen: &[u8], len: u64, codec: Option<Codec>, out: &mut impl FnMut(Found)) {
+    fn chunks(&mut self, seen: &[u8], len: u64, codec: Option<Codec>, out: &mut impl FnMut(FoundRecord)) {
         let mut at: u64 = 0;
         while at < len {
-            let State::Chunks { skip, left, planned } = &mut self.state else { return };
+            let FramerState::Chunks { skip, left, planned } = &mut self.state else { return };
             if *skip > 0 {
                 let step = (*skip).min(len - at);
                 *skip -= step;
@@ -179,7 +190,7 @@ impl HalfFramer {
                     self.sums.unframed += rest.len() as u64;
                 } else if let Some(codec) = codec {
                     let hidden = len - at;
-                    out(Found {
+                    out(FoundRecord {
                         kind: PeerRecordKind::Hidden(codec),
                         size: hidden,
                         cut: hidden - rest.len() as u64,
@@ -190,8 +201,14 @@ impl HalfFramer {
                 return self.lose();
             };
             if head.size == 0 {
-                out(Found { kind: PeerRecordKind::StreamEnd, size: 0, cut: 0, count: 1, is_inferred: false });
-                self.state = State::Heads;
+                out(FoundRecord {
+                    kind: PeerRecordKind::StreamEnd,
+                    size: 0,
+                    cut: 0,
+                    count: 1,
+                    is_inferred: false,
+                });
+                self.state = FramerState::Heads;
                 return;
             }
             let begun = (*left).min(head.size);
@@ -209,7 +226,13 @@ impl HalfFramer {
     }
 
     /// The records of a chunk's data, of which the first `begun` bytes belong to an earlier one.
-    fn records(&mut self, codec: Codec, data: &[u8], (begun, size): (u64, u64), out: &mut impl FnMut(Found)) {
+    fn records(
+        &mut self,
+        codec: Codec,
+        data: &[u8],
+        (begun, size): (u64, u64),
+        out: &mut impl FnMut(FoundRecord),
+    ) {
         let mut at = begun;
         while at < size {
             let seen = usize::try_from(at).ok().and_then(|at| data.get(at..)).unwrap_or_default();
@@ -219,11 +242,11 @@ impl HalfFramer {
             let whole = parsed.size.unwrap_or(size - at);
             let cut = whole.saturating_sub(seen.len() as u64);
             let kind = PeerRecordKind::Stream(codec, parsed.known);
-            out(Found { kind, size: whole, cut, count: 1, is_inferred: false });
+            out(FoundRecord { kind, size: whole, cut, count: 1, is_inferred: false });
             self.learn_size(&parsed.known, whole);
             let Some(whole) = parsed.size else { return };
             if whole > size - at {
-                if let State::Chunks { left, planned, .. } = &mut self.state {
+                if let FramerState::Chunks { left, planned, .. } = &mut self.state {
                     *left = whole - (size - at);
                     let writes = parsed.writes.into_iter().filter(|write| *write > 0);
                     let first = (at > 0).then_some(at);
@@ -250,8 +273,8 @@ impl HalfFramer {
 
     /// What lies in the cut behind the first records of a flush: answers of known sizes, where only one sum of them
     /// fits.
-    fn hidden(&self, codec: Codec, size: u64, seen: u64, out: &mut impl FnMut(Found)) {
-        let one = |kind, size, count| Found { kind, size, cut: size, count, is_inferred: true };
+    fn hidden(&self, codec: Codec, size: u64, seen: u64, out: &mut impl FnMut(FoundRecord)) {
+        let one = |kind, size, count| FoundRecord { kind, size, cut: size, count, is_inferred: true };
         let message = |kind| {
             let message = crate::raft::Message { kind: Some(kind), ..Default::default() };
             PeerRecordKind::Stream(codec, Known::Message(message))
@@ -266,7 +289,7 @@ impl HalfFramer {
             return;
         }
         let cut = size.saturating_sub(seen);
-        out(Found { kind: PeerRecordKind::Hidden(codec), size, cut, count: 1, is_inferred: false });
+        out(FoundRecord { kind: PeerRecordKind::Hidden(codec), size, cut, count: 1, is_inferred: false });
     }
 
     /// How many MsgHeartbeatResps and MsgAppResps make up `size`, where only one answer fits.

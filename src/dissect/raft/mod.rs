@@ -13,7 +13,7 @@ use crate::packet::{Flags, Segment};
 use crate::raft::{Codec, PeerRequest, chunk_head, starts_message};
 use crate::stream::{Chunk, Connection, Fate, FlowKey, Limits, Membership, Side, Sink};
 use crate::time::{Span, Timestamp};
-use framer::{Found, HalfFramer, Shared};
+use framer::{ConnectionTerms, FoundRecord, HalfFramer};
 
 /// Hosts whose captures show one connection: its two ends, and one in between.
 const MAX_VIEWS: usize = 3;
@@ -32,7 +32,7 @@ pub(super) fn is_distinctive(payload: &[u8]) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct PeerFlow {
     key: FlowKey,
-    views: Vec<View>,
+    views: Vec<RaftConnection>,
     ports: Vec<u16>,
 }
 
@@ -65,7 +65,7 @@ impl PeerFlow {
             Membership::DuplicateFrame => Passed::Duplicate,
             Membership::NewConnection => {
                 of.finish(segment.at, observer);
-                *of = View::new(view, &self.key, &self.ports, segment);
+                *of = RaftConnection::new(view, &self.key, &self.ports, segment);
                 of.push(side, segment, limits, observer);
                 Passed::Taken
             }
@@ -79,7 +79,7 @@ impl PeerFlow {
         if self.views.len() >= MAX_VIEWS {
             return None;
         }
-        self.views.push(View::new(view, &self.key, &self.ports, segment));
+        self.views.push(RaftConnection::new(view, &self.key, &self.ports, segment));
         Some(self.views.len() - 1)
     }
 
@@ -124,11 +124,11 @@ impl PeerFlow {
 
 /// A connection as one host's captures show it.
 #[derive(Clone, Debug)]
-struct View {
+struct RaftConnection {
     id: PeerConnection,
     key: FlowKey,
     connection: Connection,
-    shared: Shared,
+    shared: ConnectionTerms,
     framers: [HalfFramer; 2],
     timed: [Timed; 2],
     /// Who dialed.
@@ -148,7 +148,7 @@ struct Timed {
     has_fin: bool,
 }
 
-impl View {
+impl RaftConnection {
     fn new(view: u32, key: &FlowKey, ports: &[u16], segment: &Segment<'_>) -> Self {
         let is_peer = |side: Side| ports.contains(&key.endpoint(side).port);
         let dialer = match (is_peer(Side::A), is_peer(Side::B)) {
@@ -160,7 +160,7 @@ impl View {
             id: PeerConnection { view, first: segment.frame },
             key: *key,
             connection: Connection::new(segment.at),
-            shared: Shared::default(),
+            shared: ConnectionTerms::default(),
             framers: [HalfFramer::default(), HalfFramer::default()],
             timed: [Timed::default(); 2],
             dialer,
@@ -322,7 +322,7 @@ impl Timed {
 struct PeerSink<'a> {
     id: PeerConnection,
     key: FlowKey,
-    shared: &'a mut Shared,
+    shared: &'a mut ConnectionTerms,
     framers: &'a mut [HalfFramer; 2],
     found: &'a mut Vec<PeerRecord>,
 }
@@ -332,7 +332,7 @@ impl Sink for PeerSink<'_> {
         let (src, dst) = (self.key.endpoint(side), self.key.endpoint(side.other()));
         let Self { id, shared, framers: [a, b], found, .. } = self;
         let framer = if side == Side::A { a } else { b };
-        framer.chunk(&chunk, shared, &mut |one: Found| {
+        framer.chunk(&chunk, shared, &mut |one: FoundRecord| {
             found.push(PeerRecord {
                 connection: *id,
                 src,

@@ -182,7 +182,7 @@ fn a_capture_may_begin_inside_and_lose_segments() {
 #[test]
 fn sasl_comes_behind_the_hello() {
     let mut token = Vec::new();
-    let packet = crate::proto::auth::Packet {
+    let packet = crate::proto::auth::SaslPacket {
         status: crate::proto::auth::Status::InProgress,
         token: Some(&[b't'; 100]),
     };

@@ -235,7 +235,7 @@ fn unknown_ports_are_decided_by_what_is_said() {
 fn sasl(status: i32, token: usize) -> Vec<u8> {
     let mut out = Vec::new();
     let token = vec![b't'; token];
-    auth::Packet { status: auth::Status::from_number(status), token: Some(&token) }.encode(&mut out);
+    auth::SaslPacket { status: auth::Status::from_number(status), token: Some(&token) }.encode(&mut out);
     out
 }
 

@@ -2,13 +2,13 @@
 
 use super::lasted_ms;
 use crate::address::Address;
-use crate::export::{Error, Table, Tables, Value};
+use crate::export::{ExportError, Table, Tables, Value};
 use crate::findings::incident::{Incident, Session};
 use crate::findings::{Report, Suspect};
 use crate::report::wording::{IncidentWords, Names};
 
 /// The incidents.
-pub(super) fn incidents(report: &Report, tables: &mut Tables) -> Result<(), Error> {
+pub(super) fn incidents(report: &Report, tables: &mut Tables) -> Result<(), ExportError> {
     let (words, names) = (IncidentWords::in_utc(report), Names::of(report));
     for incident in &report.incidents {
         let [kind, suspect, to] = suspect(incident.suspect);
@@ -61,7 +61,7 @@ fn suspect(suspect: Option<Suspect>) -> [Value<'static>; 3] {
 }
 
 /// The outages.
-pub(super) fn outages(report: &Report, tables: &mut Tables) -> Result<(), Error> {
+pub(super) fn outages(report: &Report, tables: &mut Tables) -> Result<(), ExportError> {
     for outage in &report.outages {
         let row = [
             tables.run().into(),
@@ -79,7 +79,7 @@ pub(super) fn outages(report: &Report, tables: &mut Tables) -> Result<(), Error>
 }
 
 /// The elections.
-pub(super) fn elections(report: &Report, tables: &mut Tables) -> Result<(), Error> {
+pub(super) fn elections(report: &Report, tables: &mut Tables) -> Result<(), ExportError> {
     for (index, election) in report.elections.iter().enumerate() {
         let leader = election.leader_sid.and_then(|sid| {
             report
@@ -111,7 +111,7 @@ pub(super) fn elections(report: &Report, tables: &mut Tables) -> Result<(), Erro
 }
 
 /// The sessions that the report lists, by the servers that held them.
-pub(super) fn sessions(report: &Report, tables: &mut Tables) -> Result<(), Error> {
+pub(super) fn sessions(report: &Report, tables: &mut Tables) -> Result<(), ExportError> {
     for session in &report.sessions.list {
         for server in &session.servers {
             let address = server.address.to_string();

@@ -1,6 +1,6 @@
 //! Numbers over time: a row a link, interval and kind, where there is something to tell.
 
-use crate::export::{Error, Table, Tables, Value};
+use crate::export::{ExportError, Table, Tables, Value};
 use crate::findings::series::{Bucket, Interval, LinkSeries, Series, Trips};
 use crate::findings::{Deadline, Report};
 use crate::time::Timestamp;
@@ -22,7 +22,7 @@ struct Number<'a> {
 }
 
 /// All intervals of all links.
-pub(super) fn intervals(report: &Report, tables: &mut Tables) -> Result<(), Error> {
+pub(super) fn intervals(report: &Report, tables: &mut Tables) -> Result<(), ExportError> {
     let Some(series) = &report.series else { return Ok(()) };
     for link in &series.links {
         of_link(series, link, Some(link.link), tables)?;
@@ -30,7 +30,12 @@ pub(super) fn intervals(report: &Report, tables: &mut Tables) -> Result<(), Erro
     series.rest.iter().try_for_each(|rest| of_link(series, rest, None, tables))
 }
 
-fn of_link(series: &Series, link: &LinkSeries, id: Option<u32>, tables: &mut Tables) -> Result<(), Error> {
+fn of_link(
+    series: &Series,
+    link: &LinkSeries,
+    id: Option<u32>,
+    tables: &mut Tables,
+) -> Result<(), ExportError> {
     for (interval, index) in link.intervals.iter().zip(link.first..) {
         let index = i64::try_from(index).unwrap_or(i64::MAX);
         let t0 = series.from.plus(series.width.times(index));
@@ -42,7 +47,7 @@ fn of_link(series: &Series, link: &LinkSeries, id: Option<u32>, tables: &mut Tab
     Ok(())
 }
 
-fn put(place: &Place, number: Number<'_>, tables: &mut Tables) -> Result<(), Error> {
+fn put(place: &Place, number: Number<'_>, tables: &mut Tables) -> Result<(), ExportError> {
     let Number { kind, count, sum, max, buckets } = number;
     let (link, t0, width) = (place.link.into(), place.t0.into(), place.width_us.into());
     let row = [tables.run().into(), link, t0, width, kind.into(), count, sum, max, buckets];

@@ -1,13 +1,13 @@
 //! Links.
 
 use crate::dissect::{PerDirection, Protection};
-use crate::export::{Error, Table, Tables, Value};
+use crate::export::{ExportError, Table, Tables, Value};
 use crate::findings::{Link, Quantiles, Report, RoundTrips};
 use crate::proto::PacketType;
 use std::collections::BTreeMap;
 
 /// All links; of a run of one day those that were there on it.
-pub(super) fn links(report: &Report, tables: &mut Tables) -> Result<(), Error> {
+pub(super) fn links(report: &Report, tables: &mut Tables) -> Result<(), ExportError> {
     for link in &report.links {
         if tables.reaches(link.opened, link.closed.map(|closed| closed.at)) {
             row(link, tables)?;
@@ -16,7 +16,7 @@ pub(super) fn links(report: &Report, tables: &mut Tables) -> Result<(), Error> {
     Ok(())
 }
 
-fn row(link: &Link, tables: &mut Tables) -> Result<(), Error> {
+fn row(link: &Link, tables: &mut Tables) -> Result<(), ExportError> {
     let (leader, learner) = (link.leader.address.to_string(), link.learner.address.to_string());
     let mut row: Vec<Value<'_>> = vec![
         tables.run().into(),

@@ -10,7 +10,7 @@ mod wait;
 pub use record::RecordRows;
 pub use wait::waits;
 
-use super::{Error, Table, Tables};
+use super::{ExportError, Table, Tables};
 use crate::findings::Report;
 use crate::time::Timestamp;
 
@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 ///
 /// # Errors
 /// What stands in the way of a file.
-pub fn report(report: &Report, tables: &mut Tables) -> Result<(), Error> {
+pub fn report(report: &Report, tables: &mut Tables) -> Result<(), ExportError> {
     read::files(report, tables)?;
     read::servers(report, tables)?;
     link::links(report, tables)?;

@@ -1,6 +1,6 @@
 //! What was read: runs, files, servers.
 
-use crate::export::{Error, Table, Tables, Value};
+use crate::export::{ExportError, Table, Tables, Value};
 use crate::findings::incident::Coverage;
 use crate::findings::{HostClock, Report, Server};
 use crate::frame::LinkType;
@@ -8,7 +8,7 @@ use crate::report::wording;
 use std::borrow::Cow;
 
 /// The run itself.
-pub(super) fn run(report: &Report, tables: &mut Tables) -> Result<(), Error> {
+pub(super) fn run(report: &Report, tables: &mut Tables) -> Result<(), ExportError> {
     let (input, settings, coverage) = (&report.input, &report.settings, &report.coverage);
     let name = tables.name().to_owned();
     let stalls = report.stalls.iter().filter(|stall| tables.takes(stall.start)).count();
@@ -61,7 +61,7 @@ fn limits_hit(report: &Report) -> Option<String> {
 }
 
 /// The files.
-pub(super) fn files(report: &Report, tables: &mut Tables) -> Result<(), Error> {
+pub(super) fn files(report: &Report, tables: &mut Tables) -> Result<(), ExportError> {
     for (file, index) in report.input.files.iter().zip(0_u32..) {
         let clock = report.clocks.iter().find(|clock| clock.files.contains(&index));
         let host = clock.and_then(|clock| clock.host).map(|host| host.to_string());
@@ -95,7 +95,7 @@ pub(super) fn files(report: &Report, tables: &mut Tables) -> Result<(), Error> {
 }
 
 /// The servers, with each role that they had.
-pub(super) fn servers(report: &Report, tables: &mut Tables) -> Result<(), Error> {
+pub(super) fn servers(report: &Report, tables: &mut Tables) -> Result<(), ExportError> {
     for server in &report.servers {
         let mut is_told = false;
         for span in server.roles.iter().filter(|span| tables.reaches(span.from, span.to)).collect::<Vec<_>>()
@@ -111,7 +111,7 @@ pub(super) fn servers(report: &Report, tables: &mut Tables) -> Result<(), Error>
     Ok(())
 }
 
-fn server(server: &Server, [role, from, to]: [Value<'_>; 3], tables: &mut Tables) -> Result<(), Error> {
+fn server(server: &Server, [role, from, to]: [Value<'_>; 3], tables: &mut Tables) -> Result<(), ExportError> {
     let address = server.address.to_string();
     let row = [
         tables.run().into(),

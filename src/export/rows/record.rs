@@ -2,10 +2,10 @@
 
 use crate::address::Endpoint;
 use crate::dissect::{Direction, Event, PeerEvent};
-use crate::export::{Error, Table, Tables, Value};
+use crate::export::{ExportError, Table, Tables, Value};
 use crate::report::dump::record::{Field, Operation, Record, op_name, state_name};
 use crate::report::escape;
-use crate::stream::Slot;
+use crate::stream::ConnectionSlot;
 use std::borrow::Cow;
 
 /// Writes a row for each record. Nothing is kept but the ends of open links.
@@ -20,7 +20,7 @@ impl RecordRows {
     ///
     /// # Errors
     /// What stands in the way of a file.
-    pub fn event(&mut self, event: &Event<'_>, tables: &mut Tables) -> Result<(), Error> {
+    pub fn event(&mut self, event: &Event<'_>, tables: &mut Tables) -> Result<(), ExportError> {
         match event {
             Event::LinkOpened(slot, opened) => self.set(*slot, Some((opened.leader, opened.learner))),
             Event::LinkOver(slot, _) => self.set(*slot, None),
@@ -46,7 +46,7 @@ impl RecordRows {
         Ok(())
     }
 
-    fn set(&mut self, slot: Slot, ends: Option<(Endpoint, Endpoint)>) {
+    fn set(&mut self, slot: ConnectionSlot, ends: Option<(Endpoint, Endpoint)>) {
         if self.ends.len() <= slot.index() {
             self.ends.resize(slot.index() + 1, None);
         }
@@ -55,13 +55,13 @@ impl RecordRows {
         }
     }
 
-    fn ends(&self, slot: Slot, direction: Direction) -> (Endpoint, Endpoint) {
+    fn ends(&self, slot: ConnectionSlot, direction: Direction) -> (Endpoint, Endpoint) {
         let (leader, learner) = self.ends.get(slot.index()).copied().flatten().unwrap_or_default();
         if direction.is_to_leader() { (learner, leader) } else { (leader, learner) }
     }
 }
 
-fn put(record: &Record<'_>, tables: &mut Tables) -> Result<(), Error> {
+fn put(record: &Record<'_>, tables: &mut Tables) -> Result<(), ExportError> {
     if !tables.takes(record.at) {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! Waits: every one that took more than a tenth of its deadline.
 
-use crate::export::{Error, Table, Tables};
+use crate::export::{ExportError, Table, Tables};
 use crate::findings::Settings;
 use crate::track::wait::Ended;
 use crate::track::wait_log::NotedWait;
@@ -9,7 +9,7 @@ use crate::track::wait_log::NotedWait;
 ///
 /// # Errors
 /// What stands in the way of a file.
-pub fn waits(waits: &[NotedWait], settings: &Settings, tables: &mut Tables) -> Result<(), Error> {
+pub fn waits(waits: &[NotedWait], settings: &Settings, tables: &mut Tables) -> Result<(), ExportError> {
     for wait in waits.iter().filter(|wait| wait.is_long(settings)) {
         let (leader, learner) = (wait.leader.to_string(), wait.learner.to_string());
         let (subject, waiter) = if wait.for_leader { (leader, learner) } else { (learner, leader) };

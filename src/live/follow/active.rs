@@ -1,8 +1,8 @@
 //! A file of a rotation that is read.
 
-use super::merge::Waiting;
+use super::merge::WaitingFrames;
 use super::names::Turns;
-use super::source::Source;
+use super::source::FollowedFile;
 use crate::time::Timestamp;
 
 /// Frames of a file that are too old to be put in order.
@@ -15,8 +15,8 @@ pub(super) struct PassedOver {
 
 /// A file that is read.
 pub(super) struct Active {
-    pub(super) source: Source,
-    pub(super) waiting: Waiting,
+    pub(super) source: FollowedFile,
+    pub(super) waiting: WaitingFrames,
     /// Whether all of it had been read when it was last looked at.
     pub(super) is_at_end: bool,
     /// Whether whoever wrote it has closed it, or gone on to another file, since it grew last.
@@ -44,10 +44,10 @@ pub(super) struct Active {
 
 impl Active {
     /// One that is begun now. Frames up to `from` are those of before following began.
-    pub(super) fn new(source: Source, from: Option<Timestamp>, now: Timestamp) -> Self {
+    pub(super) fn new(source: FollowedFile, from: Option<Timestamp>, now: Timestamp) -> Self {
         Self {
             source,
-            waiting: Waiting::default(),
+            waiting: WaitingFrames::default(),
             is_at_end: false,
             is_closed: false,
             is_whole: false,

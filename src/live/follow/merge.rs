@@ -14,7 +14,7 @@ pub(super) const MAX_WAITING: usize = 1 << 20;
 
 /// Frames of one file that wait for those of others.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct WaitingFrames {
     pub(super) batch: Batch,
     next: usize,
     bytes: usize,
@@ -24,7 +24,7 @@ pub(super) struct Waiting {
     pub(super) last_at: Option<Timestamp>,
 }
 
-impl Waiting {
+impl WaitingFrames {
     /// Notes that the batch has grown, from `before` on.
     pub(super) fn grew(&mut self, before: usize, now: Timestamp) {
         for index in before..self.batch.len() {

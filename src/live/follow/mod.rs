@@ -13,14 +13,14 @@ mod names;
 mod source;
 
 use super::clock::Distance;
-use super::error::Error;
+use super::error::LiveError;
 use crate::capture::{Batch, Compression};
 use crate::pcapfile::Description;
 use crate::time::{Span, Timestamp};
 use active::{Active, PassedOver};
 pub use loss::{Loss, Lost};
-use names::{Listed, Names, Turns};
-use source::{Mark, ReadOutcome, Source};
+use names::{Listed, Turns, WatchedNames};
+use source::{FileMark, FollowedFile, ReadOutcome};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsString;
 use std::fs;
@@ -69,10 +69,10 @@ pub struct Polled {
 /// Follows a folder.
 pub struct Follower {
     folder: PathBuf,
-    names: Names,
+    names: WatchedNames,
     active: Vec<Active>,
     /// Files that were read or passed over, by inode.
-    marks: HashMap<u64, Mark>,
+    marks: HashMap<u64, FileMark>,
     /// The names under which that was, and the last inode of each.
     known: BTreeMap<OsString, u64>,
     /// Both, those longest known first.
@@ -109,11 +109,12 @@ impl Follower {
     ///
     /// # Errors
     /// It cannot be listed.
-    pub fn new(folder: &Path, files_most: u32) -> Result<Self, Error> {
-        fs::read_dir(folder).map_err(|error| Error::with(format!("--follow {}", folder.display()), error))?;
+    pub fn new(folder: &Path, files_most: u32) -> Result<Self, LiveError> {
+        fs::read_dir(folder)
+            .map_err(|error| LiveError::with(format!("--follow {}", folder.display()), error))?;
         Ok(Self {
             folder: folder.to_owned(),
-            names: Names::new(folder, Instant::now()),
+            names: WatchedNames::new(folder, Instant::now()),
             active: Vec::new(),
             marks: HashMap::new(),
             known: BTreeMap::new(),
@@ -333,10 +334,10 @@ impl Follower {
         if !is_known && self.begun > 0 && self.horizon.is_some_and(|horizon| changed < horizon) {
             return;
         }
-        let mut source = match Source::open(&self.folder, name) {
+        let mut source = match FollowedFile::open(&self.folder, name) {
             Ok(source) => source,
             Err(error) => {
-                let mark = Mark { inode: about.ino(), is_hopeless: true, ..Mark::default() };
+                let mark = FileMark { inode: about.ino(), is_hopeless: true, ..FileMark::default() };
                 // Said once.
                 if !is_named || self.marks.get(&about.ino()) != Some(&mark) {
                     step.notices.push(format!("{}: {error}: it is passed over", path.display()));
@@ -391,7 +392,7 @@ impl Follower {
         is_read || self.known.contains_key(&plain) || path.with_extension("").exists()
     }
 
-    fn begin(&mut self, mut source: Source, now: Timestamp, step: &mut Polled) {
+    fn begin(&mut self, mut source: FollowedFile, now: Timestamp, step: &mut Polled) {
         source.is_file(self.begun.min(self.files_most));
         self.begun = self.begun.saturating_add(1);
         step.began.push((source.file(), self.folder.join(&source.name)));
@@ -479,7 +480,7 @@ impl Follower {
         let (name, inode) = (file.source.name.clone(), file.source.inode());
         // The frames in hand are still good.
         file.is_whole = true;
-        match Source::open(&self.folder, &name) {
+        match FollowedFile::open(&self.folder, &name) {
             Ok(source) if source.inode() == inode => {
                 self.begin(source, now, step);
                 if let Some(file) = self.active.last_mut() {
@@ -503,7 +504,7 @@ impl Follower {
         if has_grown {
             let mark = file.source.mark(false);
             let (number, name) = (file.source.file(), file.source.name.clone());
-            if let Ok(mut again) = Source::open(folder, &name)
+            if let Ok(mut again) = FollowedFile::open(folder, &name)
                 && again.resumes(&mark)
             {
                 again.is_file(number);
@@ -549,7 +550,7 @@ impl Follower {
             return;
         }
         let changed = file.source.metadata().and_then(|about| about.modified());
-        let mark = Mark { is_hopeless: file.is_hopeless, ..file.source.mark(file.is_whole) };
+        let mark = FileMark { is_hopeless: file.is_hopeless, ..file.source.mark(file.is_whole) };
         self.remember(file.source.name, mark);
         if self.order.len() > MAX_KNOWN {
             // What is forgotten must not be taken for new.
@@ -558,7 +559,7 @@ impl Follower {
         }
     }
 
-    fn remember(&mut self, name: OsString, mark: Mark) {
+    fn remember(&mut self, name: OsString, mark: FileMark) {
         let inode = mark.inode;
         self.marks.insert(inode, mark);
         // A name that belongs to another file by now keeps that.

@@ -33,7 +33,7 @@ pub(super) struct Listed {
 }
 
 /// Names as they change.
-pub(super) struct Names {
+pub(super) struct WatchedNames {
     folder: PathBuf,
     #[cfg(target_os = "linux")]
     watch: Option<Inotify>,
@@ -97,7 +97,7 @@ impl Turns {
     }
 }
 
-impl Names {
+impl WatchedNames {
     pub(super) fn new(folder: &Path, now: Instant) -> Self {
         Self {
             folder: folder.to_owned(),

@@ -19,7 +19,7 @@ pub(super) const MIN_LEN: u64 = Decoder::MAGIC_LEN as u64;
 
 /// A file as far as it was read, to be known when it is seen again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(super) struct FileMark {
     pub(super) inode: u64,
     pub(super) len: u64,
     pub(super) prefix: Vec<u8>,
@@ -49,7 +49,7 @@ pub(super) enum ReadOutcome {
 }
 
 /// An open file.
-pub(super) struct Source {
+pub(super) struct FollowedFile {
     pub(super) name: OsString,
     /// Beside `bytes`, for what the file is by now.
     raw: File,
@@ -68,7 +68,7 @@ pub(super) struct Source {
     frame: FrameRef,
 }
 
-impl Source {
+impl FollowedFile {
     /// Opens a file of a folder. Links, pipes, devices and folders are refused.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ impl Source {
     }
 
     /// Continues where a file was left, if this is still the same content: its frames up to there are passed over.
-    pub(super) fn resumes(&mut self, mark: &Mark) -> bool {
+    pub(super) fn resumes(&mut self, mark: &FileMark) -> bool {
         let mut start = vec![0; mark.prefix.len()];
         // Numbers of inodes come again: without a byte of content nothing is known again.
         let is_same = self.inode == mark.inode
@@ -131,8 +131,8 @@ impl Source {
     }
 
     /// The file as far as it was read.
-    pub(super) fn mark(&self, is_whole: bool) -> Mark {
-        Mark {
+    pub(super) fn mark(&self, is_whole: bool) -> FileMark {
+        FileMark {
             inode: self.inode,
             len: self.position,
             prefix: self.prefix.clone(),

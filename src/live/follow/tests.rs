@@ -10,7 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;
 
-const ENCODER: pcapng::Encoder = pcapng::Encoder { order: ByteOrder::Little };
+const ENCODER: pcapng::PcapngEncoder = pcapng::PcapngEncoder { order: ByteOrder::Little };
 
 /// A folder that is followed, with a clock of its own.
 struct Folder {

@@ -10,7 +10,7 @@ use ::libpcap::{Active, Capture, Error, Precision, Stat};
 const NANOS: bool = cfg!(target_os = "linux");
 
 /// An open interface.
-pub(super) struct Source {
+pub(super) struct OpenSource {
     interface: String,
     capture: Capture<Active>,
     /// The kernel's counts when it was last asked: they are numbers of 32 bits and wrap.
@@ -22,7 +22,7 @@ pub(super) struct Source {
 ///
 /// # Errors
 /// One sentence: what is wrong, and the command that helps.
-pub(super) fn open(request: &InterfaceRequest) -> Result<(Source, Interface), String> {
+pub(super) fn open(request: &InterfaceRequest) -> Result<(OpenSource, Interface), String> {
     let wrong = |error: &Error| explain(&request.interface, &words(error));
     let buffer = i32::try_from(request.buffer_mib.saturating_mul(1 << 20)).unwrap_or(i32::MAX);
     let capture = Capture::from_device(request.interface.as_str())
@@ -38,12 +38,16 @@ pub(super) fn open(request: &InterfaceRequest) -> Result<(Source, Interface), St
     capture.filter(&filter, true).map_err(|error| format!("--filter: {}: '{filter}'", words(&error)))?;
     let number = u32::try_from(capture.get_datalink().0).unwrap_or(u32::MAX);
     let about = Interface { link_type: LinkType::from_number(number), nanos: NANOS };
-    let source =
-        Source { interface: request.interface.clone(), capture, last: None, received: Received::default() };
+    let source = OpenSource {
+        interface: request.interface.clone(),
+        capture,
+        last: None,
+        received: Received::default(),
+    };
     Ok((source, about))
 }
 
-impl Source {
+impl OpenSource {
     /// Hands on the frames that wait, at most `max` of them: time, length on the wire, bytes. Answers how many.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ const ARPHRD_LOOPBACK: u32 = 772;
 const ARPHRD_NONE: u32 = 65_534;
 
 /// An open interface.
-pub(super) struct Source {
+pub(super) struct OpenSource {
     interface: String,
     receiver: Receiver,
     /// The interface's number: one that is made anew under its name has another.
@@ -39,7 +39,7 @@ pub(super) struct Source {
 ///
 /// # Errors
 /// One sentence: what is wrong, and what helps.
-pub(super) fn open(request: &InterfaceRequest) -> Result<(Source, Interface), String> {
+pub(super) fn open(request: &InterfaceRequest) -> Result<(OpenSource, Interface), String> {
     let name = request.interface.as_str();
     if name == "any" {
         return Err(
@@ -77,7 +77,7 @@ pub(super) fn open(request: &InterfaceRequest) -> Result<(Source, Interface), St
         .build_sync()
         .map_err(|error| explain(name, &words(&error)))?;
     let index = attribute(name, "ifindex").unwrap_or_default();
-    let source = Source { interface: name.to_owned(), receiver, index, looked_at: Instant::now() };
+    let source = OpenSource { interface: name.to_owned(), receiver, index, looked_at: Instant::now() };
     Ok((source, Interface { link_type, nanos: true }))
 }
 
@@ -105,7 +105,7 @@ fn link_type(interface: &str) -> Result<LinkType, String> {
     }
 }
 
-impl Source {
+impl OpenSource {
     /// Hands on the frames that wait, at least a block and until `max` are reached: time, length on the wire, bytes.
     /// Answers how many.
     ///

@@ -1,7 +1,7 @@
 //! The state as cells. Nothing is told by colour alone: what is urgent has a mark or a word too.
 
-use super::entry::Level;
-use super::state::{Mode, Snapshot, State};
+use super::entry::Attention;
+use super::state::{ScreenMode, ScreenSnapshot, State};
 use super::table;
 use crate::report::clock;
 use crate::report::wording::number::count;
@@ -47,7 +47,7 @@ const HELP: [&str; 20] = [
 
 /// What something looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Paint {
+pub(super) enum Look {
     Plain,
     Dim,
     Bold,
@@ -92,7 +92,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// Adds to a line; what has no room is left out.
-    pub(super) fn put(&mut self, text: &str, paint: Paint) {
+    pub(super) fn put(&mut self, text: &str, paint: Look) {
         let room = self.area.right().saturating_sub(self.x);
         if self.left() == 0 || room == 0 {
             return;
@@ -106,34 +106,34 @@ impl<'a> Canvas<'a> {
     }
 
     /// A whole line.
-    pub(super) fn line(&mut self, text: &str, paint: Paint) {
+    pub(super) fn line(&mut self, text: &str, paint: Look) {
         self.begin();
         self.put(text, paint);
-        if paint == Paint::Chosen {
+        if paint == Look::Chosen {
             self.put(&" ".repeat(usize::from(self.area.right().saturating_sub(self.x))), paint);
         }
         self.end();
     }
 
     /// A text over as many lines as it needs, all but the first indented.
-    fn paragraph(&mut self, text: &str, paint: Paint) {
+    fn paragraph(&mut self, text: &str, paint: Look) {
         for line in wrapped(text, usize::from(self.area.width)) {
             self.line(&line, paint);
         }
     }
 
-    fn style(&self, paint: Paint) -> Style {
+    fn style(&self, paint: Look) -> Style {
         let style = Style::new();
         let coloured = |colour| if self.is_coloured { style.fg(colour) } else { style };
         match paint {
-            Paint::Plain => style,
-            Paint::Dim => style.add_modifier(Modifier::DIM),
-            Paint::Bold => style.add_modifier(Modifier::BOLD),
-            Paint::Head => style.add_modifier(Modifier::UNDERLINED | Modifier::BOLD),
-            Paint::Over => coloured(Color::Green),
-            Paint::Warning => coloured(Color::Yellow),
-            Paint::Alarm => coloured(Color::Red).add_modifier(Modifier::BOLD),
-            Paint::Chosen => style.add_modifier(Modifier::REVERSED),
+            Look::Plain => style,
+            Look::Dim => style.add_modifier(Modifier::DIM),
+            Look::Bold => style.add_modifier(Modifier::BOLD),
+            Look::Head => style.add_modifier(Modifier::UNDERLINED | Modifier::BOLD),
+            Look::Over => coloured(Color::Green),
+            Look::Warning => coloured(Color::Yellow),
+            Look::Alarm => coloured(Color::Red).add_modifier(Modifier::BOLD),
+            Look::Chosen => style.add_modifier(Modifier::REVERSED),
         }
     }
 
@@ -190,22 +190,22 @@ impl<'a> Canvas<'a> {
 pub fn draw(state: &State, age: Duration, area: Rect, buffer: &mut Buffer) {
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let mut canvas = Canvas::new(buffer, area, state);
-        canvas.line(&format!("{}x{} is too small", area.width, area.height), Paint::Plain);
-        canvas.line(&format!("{}x{} are needed", LEAST.0, LEAST.1), Paint::Plain);
+        canvas.line(&format!("{}x{} is too small", area.width, area.height), Look::Plain);
+        canvas.line(&format!("{}x{} are needed", LEAST.0, LEAST.1), Look::Plain);
         return;
     }
     let parts = Parts::of(state, area);
     title(&mut Canvas::new(buffer, parts.title, state), state);
     match state.mode {
-        Mode::Help => {
+        ScreenMode::Help => {
             let mut canvas = Canvas::new(buffer, parts.middle(), state);
-            HELP.iter().for_each(|line| canvas.paragraph(line, Paint::Plain));
+            HELP.iter().for_each(|line| canvas.paragraph(line, Look::Plain));
         }
-        Mode::Details => {
+        ScreenMode::Details => {
             let mut canvas = Canvas::new(buffer, parts.middle(), state);
             details(&mut canvas, state, usize::from(state.scrolled));
         }
-        Mode::All | Mode::Filter => {
+        ScreenMode::All | ScreenMode::Filter => {
             let warn_at = state.shown().map_or(100, |shown| shown.warn_at_percent);
             let warn_at = u16::try_from(warn_at).unwrap_or(100);
             table::draw(&mut Canvas::new(buffer, parts.links, state), &state.links(), warn_at);
@@ -249,17 +249,17 @@ impl Parts {
 
 fn title(canvas: &mut Canvas<'_>, state: &State) {
     canvas.begin();
-    canvas.put("qscope live", Paint::Bold);
+    canvas.put("qscope live", Look::Bold);
     let Some(shown) = state.shown() else {
-        canvas.put("  nothing was seen yet", Paint::Plain);
+        canvas.put("  nothing was seen yet", Look::Plain);
         return;
     };
     if let Some(new) = state.since_pause() {
-        canvas.put(&format!("  PAUSED, {new} new"), Paint::Chosen);
+        canvas.put(&format!("  PAUSED, {new} new"), Look::Chosen);
     }
     if shown.open_stalls > 0 {
         let stalls = count(shown.open_stalls as u64, "stall goes on", "stalls go on");
-        canvas.put(&format!("  ! {stalls}"), Paint::Alarm);
+        canvas.put(&format!("  ! {stalls}"), Look::Alarm);
     }
     let open = shown.links.iter().filter(|link| link.is_open).count();
     let at = state.clock.full(shown.at);
@@ -267,15 +267,15 @@ fn title(canvas: &mut Canvas<'_>, state: &State) {
     let at = at.split('.').next().unwrap_or_default();
     let zone = state.clock.zone_name(Some(shown.at));
     let source = canvas.cut(&shown.source, 24);
-    canvas.put(&format!("  {}  {at} {zone}  {source}", count(open as u64, "link", "links")), Paint::Plain);
+    canvas.put(&format!("  {}  {at} {zone}  {source}", count(open as u64, "link", "links")), Look::Plain);
     if canvas.width() >= 140 {
-        canvas.put(&format!("  {}", shown.limits), Paint::Dim);
+        canvas.put(&format!("  {}", shown.limits), Look::Dim);
     }
 }
 
 fn entries(canvas: &mut Canvas<'_>, state: &State) {
     let listed: Vec<_> = state.listed().collect();
-    canvas.line(&heading("announcements", listed.len(), state), Paint::Head);
+    canvas.line(&heading("announcements", listed.len(), state), Look::Head);
     let room = canvas.left();
     let chosen = state.chosen().map(|(number, _)| number);
     let at = listed.iter().position(|(number, _)| Some(*number) == chosen).unwrap_or(0);
@@ -286,27 +286,27 @@ fn entries(canvas: &mut Canvas<'_>, state: &State) {
         let mark = if is_chosen { '>' } else { ' ' };
         let line = format!("{mark} {} {} {}", entry.time, entry.word, entry.sentence);
         let line = canvas.cut(&line, canvas.width().into());
-        canvas.line(&line, if is_chosen { Paint::Chosen } else { paint(entry.level) });
+        canvas.line(&line, if is_chosen { Look::Chosen } else { paint(entry.level) });
     }
 }
 
 fn heading(what: &str, listed: usize, state: &State) -> String {
-    let filter = if state.filter.is_empty() && state.mode != Mode::Filter {
+    let filter = if state.filter.is_empty() && state.mode != ScreenMode::Filter {
         String::new()
     } else {
         format!(", filter: {}", state.filter)
     };
-    let cursor = if state.mode == Mode::Filter { "_ (Return keeps it, Esc clears it)" } else { "" };
+    let cursor = if state.mode == ScreenMode::Filter { "_ (Return keeps it, Esc clears it)" } else { "" };
     format!("{what} ({listed}{filter}{cursor})")
 }
 
 /// The details of the chosen announcement, from so many lines on.
 fn details(canvas: &mut Canvas<'_>, state: &State, from: usize) {
     let Some((_, entry)) = state.chosen() else {
-        canvas.line("details", Paint::Head);
+        canvas.line("details", Look::Head);
         return;
     };
-    canvas.line(&format!("details of {} {}", entry.time, entry.word), Paint::Head);
+    canvas.line(&format!("details of {} {}", entry.time, entry.word), Look::Head);
     let lines: Vec<_> = std::iter::once(&entry.sentence)
         .chain(&entry.details)
         .flat_map(|line| wrapped(line, canvas.width().into()))
@@ -315,35 +315,34 @@ fn details(canvas: &mut Canvas<'_>, state: &State, from: usize) {
     let room = canvas.left();
     let rest = lines.len() - from;
     let shown = if rest > room { room.saturating_sub(1) } else { rest };
-    lines.iter().skip(from).take(shown).for_each(|line| canvas.line(line, Paint::Plain));
+    lines.iter().skip(from).take(shown).for_each(|line| canvas.line(line, Look::Plain));
     if rest > shown {
         let more = count((rest - shown) as u64, "more line", "more lines");
-        let how = if state.mode == Mode::Details { "Down" } else { "Enter" };
-        canvas.line(&format!("{more} ({how} shows them)"), Paint::Dim);
+        let how = if state.mode == ScreenMode::Details { "Down" } else { "Enter" };
+        canvas.line(&format!("{more} ({how} shows them)"), Look::Dim);
     }
 }
 
 fn bottom(canvas: &mut Canvas<'_>, state: &State, age: Duration) {
     let (text, is_bad) = state.latest().map_or_else(|| (String::new(), false), status);
     canvas.begin();
-    canvas.put(&text, if is_bad { Paint::Warning } else { Paint::Plain });
+    canvas.put(&text, if is_bad { Look::Warning } else { Look::Plain });
     if age >= OLD {
-        canvas.put(&format!("  ! nothing new for {} s", age.as_secs()), Paint::Alarm);
+        canvas.put(&format!("  ! nothing new for {} s", age.as_secs()), Look::Alarm);
     }
     if state.lost > 0 {
         canvas.put(
             &format!("  ! {} not shown here", count(state.lost, "announcement", "announcements")),
-            Paint::Warning,
+            Look::Warning,
         );
     }
     canvas.end();
     let keys = "r record  p pause  / filter  Enter details  ? help  q quit";
-    canvas
-        .line(state.message.unwrap_or(keys), if state.message.is_some() { Paint::Bold } else { Paint::Dim });
+    canvas.line(state.message.unwrap_or(keys), if state.message.is_some() { Look::Bold } else { Look::Dim });
 }
 
 /// Drops and lag; whether there is anything wrong with them.
-fn status(latest: &Snapshot) -> (String, bool) {
+fn status(latest: &ScreenSnapshot) -> (String, bool) {
     let mut parts = Vec::new();
     let mut is_bad = false;
     let frames = latest.received.map_or(latest.frames, |received| received.received);
@@ -369,12 +368,12 @@ fn status(latest: &Snapshot) -> (String, bool) {
     (parts.join(", "), is_bad)
 }
 
-const fn paint(level: Level) -> Paint {
+const fn paint(level: Attention) -> Look {
     match level {
-        Level::Plain => Paint::Plain,
-        Level::Over => Paint::Over,
-        Level::Warning => Paint::Warning,
-        Level::Alarm => Paint::Alarm,
+        Attention::Plain => Look::Plain,
+        Attention::Over => Look::Over,
+        Attention::Warning => Look::Warning,
+        Attention::Alarm => Look::Alarm,
     }
 }
 

@@ -1,12 +1,12 @@
 //! Announcements as the screen lists them: all that came off the wire is safe to show.
 
-use crate::report::live::{Event, What};
-use crate::report::text::live::Lines;
+use crate::report::live::{Announcement, What};
+use crate::report::text::live::TextLines;
 use crate::report::{escape, wording};
 
 /// How much an announcement asks for attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub enum Attention {
     /// It does not.
     Plain,
     /// Something is over.
@@ -19,29 +19,29 @@ pub enum Level {
 
 /// An announcement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct Announced {
     /// The time of day.
     pub time: String,
     /// The word it begins with.
     pub word: &'static str,
     /// Whether it is urgent.
-    pub level: Level,
+    pub level: Attention,
     /// What it says.
     pub sentence: String,
     /// What there is to know beside, a line each.
     pub details: Vec<String>,
 }
 
-impl Entry {
+impl Announced {
     /// The entry of an announcement.
     #[must_use]
-    pub fn of(event: &Event, lines: &Lines) -> Self {
-        let (word, colour) = Lines::word(&event.what);
+    pub fn of(event: &Announcement, lines: &TextLines) -> Self {
+        let (word, colour) = TextLines::word(&event.what);
         let level = match colour {
-            31 => Level::Alarm,
-            33 => Level::Warning,
-            32 => Level::Over,
-            _ => Level::Plain,
+            31 => Attention::Alarm,
+            33 => Attention::Warning,
+            32 => Attention::Over,
+            _ => Attention::Plain,
         };
         Self {
             time: lines.clock.time(event.at),
@@ -61,7 +61,7 @@ impl Entry {
     }
 }
 
-fn details(event: &Event, lines: &Lines) -> Vec<String> {
+fn details(event: &Announcement, lines: &TextLines) -> Vec<String> {
     let (What::Stall(news) | What::StallOver(news)) = &event.what else { return Vec::new() };
     let stall = &news.stall;
     let deadlines = stall

@@ -66,7 +66,7 @@ type Shares = [Option<u16>; 4];
 
 /// A pair's past.
 #[derive(Clone, Debug, Default)]
-struct Pair {
+struct PairPast {
     gauge: LinkGauge,
     past: VecDeque<Option<u16>>,
     /// The longest waits of the time of the last point, and of the one before it.
@@ -77,7 +77,7 @@ struct Pair {
 /// All pairs.
 #[derive(Clone, Debug, Default)]
 pub struct Gauges {
-    pairs: BTreeMap<(Address, Address), Pair>,
+    pairs: BTreeMap<(Address, Address), PairPast>,
     /// When it was gathered last, and when quantiles were.
     gathered_at: Option<Timestamp>,
     quantiles_at: Option<Timestamp>,
@@ -119,7 +119,7 @@ impl Gauges {
     #[must_use]
     pub fn rows(&self) -> Vec<LinkGauge> {
         let shown =
-            |pair: &Pair| LinkGauge { past: pair.past.iter().copied().collect(), ..pair.gauge.clone() };
+            |pair: &PairPast| LinkGauge { past: pair.past.iter().copied().collect(), ..pair.gauge.clone() };
         let mut rows: Vec<_> = self.pairs.values().map(shown).collect();
         let open: Vec<_> = rows.iter().filter(|row| row.is_open).map(|row| row.leader.clone()).collect();
         rows.sort_by_key(|row| !open.contains(&row.leader));
@@ -155,7 +155,7 @@ impl Gauges {
         tracker: &Tracker,
         is_open: bool,
         now: Timestamp,
-    ) -> Option<&mut Pair> {
+    ) -> Option<&mut PairPast> {
         let key = (link.opened.leader.address, link.opened.learner.address);
         if !self.pairs.contains_key(&key) {
             // What was over before anybody looked is no row.
@@ -167,7 +167,7 @@ impl Gauges {
                 return None;
             }
             let past = VecDeque::from([None]);
-            self.pairs.insert(key, Pair { past, open_at: now, ..Pair::default() });
+            self.pairs.insert(key, PairPast { past, open_at: now, ..PairPast::default() });
         }
         let pair = self.pairs.get_mut(&key)?;
         pair.gauge.leader = escape::text(&tracker.name(key.0)).into_owned();
@@ -177,7 +177,7 @@ impl Gauges {
     }
 }
 
-impl Pair {
+impl PairPast {
     fn add(&mut self, shares: Shares) {
         let [now, before] = &mut self.lately;
         *now = longer(*now, shares);

@@ -13,7 +13,7 @@ mod terminal;
 mod tests;
 
 pub use draw::draw;
-pub use entry::{Entry, Level};
+pub use entry::{Announced, Attention};
 pub use gauges::{Gauges, LinkGauge};
-pub use state::{Asked, Key, Snapshot, State};
+pub use state::{Asked, ScreenKey, ScreenSnapshot, State};
 pub use terminal::{Terminal, restore};

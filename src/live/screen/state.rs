@@ -1,6 +1,6 @@
 //! What the screen shows, and what keys do to it: data alone, no terminal and no clock.
 
-use super::entry::Entry;
+use super::entry::Announced;
 use super::gauges::LinkGauge;
 use crate::findings::Received;
 use crate::report::clock::WallClock;
@@ -16,7 +16,7 @@ const PAGE: u64 = 10;
 
 /// The state of the watching at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct ScreenSnapshot {
     /// The moment.
     pub at: Timestamp,
     /// What is watched, safe to show.
@@ -41,7 +41,7 @@ pub struct Snapshot {
 
 /// A key that means something here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
+pub enum ScreenKey {
     /// A character.
     Char(char),
     /// The arrow.
@@ -79,7 +79,7 @@ pub enum Asked {
 
 /// What is in front.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum ScreenMode {
     /// Links, announcements, the details of one.
     #[default]
     All,
@@ -94,7 +94,7 @@ pub(super) enum Mode {
 /// What was there when it was paused.
 #[derive(Clone, Debug)]
 struct Paused {
-    snapshot: Option<Snapshot>,
+    snapshot: Option<ScreenSnapshot>,
     /// The number of the first announcement after that.
     next: u64,
 }
@@ -110,7 +110,7 @@ pub struct State {
     pub is_unicode: bool,
     /// Whether frames are held in memory, to be written.
     pub records: bool,
-    pub(super) mode: Mode,
+    pub(super) mode: ScreenMode,
     pub(super) filter: String,
     /// Announcements that were lost because the screen did not keep up.
     pub(super) lost: u64,
@@ -118,8 +118,8 @@ pub struct State {
     pub(super) scrolled: u16,
     /// An answer to the last key.
     pub(super) message: Option<&'static str>,
-    snapshot: Option<Snapshot>,
-    entries: VecDeque<Entry>,
+    snapshot: Option<ScreenSnapshot>,
+    entries: VecDeque<Announced>,
     /// The number of the first of `entries`.
     first: u64,
     /// The number of the chosen one; `None` is always the newest.
@@ -136,7 +136,7 @@ impl State {
             is_coloured: false,
             is_unicode: true,
             records: false,
-            mode: Mode::default(),
+            mode: ScreenMode::default(),
             filter: String::new(),
             lost: 0,
             scrolled: 0,
@@ -150,12 +150,12 @@ impl State {
     }
 
     /// The watching stands like this now.
-    pub fn update(&mut self, snapshot: Snapshot) {
+    pub fn update(&mut self, snapshot: ScreenSnapshot) {
         self.snapshot = Some(snapshot);
     }
 
     /// Something was announced.
-    pub fn announce(&mut self, entry: Entry) {
+    pub fn announce(&mut self, entry: Announced) {
         if self.entries.len() >= MAX_ENTRIES {
             self.entries.pop_front();
             self.first += 1;
@@ -169,61 +169,63 @@ impl State {
     }
 
     /// Takes a key.
-    pub fn key(&mut self, key: Key) -> Asked {
+    pub fn key(&mut self, key: ScreenKey) -> Asked {
         self.message = None;
-        if key == Key::Interrupt {
+        if key == ScreenKey::Interrupt {
             return Asked::Quit;
         }
         match self.mode {
-            Mode::Filter => self.key_of_filter(key),
-            Mode::Help => self.mode = Mode::All,
-            Mode::Details => match key {
-                Key::Up | Key::Char('k') => self.scrolled = self.scrolled.saturating_sub(1),
-                Key::Down | Key::Char('j') => self.scrolled = self.scrolled.saturating_add(1),
-                _ => (self.mode, self.scrolled) = (Mode::All, 0),
+            ScreenMode::Filter => self.key_of_filter(key),
+            ScreenMode::Help => self.mode = ScreenMode::All,
+            ScreenMode::Details => match key {
+                ScreenKey::Up | ScreenKey::Char('k') => self.scrolled = self.scrolled.saturating_sub(1),
+                ScreenKey::Down | ScreenKey::Char('j') => self.scrolled = self.scrolled.saturating_add(1),
+                _ => (self.mode, self.scrolled) = (ScreenMode::All, 0),
             },
-            Mode::All => return self.key_of_all(key),
+            ScreenMode::All => return self.key_of_all(key),
         }
         Asked::Nothing
     }
 
-    fn key_of_filter(&mut self, key: Key) {
+    fn key_of_filter(&mut self, key: ScreenKey) {
         match key {
-            Key::Char(c) if self.filter.len() < MAX_FILTER && !c.is_control() => self.filter.push(c),
-            Key::Backspace => drop(self.filter.pop()),
-            Key::Escape => {
+            ScreenKey::Char(c) if self.filter.len() < MAX_FILTER && !c.is_control() => self.filter.push(c),
+            ScreenKey::Backspace => drop(self.filter.pop()),
+            ScreenKey::Escape => {
                 self.filter.clear();
-                self.mode = Mode::All;
+                self.mode = ScreenMode::All;
             }
-            Key::Enter => self.mode = Mode::All,
+            ScreenKey::Enter => self.mode = ScreenMode::All,
             _ => {}
         }
         self.chosen = None;
     }
 
-    fn key_of_all(&mut self, key: Key) -> Asked {
+    fn key_of_all(&mut self, key: ScreenKey) -> Asked {
         match key {
-            Key::Char('q') => return Asked::Quit,
-            Key::Char('r') if self.records => {
+            ScreenKey::Char('q') => return Asked::Quit,
+            ScreenKey::Char('r') if self.records => {
                 self.message = Some("a recording of the last frames, and of those to come, will be written");
                 return Asked::Record;
             }
-            Key::Char('r') => self.message = Some("there is nothing to record: start it with --record DIR"),
-            Key::Char('p' | ' ') => self.pause(),
-            Key::Char('/') => self.mode = Mode::Filter,
-            Key::Char('?' | 'h') => self.mode = Mode::Help,
-            Key::Escape => {
+            ScreenKey::Char('r') => {
+                self.message = Some("there is nothing to record: start it with --record DIR")
+            }
+            ScreenKey::Char('p' | ' ') => self.pause(),
+            ScreenKey::Char('/') => self.mode = ScreenMode::Filter,
+            ScreenKey::Char('?' | 'h') => self.mode = ScreenMode::Help,
+            ScreenKey::Escape => {
                 self.filter.clear();
                 self.chosen = None;
             }
-            Key::Enter => self.mode = Mode::Details,
-            Key::Up | Key::Char('k') => self.choose(|at, _| at.saturating_sub(1)),
-            Key::Down | Key::Char('j') => self.choose(|at, _| at.saturating_add(1)),
-            Key::PageUp => self.choose(|at, _| at.saturating_sub(PAGE)),
-            Key::PageDown => self.choose(|at, _| at.saturating_add(PAGE)),
-            Key::Home | Key::Char('g') => self.choose(|_, _| 0),
-            Key::End | Key::Char('G') => self.chosen = None,
-            Key::Char(_) | Key::Backspace | Key::Interrupt => {}
+            ScreenKey::Enter => self.mode = ScreenMode::Details,
+            ScreenKey::Up | ScreenKey::Char('k') => self.choose(|at, _| at.saturating_sub(1)),
+            ScreenKey::Down | ScreenKey::Char('j') => self.choose(|at, _| at.saturating_add(1)),
+            ScreenKey::PageUp => self.choose(|at, _| at.saturating_sub(PAGE)),
+            ScreenKey::PageDown => self.choose(|at, _| at.saturating_add(PAGE)),
+            ScreenKey::Home | ScreenKey::Char('g') => self.choose(|_, _| 0),
+            ScreenKey::End | ScreenKey::Char('G') => self.chosen = None,
+            ScreenKey::Char(_) | ScreenKey::Backspace | ScreenKey::Interrupt => {}
         }
         Asked::Nothing
     }
@@ -252,7 +254,7 @@ impl State {
     }
 
     /// The announcements that are listed, with their numbers.
-    pub(super) fn listed(&self) -> impl Iterator<Item = (u64, &Entry)> {
+    pub(super) fn listed(&self) -> impl Iterator<Item = (u64, &Announced)> {
         let until = self.paused.as_ref().map_or(u64::MAX, |paused| paused.next);
         let filter = self.lower_filter();
         let all = (self.first..).zip(&self.entries).take_while(move |(number, _)| *number < until);
@@ -268,7 +270,7 @@ impl State {
     }
 
     /// The number of the announcement whose details are shown.
-    pub(super) fn chosen(&self) -> Option<(u64, &Entry)> {
+    pub(super) fn chosen(&self) -> Option<(u64, &Announced)> {
         match self.chosen {
             Some(chosen) => self.listed().find(|(number, _)| *number >= chosen),
             None => self.listed().last(),
@@ -276,7 +278,7 @@ impl State {
     }
 
     /// What is shown: what there was when it was paused, or what there is.
-    pub(super) fn shown(&self) -> Option<&Snapshot> {
+    pub(super) fn shown(&self) -> Option<&ScreenSnapshot> {
         match &self.paused {
             Some(paused) => paused.snapshot.as_ref(),
             None => self.snapshot.as_ref(),
@@ -284,7 +286,7 @@ impl State {
     }
 
     /// The latest, whether it is paused or not.
-    pub(super) const fn latest(&self) -> Option<&Snapshot> {
+    pub(super) const fn latest(&self) -> Option<&ScreenSnapshot> {
         self.snapshot.as_ref()
     }
 

@@ -1,6 +1,6 @@
 //! The rows of the links: a line for each leader, and one for each of its learners below it.
 
-use super::draw::{Canvas, Paint};
+use super::draw::{Canvas, Look};
 use super::gauges::{LinkGauge, POINTS};
 use crate::findings::Role;
 use crate::report::clock;
@@ -68,21 +68,21 @@ pub(super) fn height(links: &[&LinkGauge]) -> usize {
 /// Draws the links; where not all have room, those nearest to their limits.
 pub(super) fn draw(canvas: &mut Canvas<'_>, links: &[&LinkGauge], warn_at: u16) {
     let columns = Columns::of(canvas.width());
-    canvas.line(&columns.header(), Paint::Head);
+    canvas.line(&columns.header(), Look::Head);
     if links.is_empty() {
-        canvas.line("  no link between a leader and a learner is in sight", Paint::Dim);
+        canvas.line("  no link between a leader and a learner is in sight", Look::Dim);
         return;
     }
     let (shown, hidden) = fitting(links, canvas.left());
     for row in rows(&shown) {
         match row {
-            Row::Leader(name) => canvas.line(&format!("  leader {name}"), Paint::Bold),
+            Row::Leader(name) => canvas.line(&format!("  leader {name}"), Look::Bold),
             Row::Link(link) => self::link(canvas, &columns, link, warn_at),
         }
     }
     if hidden > 0 {
         canvas
-            .line(&format!("  and {hidden} more that are farther from their limits (/ filters)"), Paint::Dim);
+            .line(&format!("  and {hidden} more that are farther from their limits (/ filters)"), Look::Dim);
     }
 }
 
@@ -120,10 +120,10 @@ fn fitting<'a>(links: &[&'a LinkGauge], lines: usize) -> (Vec<&'a LinkGauge>, us
 
 fn link(canvas: &mut Canvas<'_>, columns: &Columns, link: &LinkGauge, warn_at: u16) {
     let (mark, paint) = match link.worst() {
-        _ if !link.is_open => ('x', Paint::Dim),
-        100.. => ('!', Paint::Alarm),
-        share if share >= warn_at => ('~', Paint::Warning),
-        _ => (' ', Paint::Plain),
+        _ if !link.is_open => ('x', Look::Dim),
+        100.. => ('!', Look::Alarm),
+        share if share >= warn_at => ('~', Look::Warning),
+        _ => (' ', Look::Plain),
     };
     canvas.begin();
     canvas.put(&format!("{mark} {} ", canvas.fit(&link.learner, columns.name - 1)), paint);
@@ -135,7 +135,7 @@ fn link(canvas: &mut Canvas<'_>, columns: &Columns, link: &LinkGauge, warn_at: u
     let role: String = role.chars().take(columns.role).collect();
     canvas.put(&format!("{role:width$} ", width = columns.role), paint);
     for share in link.shares {
-        let paint = share.map_or(Paint::Dim, |share| self::paint(share, warn_at));
+        let paint = share.map_or(Look::Dim, |share| self::paint(share, warn_at));
         let number = share.map_or_else(|| "-".to_owned(), |share| share.to_string());
         let bar = canvas.bar(share.unwrap_or(0), columns.bar);
         canvas.put(&format!("{bar}{number:>4} "), paint);
@@ -149,7 +149,7 @@ fn link(canvas: &mut Canvas<'_>, columns: &Columns, link: &LinkGauge, warn_at: u
     } else {
         format!(" {:>6} {:>6} {again:>3}", trip(link.ping_p99_us), trip(link.ack_p99_us))
     };
-    canvas.put(&rest, if link.is_open { Paint::Plain } else { Paint::Dim });
+    canvas.put(&rest, if link.is_open { Look::Plain } else { Look::Dim });
     canvas.end();
 }
 
@@ -162,15 +162,15 @@ fn past(canvas: &mut Canvas<'_>, link: &LinkGauge, width: usize, warn_at: u16) {
             (place * POINTS / width, ((place + 1) * POINTS / width).max(place * POINTS / width + 1));
         let worst = all.get(from..to).into_iter().flatten().flatten().copied().max();
         let level = canvas.level(worst);
-        canvas.put(level.encode_utf8(&mut [0; 4]), worst.map_or(Paint::Dim, |share| paint(share, warn_at)));
+        canvas.put(level.encode_utf8(&mut [0; 4]), worst.map_or(Look::Dim, |share| paint(share, warn_at)));
     }
 }
 
-const fn paint(share: u16, warn_at: u16) -> Paint {
+const fn paint(share: u16, warn_at: u16) -> Look {
     match share {
-        100.. => Paint::Alarm,
-        _ if share >= warn_at => Paint::Warning,
-        _ => Paint::Plain,
+        100.. => Look::Alarm,
+        _ if share >= warn_at => Look::Warning,
+        _ => Look::Plain,
     }
 }
 

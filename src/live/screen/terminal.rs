@@ -4,8 +4,8 @@
 //! does not take what is written (a stopped one, a connection that hangs) the thread waits; the watching does not.
 
 use super::draw::draw;
-use super::entry::Entry;
-use super::state::{Asked, Key, Snapshot, State};
+use super::entry::Announced;
+use super::state::{Asked, ScreenKey, ScreenSnapshot, State};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
@@ -34,8 +34,8 @@ static HOOK: Once = Once::new();
 
 /// What the watching and the screen share.
 #[derive(Debug, Default)]
-struct Shared {
-    latest: Mutex<Option<Snapshot>>,
+struct ScreenState {
+    latest: Mutex<Option<ScreenSnapshot>>,
     /// Announcements that found the queue full.
     lost: AtomicU64,
     is_to_end: AtomicBool,
@@ -46,8 +46,8 @@ struct Shared {
 /// The screen, shown on the terminal until it is dropped.
 #[derive(Debug)]
 pub struct Terminal {
-    shared: Arc<Shared>,
-    entries: Sender<Entry>,
+    shared: Arc<ScreenState>,
+    entries: Sender<Announced>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -62,7 +62,7 @@ impl Terminal {
         }
         HOOK.call_once(restore_on_panic);
         IS_CHANGED.store(true, Ordering::SeqCst);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(ScreenState::default());
         let (entries, taken) = bounded(MAX_WAITING);
         let begun = enable_raw_mode().and_then(|()| {
             let shared = Arc::clone(&shared);
@@ -79,7 +79,7 @@ impl Terminal {
 
     /// Shows an announcement when it is its turn; where too many wait it is counted. False where the screen is gone.
     #[must_use]
-    pub fn announce(&self, entry: Entry) -> bool {
+    pub fn announce(&self, entry: Announced) -> bool {
         match self.entries.try_send(entry) {
             Ok(()) => true,
             Err(TrySendError::Full(_)) => {
@@ -91,7 +91,7 @@ impl Terminal {
     }
 
     /// Shows this state from here on.
-    pub fn update(&self, snapshot: Snapshot) {
+    pub fn update(&self, snapshot: ScreenSnapshot) {
         *self.shared.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
     }
 
@@ -144,13 +144,13 @@ fn restore_on_panic() {
     }));
 }
 
-fn run(mut state: State, taken: &Receiver<Entry>, shared: &Shared) {
+fn run(mut state: State, taken: &Receiver<Announced>, shared: &ScreenState) {
     // What goes wrong here ends the screen; the watching sees that nobody takes what it tells.
     let _ = show(&mut state, taken, shared);
     restore();
 }
 
-fn show(state: &mut State, taken: &Receiver<Entry>, shared: &Shared) -> io::Result<()> {
+fn show(state: &mut State, taken: &Receiver<Announced>, shared: &ScreenState) -> io::Result<()> {
     execute!(io::stdout(), EnterAlternateScreen, Hide)?;
     let mut terminal = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
     let mut renewed_at = Instant::now();
@@ -183,7 +183,7 @@ fn paint(terminal: &mut Screen, state: &State, age: Duration) -> io::Result<()> 
 }
 
 /// Takes the keys that wait.
-fn keys(terminal: &mut Screen, state: &mut State, shared: &Shared) -> io::Result<()> {
+fn keys(terminal: &mut Screen, state: &mut State, shared: &ScreenState) -> io::Result<()> {
     // Not for ever: somebody may lean on a key.
     for _ in 0..64 {
         match event::read()? {
@@ -212,21 +212,21 @@ fn is_redraw(pressed: KeyEvent) -> bool {
     pressed.code == KeyCode::Char('l') && pressed.modifiers.contains(KeyModifiers::CONTROL)
 }
 
-fn key(pressed: KeyEvent) -> Option<Key> {
+fn key(pressed: KeyEvent) -> Option<ScreenKey> {
     if pressed.modifiers.contains(KeyModifiers::CONTROL) {
-        return matches!(pressed.code, KeyCode::Char('c' | 'd')).then_some(Key::Interrupt);
+        return matches!(pressed.code, KeyCode::Char('c' | 'd')).then_some(ScreenKey::Interrupt);
     }
     Some(match pressed.code {
-        KeyCode::Char(c) => Key::Char(c),
-        KeyCode::Up => Key::Up,
-        KeyCode::Down => Key::Down,
-        KeyCode::PageUp => Key::PageUp,
-        KeyCode::PageDown => Key::PageDown,
-        KeyCode::Home => Key::Home,
-        KeyCode::End => Key::End,
-        KeyCode::Enter => Key::Enter,
-        KeyCode::Esc => Key::Escape,
-        KeyCode::Backspace => Key::Backspace,
+        KeyCode::Char(c) => ScreenKey::Char(c),
+        KeyCode::Up => ScreenKey::Up,
+        KeyCode::Down => ScreenKey::Down,
+        KeyCode::PageUp => ScreenKey::PageUp,
+        KeyCode::PageDown => ScreenKey::PageDown,
+        KeyCode::Home => ScreenKey::Home,
+        KeyCode::End => ScreenKey::End,
+        KeyCode::Enter => ScreenKey::Enter,
+        KeyCode::Esc => ScreenKey::Escape,
+        KeyCode::Backspace => ScreenKey::Backspace,
         _ => return None,
     })
 }

@@ -43,11 +43,11 @@ fn gauge(learner: &str, shares: [Option<u16>; 4], past: &[u16]) -> LinkGauge {
 }
 
 /// An ensemble of which one member is silent and one is slow; one observer is gone.
-fn troubled() -> Snapshot {
+fn troubled() -> ScreenSnapshot {
     let rising: Vec<u16> = (0..60).map(|at| at * 2).collect();
     let mut gone = gauge("10.255.255.104", [None; 4], &[5; 30]);
     (gone.is_open, gone.role) = (false, Some(Role::Observer));
-    Snapshot {
+    ScreenSnapshot {
         at: Timestamp::from_parts(1_795_248_152, 505_248_000),
         source: "eth0".to_owned(),
         limits: "tickTime 2000 ms, syncLimit 5, initLimit 10".to_owned(),
@@ -66,8 +66,8 @@ fn troubled() -> Snapshot {
     }
 }
 
-fn entry(number: u32, level: Level, word: &'static str, sentence: &str) -> Entry {
-    Entry {
+fn entry(number: u32, level: Attention, word: &'static str, sentence: &str) -> Announced {
+    Announced {
         time: format!("08:02:{:02}.505", number % 60),
         word,
         level,
@@ -83,16 +83,16 @@ fn entry(number: u32, level: Level, word: &'static str, sentence: &str) -> Entry
 fn troubled_screen() -> State {
     let mut state = screen();
     state.update(troubled());
-    state.announce(entry(10, Level::Plain, "START", "watching eth0: tcp port 2888 or tcp port 3888"));
+    state.announce(entry(10, Attention::Plain, "START", "watching eth0: tcp port 2888 or tcp port 3888"));
     state.announce(entry(
         26,
-        Level::Warning,
+        Attention::Warning,
         "WARNING",
         "zk5 hears nothing from zk2 for 5.0 s (50 % of 10.0 s)",
     ));
     let sentence = "#1 zk2 quiet towards its leader zk5 since 08:02:20.482, limit 10.0 s passed; process_stalled \
                     (its kernel goes on acknowledging, the process reads nothing), suspect zk2";
-    state.announce(entry(31, Level::Alarm, "STALL", sentence));
+    state.announce(entry(31, Attention::Alarm, "STALL", sentence));
     state
 }
 
@@ -156,9 +156,9 @@ fn what_matters_has_a_mark_or_a_word_and_not_only_a_colour() {
 fn no_window_is_too_small_or_too_odd() {
     let mut state = troubled_screen();
     for mode in ["", "?", "\n", "/"] {
-        state.key(Key::Escape);
+        state.key(ScreenKey::Escape);
         for c in mode.chars() {
-            state.key(if c == '\n' { Key::Enter } else { Key::Char(c) });
+            state.key(if c == '\n' { ScreenKey::Enter } else { ScreenKey::Char(c) });
         }
         for (width, height) in
             [(1, 1), (59, 30), (60, 12), (61, 200), (80, 11), (300, 13), (139, 24), (140, 24)]
@@ -176,7 +176,7 @@ fn where_not_all_links_have_room_those_nearest_to_their_limits_have() {
     let calm = (0..40).map(|number| gauge(&format!("calm{number}"), [Some(number), None, None, None], &[]));
     let mut links: Vec<_> = calm.collect();
     links.push(gauge("silent", [Some(300), None, None, None], &[]));
-    state.update(Snapshot { links, ..troubled() });
+    state.update(ScreenSnapshot { links, ..troubled() });
     let (lines, _) = shown(&state, 80, 24);
     let has = |what: &str| lines.iter().any(|line| line.contains(what));
     assert!(has("silent") && has("calm39") && !has("calm0 ") && has(" more that are farther"), "{lines:#?}");
@@ -187,42 +187,42 @@ fn announcements_are_chosen_filtered_and_bounded() {
     let mut state = troubled_screen();
     let chosen = |state: &State| state.chosen().unwrap().1.word;
     assert_eq!(chosen(&state), "STALL", "the newest, unless told otherwise");
-    state.key(Key::Up);
+    state.key(ScreenKey::Up);
     assert_eq!(chosen(&state), "WARNING");
-    state.announce(entry(40, Level::Over, "STALL over", "#1 zk2 quiet"));
+    state.announce(entry(40, Attention::Over, "STALL over", "#1 zk2 quiet"));
     assert_eq!(chosen(&state), "WARNING", "what comes does not move the choice");
-    state.key(Key::Home);
+    state.key(ScreenKey::Home);
     assert_eq!(chosen(&state), "START");
-    state.key(Key::PageDown);
+    state.key(ScreenKey::PageDown);
     assert_eq!(chosen(&state), "STALL over");
-    "/zk2 q".chars().for_each(|c| assert_eq!(state.key(Key::Char(c)), Asked::Nothing));
+    "/zk2 q".chars().for_each(|c| assert_eq!(state.key(ScreenKey::Char(c)), Asked::Nothing));
     assert_eq!(state.listed().count(), 3 - 1, "the characters of a filter are no keys");
-    state.key(Key::Backspace);
-    state.key(Key::Backspace);
-    state.key(Key::Enter);
+    state.key(ScreenKey::Backspace);
+    state.key(ScreenKey::Backspace);
+    state.key(ScreenKey::Enter);
     assert_eq!((state.listed().count(), state.links().len()), (3, 1));
     assert!(shown(&state, 80, 24).0.iter().any(|line| line.contains("filter: zk2")));
-    state.key(Key::Escape);
+    state.key(ScreenKey::Escape);
     assert_eq!((state.listed().count(), state.links().len()), (4, 4));
-    (0..5_000).for_each(|number| state.announce(entry(number, Level::Plain, "NOTICE", "no")));
+    (0..5_000).for_each(|number| state.announce(entry(number, Attention::Plain, "NOTICE", "no")));
     assert_eq!(state.listed().count(), 1_000);
-    state.key(Key::Home);
-    (0..2_000).for_each(|number| state.announce(entry(number, Level::Plain, "NOTICE", "no")));
+    state.key(ScreenKey::Home);
+    (0..2_000).for_each(|number| state.announce(entry(number, Attention::Plain, "NOTICE", "no")));
     shown(&state, 80, 24);
 }
 
 #[test]
 fn a_pause_holds_what_is_shown_and_says_so() {
     let mut state = troubled_screen();
-    state.key(Key::Char('p'));
+    state.key(ScreenKey::Char('p'));
     let (before, _) = shown(&state, 80, 24);
     assert!(before[0].contains("PAUSED"), "{}", before[0]);
-    state.announce(entry(40, Level::Over, "STALL over", "#1 zk2 quiet"));
-    state.update(Snapshot { links: Vec::new(), open_stalls: 0, ..troubled() });
+    state.announce(entry(40, Attention::Over, "STALL over", "#1 zk2 quiet"));
+    state.update(ScreenSnapshot { links: Vec::new(), open_stalls: 0, ..troubled() });
     let (after, _) = shown(&state, 80, 24);
     assert!(after[0].contains("PAUSED, 1 new"), "{}", after[0]);
     assert_eq!(before[1..], after[1..], "all below the title");
-    state.key(Key::Char('p'));
+    state.key(ScreenKey::Char('p'));
     let (resumed, _) = shown(&state, 80, 24);
     assert!(resumed.iter().any(|line| line.contains("no link between")), "{resumed:#?}");
 }
@@ -230,15 +230,15 @@ fn a_pause_holds_what_is_shown_and_says_so() {
 #[test]
 fn keys_ask_for_what_the_watching_does() {
     let mut state = troubled_screen();
-    assert_eq!(state.key(Key::Char('r')), Asked::Record);
+    assert_eq!(state.key(ScreenKey::Char('r')), Asked::Record);
     state.records = false;
-    assert_eq!(state.key(Key::Char('r')), Asked::Nothing);
+    assert_eq!(state.key(ScreenKey::Char('r')), Asked::Nothing);
     assert!(shown(&state, 80, 24).0[23].contains("--record DIR"));
-    assert_eq!(state.key(Key::Char('?')), Asked::Nothing);
+    assert_eq!(state.key(ScreenKey::Char('?')), Asked::Nothing);
     assert!(shown(&state, 80, 24).0.iter().any(|line| line.contains("PgUp")));
-    assert_eq!(state.key(Key::Char('q')), Asked::Nothing, "any key leaves the help");
-    assert_eq!(state.key(Key::Char('q')), Asked::Quit);
-    assert_eq!(state.key(Key::Interrupt), Asked::Quit);
+    assert_eq!(state.key(ScreenKey::Char('q')), Asked::Nothing, "any key leaves the help");
+    assert_eq!(state.key(ScreenKey::Char('q')), Asked::Quit);
+    assert_eq!(state.key(ScreenKey::Interrupt), Asked::Quit);
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn both_byte_orders_and_resolutions_are_read() {
 fn the_header_says_link_type_snaplen_and_resolution() {
     for (link, snaplen, expected) in [(113, 96, Some(96)), (0x1400_0071, 0, None), (113, 0x7fff_ffff, None)] {
         let mut file = Vec::new();
-        Encoder { order: ByteOrder::Big, nanos: true }.header(link, snaplen, &mut file);
+        PcapEncoder { order: ByteOrder::Big, nanos: true }.header(link, snaplen, &mut file);
         let mut decoder = AnyDecoder::sniff(&file).unwrap();
         decoder.decode(&file, &mut |_| {});
         let description = decoder.description();

@@ -43,7 +43,7 @@ fn both_byte_orders_are_read() {
 /// The time of a frame after so many ticks of a clock with these options.
 fn time(resolution: u8, offset: i64, ticks: u64) -> Option<i64> {
     let times = ORDERS.map(|order| {
-        let encoder = Encoder { order };
+        let encoder = PcapngEncoder { order };
         let mut file = Vec::new();
         encoder.section("", &mut file);
         encoder.interface_with_clock(1, 0, resolution, offset, &mut file);
@@ -80,7 +80,7 @@ fn clocks_of_every_resolution_and_offset_are_read() {
 
 #[test]
 fn sections_have_a_byte_order_and_interfaces_of_their_own() {
-    let [little, big] = ORDERS.map(|order| Encoder { order });
+    let [little, big] = ORDERS.map(|order| PcapngEncoder { order });
     let mut file = Vec::new();
     little.section("", &mut file);
     little.interface(1, 96, &mut file);
@@ -105,7 +105,7 @@ fn sections_have_a_byte_order_and_interfaces_of_their_own() {
 #[test]
 fn simple_and_obsolete_packets_are_read() {
     for order in ORDERS {
-        let encoder = Encoder { order };
+        let encoder = PcapngEncoder { order };
         let mut file = Vec::new();
         encoder.section("", &mut file);
         encoder.interface(1, 5, &mut file);
@@ -132,7 +132,7 @@ fn simple_and_obsolete_packets_are_read() {
 #[test]
 fn statistics_say_what_was_dropped() {
     for order in ORDERS {
-        let encoder = Encoder { order };
+        let encoder = PcapngEncoder { order };
         let count = |number: u64| match order {
             ByteOrder::Little => number.to_le_bytes(),
             ByteOrder::Big => number.to_be_bytes(),
@@ -156,7 +156,7 @@ fn statistics_say_what_was_dropped() {
 
 #[test]
 fn blocks_without_frames_are_passed_over_whatever_their_size() {
-    let encoder = Encoder { order: ByteOrder::Little };
+    let encoder = PcapngEncoder { order: ByteOrder::Little };
     let mut file = pcapng(ByteOrder::Little, &three()[..1]);
     encoder.block(0x0bad, &vec![7; 1_000_000], &mut file);
     encoder.block(4, b"names...", &mut file);
@@ -210,7 +210,7 @@ fn blocks_that_make_no_sense_end_the_file() {
 
 #[test]
 fn interfaces_are_bounded() {
-    let encoder = Encoder { order: ByteOrder::Little };
+    let encoder = PcapngEncoder { order: ByteOrder::Little };
     let mut file = Vec::new();
     encoder.section("", &mut file);
     for _ in 0..=MAX_INTERFACES {
@@ -223,7 +223,7 @@ fn interfaces_are_bounded() {
 fn no_byte_whatever_makes_it_panic() {
     for order in ORDERS {
         let mut file = pcapng(order, &three());
-        Encoder { order }.frame(0, &three()[1], "a comment", &mut file);
+        PcapngEncoder { order }.frame(0, &three()[1], "a comment", &mut file);
         for at in 4..file.len() {
             for value in 0..=u8::MAX {
                 let mut file = file.clone();

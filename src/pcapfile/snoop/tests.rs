@@ -40,7 +40,7 @@ fn frames_are_read_with_their_times() {
 #[test]
 fn the_file_says_what_was_dropped() {
     let file = file(&three());
-    let mut decoder = Decoder::sniff(&file).unwrap();
+    let mut decoder = SnoopDecoder::sniff(&file).unwrap();
     assert_eq!(decoder.description().dropped, None);
     decoder.decode(&file, &mut |_| {});
     let description = decoder.description();

@@ -56,7 +56,7 @@ struct RecordView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     valid: Field<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    session_table: Option<Vec<SessionView>>,
+    session_table: Option<Vec<DumpSessionView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +66,7 @@ struct RecordView<'a> {
 }
 
 #[derive(Serialize)]
-struct SessionView {
+struct DumpSessionView {
     session: String,
     timeout_ms: i32,
 }
@@ -124,7 +124,7 @@ pub(super) fn write(record: &Record<'_>, options: &DumpOptions, out: &mut String
         timeout_ms: record.timeout_ms,
         valid: record.is_valid,
         session_table: record.session_table.filter(|table| !table.is_empty()).map(|table| {
-            let view = |(session, timeout_ms): (crate::proto::SessionId, i32)| SessionView {
+            let view = |(session, timeout_ms): (crate::proto::SessionId, i32)| DumpSessionView {
                 session: session.to_string(),
                 timeout_ms,
             };

@@ -16,7 +16,7 @@ use crate::dissect::{
     PeerRecordKind, SnapshotSeen,
 };
 use crate::proto::{PacketType, auth};
-use crate::stream::{Closing, Slot};
+use crate::stream::{Closing, ConnectionSlot};
 use crate::time::Timestamp;
 use record::Record;
 use std::io::{self, Write};
@@ -138,7 +138,7 @@ impl<W: Write> Dump<W> {
         self.failed.take().map_or(Ok(()), Err)
     }
 
-    fn ends(&self, slot: Slot, direction: Direction) -> (Endpoint, Endpoint) {
+    fn ends(&self, slot: ConnectionSlot, direction: Direction) -> (Endpoint, Endpoint) {
         let (leader, learner) = self.ends.get(slot.index()).copied().flatten().unwrap_or_default();
         if direction.is_to_leader() { (learner, leader) } else { (leader, learner) }
     }
@@ -169,7 +169,7 @@ impl<W: Write> Dump<W> {
     }
 
     /// A line that is about a stream, not about a record.
-    fn remark(&mut self, slot: Slot, direction: Direction, at: Timestamp, what: &str) {
+    fn remark(&mut self, slot: ConnectionSlot, direction: Direction, at: Timestamp, what: &str) {
         let (src, dst) = self.ends(slot, direction);
         let options = &self.options;
         if options.is_json || self.failed.is_some() || !options.types.is_empty() {
@@ -217,7 +217,7 @@ impl<W: Write> Observer for Dump<W> {
 }
 
 impl<W: Write> Dump<W> {
-    fn link_opened(&mut self, slot: Slot, opened: &LinkOpened) {
+    fn link_opened(&mut self, slot: ConnectionSlot, opened: &LinkOpened) {
         if self.ends.len() <= slot.index() {
             self.ends.resize(slot.index() + 1, None);
         }
@@ -226,34 +226,34 @@ impl<W: Write> Dump<W> {
         }
     }
 
-    fn packet(&mut self, slot: Slot, packet: &PacketSeen<'_>) {
+    fn packet(&mut self, slot: ConnectionSlot, packet: &PacketSeen<'_>) {
         let (src, dst) = self.ends(slot, packet.direction);
         if self.is_wanted(packet.at, src, dst) {
             self.record(&Record::of_packet(packet, src, dst));
         }
     }
 
-    fn snapshot(&mut self, slot: Slot, snapshot: &SnapshotSeen) {
+    fn snapshot(&mut self, slot: ConnectionSlot, snapshot: &SnapshotSeen) {
         let end = if snapshot.is_complete { "" } else { ", its end not seen" };
         let lasted = super::clock::between(snapshot.from, snapshot.to);
         let what = format!("snapshot of {} bytes in {lasted}{end}", snapshot.bytes);
         self.remark(slot, Direction::ToLearner, snapshot.to, &what);
     }
 
-    fn link_closed(&mut self, slot: Slot, direction: Direction, closing: &Closing) {
+    fn link_closed(&mut self, slot: ConnectionSlot, direction: Direction, closing: &Closing) {
         if self.options.is_verbose {
             let what = if closing.reset { "closed with RST" } else { "closed with FIN" };
             self.remark(slot, direction, closing.at, what);
         }
     }
 
-    fn gap(&mut self, slot: Slot, direction: Direction, gap: &Gap) {
+    fn gap(&mut self, slot: ConnectionSlot, direction: Direction, gap: &Gap) {
         if self.options.is_verbose {
             self.remark(slot, direction, gap.at, &format!("{} bytes are not in the capture", gap.len));
         }
     }
 
-    fn link_over(&mut self, slot: Slot) {
+    fn link_over(&mut self, slot: ConnectionSlot) {
         if let Some(ends) = self.ends.get_mut(slot.index()) {
             *ends = None;
         }

@@ -5,7 +5,7 @@ use crate::address::Endpoint;
 use crate::dissect::{AuthSeen, ElectionMessage, ElectionSeen, PacketSeen};
 use crate::frame::FrameRef;
 use crate::proto::election::{Hello, Notification};
-use crate::proto::quorum::{Body, Head, Sessions};
+use crate::proto::quorum::{Body, Head, TouchedSessions};
 use crate::proto::request::Request;
 use crate::proto::txn::Txn;
 use crate::proto::{LearnerInfo, OpCode, PacketType, ServerState, SessionId, Sid, Zxid, request, txn};
@@ -36,7 +36,7 @@ pub(crate) struct Record<'a> {
     /// How many sessions a PING names.
     pub(crate) sessions: Field<u64>,
     /// Those of them that were captured.
-    pub(crate) session_table: Option<Sessions<'a>>,
+    pub(crate) session_table: Option<TouchedSessions<'a>>,
     pub(crate) txn: Option<Operation<'a>>,
     pub(crate) request: Option<Operation<'a>>,
     /// A REVALIDATE's.
@@ -115,7 +115,7 @@ impl<'a> Record<'a> {
             PacketType::AckEpoch => self.epoch = Some(None),
             PacketType::Ping if to_leader => {
                 let len = self.data_length.flatten();
-                let count = len.map(|len| u64::try_from(len).unwrap_or(0) / Sessions::EACH as u64);
+                let count = len.map(|len| u64::try_from(len).unwrap_or(0) / TouchedSessions::EACH as u64);
                 self.sessions = Some(count);
             }
             PacketType::Proposal | PacketType::Inform | PacketType::InformAndActivate => {
@@ -183,7 +183,7 @@ impl<'a> Record<'a> {
             PacketType::InformAndActivate => {
                 self.txn = Some(Operation::of_cut_txn(data.get(8..).unwrap_or_default()));
             }
-            PacketType::Ping if to_leader => self.session_table = Some(Sessions::decode_cut(data)),
+            PacketType::Ping if to_leader => self.session_table = Some(TouchedSessions::decode_cut(data)),
             PacketType::NewLeader if !data.is_empty() => self.config = Some(data),
             PacketType::FollowerInfo | PacketType::ObserverInfo => {
                 self.learner_info(&LearnerInfo::decode(data));
@@ -277,10 +277,10 @@ impl<'a> Operation<'a> {
             ..Self::default()
         };
         match &request.body {
-            request::Body::Create { data, .. } | request::Body::SetData { data, .. } => {
+            request::RequestBody::Create { data, .. } | request::RequestBody::SetData { data, .. } => {
                 operation.data_len = data.map(<[u8]>::len);
             }
-            request::Body::Multi(ops) => operation.parts = Some(ops.iter().count()),
+            request::RequestBody::Multi(ops) => operation.parts = Some(ops.iter().count()),
             _ => {}
         }
         operation
@@ -295,25 +295,25 @@ impl<'a> Operation<'a> {
             ..Self::default()
         };
         match &txn.body {
-            txn::Body::Create { data, .. }
-            | txn::Body::CreateContainer { data, .. }
-            | txn::Body::CreateTtl { data, .. }
-            | txn::Body::SetData { data, .. } => operation.data_len = data.map(<[u8]>::len),
-            txn::Body::Multi(txns) => operation.parts = Some(txns.iter().count()),
-            txn::Body::Error { code } => operation.error = Some(*code),
-            txn::Body::CreateSession { timeout_ms } => operation.timeout_ms = Some(*timeout_ms),
+            txn::TxnBody::Create { data, .. }
+            | txn::TxnBody::CreateContainer { data, .. }
+            | txn::TxnBody::CreateTtl { data, .. }
+            | txn::TxnBody::SetData { data, .. } => operation.data_len = data.map(<[u8]>::len),
+            txn::TxnBody::Multi(txns) => operation.parts = Some(txns.iter().count()),
+            txn::TxnBody::Error { code } => operation.error = Some(*code),
+            txn::TxnBody::CreateSession { timeout_ms } => operation.timeout_ms = Some(*timeout_ms),
             _ => {}
         }
         operation
     }
 
     fn of_cut_request(data: &'a [u8]) -> Self {
-        let request::Glimpse { session, cxid, op, path } = request::Glimpse::decode(data);
+        let request::RequestGlimpse { session, cxid, op, path } = request::RequestGlimpse::decode(data);
         Self { kind: op, session, cxid, path, ..Self::default() }
     }
 
     fn of_cut_txn(data: &'a [u8]) -> Self {
-        let txn::Glimpse { session, cxid, kind, path, .. } = txn::Glimpse::decode(data);
+        let txn::TxnGlimpse { session, cxid, kind, path, .. } = txn::TxnGlimpse::decode(data);
         Self { kind, session, cxid, path, ..Self::default() }
     }
 }

@@ -3,14 +3,14 @@ use crate::dissect::ElectionMessage;
 use crate::findings::sample::{address, at};
 use crate::frame::FrameRef;
 use crate::proto::election::{Hello, Notification};
-use crate::proto::quorum::{Body, Sessions, encode};
+use crate::proto::quorum::{Body, TouchedSessions, encode};
 use crate::proto::txn::{self, Txn};
 use crate::proto::{LearnerInfo, OpCode, ServerState, SessionId, Sid, Zxid};
 use crate::report::clock::Digits;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-const SLOT: Slot = Slot(3);
+const SLOT: ConnectionSlot = ConnectionSlot(3);
 
 fn options() -> DumpOptions {
     DumpOptions {
@@ -70,14 +70,14 @@ fn packet_line(
 
 fn proposal(path: &[u8]) -> Vec<u8> {
     let txn = Txn {
-        header: txn::Header {
+        header: txn::TxnHeader {
             session: SessionId(0x1_0000_0001),
             cxid: 7,
             zxid: Zxid(0x2_0000_0005),
             time_ms: 0,
             kind: OpCode::SetData,
         },
-        body: txn::Body::SetData { path: Some(path), data: Some(b"xyz"), version: 2 },
+        body: txn::TxnBody::SetData { path: Some(path), data: Some(b"xyz"), version: 2 },
         digest: None,
     };
     let mut out = Vec::new();
@@ -139,7 +139,7 @@ fn pings_count_their_sessions_even_beyond_the_cut() {
         table.extend_from_slice(&30_000_i32.to_be_bytes());
     }
     let mut bytes = Vec::new();
-    let body = Body::Ping(Sessions::decode(&table).unwrap());
+    let body = Body::Ping(TouchedSessions::decode(&table).unwrap());
     encode(PacketType::Ping, Zxid(0x2_0000_0005), &body, &no_authinfo(), &mut bytes);
     let options = DumpOptions { is_json: true, ..options() };
     let line = packet_line(options, Direction::ToLeader, &bytes, bytes.len() - 30, false);

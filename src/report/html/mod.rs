@@ -33,7 +33,7 @@ const SCRIPTS: [&str; 5] = [
 
 /// What the page knows beside the report.
 #[derive(Serialize)]
-struct Settings<'a> {
+struct PageSettings<'a> {
     version: &'static str,
     zone: Option<&'a str>,
     text: &'a str,
@@ -50,7 +50,7 @@ pub fn write(report: &Report, style: &Style, out: &mut impl Write) -> io::Result
     text::write(report, &style.plain(), &mut words)?;
     let words = String::from_utf8_lossy(&words);
     let zone = style.clock.zone.iana_name();
-    let settings = Settings { version: env!("CARGO_PKG_VERSION"), zone, text: &words };
+    let settings = PageSettings { version: env!("CARGO_PKG_VERSION"), zone, text: &words };
     out.write_all(b"<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")?;
     writeln!(out, "<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">", policy())?;
     out.write_all(b"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")?;

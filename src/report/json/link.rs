@@ -23,8 +23,8 @@ pub(super) struct LinkView {
     sync: Option<&'static str>,
     protection: &'static str,
     phases: PhasesView,
-    records: Both<Counts>,
-    inferred: Both<Counts>,
+    records: Both<CountByType>,
+    inferred: Both<CountByType>,
     round_trips: RoundTripsView,
     headroom: HeadroomsView,
     tcp: TcpView,
@@ -47,7 +47,7 @@ struct VantageView {
 }
 
 /// Type name to count.
-type Counts = BTreeMap<String, u64>;
+type CountByType = BTreeMap<String, u64>;
 
 impl LinkView {
     pub(super) fn of(link: &Link, ctx: &ViewContext<'_>) -> Self {
@@ -110,7 +110,7 @@ const fn protection(protection: Protection) -> &'static str {
     }
 }
 
-fn counts(counts: &BTreeMap<PacketType, u64>) -> Counts {
+fn counts(counts: &BTreeMap<PacketType, u64>) -> CountByType {
     counts.iter().map(|(kind, count)| (kind.to_string(), *count)).collect()
 }
 

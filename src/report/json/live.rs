@@ -6,7 +6,7 @@ use super::{ReportView, ViewContext};
 use crate::findings::{LiveInput, Received, Report};
 use crate::report::clock::Digits;
 use crate::report::escape;
-use crate::report::live::{Event, IncidentNews, IncidentState, Named, NearWait, StallNews, What};
+use crate::report::live::{Announcement, IncidentNews, IncidentState, Named, NearWait, StallNews, What};
 use crate::report::wording::Names;
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -18,19 +18,19 @@ pub const SCHEMA: &str = "quorumscope.live/1";
 
 /// Writes announcements and reports, one object a line.
 #[derive(Clone, Debug)]
-pub struct Lines {
+pub struct JsonLines {
     /// Digits of a second.
     pub digits: Digits,
     /// The name of what frames come from.
     pub files: Vec<String>,
 }
 
-impl Lines {
+impl JsonLines {
     /// Writes an announcement.
     ///
     /// # Errors
     /// What the writer says.
-    pub fn event(&self, event: &Event, out: &mut impl Write) -> io::Result<()> {
+    pub fn event(&self, event: &Announcement, out: &mut impl Write) -> io::Result<()> {
         let ctx = &self.context();
         let (name, fields) = match &event.what {
             What::Start { source, filter } => ("start", json!({ "source": source, "filter": filter })),

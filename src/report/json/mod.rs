@@ -211,12 +211,12 @@ impl<T, V: Serialize> Serialize for Each<'_, T, V> {
 }
 
 /// ZooKeeper's elections, then etcd's: incidents name them by their place in this list.
-struct Elections<'a> {
+struct ElectionsView<'a> {
     report: &'a Report,
     ctx: &'a ViewContext<'a>,
 }
 
-impl Serialize for Elections<'_> {
+impl Serialize for ElectionsView<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut all = serializer.serialize_seq(None)?;
         for election in &self.report.elections {
@@ -245,7 +245,7 @@ struct ReportView<'a> {
     incidents: Vec<IncidentView<'a>>,
     stalls: Each<'a, Stall, StallView<'a>>,
     near_misses: Vec<NearMissView>,
-    elections: Elections<'a>,
+    elections: ElectionsView<'a>,
     violations: Each<'a, Violation, ViolationView<'a>>,
     outages: Each<'a, Outage, OutageView>,
     dials: Each<'a, Dial, DialView>,
@@ -278,7 +278,7 @@ impl<'a> ReportView<'a> {
                 .iter()
                 .map(|miss| NearMissView::of(miss, report.stall_of(miss), ctx))
                 .collect(),
-            elections: Elections { report, ctx },
+            elections: ElectionsView { report, ctx },
             violations: Each { items: &report.violations, ctx, view: ViolationView::of },
             outages: Each { items: &report.outages, ctx, view: OutageView::of },
             dials: Each { items: &report.dials, ctx, view: DialView::of },

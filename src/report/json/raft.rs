@@ -58,18 +58,18 @@ struct WayView {
     retransmits: u64,
     dialed: u64,
     refused: u64,
-    heartbeat: TripsView,
-    kernel: TripsView,
+    heartbeat: RaftTripsView,
+    kernel: RaftTripsView,
 }
 
 #[derive(Serialize)]
-struct TripsView {
+struct RaftTripsView {
     count: u64,
     mean_us: Option<u64>,
     max_us: Option<u64>,
 }
 
-impl TripsView {
+impl RaftTripsView {
     const fn of(trips: &PeerRoundTrips) -> Self {
         Self { count: trips.count, mean_us: trips.mean_us, max_us: trips.max_us }
     }
@@ -87,8 +87,8 @@ impl PathView {
             retransmits: way.retransmits,
             dialed: way.dialed,
             refused: way.refused,
-            heartbeat: TripsView::of(&way.heartbeat),
-            kernel: TripsView::of(&way.kernel),
+            heartbeat: RaftTripsView::of(&way.heartbeat),
+            kernel: RaftTripsView::of(&way.kernel),
         };
         let [there, back] = &path.ways;
         Self {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 /// An array in one line.
-type Row = Box<RawValue>;
+type JsonRow = Box<RawValue>;
 
 #[derive(Serialize)]
 pub(super) struct SeriesView {
@@ -40,11 +40,11 @@ struct LinkSeriesView {
     ping: TripsView,
     ack: TripsView,
     commit: TripsView,
-    records: Both<Row>,
-    proposals: Row,
-    retransmits: Both<Row>,
-    missing_bytes: Both<Row>,
-    sessions: Row,
+    records: Both<JsonRow>,
+    proposals: JsonRow,
+    retransmits: Both<JsonRow>,
+    missing_bytes: Both<JsonRow>,
+    sessions: JsonRow,
 }
 
 impl LinkSeriesView {
@@ -68,10 +68,10 @@ impl LinkSeriesView {
 
 #[derive(Serialize)]
 struct WaitsView {
-    leader_read: Row,
-    learner_read: Row,
-    ack: Row,
-    init: Row,
+    leader_read: JsonRow,
+    learner_read: JsonRow,
+    ack: JsonRow,
+    init: JsonRow,
 }
 
 impl WaitsView {
@@ -90,10 +90,10 @@ impl WaitsView {
 
 #[derive(Serialize)]
 struct TripsView {
-    count: Row,
-    p50_us: Row,
-    p99_us: Row,
-    max_us: Row,
+    count: JsonRow,
+    p50_us: JsonRow,
+    p99_us: JsonRow,
+    max_us: JsonRow,
 }
 
 impl TripsView {
@@ -108,11 +108,11 @@ impl TripsView {
     }
 }
 
-fn both(all: &[Interval], of: fn(&Interval) -> &PerDirection<u64>) -> Both<Row> {
+fn both(all: &[Interval], of: fn(&Interval) -> &PerDirection<u64>) -> Both<JsonRow> {
     Both { to_leader: row(all, |one| of(one).to_leader), to_learner: row(all, |one| of(one).to_learner) }
 }
 
-fn row<T: Serialize>(all: &[Interval], value: impl Fn(&Interval) -> T) -> Row {
+fn row<T: Serialize>(all: &[Interval], value: impl Fn(&Interval) -> T) -> JsonRow {
     let values: Vec<T> = all.iter().map(value).collect();
     // Numbers always make JSON.
     to_raw_value(&values).unwrap_or_else(|_| RawValue::NULL.to_owned())

@@ -25,7 +25,7 @@ pub(super) fn near_misses(page: &mut Page<'_>) {
         page.style.warn_at_percent
     );
     page.heading(&count(groups.len() as u64, "NEAR MISS", "NEAR MISSES"), &remark);
-    for Group { worst, number, first, last } in groups.iter().take(NEAR_MISSES) {
+    for NearMissGroup { worst, number, first, last } in groups.iter().take(NEAR_MISSES) {
         let Some(link) = page.link(worst.link) else { continue };
         let share = format!("{:>3} %", percent(worst.wait_ms, worst.limit_ms));
         let (waited, limit) = clock::against(worst.wait_ms, worst.limit_ms);
@@ -52,7 +52,7 @@ pub(super) fn near_miss_count(report: &Report) -> usize {
 }
 
 /// Near misses of one link against one deadline.
-struct Group<'a> {
+struct NearMissGroup<'a> {
     worst: &'a NearMiss,
     number: usize,
     first: Timestamp,
@@ -60,11 +60,12 @@ struct Group<'a> {
 }
 
 /// Near misses by link and deadline, the worst first; those inside a stall of the same link belong to it.
-fn groups(report: &Report) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
+fn groups(report: &Report) -> Vec<NearMissGroup<'_>> {
+    let mut groups: Vec<NearMissGroup<'_>> = Vec::new();
     for miss in report.near_misses.iter().filter(|miss| report.stall_of(miss).is_none()) {
-        let is_same =
-            |group: &&mut Group<'_>| (group.worst.link, group.worst.deadline) == (miss.link, miss.deadline);
+        let is_same = |group: &&mut NearMissGroup<'_>| {
+            (group.worst.link, group.worst.deadline) == (miss.link, miss.deadline)
+        };
         match groups.iter_mut().find(is_same) {
             Some(group) => {
                 group.number += 1;
@@ -72,7 +73,7 @@ fn groups(report: &Report) -> Vec<Group<'_>> {
                 group.last = group.last.max(miss.at);
             }
             // They come worst first, so the first of a group is its worst.
-            None => groups.push(Group { worst: miss, number: 1, first: miss.at, last: miss.at }),
+            None => groups.push(NearMissGroup { worst: miss, number: 1, first: miss.at, last: miss.at }),
         }
     }
     groups

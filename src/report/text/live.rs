@@ -4,26 +4,26 @@ use super::page::{count, percent};
 use crate::findings::{Deadline, Outcome, Received, Suspect};
 use crate::report::clock::{self, WallClock};
 use crate::report::escape;
-use crate::report::live::{Event, IncidentNews, IncidentState, Named, NearWait, StallNews, What};
+use crate::report::live::{Announcement, IncidentNews, IncidentState, Named, NearWait, StallNews, What};
 use crate::report::wording::{self, IncidentWords};
 use crate::time::Timestamp;
 use std::io::{self, Write};
 
 /// Writes announcements, one a line: the time to the millisecond, a word, a sentence.
 #[derive(Clone, Debug)]
-pub struct Lines {
+pub struct TextLines {
     /// How times are shown.
     pub clock: WallClock,
     /// Whether to use colour.
     pub is_coloured: bool,
 }
 
-impl Lines {
+impl TextLines {
     /// Writes an announcement; of stalls their incidents alone.
     ///
     /// # Errors
     /// What the writer says.
-    pub fn event(&self, event: &Event, out: &mut impl Write) -> io::Result<()> {
+    pub fn event(&self, event: &Announcement, out: &mut impl Write) -> io::Result<()> {
         // Their incidents are told.
         if matches!(event.what, What::Stall(_) | What::StallOver(_)) {
             return Ok(());

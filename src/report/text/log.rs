@@ -3,7 +3,7 @@
 use super::page::{Page, Paint, count};
 use crate::findings::{
     Stall,
-    log::{Kind, LogFile, LogLine, ZoneFrom},
+    log::{LogEventKind, LogFile, LogLine, ZoneFrom},
 };
 use crate::report::escape;
 use crate::report::wording::{self, Names};
@@ -55,7 +55,7 @@ pub(super) fn of_stall(page: &mut Page<'_>, stall: &Stall, width: usize) {
 
 /// The most telling lines, in order of time.
 fn chosen(lines: &[LogLine]) -> Vec<&LogLine> {
-    let mut seen: BTreeMap<(_, Kind), usize> = BTreeMap::new();
+    let mut seen: BTreeMap<(_, LogEventKind), usize> = BTreeMap::new();
     let mut ranked: Vec<_> = lines
         .iter()
         .map(|line| {

@@ -5,11 +5,11 @@ use crate::stream::Fate;
 
 /// Segments that wait for bytes before them, as they were counted.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Ahead {
+pub(super) struct AheadSegments {
     count: u8,
 }
 
-impl Ahead {
+impl AheadSegments {
     /// A segment of this direction.
     ///
     /// Answers how many came ahead of bytes that have come now: those were lost, or overtaken.

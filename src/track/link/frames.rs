@@ -1,6 +1,6 @@
 //! The frames of a link: in which files they lie, when the last came, and what the capture lacks.
 
-use super::ahead::Ahead;
+use super::ahead::AheadSegments;
 use crate::dissect::PerDirection;
 use crate::time::Timestamp;
 
@@ -17,7 +17,7 @@ pub struct Frames {
     /// Whether it lacks bytes that were on the way before the close: silences on it prove little.
     pub has_gaps: bool,
     /// Segments that came ahead of bytes which may still come.
-    pub(super) ahead: PerDirection<Ahead>,
+    pub(super) ahead: PerDirection<AheadSegments>,
     /// Whether the capture lacks bytes of a direction.
     pub(super) lacks: PerDirection<bool>,
     pub(super) last_at: Timestamp,
@@ -57,6 +57,6 @@ impl Frames {
 
     /// The capture lacks what segments of a direction waited for, and the other side had it: nothing was lost.
     pub(super) fn not_lost(&mut self, direction: crate::dissect::Direction) {
-        *self.ahead.of_mut(direction) = Ahead::default();
+        *self.ahead.of_mut(direction) = AheadSegments::default();
     }
 }

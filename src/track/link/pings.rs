@@ -2,7 +2,7 @@
 
 use crate::dissect::PacketSeen;
 use crate::proto::Zxid;
-use crate::proto::quorum::{Body, Head, Sessions};
+use crate::proto::quorum::{Body, Head, TouchedSessions};
 use crate::time::Timestamp;
 use crate::track::baseline::Baseline;
 use crate::track::samples::Samples;
@@ -129,7 +129,7 @@ impl Pings {
     /// How many sessions the learner names in an answer, and whether their hashes meet.
     pub(super) fn load(&mut self, packet: &PacketSeen<'_>) -> Option<u64> {
         let len = packet.data_len.and_then(|len| u64::try_from(len).ok())?;
-        let sessions = len / Sessions::EACH as u64;
+        let sessions = len / TouchedSessions::EACH as u64;
         self.bytes = self.bytes.max(len);
         // Ids change slowly: it is enough to look when there are more.
         if sessions > self.sessions

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default)]
 pub struct PeerFacts {
     /// What each host's captures show.
-    pub views: Vec<View>,
+    pub views: Vec<RaftFacts>,
     /// The members, by address.
     pub members: BTreeMap<Address, MemberFacts>,
     /// The paths between them, each way.
@@ -26,7 +26,7 @@ pub struct PeerFacts {
 
 /// What one host's captures show.
 #[derive(Clone, Debug, Default)]
-pub struct View {
+pub struct RaftFacts {
     /// The host, as far as it is known.
     pub host: Option<Address>,
     /// The first frame's time.

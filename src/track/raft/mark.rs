@@ -159,7 +159,7 @@ impl MarkKind {
 
 /// A moment at which something was said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct SaidAt {
     /// When.
     pub at: Timestamp,
     /// The frame.
@@ -173,7 +173,7 @@ pub struct Mark {
 /// What one member says to another one.
 #[derive(Clone, Debug, Default)]
 pub struct Voice {
-    marks: VecDeque<Mark>,
+    marks: VecDeque<SaidAt>,
     last_data: Option<Timestamp>,
     last_raft: Option<Timestamp>,
     /// Times worth keeping, in order.
@@ -183,7 +183,7 @@ pub struct Voice {
 impl Voice {
     /// All marks, in order of time.
     #[must_use]
-    pub const fn marks(&self) -> &VecDeque<Mark> {
+    pub const fn marks(&self) -> &VecDeque<SaidAt> {
         &self.marks
     }
 
@@ -201,7 +201,7 @@ impl Voice {
         if self.is_notable(kind, at) {
             self.keep(at);
         }
-        self.marks.push_back(Mark { at, frame, kind, count });
+        self.marks.push_back(SaidAt { at, frame, kind, count });
     }
 
     /// Lets quiet stretches go where there are more than `most` marks.
@@ -246,7 +246,7 @@ impl Voice {
         for mark in self.marks.drain(..) {
             if mark.at >= latest || is_near(mark.at) {
                 if is_skipping && mark.kind != MarkKind::Skipped {
-                    left.push_back(Mark { kind: MarkKind::Skipped, ..mark });
+                    left.push_back(SaidAt { kind: MarkKind::Skipped, ..mark });
                 }
                 is_skipping = false;
                 left.push_back(mark);
@@ -258,7 +258,7 @@ impl Voice {
             let surplus = left.len() - most / 2;
             left.drain(..surplus);
             if let Some(first) = left.front().copied() {
-                left.push_front(Mark { kind: MarkKind::Skipped, ..first });
+                left.push_front(SaidAt { kind: MarkKind::Skipped, ..first });
             }
         }
         let first = left.front().map_or(now, |mark| mark.at);

@@ -11,7 +11,7 @@ use crate::packet::Flags;
 use crate::raft::{Codec, Known, Message, MessageType, PeerRequest};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
-use facts::{MemberFacts, PeerFacts, SnapshotFacts, View, WayFacts};
+use facts::{MemberFacts, PeerFacts, RaftFacts, SnapshotFacts, WayFacts};
 use mark::MarkKind;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -61,7 +61,7 @@ pub struct Peers {
 
 #[derive(Clone, Debug, Default)]
 struct ViewState {
-    view: View,
+    view: RaftFacts,
     common: CommonHost,
     told: Option<Address>,
     /// The leader's last heartbeat on each way.
@@ -437,7 +437,7 @@ impl Peers {
     pub fn finish(self) -> PeerFacts {
         let views = self.views.into_values().map(|state| {
             let host = state.told.or_else(|| state.common.host());
-            View { host, ..state.view }
+            RaftFacts { host, ..state.view }
         });
         PeerFacts {
             views: views.filter(|view| !view.voices.is_empty()).collect(),

@@ -13,7 +13,7 @@ pub(super) const FEW: usize = 4;
 
 /// What is counted in an interval.
 #[derive(Clone, Debug, Default)]
-struct Counts {
+struct IntervalCounts {
     waits: [Option<Span>; Deadline::ALL.len()],
     trips: [SparseHistogram; 3],
     records: PerDirection<u64>,
@@ -23,7 +23,7 @@ struct Counts {
     sessions: Option<u64>,
 }
 
-impl Counts {
+impl IntervalCounts {
     fn merge(&mut self, other: &Self) {
         self.waits.iter_mut().zip(other.waits).for_each(|(own, other)| *own = (*own).max(other));
         self.trips.iter_mut().zip(&other.trips).for_each(|(own, other)| own.merge(other));
@@ -81,11 +81,11 @@ pub struct Sheet {
     /// The times of the open interval; none where there is none.
     from: Timestamp,
     to: Timestamp,
-    open: Counts,
+    open: IntervalCounts,
     /// Round trips of the open interval, in the order of [`Trip`].
     trips: [OpenHistogram; 3],
     /// The intervals before the open one, without holes.
-    before: VecDeque<Counts>,
+    before: VecDeque<IntervalCounts>,
     cells: usize,
 }
 
@@ -96,7 +96,7 @@ impl Default for Sheet {
             open_at: None,
             from: Timestamp::MAX,
             to: Timestamp::MIN,
-            open: Counts::default(),
+            open: IntervalCounts::default(),
             trips: Default::default(),
             before: VecDeque::new(),
             cells: 0,
@@ -244,7 +244,7 @@ impl Sheet {
 
     /// Bytes of memory that it takes.
     pub(super) fn held_bytes(&self) -> usize {
-        self.before.capacity() * size_of::<Counts>() + self.cells * size_of::<(u16, u32)>()
+        self.before.capacity() * size_of::<IntervalCounts>() + self.cells * size_of::<(u16, u32)>()
     }
 
     /// Takes at most about so many bytes.
@@ -277,7 +277,7 @@ impl Sheet {
 
     /// The interval of a time.
     #[inline(always)]
-    fn at(&mut self, at: Timestamp) -> &mut Counts {
+    fn at(&mut self, at: Timestamp) -> &mut IntervalCounts {
         if !self.is_open(at) {
             self.open_at(at);
             if !self.is_open(at) {
@@ -304,7 +304,7 @@ impl Sheet {
         let (index, last) = (self.index(at), self.open_at.unwrap_or(0));
         if index > last {
             self.before.push_back(std::mem::take(&mut self.open));
-            (last + 1..index).for_each(|_| self.before.push_back(Counts::default()));
+            (last + 1..index).for_each(|_| self.before.push_back(IntervalCounts::default()));
         }
         self.set_open(index);
     }
@@ -317,20 +317,20 @@ impl Sheet {
 
     /// The interval of a time before the open one.
     #[cold]
-    fn late(&mut self, at: Timestamp) -> &mut Counts {
+    fn late(&mut self, at: Timestamp) -> &mut IntervalCounts {
         while self.open_at.unwrap_or(0).saturating_sub(self.index(at)) >= MAX_INTERVALS as i64 {
             self.widen();
         }
         let index = self.index(at);
         while index < self.first() {
-            self.before.push_front(Counts::default());
+            self.before.push_front(IntervalCounts::default());
         }
         let place = usize::try_from(index - self.first()).unwrap_or(0);
         self.before.get_mut(place).unwrap_or(&mut self.open)
     }
 
     /// An interval that there is.
-    fn of(&mut self, index: i64) -> Option<&mut Counts> {
+    fn of(&mut self, index: i64) -> Option<&mut IntervalCounts> {
         if Some(index) == self.open_at {
             return Some(&mut self.open);
         }
@@ -355,7 +355,7 @@ impl Sheet {
         };
         self.gather();
         let first = self.first();
-        let mut wide: VecDeque<(i64, Counts)> = VecDeque::with_capacity(self.before.len() / 2 + 2);
+        let mut wide: VecDeque<(i64, IntervalCounts)> = VecDeque::with_capacity(self.before.len() / 2 + 2);
         let all = self.before.drain(..).chain([std::mem::take(&mut self.open)]);
         for (index, counts) in (first..).zip(all) {
             match wide.back_mut() {
@@ -366,7 +366,7 @@ impl Sheet {
         self.width = self.width.times(2);
         self.open = wide.pop_back().map(|(_, counts)| counts).unwrap_or_default();
         self.before = wide.into_iter().map(|(_, counts)| counts).collect();
-        self.cells = self.before.iter().chain([&self.open]).map(Counts::cells).sum();
+        self.cells = self.before.iter().chain([&self.open]).map(IntervalCounts::cells).sum();
         self.set_open(last.div_euclid(2));
     }
 }

@@ -54,7 +54,7 @@ impl Kinds {
 
 /// What one host sent to another in a slot, as one capture shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Way {
+pub struct SlotWay {
     /// Segments with new bytes: its process wrote them.
     pub fresh: u8,
     /// Segments that acknowledged bytes which had not been acknowledged: its kernel got them.
@@ -79,7 +79,7 @@ pub struct Way {
     pub shortest_again: u16,
 }
 
-impl Way {
+impl SlotWay {
     /// A gap is filled. What comes sooner than a timer runs out was overtaken on its way, or sent again at once:
     /// nobody waited for it.
     pub(super) const fn fills(&mut self, is_late: bool) {

@@ -23,14 +23,15 @@ fn chunk(data: &[u8]) -> Vec<u8> {
 /// A stream that is read.
 struct Read {
     framer: HalfFramer,
-    shared: Shared,
+    shared: ConnectionTerms,
     offset: u64,
-    found: Vec<Found>,
+    found: Vec<FoundRecord>,
 }
 
 impl Read {
     fn new(codec: Codec) -> Self {
-        let shared = Shared { request: Some(PeerRequest::Stream(codec)), codec: Some(codec), is_tls: false };
+        let shared =
+            ConnectionTerms { request: Some(PeerRequest::Stream(codec)), codec: Some(codec), is_tls: false };
         let mut read = Self { framer: HalfFramer::default(), shared, offset: 0, found: Vec::new() };
         read.segment(b"HTTP/1.1 200 OK\r\nX-Etcd-Cluster-Id: 7337ee305290d2fa\r\n\r\n", 30);
         read
@@ -121,7 +122,7 @@ fn a_lost_thread_is_taken_up_where_a_segment_begins_with_a_message() {
 #[test]
 fn a_capture_that_begins_inside_a_stream_shows_what_it_is() {
     for (bytes, codec) in [(chunk(&heartbeat(8)), Codec::Message), (chunk(&[0]), Codec::Append)] {
-        let shared = Shared::default();
+        let shared = ConnectionTerms::default();
         let mut read = Read { framer: HalfFramer::default(), shared, offset: 0, found: Vec::new() };
         read.segment(&bytes, 30);
         assert_eq!(read.shared.codec, Some(codec));
