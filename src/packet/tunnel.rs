@@ -251,11 +251,12 @@ pub(super) fn mpls(rest: &mut Rest<'_>, opened: &mut Opened) -> Result<NextHeade
         }
     }
     // A station's address may begin like an IP header; a type that makes sense where a frame has one decides.
-    let is_frame = |at: usize| matches!(rest.be16(at), Ok(IPV4 | IPV6));
+    let is_frame = |at: usize| rest.be16(at).map(|kind| matches!(kind, IPV4 | IPV6));
     let [first] = rest.first_chunk()?;
     match first >> 4 {
-        4 | 6 if !is_frame(12) => Ok(NextHeader::Ip),
-        0 if is_frame(4 + 12) || !is_frame(12) => {
+        4 | 6 if !is_frame(12)? => Ok(NextHeader::Ip),
+        // Where the type behind a control word was cut off, the one before it decides nothing.
+        0 if is_frame(4 + 12)? || !is_frame(12)? => {
             rest.skip(4)?;
             Ok(NextHeader::Ethernet)
         }
