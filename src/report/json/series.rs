@@ -5,7 +5,7 @@ use crate::dissect::PerDirection;
 use crate::findings::Deadline;
 use crate::findings::series::{Interval, LinkSeries, Series, Trips};
 use crate::time::Span;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 /// An array in one line.
@@ -113,7 +113,18 @@ fn both(all: &[Interval], of: fn(&Interval) -> &PerDirection<u64>) -> Both<JsonR
 }
 
 fn row<T: Serialize>(all: &[Interval], value: impl Fn(&Interval) -> T) -> JsonRow {
-    let values: Vec<T> = all.iter().map(value).collect();
     // Numbers always make JSON.
-    to_raw_value(&values).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    to_raw_value(&Values { all, value }).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// A number of each interval.
+struct Values<'a, F> {
+    all: &'a [Interval],
+    value: F,
+}
+
+impl<T: Serialize, F: Fn(&Interval) -> T> Serialize for Values<'_, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.all.iter().map(&self.value))
+    }
 }

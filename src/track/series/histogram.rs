@@ -6,6 +6,8 @@ use crate::findings::series::{Bucket, Trips};
 const BITS: u32 = 6;
 /// Longer durations are counted as this one: an hour.
 const MAX_US: u64 = 3_600_000_000;
+/// So many cells are put into their places one by one; more are merged as lists.
+const FEW_CELLS: usize = 8;
 /// Buckets up to [`MAX_US`].
 const BUCKETS: usize = bucket(MAX_US) as usize + 1;
 
@@ -46,13 +48,6 @@ impl SparseHistogram {
         self.cells.len()
     }
 
-    /// Adds a duration.
-    pub(super) fn record(&mut self, us: u64) {
-        self.max_us = self.max_us.max(us);
-        self.sum_us = self.sum_us.saturating_add(us);
-        self.add(bucket(us), 1);
-    }
-
     fn add(&mut self, bucket: u16, more: u32) {
         let index = self.cells.partition_point(|(other, _)| *other < bucket);
         match self.cells.get_mut(index).filter(|(other, _)| *other == bucket) {
@@ -62,12 +57,15 @@ impl SparseHistogram {
     }
 
     /// Adds all of another.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: Self) {
         self.max_us = self.max_us.max(other.max_us);
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
         if self.cells.is_empty() {
-            self.cells.clone_from(&other.cells);
+            self.cells = other.cells;
             return;
+        }
+        if other.cells.len() <= FEW_CELLS {
+            return other.cells.iter().for_each(|(bucket, count)| self.add(*bucket, *count));
         }
         let mut rest = other.cells.iter().copied().peekable();
         let mut merged = Vec::with_capacity(self.cells.len().max(other.cells.len()) + 8);
@@ -111,7 +109,7 @@ impl SparseHistogram {
     }
 }
 
-/// Counts by bucket of the interval under way: a count costs a few instructions.
+/// Counts by bucket of one interval: a count costs a few instructions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OpenHistogram {
     /// One for each bucket; empty where nothing was recorded yet.
@@ -150,6 +148,9 @@ impl OpenHistogram {
 
     /// Moves all counts to `into`.
     pub(super) fn drain_into(&mut self, into: &mut SparseHistogram) {
+        if self.touched.is_empty() {
+            return;
+        }
         self.touched.sort_unstable();
         let cells = Vec::with_capacity(self.touched.len());
         let mut own = SparseHistogram { cells, max_us: self.max_us, sum_us: self.sum_us };
@@ -162,13 +163,8 @@ impl OpenHistogram {
         if into.cells.is_empty() {
             *into = own;
         } else {
-            into.merge(&own);
+            into.merge(own);
         }
-    }
-
-    /// Gives its memory back.
-    pub(super) fn close(&mut self) {
-        *self = Self::default();
     }
 }
 
@@ -198,10 +194,11 @@ mod tests {
             part.iter().for_each(|us| open.record(*us));
             let mut sparse = SparseHistogram::default();
             open.drain_into(&mut sparse);
-            merged.merge(&sparse);
+            merged.merge(sparse);
         }
         let mut whole = SparseHistogram::default();
-        values.iter().for_each(|us| whole.record(*us));
+        values.iter().for_each(|us| open.record(*us));
+        open.drain_into(&mut whole);
         assert_eq!(merged.cells, whole.cells);
         let trips = merged.trips().unwrap();
         let mut sorted = values;

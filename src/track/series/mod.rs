@@ -24,6 +24,9 @@ use sheet::FEW;
 const MAX_DETAILED: usize = 64;
 /// Intervals of a link.
 const MAX_INTERVALS: usize = 2_000;
+/// Waits over several intervals, and round trips, that a link notes before it puts them into its intervals, of 24 bytes
+/// each.
+const MAX_NOTED: usize = 1_024;
 /// Cells in the histograms of a link, of 8 bytes each.
 const MAX_CELLS: usize = 262_144;
 /// The width that a link begins with.
@@ -63,34 +66,19 @@ impl SeriesBook {
 /// Sheets set to one width, at which all their intervals together are at most `most`, and the capture's
 /// [`MAX_INTERVALS`].
 fn side_by_side(mut sheets: Vec<(u32, Sheet)>, options: SeriesOptions) -> Series {
-    let most = options.max_intervals;
     let mut width = sheets.iter().map(|(_, sheet)| sheet.width()).max().unwrap_or(WIDTH);
-    loop {
-        for (_, sheet) in &mut sheets {
-            sheet.widen_to(width);
-        }
-        let all: usize = sheets.iter().map(|(_, sheet)| sheet.len()).sum();
-        let (first, end) = extent(&sheets);
-        let are_few = sheets.iter().all(|(_, sheet)| sheet.len() <= FEW);
-        if end - first <= MAX_INTERVALS as i64 && (all <= most || are_few) {
-            return series(&sheets, width, (first, end), options.buckets);
-        }
+    while !fits(&sheets, width, options.max_intervals) {
         width = width.times(2);
     }
-}
-
-/// The first interval of any sheet, and the one behind the last.
-fn extent(sheets: &[(u32, Sheet)]) -> (i64, i64) {
-    let first = sheets.iter().map(|(_, sheet)| sheet.first()).min().unwrap_or(0);
-    let end = sheets.iter().map(|(_, sheet)| sheet.first().saturating_add_unsigned(sheet.len() as u64));
-    (first, end.max().unwrap_or(0))
-}
-
-fn series(sheets: &[(u32, Sheet)], width: Span, (first, end): (i64, i64), with_buckets: bool) -> Series {
-    let links = sheets.iter().map(|(link, sheet)| LinkSeries {
-        link: *link,
-        first: usize::try_from(sheet.first() - first).unwrap_or(0),
-        intervals: sheet.intervals(with_buckets),
+    let (first, end) = extent(&sheets, width);
+    let links = sheets.drain(..).map(|(link, mut sheet)| {
+        sheet.widen_to(width);
+        let begins = sheet.extent_at(width).0;
+        LinkSeries {
+            link,
+            first: usize::try_from(begins - first).unwrap_or(0),
+            intervals: sheet.intervals(options.buckets),
+        }
     });
     let (rest, links): (Vec<_>, Vec<_>) = links.partition(|link| link.link == 0);
     Series {
@@ -100,4 +88,22 @@ fn series(sheets: &[(u32, Sheet)], width: Span, (first, end): (i64, i64), with_b
         links,
         rest: rest.into_iter().next(),
     }
+}
+
+/// Whether intervals of a width are few enough, or no width makes them fewer.
+fn fits(sheets: &[(u32, Sheet)], width: Span, most: usize) -> bool {
+    let lens = sheets.iter().map(|(_, sheet)| {
+        let (first, end) = sheet.extent_at(width);
+        usize::try_from(end - first).unwrap_or(0)
+    });
+    let (sum, longest) =
+        lens.fold((0_usize, 0), |(sum, longest), len| (sum.saturating_add(len), len.max(longest)));
+    let (first, end) = extent(sheets, width);
+    end.saturating_sub(first) <= MAX_INTERVALS as i64 && (sum <= most || longest <= FEW)
+}
+
+/// The first interval of any sheet, and the one behind the last.
+fn extent(sheets: &[(u32, Sheet)], width: Span) -> (i64, i64) {
+    let extents = sheets.iter().map(|(_, sheet)| sheet.extent_at(width));
+    extents.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1))).unwrap_or((0, 0))
 }

@@ -1,12 +1,12 @@
 //! The intervals of one link.
 
 use super::histogram::{OpenHistogram, SparseHistogram};
-use super::{MAX_CELLS, MAX_INTERVALS, Trip, WIDTH};
+use super::{MAX_CELLS, MAX_INTERVALS, MAX_NOTED, Trip, WIDTH};
 use crate::dissect::{Direction, PerDirection};
 use crate::findings::Deadline;
 use crate::findings::series::Interval;
 use crate::time::{Span, Timestamp};
-use std::collections::VecDeque;
+use std::iter;
 
 /// No width makes fewer of them: those of all representable times.
 pub(super) const FEW: usize = 4;
@@ -24,9 +24,19 @@ struct IntervalCounts {
 }
 
 impl IntervalCounts {
-    fn merge(&mut self, other: &Self) {
+    fn is_empty(&self) -> bool {
+        let none = PerDirection::default();
+        self.waits.iter().all(Option::is_none)
+            && self.trips.iter().all(|trips| trips.len() == 0)
+            && self.records == none
+            && self.retransmits == none
+            && self.missing == none
+            && self.sessions.is_none()
+    }
+
+    fn merge(&mut self, other: Self) {
         self.waits.iter_mut().zip(other.waits).for_each(|(own, other)| *own = (*own).max(other));
-        self.trips.iter_mut().zip(&other.trips).for_each(|(own, other)| own.merge(other));
+        self.trips.iter_mut().zip(other.trips).for_each(|(own, other)| own.merge(other));
         let sums = [
             (&mut self.records, &other.records),
             (&mut self.retransmits, &other.retransmits),
@@ -72,6 +82,22 @@ impl IntervalCounts {
     }
 }
 
+/// A wait over several intervals: in each of them it had lasted for so long.
+#[derive(Clone, Copy, Debug)]
+struct LongWait {
+    deadline: Deadline,
+    start: Timestamp,
+    end: Timestamp,
+}
+
+/// A round trip.
+#[derive(Clone, Copy, Debug)]
+struct NotedTrip {
+    at: Timestamp,
+    us: u64,
+    trip: Trip,
+}
+
 /// The intervals of a link. The latest one is open; what comes late goes to those before.
 #[derive(Clone, Debug)]
 pub struct Sheet {
@@ -82,10 +108,14 @@ pub struct Sheet {
     from: Timestamp,
     to: Timestamp,
     open: IntervalCounts,
-    /// Round trips of the open interval, in the order of [`Trip`].
-    trips: [OpenHistogram; 3],
-    /// The intervals before the open one, without holes.
-    before: VecDeque<IntervalCounts>,
+    /// The intervals before the open one in which something happened, by number, in order.
+    before: Vec<(i64, IntervalCounts)>,
+    /// Waits that stand in the interval of their end, and not yet in those before it: the wider these are by then,
+    /// the fewer there are to write to.
+    long_waits: Vec<LongWait>,
+    /// Round trips that stand in no interval yet, for the same reason.
+    noted_trips: Vec<NotedTrip>,
+    /// Cells of all histograms.
     cells: usize,
 }
 
@@ -97,8 +127,9 @@ impl Default for Sheet {
             from: Timestamp::MAX,
             to: Timestamp::MIN,
             open: IntervalCounts::default(),
-            trips: Default::default(),
-            before: VecDeque::new(),
+            before: Vec::new(),
+            long_waits: Vec::new(),
+            noted_trips: Vec::new(),
             cells: 0,
         }
     }
@@ -113,20 +144,29 @@ impl Sheet {
         self.open_at.is_none()
     }
 
-    /// How many intervals there are.
-    pub(super) fn len(&self) -> usize {
-        self.before.len() + usize::from(self.open_at.is_some())
+    /// The number of the first interval, and of the one behind the last, if they were as wide as that: a multiple of
+    /// its width.
+    pub(super) fn extent_at(&self, width: Span) -> (i64, i64) {
+        let factor = self.factor(width);
+        let last = self.open_at.unwrap_or(0);
+        (self.first().div_euclid(factor), last.div_euclid(factor).saturating_add(1))
     }
 
     /// The number of the first interval.
-    pub(super) fn first(&self) -> i64 {
-        self.open_at.unwrap_or(0).saturating_sub_unsigned(self.before.len() as u64)
+    fn first(&self) -> i64 {
+        self.before.first().map_or(self.open_at.unwrap_or(0), |(first, _)| *first)
     }
 
-    /// All intervals, once it is sealed.
-    pub(super) fn intervals(&self, with_buckets: bool) -> Vec<Interval> {
-        let all = self.before.iter().chain(self.open_at.map(|_| &self.open));
-        all.map(|counts| counts.shown(with_buckets)).collect()
+    /// All intervals, once it is sealed: none is left out, in which nothing happened either.
+    pub(super) fn intervals(mut self, with_buckets: bool) -> Vec<Interval> {
+        self.share_out();
+        let Some(last) = self.open_at else { return Vec::new() };
+        let mut happened = self.before.iter().map(|(index, counts)| (*index, counts)).peekable();
+        let shown = (self.first()..last).map(|index| {
+            let counts = happened.next_if(|(other, _)| *other == index);
+            counts.map(|(_, counts)| counts.shown(with_buckets)).unwrap_or_default()
+        });
+        shown.chain([self.open.shown(with_buckets)]).collect()
     }
 
     #[inline(always)]
@@ -162,16 +202,10 @@ impl Sheet {
         if !self.is_open(at) {
             self.open_at(at);
         }
-        if self.is_open(at) {
-            if let Some(open) = self.trips.get_mut(trip as usize) {
-                open.record(us);
-            }
-        } else {
-            self.cells += 1;
-            if let Some(histogram) = self.late(at).trips.get_mut(trip as usize) {
-                histogram.record(us);
-            }
+        if self.noted_trips.len() >= MAX_NOTED {
+            self.share_out_trips();
         }
+        self.noted_trips.push(NotedTrip { at, us, trip });
     }
 
     #[inline(always)]
@@ -183,24 +217,92 @@ impl Sheet {
         }
     }
 
-    /// A wait over several intervals: in each of them it had lasted for so long.
+    /// A wait over several intervals.
     fn long_wait(&mut self, deadline: Deadline, start: Timestamp, len: Span) {
         let end = start.plus(len);
         self.at(end).wait(deadline, len);
-        let (mut index, first) = (self.index(end), self.index(start).max(self.first()));
-        while index > first {
+        if self.long_waits.len() >= MAX_NOTED {
+            self.share_out_waits();
+        }
+        self.long_waits.push(LongWait { deadline, start, end });
+    }
+
+    /// Puts into the intervals what is only noted.
+    fn share_out(&mut self) {
+        self.share_out_trips();
+        self.share_out_waits();
+    }
+
+    /// Counts the round trips in the intervals of their ends.
+    #[cold]
+    fn share_out_trips(&mut self) {
+        let noted = std::mem::take(&mut self.noted_trips);
+        let mut open: [OpenHistogram; 3] = Default::default();
+        let mut rest = noted.as_slice();
+        while let Some(first) = rest.first() {
+            let (from, to) = self.interval_of(first.at);
+            let others = rest.iter().take_while(|trip| from <= trip.at && trip.at < to).count();
+            let (these, later) = rest.split_at(others.max(1));
+            rest = later;
+            for noted in these {
+                if let Some(open) = open.get_mut(noted.trip as usize) {
+                    open.record(noted.us);
+                }
+            }
+            let counts = self.at(first.at);
+            let had = counts.cells();
+            open.iter_mut().zip(&mut counts.trips).for_each(|(open, sparse)| open.drain_into(sparse));
+            let more = counts.cells() - had;
+            self.cells += more;
+        }
+    }
+
+    /// Writes the long waits to all intervals that they lasted in.
+    #[cold]
+    fn share_out_waits(&mut self) {
+        if self.long_waits.is_empty() {
+            return;
+        }
+        self.fill_holes();
+        for wait in std::mem::take(&mut self.long_waits) {
+            self.write_long_wait(wait);
+        }
+    }
+
+    fn write_long_wait(&mut self, LongWait { deadline, start, end }: LongWait) {
+        let first = self.first();
+        let (mut index, from) = (self.index(end), self.index(start).max(first));
+        while index > from {
             let so_far = self.start_of(index).since(start);
             index -= 1;
-            let Some(longest) = self.of(index).and_then(|counts| counts.waits.get_mut(deadline as usize))
-            else {
-                continue;
-            };
+            // There are no holes.
+            let place = usize::try_from(index - first).unwrap_or(usize::MAX);
+            let counts = self.before.get_mut(place).map_or(&mut self.open, |(_, counts)| counts);
+            let Some(longest) = counts.waits.get_mut(deadline as usize) else { return };
             // A longer one has been here, and in all before.
             if *longest >= Some(so_far) {
                 return;
             }
             *longest = Some(so_far);
         }
+    }
+
+    /// Makes the intervals in which nothing happened.
+    fn fill_holes(&mut self) {
+        let Some(last) = self.open_at else { return };
+        let first = self.first();
+        let all = usize::try_from(last.saturating_sub(first)).unwrap_or(0);
+        if self.before.len() == all {
+            return;
+        }
+        let mut filled = Vec::with_capacity(all);
+        let mut happened = self.before.drain(..).peekable();
+        for index in first..last {
+            let counts = happened.next_if(|(other, _)| *other == index);
+            filled.push(counts.unwrap_or((index, IntervalCounts::default())));
+        }
+        drop(happened);
+        self.before = filled;
     }
 
     pub(super) fn retransmitted(&mut self, direction: Direction, at: Timestamp) {
@@ -219,47 +321,57 @@ impl Sheet {
 
     /// Forgets the waits for a deadline in a stretch of time.
     pub(super) fn take_back(&mut self, deadline: Deadline, from: Timestamp, to: Timestamp) {
-        let (from, to, first) = (self.index(from), self.index(to), self.first());
+        self.share_out_waits();
+        let (from, to) = (self.index(from), self.index(to));
         // Of a long capture it is the last few of many.
-        let skipped = usize::try_from(from.saturating_sub(first)).unwrap_or(0).min(self.before.len());
-        let begins = first.saturating_add_unsigned(skipped as u64);
-        for (index, counts) in (begins..).zip(self.before.range_mut(skipped..).chain([&mut self.open])) {
-            if index > to {
-                break;
-            }
-            if index >= from
-                && let Some(longest) = counts.waits.get_mut(deadline as usize)
-            {
+        let begins = self.before.partition_point(|(index, _)| *index < from);
+        let open = self.open_at.map(|index| (index, &mut self.open));
+        let before = self.before.get_mut(begins..).unwrap_or_default().iter_mut();
+        let later = before.map(|(index, counts)| (*index, counts)).chain(open);
+        for (_, counts) in later.filter(|(index, _)| (from..=to).contains(index)) {
+            if let Some(longest) = counts.waits.get_mut(deadline as usize) {
                 *longest = None;
             }
         }
     }
 
-    /// Nothing more will come: the open interval is as the others.
+    /// Nothing more will come.
     pub(super) fn seal(&mut self) {
-        self.gather();
-        self.trips.iter_mut().for_each(OpenHistogram::close);
         self.before.shrink_to_fit();
+        self.noted_trips.shrink_to_fit();
+        self.long_waits.shrink_to_fit();
     }
 
     /// Bytes of memory that it takes.
     pub(super) fn held_bytes(&self) -> usize {
-        self.before.capacity() * size_of::<IntervalCounts>() + self.cells * size_of::<(u16, u32)>()
+        self.before.capacity() * size_of::<(i64, IntervalCounts)>()
+            + self.long_waits.capacity() * size_of::<LongWait>()
+            + self.noted_trips.capacity() * size_of::<NotedTrip>()
+            + self.cells * size_of::<(u16, u32)>()
     }
 
     /// Takes at most about so many bytes.
     pub(super) fn keep_within(&mut self, bytes: usize) {
+        if self.held_bytes() > bytes {
+            self.share_out();
+        }
         while self.held_bytes() > bytes && self.before.len() > FEW {
-            self.widen();
+            self.widen_by(2);
             self.before.shrink_to_fit();
         }
     }
 
-    /// Makes its intervals as wide as that.
+    /// Makes its intervals as wide as that: a multiple of their width.
     pub(super) fn widen_to(&mut self, width: Span) {
-        while self.width < width {
-            self.widen();
+        let factor = self.factor(width);
+        if factor > 1 {
+            self.widen_by(factor);
         }
+    }
+
+    /// How many of its intervals are as wide as that.
+    fn factor(&self, width: Span) -> i64 {
+        (width.nanos() / self.width.nanos()).max(1)
     }
 
     fn index(&self, at: Timestamp) -> i64 {
@@ -297,14 +409,12 @@ impl Sheet {
         if self.index(at) <= last {
             return;
         }
-        self.gather();
         while self.index(at).saturating_sub(self.first()) >= MAX_INTERVALS as i64 || self.cells > MAX_CELLS {
-            self.widen();
+            self.widen_by(2);
         }
         let (index, last) = (self.index(at), self.open_at.unwrap_or(0));
-        if index > last {
-            self.before.push_back(std::mem::take(&mut self.open));
-            (last + 1..index).for_each(|_| self.before.push_back(IntervalCounts::default()));
+        if index > last && !self.open.is_empty() {
+            self.before.push((last, std::mem::take(&mut self.open)));
         }
         self.set_open(index);
     }
@@ -319,54 +429,36 @@ impl Sheet {
     #[cold]
     fn late(&mut self, at: Timestamp) -> &mut IntervalCounts {
         while self.open_at.unwrap_or(0).saturating_sub(self.index(at)) >= MAX_INTERVALS as i64 {
-            self.widen();
+            self.widen_by(2);
         }
         let index = self.index(at);
-        while index < self.first() {
-            self.before.push_front(IntervalCounts::default());
+        if self.open_at == Some(index) {
+            return &mut self.open;
         }
-        let place = usize::try_from(index - self.first()).unwrap_or(0);
-        self.before.get_mut(place).unwrap_or(&mut self.open)
+        let place = self.before.partition_point(|(other, _)| *other < index);
+        if self.before.get(place).is_none_or(|(other, _)| *other != index) {
+            self.before.insert(place, (index, IntervalCounts::default()));
+        }
+        self.before.get_mut(place).map_or(&mut self.open, |(_, counts)| counts)
     }
 
-    /// An interval that there is.
-    fn of(&mut self, index: i64) -> Option<&mut IntervalCounts> {
-        if Some(index) == self.open_at {
-            return Some(&mut self.open);
-        }
-        let place = usize::try_from(index.checked_sub(self.first())?).ok()?;
-        self.before.get_mut(place)
-    }
-
-    /// Moves the round trips of the open interval to it.
-    fn gather(&mut self) {
-        let had = self.open.cells();
-        for (open, sparse) in self.trips.iter_mut().zip(&mut self.open.trips) {
-            open.drain_into(sparse);
-        }
-        self.cells += self.open.cells() - had;
-    }
-
-    /// Makes one interval of two.
-    fn widen(&mut self) {
-        let Some(last) = self.open_at else {
-            self.width = self.width.times(2);
-            return;
-        };
-        self.gather();
-        let first = self.first();
-        let mut wide: VecDeque<(i64, IntervalCounts)> = VecDeque::with_capacity(self.before.len() / 2 + 2);
-        let all = self.before.drain(..).chain([std::mem::take(&mut self.open)]);
-        for (index, counts) in (first..).zip(all) {
-            match wide.back_mut() {
-                Some((half, own)) if *half == index.div_euclid(2) => own.merge(&counts),
-                _ => wide.push_back((index.div_euclid(2), counts)),
+    /// Makes one interval of so many.
+    fn widen_by(&mut self, factor: i64) {
+        self.width = self.width.times(factor);
+        let Some(last) = self.open_at else { return };
+        let mut wide: Vec<(i64, IntervalCounts)> = Vec::new();
+        let open = (last, std::mem::take(&mut self.open));
+        for (index, counts) in self.before.drain(..).chain(iter::once(open)) {
+            let index = index.div_euclid(factor);
+            match wide.last_mut().filter(|(same, _)| *same == index) {
+                Some((_, own)) => own.merge(counts),
+                None => wide.push((index, counts)),
             }
         }
-        self.width = self.width.times(2);
-        self.open = wide.pop_back().map(|(_, counts)| counts).unwrap_or_default();
-        self.before = wide.into_iter().map(|(_, counts)| counts).collect();
-        self.cells = self.before.iter().chain([&self.open]).map(IntervalCounts::cells).sum();
-        self.set_open(last.div_euclid(2));
+        self.open = wide.pop().map(|(_, counts)| counts).unwrap_or_default();
+        self.cells =
+            wide.iter().map(|(_, counts)| counts).chain([&self.open]).map(IntervalCounts::cells).sum();
+        self.before = wide;
+        self.set_open(last.div_euclid(factor));
     }
 }
