@@ -5,7 +5,8 @@
 //!
 //! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/QuorumCnxManager.java`.
 
-use super::event::{AuthSeen, ByteSums, ElectionMessage, ElectionSeen, Event, Observer};
+use super::byte_sums::ByteSums;
+use super::event::{AuthSeen, ElectionMessage, ElectionSeen, Event, Observer};
 use super::framer::KEPT_FREE;
 use crate::address::Endpoint;
 use crate::frame::FrameRef;

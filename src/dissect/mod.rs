@@ -4,6 +4,7 @@
 //! a learner, and of each election connection. The ports, or the content of the streams, show which side is
 //! the leader. Deterministic: the same segments give the same events.
 
+mod byte_sums;
 mod election;
 mod event;
 mod events;
@@ -16,10 +17,11 @@ mod segment_match;
 mod span;
 mod twin;
 
+pub use byte_sums::ByteSums;
 pub use event::{
-    AuthSeen, ByteSums, Direction, ElectionMessage, ElectionSeen, ElectionTotals, Event, FramingLoss,
-    FramingLosses, Gap, LinkOpened, LinkTotals, Observer, PacketSeen, PerDirection, Port, Protection,
-    SegmentMatch, SegmentSeen, SnapshotSeen, Unread,
+    AuthSeen, Direction, ElectionMessage, ElectionSeen, ElectionTotals, Event, FramingLoss, FramingLosses,
+    Gap, LinkOpened, LinkTotals, Observer, PacketSeen, PerDirection, Port, Protection, SegmentMatch,
+    SegmentSeen, SnapshotSeen, Unread,
 };
 pub use raft::{PeerConnection, PeerEvent, PeerRecord, PeerRecordKind, PeerSegment, PeerTotals};
 pub use segment_match::Hosts;

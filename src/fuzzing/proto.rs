@@ -4,10 +4,11 @@ use std::fmt::Debug;
 
 use super::{FuzzBytes, cuts};
 use crate::proto::auth::{self as sasl, TlsHead};
+use crate::proto::body::{Body, TouchedSessions};
 use crate::proto::config::{ConfigLine, ConfigText};
 use crate::proto::election::{Hello, MIN_NOTIFICATION_LEN, Notification};
 use crate::proto::jute::{Acl, Element, Id, List};
-use crate::proto::quorum::{Body, Glimpse, Head, Packet, TouchedSessions};
+use crate::proto::quorum::{Glimpse, Head, Packet};
 use crate::proto::request::{self, Request};
 use crate::proto::snapshot::{END, EndFinder};
 use crate::proto::txn::{self, SubTxn, Txn};

@@ -4,7 +4,6 @@
 //! of it and of the time after it say. Judgements of the same incident are recognised by whom they blame, by their
 //! links, and by their times.
 
-use super::watch::given_up_after;
 use crate::address::Address;
 use crate::findings::incident::Incident;
 use crate::findings::{Cause, Outcome, Report, Stall, Suspect};
@@ -12,6 +11,11 @@ use crate::report::live::{IncidentNews, IncidentState, What};
 use crate::time::{Span, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A wait as many times as long as its limit, and [`GIVEN_UP_AFTER`] long, is told to be over: both ends close
+/// at the limit, and a capture that has lost the close would else show a stall for ever.
+const GIVEN_UP_TIMES: i64 = 10;
+/// See [`GIVEN_UP_TIMES`].
+const GIVEN_UP_AFTER: Span = Span::from_millis(300_000);
 /// Incidents under way that were told; beyond, no more are told until one of them is over.
 pub(super) const MAX_TOLD: usize = 256;
 /// How far apart two judgements may put the start of one incident.
@@ -251,6 +255,11 @@ fn last_of(stall: &Stall) -> Timestamp {
 
 fn stalls_of<'a>(incident: &'a Incident, report: &'a Report) -> impl Iterator<Item = &'a Stall> {
     report.stalls.iter().filter(|stall| incident.stalls.contains(&stall.id))
+}
+
+/// How long a wait is told to go on.
+pub(super) fn given_up_after(limit: Span) -> Span {
+    limit.times(GIVEN_UP_TIMES).max(GIVEN_UP_AFTER)
 }
 
 /// Whether something shows when it ends: a process speaks again, a path is open.

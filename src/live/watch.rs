@@ -5,7 +5,7 @@
 //! made twice; the number of tracked links bounds the memory. All is judged anew only when something happened that may
 //! be news, and then once a second until that has settled.
 
-use super::incidents::{Patience, ToldIncidents};
+use super::incidents::{Patience, ToldIncidents, given_up_after};
 use crate::address::Address;
 use crate::diagnose::{self, Analyzer};
 use crate::findings::incident::Incident;
@@ -24,11 +24,6 @@ const ELECTED: Span = Span::from_millis(500);
 /// Stalls that were told and are remembered. Beyond, the oldest that are over are forgotten; where all go on,
 /// no more is told until one of them is over.
 const MAX_TOLD: usize = 256;
-/// A wait as many times as long as its limit, and [`GIVEN_UP_AFTER`] long, is told to be over: both ends close
-/// at the limit, and a capture that has lost the close would else show a stall for ever.
-const GIVEN_UP_TIMES: i64 = 10;
-/// See [`GIVEN_UP_TIMES`].
-const GIVEN_UP_AFTER: Span = Span::from_millis(300_000);
 
 /// Between two judgements while nothing passes a limit.
 const JUDGED_EVERY: Span = Span::from_millis(1_000);
@@ -426,11 +421,6 @@ impl WatchUpdate {
     fn tell(&mut self, at: Timestamp, what: What) {
         self.events.push(Announcement { at, what });
     }
-}
-
-/// How long a wait is told to go on.
-pub(super) fn given_up_after(limit: Span) -> Span {
-    limit.times(GIVEN_UP_TIMES).max(GIVEN_UP_AFTER)
 }
 
 fn is_given_up(wait: &OpenWait, settings: &Settings, now: Timestamp) -> bool {

@@ -6,7 +6,7 @@
 
 use pnet_packet::ethernet::EtherTypes;
 
-use super::rest::{NextHeader, Rest};
+use super::rest::{IPV4, IPV6, MPLS, NextHeader, Rest};
 use super::tunnel::{self, Opened, Tunnel};
 use super::{IgnoreReason, be16};
 use crate::frame::LinkType;
@@ -24,9 +24,6 @@ const IPOIB_ROUTE_LEN: usize = 40;
 /// Types up to this one are lengths, and an LLC header follows.
 const LLC_MAX: u16 = 1500;
 
-pub(super) const IPV4: u16 = EtherTypes::Ipv4.0;
-pub(super) const IPV6: u16 = EtherTypes::Ipv6.0;
-pub(super) const MPLS: u16 = EtherTypes::Mpls.0;
 const MPLS_MULTICAST: u16 = EtherTypes::MplsMcast.0;
 const PPPOE_SESSION: u16 = 0x8864;
 /// Transparent Ethernet bridging: a whole frame.

@@ -2,6 +2,12 @@
 
 use super::IgnoreReason;
 use crate::frame::Frame;
+use pnet_packet::ethernet::EtherTypes;
+
+/// Ethernet types of what lies inside a frame, a tunnel or a tag alike.
+pub(super) const IPV4: u16 = EtherTypes::Ipv4.0;
+pub(super) const IPV6: u16 = EtherTypes::Ipv6.0;
+pub(super) const MPLS: u16 = EtherTypes::Mpls.0;
 
 /// What the next bytes of a frame are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,7 @@
 //! and 7510, PPPoE RFC 2516, `EtherIP` RFC 3378.
 
 use super::IgnoreReason;
-use super::link::{IPV4, IPV6, MPLS};
-use super::rest::{NextHeader, Rest};
+use super::rest::{IPV4, IPV6, MPLS, NextHeader, Rest};
 
 /// A kind of tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

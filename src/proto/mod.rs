@@ -24,7 +24,7 @@
 //! ```
 
 pub mod auth;
-mod body;
+pub mod body;
 pub mod config;
 pub mod election;
 mod error;

@@ -17,8 +17,6 @@
 
 use nom::Parser;
 
-pub use super::body::{Body, TouchedSessions, encode};
-
 use super::error::{DecodeErrorKind, Decoded};
 use super::id::{PacketType, Zxid};
 use super::jute::{self, Fault, Id, List, Parsed};
@@ -271,6 +269,7 @@ fn head(input: &[u8]) -> Parsed<'_, Head> {
 )]
 mod tests {
     use super::*;
+    use crate::proto::body::{Body, encode};
 
     use crate::proto::error::DecodeError;
     use crate::proto::examples::{QUORUM, hex, named};

@@ -29,7 +29,8 @@ impl Tracker {
             *limits_hit.entry("violations").or_default() += (violations.len() - MAX_TOLD) as u64;
         }
         let elections = self.elections();
-        let series = std::mem::take(&mut self.series).finish(&mut self.links);
+        let keepers = self.links.iter_mut().map(|link| (link.id, std::mem::take(&mut link.series)));
+        let series = std::mem::take(&mut self.series).finish(keepers);
         let mut witness = std::mem::take(&mut self.witness);
         witness.settle_hosts(|file| self.file_host(file));
         let mut summaries: Vec<_> = self.links.iter().map(|link| self.shown(link, &settings)).collect();

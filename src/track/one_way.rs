@@ -4,8 +4,10 @@
 //! What was lost is asked for by time, for the waits of the link: a ring of quarters of a second keeps the
 //! last half minute, and what is decided about a segment after a wait has ended is added to that wait.
 
+pub use super::delivery::Delivery;
+use super::mark::Mark;
 use super::samples::Samples;
-use super::wait::{Mark, Wait};
+use super::wait::Wait;
 use crate::dissect::{Direction, PerDirection, SegmentMatch};
 use crate::time::{Span, Timestamp};
 use std::cmp::Ordering;
@@ -19,50 +21,8 @@ const SLOT_NANOS: i64 = 250_000_000;
 const MAX_LOST: usize = 64;
 /// Waits that a late word may still concern.
 const WAITS_LATE: usize = 64;
-/// From which time on the way on a segment is late: no path within an ensemble takes a tenth of it.
-const LATE: Span = Span::from_millis(500);
 /// The last moment of a wait, and the one after it: what arrives there ends it, or comes of its end.
 const EDGE: Span = Span::from_millis(500);
-
-/// What became of the segments of one direction in a stretch of time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Delivery {
-    /// Those that arrived, but for the last moment.
-    pub arrived: u32,
-    /// Those that arrived in the last moment: what ended the wait, or a FIN behind it.
-    pub arrived_at_end: u32,
-    /// Those that did not.
-    pub lost: u32,
-    /// The first that did not, where it was sent.
-    pub first_lost: Option<Mark>,
-    /// Those that arrived although they were sent behind a lost one; the last moment left out.
-    pub arrived_since: u32,
-    /// Those that took half a second and more.
-    pub late: u32,
-}
-
-impl Delivery {
-    /// Those that were sent.
-    #[must_use]
-    pub const fn sent(&self) -> u32 {
-        self.arrived + self.arrived_at_end + self.lost
-    }
-
-    fn add(&mut self, segment_match: &SegmentMatch, is_at_end: bool) {
-        self.late +=
-            u32::from(segment_match.arrived.is_some_and(|arrived| arrived.since(segment_match.sent) >= LATE));
-        if segment_match.arrived.is_some() && is_at_end {
-            self.arrived_at_end = self.arrived_at_end.saturating_add(1);
-        } else if segment_match.arrived.is_some() {
-            self.arrived = self.arrived.saturating_add(1);
-            let is_behind = self.first_lost.is_some_and(|lost| lost.at < segment_match.sent);
-            self.arrived_since += u32::from(is_behind);
-        } else {
-            self.lost = self.lost.saturating_add(1);
-            self.first_lost.get_or_insert(Mark { frame: segment_match.frame, at: segment_match.sent });
-        }
-    }
-}
 
 /// What both captures together show of a link.
 #[derive(Clone, Debug, Default)]

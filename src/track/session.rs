@@ -1,6 +1,6 @@
 //! Client sessions as a server's hash maps see them.
 
-use crate::proto::quorum::TouchedSessions;
+use crate::proto::body::TouchedSessions;
 
 /// What Java's `Long.hashCode` makes of a session id: its halves, one folded onto the other.
 #[expect(clippy::cast_possible_truncation, reason = "that is what a hash is")]

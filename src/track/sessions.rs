@@ -8,7 +8,8 @@
 use crate::address::Address;
 use crate::dissect::{Direction, PacketSeen};
 use crate::findings::incident::{ClosedBy, Session, SessionServer};
-use crate::proto::quorum::{Head, TouchedSessions as Table};
+use crate::proto::body::TouchedSessions as Table;
+use crate::proto::quorum::Head;
 use crate::proto::{PacketType, Zxid};
 use crate::time::Timestamp;
 use std::collections::HashMap;

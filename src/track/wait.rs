@@ -1,7 +1,8 @@
 //! Waits: from the last sign of life of one side to the next, or to the end of the link.
 
 use super::activity::Sum;
-use super::one_way::Delivery;
+use super::delivery::Delivery;
+pub use super::mark::Mark;
 use crate::dissect::PerDirection;
 use crate::findings::Deadline;
 use crate::frame::FrameRef;
@@ -19,15 +20,6 @@ pub enum Ended {
     Closed,
     /// The capture ended.
     CaptureEnd,
-}
-
-/// A frame and its time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mark {
-    /// The frame.
-    pub frame: FrameRef,
-    /// Its time.
-    pub at: Timestamp,
 }
 
 /// What TCP showed while one side said nothing new.

@@ -3,8 +3,9 @@
 mod link;
 
 use super::DissectOptions;
+use super::byte_sums::ByteSums;
 use super::election::ElectionFramer;
-use super::event::{ByteSums, ElectionTotals, Event, Observer, Port};
+use super::event::{ElectionTotals, Event, Observer, Port};
 use super::link::LinkContext;
 use super::raft::{self, Passed, PeerFlow};
 use super::segment_match::Hosts;

@@ -11,7 +11,8 @@ mod short;
 mod snapshot;
 mod token;
 
-use super::event::{ByteSums, Direction, FramingLoss, FramingLosses, Observer, PacketSeen};
+use super::byte_sums::ByteSums;
+use super::event::{Direction, FramingLoss, FramingLosses, Observer, PacketSeen};
 use super::link::{LinkContext, LinkState, opens};
 use super::span::HiddenSpan;
 use crate::frame::FrameRef;

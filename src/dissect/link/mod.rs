@@ -7,7 +7,8 @@ mod start;
 pub(super) use sizes::Sizes;
 pub(super) use start::opens;
 
-use super::event::{AuthSeen, ByteSums, Direction, Event, Observer, PacketSeen, PerDirection, Protection};
+use super::byte_sums::ByteSums;
+use super::event::{AuthSeen, Direction, Event, Observer, PacketSeen, PerDirection, Protection};
 use super::inference::{Item, Numbering, Scratch};
 use super::span::HiddenSpan;
 use crate::address::Endpoint;

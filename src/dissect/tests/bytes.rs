@@ -1,6 +1,7 @@
 //! Encoded packets, as servers write them.
 
-use crate::proto::quorum::{Authinfo, Body, Head, Packet, encode};
+use crate::proto::body::{Body, encode};
+use crate::proto::quorum::{Authinfo, Head, Packet};
 use crate::proto::{LearnerInfo, PacketType, Sid, Zxid};
 
 pub(super) const EPOCH: u32 = 5;

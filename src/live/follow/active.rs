@@ -1,8 +1,8 @@
 //! A file of a rotation that is read.
 
-use super::merge::WaitingFrames;
 use super::names::Turns;
 use super::source::FollowedFile;
+use super::waiting::WaitingFrames;
 use crate::time::Timestamp;
 
 /// Frames of a file that are too old to be put in order.

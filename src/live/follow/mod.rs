@@ -11,6 +11,7 @@ mod loss;
 mod merge;
 mod names;
 mod source;
+mod waiting;
 
 use super::clock::Distance;
 use super::error::LiveError;

@@ -3,6 +3,7 @@
 //! [`State`] is what is shown; [`draw`] puts it into a buffer of cells, whatever the terminal. [`Terminal`] shows it, on
 //! a thread of its own: a terminal that does not take what is written holds up nothing but the screen.
 
+mod canvas;
 mod draw;
 mod entry;
 mod gauges;

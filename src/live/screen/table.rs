@@ -1,6 +1,6 @@
 //! The rows of the links: a line for each leader, and one for each of its learners below it.
 
-use super::draw::{Canvas, Look};
+use super::canvas::{Canvas, Look};
 use super::gauges::{LinkGauge, POINTS};
 use crate::findings::Role;
 use crate::report::clock;

@@ -1,7 +1,7 @@
 //! A record as a line of JSON.
 
 use super::DumpOptions;
-use super::peer::PeerFields;
+use super::record::PeerFields;
 use super::record::{Field, Operation, Record, op_name, state_name};
 use crate::report::clock::rfc3339;
 use crate::report::escape;

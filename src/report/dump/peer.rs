@@ -1,44 +1,10 @@
 //! What a record of etcd's peers says, as values.
 
-use super::record::Record;
+use super::record::{PeerFields, Record};
 use crate::dissect::{PeerRecord, PeerRecordKind};
 use crate::raft::{Known, Message, PeerRequest};
-use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt::Write;
-
-/// The fields of a record of etcd's peers: those that the capture holds.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct PeerFields {
-    /// Members' ids, in hex as etcd writes them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    term: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    log_term: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entries: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entry_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    commit: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reject: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reject_hint: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    context_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    /// How many such records: above 1 only where arithmetic proves several that the cut hides.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u32>,
-}
 
 impl PeerFields {
     fn of(record: &PeerRecord) -> Self {

@@ -1,15 +1,16 @@
 //! What a record says, whichever port it passed, as values.
 
-use super::peer::PeerFields;
 use crate::address::Endpoint;
 use crate::dissect::{AuthSeen, ElectionMessage, ElectionSeen, PacketSeen};
 use crate::frame::FrameRef;
+use crate::proto::body::{Body, TouchedSessions};
 use crate::proto::election::{Hello, Notification};
-use crate::proto::quorum::{Body, Head, TouchedSessions};
+use crate::proto::quorum::Head;
 use crate::proto::request::Request;
 use crate::proto::txn::Txn;
 use crate::proto::{LearnerInfo, OpCode, PacketType, ServerState, SessionId, Sid, Zxid, request, txn};
 use crate::time::Timestamp;
+use serde::Serialize;
 use std::borrow::Cow;
 
 /// A field of a record: none where records of the type have none; `Some(None)` where it is not known.
@@ -69,6 +70,39 @@ pub(crate) struct Operation<'a> {
     pub(crate) parts: Option<usize>,
     /// A new session's timeout.
     pub(crate) timeout_ms: Option<i32>,
+}
+
+/// The fields of a record of etcd's peers: those that the capture holds.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct PeerFields {
+    /// Members' ids, in hex as etcd writes them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) term: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) log_term: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) index: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) entries: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) entry_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) commit: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reject: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reject_hint: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) context_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<u16>,
+    /// How many such records: above 1 only where arithmetic proves several that the cut hides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) count: Option<u32>,
 }
 
 impl<'a> Record<'a> {

@@ -1,13 +1,12 @@
 //! A packet so long that its receiver may refuse it: `jute.maxbuffer` bounds what a server reads, not what it writes
 //! (BinaryInputArchive.checkLength, all releases).
 
-use super::{LinkTrack, Proposals};
+use super::LinkTrack;
+use super::proposals::{Large, Proposals};
 use crate::dissect::PacketSeen;
 use crate::findings::Closed;
-use crate::frame::FrameRef;
+use crate::proto::PacketType;
 use crate::proto::quorum::Head;
-use crate::proto::{PacketType, Zxid};
-use crate::time::Timestamp;
 
 /// Shorter ones nobody refuses who has not set `jute.maxbuffer` far below its default of 1 MiB less a byte.
 pub(super) const MIN_LARGE: u64 = 32 * 1024;
@@ -15,23 +14,6 @@ pub(super) const MIN_LARGE: u64 = 32 * 1024;
 const BODY_AT: usize = Head::LEN + 32;
 /// The longest path kept, in bytes.
 const MAX_PATH: usize = 256;
-
-/// The last large transaction that the leader sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Large {
-    /// PROPOSAL or INFORM.
-    pub kind: PacketType,
-    /// Its zxid.
-    pub zxid: Option<Zxid>,
-    /// Its length on the wire, in bytes.
-    pub size: u64,
-    /// The znode, where that was captured.
-    pub path: Option<String>,
-    /// When it began.
-    pub at: Timestamp,
-    /// The frame of its head.
-    pub frame: FrameRef,
-}
 
 impl Proposals {
     /// A large packet.

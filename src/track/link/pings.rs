@@ -2,7 +2,8 @@
 
 use crate::dissect::PacketSeen;
 use crate::proto::Zxid;
-use crate::proto::quorum::{Body, Head, TouchedSessions};
+use crate::proto::body::{Body, TouchedSessions};
+use crate::proto::quorum::Head;
 use crate::time::Timestamp;
 use crate::track::baseline::Baseline;
 use crate::track::samples::Samples;

@@ -1,6 +1,6 @@
 //! PROPOSALs and their ACKs: round trips, and the waits for the ACKs.
 
-use super::{Large, LinkTrack, clock_step};
+use super::{LinkTrack, clock_step};
 use crate::dissect::{Direction, PacketSeen, Unread};
 use crate::findings::{Deadline, Role};
 use crate::frame::FrameRef;
@@ -13,6 +13,23 @@ use crate::track::wait::{Ended, Wait};
 
 /// Bytes of an ACK.
 const ACK_LEN: u64 = 20;
+
+/// The last large transaction that the leader sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Large {
+    /// PROPOSAL or INFORM.
+    pub kind: PacketType,
+    /// Its zxid.
+    pub zxid: Option<Zxid>,
+    /// Its length on the wire, in bytes.
+    pub size: u64,
+    /// The znode, where that was captured.
+    pub path: Option<String>,
+    /// When it began.
+    pub at: Timestamp,
+    /// The frame of its head.
+    pub frame: FrameRef,
+}
 
 /// PROPOSALs of a link, and what answers them.
 #[derive(Clone, Debug, Default)]

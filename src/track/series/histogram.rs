@@ -58,12 +58,12 @@ impl SparseHistogram {
 
     /// Adds all of another.
     pub(super) fn merge(&mut self, other: Self) {
-        self.max_us = self.max_us.max(other.max_us);
-        self.sum_us = self.sum_us.saturating_add(other.sum_us);
         if self.cells.is_empty() {
-            self.cells = other.cells;
+            *self = other;
             return;
         }
+        self.max_us = self.max_us.max(other.max_us);
+        self.sum_us = self.sum_us.saturating_add(other.sum_us);
         if other.cells.len() <= FEW_CELLS {
             return other.cells.iter().for_each(|(bucket, count)| self.add(*bucket, *count));
         }
@@ -114,7 +114,8 @@ impl SparseHistogram {
 pub(super) struct OpenHistogram {
     /// One for each bucket; empty where nothing was recorded yet.
     counts: Vec<u32>,
-    touched: Vec<u16>,
+    /// Which of them are not 0: a bit for each.
+    touched: [u64; BUCKETS.div_ceil(64)],
     max_us: u64,
     sum_us: u64,
 }
@@ -123,48 +124,40 @@ impl OpenHistogram {
     /// Adds a duration.
     #[inline]
     pub(super) fn record(&mut self, us: u64) {
-        let bucket = bucket(us);
+        if self.counts.is_empty() {
+            self.counts = vec![0; BUCKETS];
+        }
         self.max_us = self.max_us.max(us);
         self.sum_us = self.sum_us.saturating_add(us);
-        match self.counts.get_mut(usize::from(bucket)) {
-            Some(count) => {
-                if *count == 0 {
-                    self.touched.push(bucket);
-                }
-                *count = count.saturating_add(1);
-            }
-            None => self.begin(bucket),
-        }
-    }
-
-    #[cold]
-    fn begin(&mut self, bucket: u16) {
-        self.counts = vec![0; BUCKETS];
+        let bucket = bucket(us);
         if let Some(count) = self.counts.get_mut(usize::from(bucket)) {
-            *count = 1;
-            self.touched.push(bucket);
+            *count = count.saturating_add(1);
+        }
+        if let Some(bits) = self.touched.get_mut(usize::from(bucket / 64)) {
+            *bits |= 1 << (bucket % 64);
         }
     }
 
     /// Moves all counts to `into`.
     pub(super) fn drain_into(&mut self, into: &mut SparseHistogram) {
-        if self.touched.is_empty() {
+        let touched: u32 = self.touched.iter().map(|bits| bits.count_ones()).sum();
+        if touched == 0 {
             return;
         }
-        self.touched.sort_unstable();
-        let cells = Vec::with_capacity(self.touched.len());
+        let cells = Vec::with_capacity(touched as usize);
         let mut own = SparseHistogram { cells, max_us: self.max_us, sum_us: self.sum_us };
-        for bucket in self.touched.drain(..) {
-            if let Some(count) = self.counts.get_mut(usize::from(bucket)) {
-                own.cells.push((bucket, std::mem::take(count)));
+        for (word, first) in self.touched.iter_mut().zip((0_u16..).step_by(64)) {
+            let mut bits = std::mem::take(word);
+            while bits != 0 {
+                let bucket = first + u16::try_from(bits.trailing_zeros()).unwrap_or(0);
+                bits &= bits - 1;
+                if let Some(count) = self.counts.get_mut(usize::from(bucket)) {
+                    own.cells.push((bucket, std::mem::take(count)));
+                }
             }
         }
         (self.max_us, self.sum_us) = (0, 0);
-        if into.cells.is_empty() {
-            *into = own;
-        } else {
-            into.merge(own);
-        }
+        into.merge(own);
     }
 }
 

@@ -15,7 +15,6 @@ mod tests;
 pub use keeper::{Keeper, SeriesBook, SeriesOptions, Share};
 pub use sheet::Sheet;
 
-use super::link::LinkTrack;
 use crate::findings::series::{LinkSeries, Series};
 use crate::time::{Span, Timestamp};
 use sheet::FEW;
@@ -44,14 +43,14 @@ pub enum Trip {
 }
 
 impl SeriesBook {
-    /// The series of these links, whose capture is over; `None` where nobody asked.
-    pub(super) fn finish(self, links: &mut [LinkTrack]) -> Option<Series> {
+    /// The series of links by their ids, whose capture is over; `None` where nobody asked.
+    pub(super) fn finish(self, keepers: impl IntoIterator<Item = (u32, Keeper)>) -> Option<Series> {
         let options = self.options?;
         let mut sheets: Vec<(u32, Sheet)> = Vec::new();
-        for link in links {
-            match std::mem::take(&mut link.series) {
+        for (link, keeper) in keepers {
+            match keeper {
                 Keeper::Off => {}
-                Keeper::Own(sheet) => sheets.push((link.id, *sheet)),
+                Keeper::Own(sheet) => sheets.push((link, *sheet)),
                 Keeper::Shared(mut share) => share.flush(),
             }
         }

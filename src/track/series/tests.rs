@@ -67,7 +67,7 @@ fn the_width_doubles_and_nothing_is_lost() {
     assert!(len <= MAX_INTERVALS && len > MAX_INTERVALS / 4, "{len}");
     assert_eq!(sheet.width().millis() % 100, 0);
     let (mut records, mut trips) = (0, 0);
-    for one in sheet.intervals(false) {
+    for one in sheet.clone().intervals(false) {
         records += one.records.to_leader;
         trips += one.commit.map_or(0, |trips| trips.count);
     }
@@ -114,7 +114,7 @@ fn clocks_of_all_centuries_are_borne() {
     let records: u64 = sheet.clone().intervals(false).iter().map(|one| one.records.to_leader).sum();
     assert_eq!(records, 5);
     let series = side_by_side(
-        vec![(1, sheet.clone()), (2, sheet)],
+        vec![(1, sheet.clone()), (2, sheet.clone())],
         SeriesOptions { max_intervals: 0, buckets: false },
     );
     assert_eq!(series.links.len(), 2);
@@ -146,7 +146,7 @@ fn links_beyond_the_detailed_share_one_sheet_and_a_copy_has_its_own() {
     let mut copied = keepers.clone();
     copy.detach(copied.iter_mut());
     copied.last_mut().unwrap().missing(DIRECTION, at(0), 5);
-    let rest = |book: SeriesBook| book.finish(&mut []).unwrap().rest.unwrap().intervals[0].missing.to_leader;
+    let rest = |book: SeriesBook| book.finish([]).unwrap().rest.unwrap().intervals[0].missing.to_leader;
     assert_eq!((rest(book), rest(copy)), (0, 5));
     assert!(matches!(SeriesBook::new(None).keeper(), Keeper::Off));
 }
