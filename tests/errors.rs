@@ -56,7 +56,19 @@ const NOTHING: [Row; 9] = [
 ];
 
 /// Arguments that make no sense, or none with these captures.
-const ARGUMENTS: [Row; 28] = [
+const ARGUMENTS: [Row; 32] = [
+    (
+        "--etcd-conf HERE/notes.txt DATA",
+        2,
+        &["HERE/notes.txt: not a configuration of etcd", "heartbeat-interval"],
+    ),
+    ("--etcd-conf HERE/zeros.pcap DATA", 2, &["not a configuration of etcd"]),
+    ("--etcd-conf HERE/missing.yml DATA", 2, &["HERE/missing.yml: No such file"]),
+    (
+        "--etcd-conf HERE/bad.yml DATA",
+        2,
+        &["election-timeout must be a number of milliseconds from 1 to 50000", "'never'"],
+    ),
     ("--zoo-cfg HERE/notes.txt DATA", 2, &["HERE/notes.txt: not a zoo.cfg", "tickTime", "server.N"]),
     ("--zoo-cfg HERE/zeros.pcap DATA", 2, &["not a zoo.cfg"]),
     ("--zoo-cfg HERE/missing.cfg DATA", 2, &["HERE/missing.cfg: No such file"]),
@@ -151,7 +163,7 @@ fn wrong_files() -> tempfile::TempDir {
     // Time, type Ethernet, flags, lengths (18 and 60 octets more than headers), and a frame.
     let mut erf = b"\0\0\0\0\xc0\x38\xfd\x6a\x02\x04\0\x4e\0\0\0\x3c".to_vec();
     erf.resize(0x4e, 0);
-    let starts: [(&str, &[u8]); 13] = [
+    let starts: [(&str, &[u8]); 14] = [
         ("a.xz", &xz.finish().unwrap()),
         ("a.bz2", &bzip2.finish().unwrap()),
         ("a.lz4", &lz4.finish().unwrap()),
@@ -162,6 +174,7 @@ fn wrong_files() -> tempfile::TempDir {
         ("a.erf", &erf),
         ("netmon.cap", b"GMBU\0\x02\x01\0"),
         ("notes.txt", b"these are notes, and no packets at all\n"),
+        ("bad.yml", b"name: a\nelection-timeout: never\n"),
         ("zeros.pcap", &[0; 4_096]),
         ("empty.pcap", b""),
         ("header.pcap", &pcap[..24]),

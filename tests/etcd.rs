@@ -214,3 +214,47 @@ fn the_first_screen_speaks_of_members() {
     assert!(text.contains("ASSUMED an election timeout of 1.0 s"), "{text}");
     assert!(!text.contains("PING") && !text.contains("zookeeper"), "{text}");
 }
+
+#[test]
+fn a_configuration_names_members_and_their_intervals() {
+    let temporary = tempfile::tempdir().unwrap();
+    let conf = temporary.path().join("etcd.conf");
+    let path = folder("freeze-leader").join("zk2.pcap.gz");
+    let read = |text: &str| -> Value {
+        std::fs::write(&conf, text).unwrap();
+        let args = ["replay", "--json", "--etcd-conf", conf.to_str().unwrap()];
+        serde_json::from_slice(&run(&args, std::slice::from_ref(&path))).unwrap()
+    };
+    let cluster = "zk1=http://10.255.0.101:2380,zk2=http://10.255.0.102:2380,zk3=http://10.255.0.103:2380";
+    let yaml =
+        format!("name: zk1\nheartbeat-interval: 100\nelection-timeout: 1000\ninitial-cluster: {cluster}\n");
+    let unit = format!(
+        "ExecStart=/usr/bin/etcd --name zk1 --heartbeat-interval=100 \\\n  --election-timeout 1000 --initial-cluster={cluster}\n"
+    );
+    let variables = format!(
+        "ETCD_NAME=zk1\nETCD_HEARTBEAT_INTERVAL=100\nETCD_ELECTION_TIMEOUT=1000\nETCD_INITIAL_CLUSTER=\"{cluster}\"\n"
+    );
+    for text in [yaml, unit, variables] {
+        let report = read(&text);
+        let names: Vec<_> =
+            report["members"].as_array().unwrap().iter().map(|member| &member["name"]).collect();
+        assert_eq!(names, ["zk1", "zk2", "zk3"], "{text}");
+        let raft = &report["raft"];
+        assert_eq!((&raft["heartbeat_from"], &raft["election_from"]), (&"config".into(), &"config".into()));
+        assert_eq!((&raft["heartbeat_ms"], &raft["election_ms"]), (&100.into(), &1_000.into()));
+        let summary = report["incidents"][0]["summary"].as_str().unwrap();
+        assert!(summary.contains("zk1"), "{summary}");
+    }
+    // A longer patience, since somebody set it: what was no election is none, and nothing is measured anew.
+    let raft = &read("election-timeout: 4000\n")["raft"];
+    assert_eq!((&raft["heartbeat_from"], &raft["heartbeat_ms"]), (&"heartbeats".into(), &100.into()));
+    assert_eq!((&raft["election_from"], &raft["election_ms"]), (&"config".into(), &4_000.into()));
+    let without: Value = serde_json::from_slice(&run(&["replay", "--json"], &[path.clone()])).unwrap();
+    assert_eq!(without["raft"]["election_from"], "default");
+    // Somebody else's file is told.
+    std::fs::write(&conf, "heartbeat-interval: 500\nelection-timeout: 5000\n").unwrap();
+    let args = ["replay", "--color", "never", "--no-pager", "--etcd-conf", conf.to_str().unwrap()];
+    let text = String::from_utf8(run(&args, &[path])).unwrap();
+    assert!(text.contains("BY --etcd-conf heartbeats every 500 ms"), "{text}");
+    assert!(text.contains("come every 100 ms"), "{text}");
+}

@@ -3,7 +3,6 @@
 //! The captures are read a second time, since only the end of the first tells what to write.
 
 use super::args::ReplayArgs;
-use super::config::Config;
 use super::exit::Failure;
 use super::logs::LogArg;
 use super::replay::open;
@@ -50,7 +49,7 @@ fn inputs(replay: &Replay, args: &ReplayArgs) -> Vec<FileId> {
     let captures = replay.files().iter().map(|file| file.path.as_str()).map(Path::new);
     let beside = replay.skipped().iter().map(Path::new);
     let logs = args.log.iter().map(LogArg::path);
-    let configs = args.input.ensemble.zoo_cfg.iter().flat_map(|path| Config::files(path));
+    let configs = args.input.ensemble.files().into_iter();
     let named = captures.chain(beside).chain(logs).filter_map(FileId::of);
     named.chain(configs.filter_map(|path| FileId::of(&path))).collect()
 }

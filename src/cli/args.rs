@@ -1,6 +1,6 @@
 //! The arguments, and the help that teaches them.
 
-use super::config::{MAX_LIMIT_TICKS, MAX_TICK_MS};
+use super::config::{Config, MAX_LIMIT_TICKS, MAX_TICK_MS};
 use super::exit::Failure;
 use super::logs::{self, LogArg};
 use super::zone;
@@ -114,6 +114,20 @@ pub(super) struct EnsembleArgs {
     /// dynamicConfigFile is followed, from the folder that zoo.cfg is in.
     #[arg(long, value_name = "FILE")]
     pub(super) zoo_cfg: Option<PathBuf>,
+
+    /// A configuration of an etcd member: its intervals, and the members' names and ports.
+    ///
+    /// A YAML file, a systemd unit or whatever else holds its flags, or an environment file. Without it the heartbeat
+    /// interval is measured, and the election timeout taken for ten of it.
+    #[arg(long, value_name = "FILE")]
+    pub(super) etcd_conf: Option<PathBuf>,
+}
+
+impl EnsembleArgs {
+    /// The files that are read of the configurations that were named.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.zoo_cfg.iter().flat_map(|path| Config::files(path)).chain(self.etcd_conf.clone()).collect()
+    }
 }
 
 /// The limits reckoned with.

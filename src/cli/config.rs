@@ -5,7 +5,9 @@
 //!
 //! Source: `apache/zookeeper: zookeeper-server/.../server/quorum/QuorumPeerConfig.java`.
 
-use super::exit::Failure;
+use super::args::EnsembleArgs;
+use super::etcd_conf::EtcdConf;
+use super::exit::{Failure, complain};
 use crate::address::Address;
 use crate::findings::{Origin, Report, selection::ServerChoice};
 use crate::proto::config::{self, ConfigLine, ConfigText};
@@ -32,11 +34,25 @@ pub(super) struct Config {
     pub(super) servers: Vec<NamedServer>,
     pub(super) quorum_ports: BTreeSet<u16>,
     pub(super) election_ports: BTreeSet<u16>,
+    /// What a configuration of etcd says.
+    pub(super) etcd: EtcdConf,
     /// What is odd about it, though it could be used.
     pub(super) warnings: Vec<String>,
 }
 
 impl Config {
+    /// What the files say that were named, and on standard error what is odd about them.
+    pub(super) fn of(args: &EnsembleArgs) -> Result<Self, Failure> {
+        let mut config = args.zoo_cfg.as_deref().map(Self::load).transpose()?.unwrap_or_default();
+        config.etcd = args.etcd_conf.as_deref().map(EtcdConf::load).transpose()?.unwrap_or_default();
+        for (path, warnings) in [(&args.zoo_cfg, &config.warnings), (&args.etcd_conf, &config.etcd.warnings)]
+        {
+            let path = path.as_deref().unwrap_or("".as_ref());
+            warnings.iter().for_each(|warning| complain(format_args!("{}: {warning}", path.display())));
+        }
+        Ok(config)
+    }
+
     /// Reads a file and its dynamic part.
     pub(super) fn load(path: &Path) -> Result<Self, Failure> {
         let text = read(path).map_err(|error| Failure::wrong(format!("{}: {error}", path.display())))?;
@@ -129,7 +145,9 @@ impl Config {
             let address = Address::from(server.address?);
             choice.is(Some(address), Some(server.sid), Some(&server.name)).then_some(address)
         });
-        named.collect()
+        let members = self.etcd.peers.names.iter();
+        let members = members.filter(|(address, name)| choice.is(Some(**address), None, Some(name)));
+        named.chain(members.map(|(address, _)| *address)).collect()
     }
 
     /// What servers can be called: as this configuration names them, and those that were seen.
@@ -139,7 +157,14 @@ impl Config {
             (None, Some(sid)) => format!("server.{}", sid.0),
             (None, None) => server.address.to_string(),
         });
-        let names: BTreeSet<_> = self.servers.iter().map(|server| server.name.clone()).chain(seen).collect();
+        let members = report.raft.members.iter();
+        let members = members.map(|member| member.name.clone().unwrap_or_else(|| member.address.to_string()));
+        let named = self
+            .servers
+            .iter()
+            .map(|server| server.name.clone())
+            .chain(self.etcd.peers.names.values().cloned());
+        let names: BTreeSet<_> = named.chain(seen).chain(members).collect();
         if names.is_empty() { vec!["none was seen".to_owned()] } else { names.into_iter().collect() }
     }
 
@@ -148,6 +173,7 @@ impl Config {
         self.servers
             .iter()
             .any(|server| choice.is(server.address.map(Address::from), Some(server.sid), Some(&server.name)))
+            || self.etcd.peers.names.iter().any(|(address, name)| choice.is(Some(*address), None, Some(name)))
     }
 }
 
@@ -172,7 +198,8 @@ pub(super) fn setting_of(option: Option<u32>, config: Option<u32>) -> Option<(u3
     option.map(|value| (value, Origin::Option)).or(config.map(|value| (value, Origin::Config)))
 }
 
-fn read(path: &Path) -> std::io::Result<String> {
+/// A file's text, as far as a configuration is long.
+pub(super) fn read(path: &Path) -> std::io::Result<String> {
     use std::io::Read;
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;

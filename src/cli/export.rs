@@ -1,7 +1,6 @@
 //! `qscope export`: captures to tables.
 
 use super::args::{EnsembleArgs, InputArgs, LimitArgs, connections, threads};
-use super::config::Config;
 use super::exit::{ExitStatus, Failure};
 use super::replay::{self, ReplayRequest};
 use crate::address::Address;
@@ -191,7 +190,7 @@ impl ExportArgs {
     fn inputs(&self, replay: &Replay) -> Vec<FileId> {
         let captures = replay.files().iter().map(|file| file.path.as_str()).map(Path::new);
         let beside = replay.skipped().iter().map(Path::new);
-        let configs = self.ensemble_settings.zoo_cfg.iter().flat_map(|path| Config::files(path));
+        let configs = self.ensemble_settings.files().into_iter();
         let named = captures.chain(beside).filter_map(FileId::of);
         named.chain(configs.filter_map(|path| FileId::of(&path))).collect()
     }

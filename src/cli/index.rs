@@ -64,10 +64,7 @@ pub(super) struct IndexArgs {
 
 /// Looks at all captures, and writes a line for each.
 pub(super) fn run(args: &IndexArgs) -> Result<ExitStatus, Failure> {
-    let config = match &args.ensemble.zoo_cfg {
-        Some(path) => Config::load(path)?,
-        None => Config::default(),
-    };
+    let config = Config::of(&args.ensemble)?;
     let options = options(args, &config);
     let replay = Replay::open(&all_folders(&args.paths), &ReplayOptions::default())
         .map_err(|error| Failure::wrong(error.to_string()))?;
@@ -98,6 +95,7 @@ fn options(args: &IndexArgs, config: &Config) -> DissectOptions {
     for (asked, ports) in [
         (&args.ensemble.quorum_port, &mut options.quorum_ports),
         (&args.ensemble.election_port, &mut options.election_ports),
+        (&args.ensemble.peer_port, &mut options.peer_ports),
     ] {
         if !asked.is_empty() {
             ports.clone_from(asked);
@@ -105,6 +103,7 @@ fn options(args: &IndexArgs, config: &Config) -> DissectOptions {
     }
     options.quorum_ports.extend(&config.quorum_ports);
     options.election_ports.extend(&config.election_ports);
+    options.peer_ports.extend(&config.etcd.ports);
     options
 }
 

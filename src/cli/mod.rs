@@ -9,6 +9,7 @@ mod annotate;
 mod args;
 mod config;
 mod dump;
+mod etcd_conf;
 mod exit;
 #[cfg(feature = "export")]
 mod export;
@@ -73,6 +74,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
 #[cfg(feature = "fuzzing")]
 pub(crate) fn config_settings(text: &str) -> Result<[Option<u32>; 3], String> {
     config::settings(text)
+}
+
+/// Heartbeat interval, election timeout and how many names a configuration of etcd has, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn etcd_settings(text: &str) -> Result<(Option<u32>, Option<u32>, usize), String> {
+    let peers = etcd_conf::EtcdConf::of(text)?.peers;
+    Ok((peers.heartbeat_ms, peers.election_ms, peers.names.len()))
 }
 
 /// What a first word is said to be that is no command, nothing like one, and no file.

@@ -1,7 +1,6 @@
 //! `qscope replay --html` and `--trace`: the report as a page, and as a trace.
 
 use super::args::ReplayArgs;
-use super::config::Config;
 use super::exit::Failure;
 use super::logs::LogArg;
 use crate::findings::Report;
@@ -64,6 +63,6 @@ fn inputs(args: &ReplayArgs) -> Vec<FileId> {
         Err(_) => vec![path.clone()],
     });
     let logs = args.log.iter().map(LogArg::path).map(Path::to_path_buf);
-    let configs = args.input.ensemble.zoo_cfg.iter().flat_map(|path| Config::files(path));
+    let configs = args.input.ensemble.files().into_iter();
     captures.chain(logs).chain(configs).filter_map(|path| FileId::of(&path)).collect()
 }

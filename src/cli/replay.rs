@@ -79,14 +79,7 @@ pub(super) struct ReplayRequest {
 impl ReplayRequest {
     /// Reads what the arguments name, but for the captures.
     pub(super) fn of(args: &InputArgs) -> Result<Self, Failure> {
-        let config = match &args.ensemble.zoo_cfg {
-            Some(path) => Config::load(path)?,
-            None => Config::default(),
-        };
-        for warning in &config.warnings {
-            let path = args.ensemble.zoo_cfg.as_deref().unwrap_or("".as_ref());
-            complain(format_args!("{}: {warning}", path.display()));
-        }
+        let config = Config::of(&args.ensemble)?;
         let moment = |name, text: &Option<String>, fold| match text {
             None => Ok(None),
             Some(text) => zone::moment(text, &args.tz, fold)
@@ -118,6 +111,7 @@ impl ReplayRequest {
         };
         settings.quorum_ports.extend(&self.config.quorum_ports);
         settings.election_ports.extend(&self.config.election_ports);
+        settings.peer_ports.extend(&self.config.etcd.ports);
         settings
     }
 
@@ -138,6 +132,7 @@ pub(super) fn options(limits: &LimitArgs, warn_at_percent: u32, config: &Config)
         init_limit: setting_of(limits.init_limit, config.init_limit),
         warn_at_percent,
         servers: config.servers.clone(),
+        peers: config.etcd.peers.clone(),
         hosts: Vec::new(),
         keeps_values: false,
         max_held_bytes: None,
@@ -270,7 +265,8 @@ fn clock_of(group: &HostCaptures) -> HostClock {
 fn is_seen(choice: &ServerChoice, config: &Config, report: &Report) -> Result<bool, Failure> {
     let is_it =
         |server: &findings::Server| choice.is(Some(server.address), server.sid, server.name.as_deref());
-    let is_member = |member: &findings::raft::Member| choice.is(Some(member.address), None, None);
+    let is_member =
+        |member: &findings::raft::Member| choice.is(Some(member.address), None, member.name.as_deref());
     if report.servers.iter().any(is_it) || report.raft.members.iter().any(is_member) {
         return Ok(true);
     }

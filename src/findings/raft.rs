@@ -38,6 +38,8 @@ impl Raft {
 pub struct PeerSettings {
     /// The heartbeat interval in milliseconds.
     pub heartbeat_ms: u64,
+    /// The same as the leader's heartbeats show it.
+    pub measured_ms: Option<u64>,
     /// Where it came from: [`Origin::Pings`] where the leader's heartbeats show it.
     pub heartbeat_from: Origin,
     /// The election timeout in milliseconds.
@@ -51,6 +53,8 @@ pub struct PeerSettings {
 pub struct Member {
     /// Its address.
     pub address: Address,
+    /// Its name, where a configuration has it.
+    pub name: Option<String>,
     /// Its id, once it or another one named it.
     pub id: Option<u64>,
     /// Releases whose link heartbeats have the size of its own.

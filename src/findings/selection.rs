@@ -99,6 +99,9 @@ impl Selection {
         report.outages.retain(|outage| self.overlaps(outage.start, outage.end.or(last)));
         let stalls: BTreeSet<u32> = report.stalls.iter().map(|stall| stall.id).collect();
         let outages: BTreeSet<u32> = report.outages.iter().map(|outage| outage.id).collect();
+        let members = &report.raft.members;
+        let name_of =
+            |address: Address| members.iter().find(|member| member.address == address)?.name.as_deref();
         report.incidents.retain_mut(|incident| {
             let has_no_links = incident.links.is_empty();
             incident.links.retain(|id| of_server.contains(id));
@@ -106,7 +109,7 @@ impl Selection {
             incident.outages.retain(|id| outages.contains(id));
             let is_of = |choice: &ServerChoice| {
                 incident.members.is_empty()
-                    || incident.members.iter().any(|member| choice.is(Some(*member), None, None))
+                    || incident.members.iter().any(|member| choice.is(Some(*member), None, name_of(*member)))
             };
             let is_of_member = self.server.as_ref().is_none_or(is_of);
             let is_chosen = (has_no_links || !incident.links.is_empty()) && is_of_member;

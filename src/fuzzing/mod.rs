@@ -40,7 +40,7 @@ pub use proto::{auth, election, jute, learner_info, proposal, quorum_packet, req
 pub use report::report;
 pub use text::log;
 #[cfg(feature = "cli")]
-pub use text::zoo_cfg;
+pub use text::{etcd_conf, zoo_cfg};
 
 /// A function that panics if a property is violated for these bytes.
 pub type FuzzTarget = fn(&[u8]);
@@ -51,6 +51,8 @@ pub const TARGETS: &[(&str, FuzzTarget)] = &[
     ("auth", auth),
     ("capture_file", capture_file),
     ("election", election),
+    #[cfg(feature = "cli")]
+    ("etcd_conf", etcd_conf),
     #[cfg(feature = "live")]
     ("follower", follower),
     #[cfg(feature = "live")]

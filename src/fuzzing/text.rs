@@ -34,3 +34,23 @@ pub fn zoo_cfg(data: &[u8]) {
         assert_eq!(crate::cli::config_settings(&text.replace('\n', "\r\n")), read);
     }
 }
+
+/// A configuration of an etcd member.
+///
+/// Properties: values lie in etcd's ranges, and all line endings are accepted.
+#[cfg(feature = "cli")]
+pub fn etcd_conf(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let read = crate::cli::etcd_settings(&text);
+    if let Ok((heartbeat, election, names)) = &read {
+        assert!(heartbeat.is_none_or(|ms| (1..=10_000).contains(&ms)), "{heartbeat:?}");
+        assert!(election.is_none_or(|ms| (1..=50_000).contains(&ms)), "{election:?}");
+        assert!(*names <= 1_024, "{names}");
+        if let Some((heartbeat, election)) = heartbeat.zip(*election) {
+            assert!(heartbeat * 5 <= election, "{heartbeat} {election}");
+        }
+    }
+    if !text.contains('\r') {
+        assert_eq!(crate::cli::etcd_settings(&text.replace('\n', "\r\n")), read);
+    }
+}

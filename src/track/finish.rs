@@ -3,6 +3,7 @@
 use super::dial::{DeadConnection, DialRun};
 use super::facts::CaptureFacts;
 use super::link::{self, LinkTrack};
+use super::raft::facts::PeerFacts;
 use super::summary::{name_of, shown};
 use super::violation::MAX_TOLD;
 use super::{Tracker, link_vantage, sight};
@@ -73,7 +74,10 @@ impl Tracker {
             dead_connections,
             dials,
             strangers: self.strangers,
-            peers: std::mem::take(&mut self.peers).finish(),
+            peers: PeerFacts {
+                told: std::mem::take(&mut self.options.peers),
+                ..std::mem::take(&mut self.peers).finish()
+            },
             limits_hit,
             timeline: self.timeline,
             witness,

@@ -51,6 +51,7 @@ use crate::time::{Span, Timestamp};
 use election::ElectionTrack;
 use holes::Holes;
 use link::LinkTrack;
+use raft::facts::PeerOptions;
 use series::{SeriesBook, SeriesOptions};
 use server::Servers;
 use std::net::IpAddr;
@@ -95,6 +96,8 @@ pub struct TrackerOptions {
     pub warn_at_percent: u32,
     /// Servers that a configuration names.
     pub servers: Vec<NamedServer>,
+    /// What a configuration says of etcd's members.
+    pub peers: PeerOptions,
     /// Whether the single values of links that are over stay until [`Tracker::compact`].
     pub keeps_values: bool,
     /// Bytes of memory that PROPOSALs in flight, waits and durations of all links may take; `None` for 256 MiB.

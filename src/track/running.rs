@@ -139,7 +139,8 @@ impl Tracker {
     /// What etcd's members were seen to say by now.
     #[must_use]
     pub fn peers_by_now(&self) -> Option<PeerFacts> {
-        (!self.peers.is_empty()).then(|| self.peers.clone().finish())
+        (!self.peers.is_empty())
+            .then(|| PeerFacts { told: self.options.peers.clone(), ..self.peers.clone().finish() })
     }
 
     /// The links that were not over before `as_of.since`, as a capture that ends now would show them, by their

@@ -91,17 +91,32 @@ fn candidates(scenes: &[RaftScene<'_>], changes: &[Vec<LeaderChange>]) -> Vec<Ra
     all
 }
 
-/// The heartbeat interval is measured; the election timeout is not on the wire.
+/// The heartbeat interval is told or measured; the election timeout is told, since it is not on the wire.
 fn times(facts: &PeerFacts) -> (Times, PeerSettings) {
-    let tick = facts.tick.filter(|tick| tick.nanos() > 0).unwrap_or(HEARTBEAT);
-    let election = tick.times(HEARTBEATS_PER_ELECTION);
+    let of_ms = |ms: u32| Span::from_millis(i64::from(ms));
     // Timers and a busy loop add a little.
     let ms = |span: Span| (span.micros() + 500) / 1_000;
+    let measured = facts.tick.filter(|tick| tick.nanos() > 0);
+    let told = &facts.told;
+    let (tick, heartbeat_from) = match (told.heartbeat_ms, measured) {
+        (Some(told), _) => (of_ms(told), Origin::Config),
+        (None, Some(measured)) => (measured, Origin::Pings),
+        (None, None) => (HEARTBEAT, Origin::Default),
+    };
+    let (election, election_ms, election_from) = match told.election_ms {
+        Some(told) => (of_ms(told), u64::from(told), Origin::Config),
+        None => (
+            tick.times(HEARTBEATS_PER_ELECTION),
+            ms(tick) * HEARTBEATS_PER_ELECTION.unsigned_abs(),
+            Origin::Default,
+        ),
+    };
     let settings = PeerSettings {
         heartbeat_ms: ms(tick),
-        heartbeat_from: if facts.tick.is_some() { Origin::Pings } else { Origin::Default },
-        election_ms: ms(tick) * HEARTBEATS_PER_ELECTION.unsigned_abs(),
-        election_from: Origin::Default,
+        measured_ms: measured.map(ms),
+        heartbeat_from,
+        election_ms,
+        election_from,
     };
     (Times { tick, election }, settings)
 }
@@ -183,10 +198,12 @@ fn members(facts: &PeerFacts, elections: &[PeerElection]) -> Vec<Member> {
         .flat_map(|view| view.voices.keys().flat_map(|way| [way.0, way.1]))
         .chain(facts.members.keys().copied())
         .collect();
+    let told = &facts.told.names;
     let of = |address: Address| {
         let facts = facts.members.get(&address).copied().unwrap_or_default();
         Member {
             address,
+            name: told.get(&address).cloned(),
             id: facts.id,
             release: facts.link_heartbeat.and_then(release),
             roles: roles(address, elections),

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Serialize)]
 pub(super) struct MemberView {
     address: String,
+    name: Option<String>,
     id: Option<String>,
     release: Option<&'static str>,
     roles: Vec<RoleSpanView>,
@@ -31,6 +32,7 @@ impl MemberView {
         });
         Self {
             address: member.address.to_string(),
+            name: member.name.clone(),
             id: member.id.map(|id| format!("0x{id:x}")),
             release: member.release,
             roles: roles.collect(),
@@ -138,6 +140,7 @@ impl PeerElectionView {
 pub(super) struct RaftSettingsView {
     heartbeat_ms: u64,
     heartbeat_from: &'static str,
+    heartbeat_measured_ms: Option<u64>,
     election_ms: u64,
     election_from: &'static str,
     tls: bool,
@@ -171,6 +174,7 @@ impl RaftSettingsView {
         Self {
             heartbeat_ms: raft.settings.heartbeat_ms,
             heartbeat_from,
+            heartbeat_measured_ms: raft.settings.measured_ms,
             election_ms: raft.settings.election_ms,
             election_from: raft.settings.election_from.name(),
             tls: raft.is_tls,

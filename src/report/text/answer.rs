@@ -262,6 +262,9 @@ fn seen(page: &mut Page<'_>) {
         );
         labelled(page, "ASSUMED", &text);
     }
+    if let Some(text) = super::peer::configured(page) {
+        labelled(page, "BY --etcd-conf", &text);
+    }
     if let Some(text) = super::peer::assumed(page) {
         labelled(page, "ASSUMED", &text);
     }

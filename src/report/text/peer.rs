@@ -34,14 +34,41 @@ pub(super) fn quiet(page: &mut Page<'_>) {
     page.paragraph(0, &line);
 }
 
+/// What a configuration says, and whether it is that of these members.
+pub(super) fn configured(page: &Page<'_>) -> Option<String> {
+    let raft = &page.report.raft;
+    let settings = &raft.settings;
+    let is_told = [settings.heartbeat_from, settings.election_from].contains(&Origin::Config);
+    if raft.is_empty() || !is_told {
+        return None;
+    }
+    let mut text = format!(
+        "heartbeats every {} ms, an election timeout of {}",
+        settings.heartbeat_ms,
+        clock::millis(settings.election_ms)
+    );
+    // Late timers add a little; another interval is another file's.
+    let is_off = |measured: &u64| measured.abs_diff(settings.heartbeat_ms) * 5 > settings.heartbeat_ms;
+    if let Some(measured) = settings.measured_ms.filter(is_off) {
+        text.push_str(&format!(
+            "; yet the leader's heartbeats come every {measured} ms: is it these members' file?"
+        ));
+    }
+    Some(text)
+}
+
 /// `heartbeats every 100 ms, as measured, and an election timeout of 1.0 s`, where nobody named it.
 pub(super) fn assumed(page: &Page<'_>) -> Option<String> {
     let raft = &page.report.raft;
     let settings = &raft.settings;
     (!raft.is_empty() && settings.election_from == Origin::Default).then(|| {
-        let known = if settings.heartbeat_from == Origin::Pings { "measured" } else { "etcd's default" };
+        let known = match settings.heartbeat_from {
+            Origin::Pings => "measured",
+            Origin::Config => "by --etcd-conf",
+            _ => "etcd's default",
+        };
         format!(
-            "an election timeout of {}, ten heartbeats of {} ms ({known})",
+            "an election timeout of {}, ten heartbeats of {} ms ({known}): --etcd-conf names yours",
             clock::millis(settings.election_ms),
             settings.heartbeat_ms
         )

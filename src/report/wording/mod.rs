@@ -43,7 +43,9 @@ impl Names {
                 || server.sid.filter(|sid| by_sid.get(sid) == Some(&1)).map(|sid| format!("server.{sid}"));
             Some((server.address, server.name.clone().or_else(by_sid)?))
         });
-        Self(named.collect())
+        let members = report.raft.members.iter();
+        let members = members.filter_map(|member| Some((member.address, member.name.clone()?)));
+        Self(members.chain(named).collect())
     }
 
     /// A server's name, else its address.

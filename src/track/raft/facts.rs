@@ -7,6 +7,17 @@ use crate::frame::FrameRef;
 use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 
+/// What the trackers are told of etcd's members.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerOptions {
+    /// The heartbeat interval in milliseconds; `None` to take it from the leader's heartbeats.
+    pub heartbeat_ms: Option<u32>,
+    /// The election timeout in milliseconds; `None` for ten heartbeats.
+    pub election_ms: Option<u32>,
+    /// The members' names.
+    pub names: BTreeMap<Address, String>,
+}
+
 /// All that is known.
 #[derive(Clone, Debug, Default)]
 pub struct PeerFacts {
@@ -20,6 +31,8 @@ pub struct PeerFacts {
     pub tick: Option<Span>,
     /// Connections on the peer port that were not recognised and not refused: how many, their bytes.
     pub strangers: (u64, u64),
+    /// What a configuration says.
+    pub told: PeerOptions,
     /// Marks and pairs that there was no room for.
     pub refused: u64,
 }

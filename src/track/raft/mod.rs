@@ -11,7 +11,7 @@ use crate::packet::Flags;
 use crate::raft::{Codec, Known, Message, MessageType, PeerRequest};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
-use facts::{MemberFacts, PeerFacts, RaftFacts, SnapshotFacts, WayFacts};
+use facts::{MemberFacts, PeerFacts, PeerOptions, RaftFacts, SnapshotFacts, WayFacts};
 use mark::MarkKind;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -445,6 +445,7 @@ impl Peers {
             ways: self.ways,
             tick: middle(self.spacings),
             strangers: self.strangers,
+            told: PeerOptions::default(),
             refused: self.refused,
         }
     }
