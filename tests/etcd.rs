@@ -258,3 +258,31 @@ fn a_configuration_names_members_and_their_intervals() {
     assert!(text.contains("BY --etcd-conf heartbeats every 500 ms"), "{text}");
     assert!(text.contains("come every 100 ms"), "{text}");
 }
+
+#[test]
+fn appends_are_timed_to_the_answer_that_has_them() {
+    // 128 bytes show the index of an answer; the disk of the first stood still for 2.5 s at a time.
+    let report = report(&[folder("disk-follower").join("zk3.pcap.gz")]);
+    let mut seen = 0;
+    for way in report["paths"].as_array().unwrap().iter().flat_map(|path| path["ways"].as_array().unwrap()) {
+        let append = &way["append"];
+        if way["from"] != "10.255.0.103" {
+            assert_eq!(append["count"], 0, "{way}");
+            continue;
+        }
+        seen += 1;
+        let (count, longest) = (append["count"].as_u64().unwrap(), append["max_us"].as_u64().unwrap());
+        let unclear = way["append_unclear"].as_u64().unwrap();
+        assert!(count > 100, "{way}");
+        if way["to"] == "10.255.0.101" {
+            assert!((2_000_000..2_600_000).contains(&longest) && unclear > count / 10, "{way}");
+        } else {
+            assert!(longest < 100_000 && unclear < count / 10, "{way}");
+        }
+    }
+    assert_eq!(seen, 2);
+    let args = ["replay", "-v", "--color", "never", "--no-pager"];
+    let text = String::from_utf8(run(&args, &[folder("disk-follower").join("zk3.pcap.gz")])).unwrap();
+    let row = text.lines().find(|line| line.contains("10.255.0.103 > 10.255.0.102")).unwrap();
+    assert!(text.contains("PATHS") && row.contains("us"), "{text}");
+}

@@ -187,6 +187,9 @@ fn blind(report: &Report, window: (Option<Timestamp>, Option<Timestamp>), unseen
     if unseen > 0 && !(report.links.is_empty() && report.raft.is_empty()) {
         blind.push(Blind::Bystander { unseen });
     }
+    if report.raft.ended_last > 0 {
+        blind.push(Blind::EndedLast { members: report.raft.ended_last });
+    }
     blind.extend(dropped(report));
     let files = report.input.files.iter().filter(|file| file.problem.is_some()).count() as u64;
     if files > 0 {

@@ -312,6 +312,28 @@ pub enum PeerReason {
         /// Retransmissions, both ways.
         again: u32,
     },
+    /// A member called an election though it had heard its leader until then.
+    CalledNeedlessly {
+        /// The member.
+        member: Address,
+        /// The leader.
+        leader: Address,
+        /// How long before it had answered it.
+        heard_ms: u64,
+    },
+    /// A database took long on its way to a follower, or to be saved there.
+    SnapshotTook {
+        /// The leader.
+        from: Address,
+        /// The follower.
+        to: Address,
+        /// Bytes of it, as far as they were seen.
+        bytes: u64,
+        /// How long they took.
+        sent_ms: u64,
+        /// How long the answer took from then on.
+        waited_ms: u64,
+    },
     /// Captures contradict each other, or one alone cannot decide.
     Undecided,
     /// Another leader came, and these captures do not show why.
@@ -478,6 +500,11 @@ pub enum Blind {
     Bystander {
         /// Links that must have existed and were not seen.
         unseen: u64,
+    },
+    /// Members' processes that ended right before the captures did: what came of it is out of sight.
+    EndedLast {
+        /// How many.
+        members: u64,
     },
     /// Nothing of the asked-for window lies in the captures.
     WindowOutside,

@@ -21,6 +21,8 @@ pub struct Raft {
     pub near_misses: Vec<PeerNearMiss>,
     /// Pairs of members that the captures show, and pairs that there are.
     pub paths_expected: u64,
+    /// Members whose processes ended right before the captures did.
+    pub ended_last: u64,
     /// Whether what members say is under TLS.
     pub is_tls: bool,
 }
@@ -95,6 +97,10 @@ pub struct PathWay {
     pub refused: u64,
     /// From a heartbeat of this side's to its answer.
     pub heartbeat: PeerRoundTrips,
+    /// From entries of this side's to the answer that has them: of a batch the last one counts for all before.
+    pub append: PeerRoundTrips,
+    /// Appends beside them, of which the cut hides which answer has them.
+    pub append_unclear: u64,
     /// From a segment to its acknowledgment by the other kernel.
     pub kernel: PeerRoundTrips,
 }

@@ -53,6 +53,26 @@ pub(super) fn changes(scene: &RaftScene<'_>) -> Vec<LeaderChange> {
     changes
 }
 
+/// Whether a leader that seems to be elected again led all the time, as another host's captures show: whoever was cut
+/// off campaigned unheard, and hears it again.
+pub(super) fn is_denied(scenes: &[RaftScene<'_>], change: &LeaderChange) -> bool {
+    let Some((last, leader)) = change.last.filter(|(_, old)| *old == change.leader) else { return false };
+    scenes.iter().any(|scene| {
+        let patience = scene.times.election;
+        let voices =
+            scene.voices_of(leader).flat_map(|(to, _)| scene.between((leader, to), (last, change.at)));
+        let mut said: Vec<Timestamp> =
+            voices.filter(|mark| mark.kind.is_of_leader()).map(|mark| mark.at).collect();
+        said.sort_unstable();
+        let (mut heard, mut longest) = (last, Span::ZERO);
+        for at in said.into_iter().chain([change.at]) {
+            longest = longest.max(at.since(heard));
+            heard = at;
+        }
+        longest < patience
+    })
+}
+
 /// Whether anybody asked for votes.
 fn has_votes(scene: &RaftScene<'_>, time: (Timestamp, Timestamp)) -> bool {
     let is_vote = |kind| matches!(kind, MarkKind::Vote | MarkKind::PreVote);

@@ -16,7 +16,7 @@ const MAX_EVIDENCE: usize = 12;
 const MAX_REASONS: usize = 4;
 /// How long after an incident an election may come that it led to, in election timeouts: who was cut off campaigns
 /// with a higher term when he is back, and votes may be split.
-const AFTERMATH: i64 = 6;
+pub(super) const AFTERMATH: i64 = 6;
 
 /// All incidents, numbered, and all outages. Elections learn what led to them.
 pub(super) fn incidents(

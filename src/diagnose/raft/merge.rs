@@ -77,8 +77,8 @@ const fn rank(root: Cause) -> u8 {
         Cause::ProcessStalled => 2,
         Cause::NetworkLoss => 3,
         Cause::NetworkSlow => 4,
-        Cause::SnapshotSlow => 5,
-        Cause::DiskSlow => 6,
+        Cause::DiskSlow => 5,
+        Cause::SnapshotSlow => 6,
         _ => 7,
     }
 }

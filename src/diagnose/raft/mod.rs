@@ -4,10 +4,12 @@ mod candidate;
 mod election;
 mod incident;
 mod merge;
+mod needless;
 mod network;
 mod raft_loop;
 mod scene;
 mod silence;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +18,12 @@ use crate::findings::incident::{Incident, Outage};
 use crate::findings::raft::{
     Member, Path, PathWay, PeerElection, PeerNearMiss, PeerRoundTrips, PeerSettings, Raft,
 };
-use crate::findings::{Origin, Role, RoleSpan};
+use crate::findings::{Cause, Origin, Role, RoleSpan};
 use crate::time::Span;
 use crate::track::raft::facts::{PeerFacts, WayFacts};
 use candidate::RaftCandidate;
 use election::LeaderChange;
+use merge::Trouble;
 use scene::{RaftScene, Times};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +53,8 @@ pub(super) fn judge(facts: &PeerFacts, warn_at_percent: u32) -> Judged {
     let scenes: Vec<RaftScene<'_>> = facts.views.iter().map(|view| RaftScene { view, times }).collect();
     let changes: Vec<Vec<LeaderChange>> = scenes.iter().map(election::changes).collect();
     let verdicts = merge::merge(candidates(&scenes, &changes));
+    let (verdicts, ended_last) = without_the_end(verdicts, facts, times);
+    let verdicts = without_aftermath(verdicts, times);
     let mut elections = elections(&scenes, &changes);
     let (incidents, outages) = incident::incidents(&scenes, verdicts, &mut elections, times);
     let mut near_misses = near_misses(&scenes, times, warn_at_percent);
@@ -67,9 +72,39 @@ pub(super) fn judge(facts: &PeerFacts, warn_at_percent: u32) -> Judged {
         elections,
         near_misses,
         paths_expected: all * all.saturating_sub(1) / 2,
+        ended_last,
         is_tls: facts.views.iter().any(|view| view.is_tls),
     };
     Judged { raft, incidents, outages, hosts }
+}
+
+/// Whoever stops members and their captures stops them one after another: processes that end within an election timeout
+/// of the captures' end are no incident, but out of sight.
+fn without_the_end(verdicts: Vec<Trouble>, facts: &PeerFacts, times: Times) -> (Vec<Trouble>, u64) {
+    let last = facts.views.iter().map(|view| view.last).max().unwrap_or_default();
+    let is_end = |verdict: &Trouble| {
+        verdict.root == Cause::ProcessEnded
+            && verdict.stretch.end.is_none()
+            && last.since(verdict.stretch.start) < times.election
+    };
+    let (ended, kept): (Vec<_>, Vec<_>) = verdicts.into_iter().partition(is_end);
+    (kept, ended.len() as u64)
+}
+
+/// Whoever was in trouble campaigns when he is back, at a higher term: an election after that is not needless.
+fn without_aftermath(mut verdicts: Vec<Trouble>, times: Times) -> Vec<Trouble> {
+    let is_needless = |verdict: &Trouble| verdict.root == Cause::ElectionNeedless;
+    let troubles: Vec<_> =
+        verdicts.iter().filter(|verdict| !is_needless(verdict)).map(|verdict| verdict.stretch).collect();
+    let aftermath = times.election.times(incident::AFTERMATH);
+    verdicts.retain(|verdict| {
+        let start = verdict.stretch.start;
+        let led_to = |trouble: &scene::Stretch| {
+            trouble.start.minus(times.election) <= start && start <= trouble.until.plus(aftermath)
+        };
+        !is_needless(verdict) || !troubles.iter().any(led_to)
+    });
+    verdicts
 }
 
 fn is_within(incident: &Incident, miss: &PeerNearMiss) -> bool {
@@ -86,7 +121,9 @@ fn candidates(scenes: &[RaftScene<'_>], changes: &[Vec<LeaderChange>]) -> Vec<Ra
         all.extend(ended);
         all.extend(network::troubles(scene));
         all.extend(raft_loop::blocked(scene));
+        all.extend(snapshot::slow(scene));
         all.extend(changes.iter().filter_map(|change| election::mute_leader(scene, change)));
+        all.extend(changes.iter().filter_map(|change| needless::needless(scene, change)));
     }
     all
 }
@@ -125,7 +162,8 @@ fn times(facts: &PeerFacts) -> (Times, PeerSettings) {
 fn elections(scenes: &[RaftScene<'_>], changes: &[Vec<LeaderChange>]) -> Vec<PeerElection> {
     let mut all: Vec<PeerElection> = Vec::new();
     for (scene, changes) in scenes.iter().zip(changes) {
-        all.extend(changes.iter().map(|change| election::election(scene, change)));
+        let real = changes.iter().filter(|change| !election::is_denied(scenes, change));
+        all.extend(real.map(|change| election::election(scene, change)));
     }
     all.sort_by_key(|election| election.end);
     let mut kept: Vec<PeerElection> = Vec::new();
@@ -273,6 +311,8 @@ fn path_way(facts: &WayFacts) -> PathWay {
         dialed: facts.dialed,
         refused: facts.refused,
         heartbeat: trips(facts.heartbeat_us),
+        append: trips(facts.append_us),
+        append_unclear: facts.append_unclear,
         kernel: trips(facts.kernel_us),
     }
 }

@@ -6,7 +6,7 @@ use crate::findings::incident::Confidence;
 use crate::findings::{Cause, Suspect};
 use crate::frame::FrameRef;
 use crate::packet::Flags;
-use crate::raft::{Codec, Known, Message, MessageType};
+use crate::raft::{Answer, Codec, Known, Message, MessageType, PeerRequest};
 use crate::stream::Fate;
 use crate::testkit::segment::endpoint;
 use crate::time::Timestamp;
@@ -25,7 +25,12 @@ enum Said {
     HeartbeatResp,
     LinkHeartbeat,
     Vote,
+    TransferVote,
+    TimeoutNow,
     App,
+    Snapshot,
+    Body,
+    Saved,
     Ack,
     Resent,
     Fin,
@@ -81,10 +86,12 @@ impl Play {
 fn events(number: u32, ms: i64, from: u32, to: u32, what: Said) -> Vec<PeerEvent> {
     let at = Timestamp::from_nanos(ms * 1_000_000);
     let frame = FrameRef { file: 0, number };
-    let connection = PeerConnection { view: 0, first: FrameRef { file: 0, number: from * 10 + to } };
+    // A database has a connection of its own.
+    let is_snapshot = matches!(what, Said::Snapshot | Said::Body | Said::Saved);
+    let stream = if is_snapshot { 1_000 } else { from * 10 + to };
+    let connection = PeerConnection { view: 0, first: FrameRef { file: 0, number: stream } };
     let (src, dst) = (endpoint(from, 2380), endpoint(to, 40_000));
-    let is_data =
-        matches!(what, Said::Heartbeat | Said::HeartbeatResp | Said::LinkHeartbeat | Said::Vote | Said::App);
+    let is_data = !matches!(what, Said::Ack | Said::Resent | Said::Fin | Said::Syn | Said::Refusal);
     let segment = PeerSegment {
         connection,
         src,
@@ -117,6 +124,31 @@ fn events(number: u32, ms: i64, from: u32, to: u32, what: Said) -> Vec<PeerEvent
         Said::Vote => message(MessageType::Vote),
         Said::App => message(MessageType::App),
         Said::LinkHeartbeat => Known::LinkHeartbeat,
+        Said::TimeoutNow => message(MessageType::TimeoutNow),
+        Said::TransferVote => Known::Message(Message {
+            kind: Some(MessageType::Vote),
+            context_len: Some(16),
+            ..Message::default()
+        }),
+        Said::Snapshot | Said::Saved => {
+            let kind = match what {
+                Said::Snapshot => PeerRecordKind::Request(PeerRequest::Snapshot, None),
+                _ => PeerRecordKind::Answer(Answer(204), Some(PeerRequest::Snapshot)),
+            };
+            let record = PeerRecord {
+                connection,
+                src,
+                dst,
+                at,
+                frame,
+                kind,
+                size: 61,
+                cut: 0,
+                count: 1,
+                is_inferred: false,
+            };
+            return vec![PeerEvent::Segment(segment), PeerEvent::Record(record)];
+        }
         _ => return vec![PeerEvent::Segment(segment)],
     };
     let kind = PeerRecordKind::Stream(Codec::Message, known);
@@ -226,6 +258,127 @@ fn a_leader_that_is_deposed_is_not_blamed() {
     let incident = only(&judged);
     assert_eq!((incident.root, incident.suspect), (Cause::Unknown, None));
     assert_eq!(judged.outages.len(), 1);
+}
+
+/// Member 2 leads after 1, though it had heard it; what it says before comes first.
+fn deposed(host: u32, before: &[(i64, u32, u32, Said)]) -> Judged {
+    let is_said = |at, from, to, what| {
+        !(from == LEADER && what == Said::Heartbeat || to == LEADER && what == Said::HeartbeatResp)
+            || at < 9_000
+    };
+    let play = Play::new(host, 20_000, is_said);
+    let mut play = before.iter().fold(play, |play, (at, from, to, what)| play.say(*at, *from, *to, *what));
+    for at in (9_000..20_000).step_by(100) {
+        for other in [1, 3].into_iter().filter(|other| host == 2 || *other == host) {
+            play = play.say(at, 2, other, Said::Heartbeat).say(at + 1, other, 2, Said::HeartbeatResp);
+        }
+    }
+    play.judged()
+}
+
+#[test]
+fn whoever_heard_its_leader_and_campaigns_all_the_same_does_so_needlessly() {
+    for host in [1, 2] {
+        let judged = deposed(host, &[(8_950, 2, 1, Said::Vote)]);
+        let incident = only(&judged);
+        assert_eq!((incident.root, incident.confidence), (Cause::ElectionNeedless, Confidence::Likely));
+        assert_eq!(incident.suspect, Some(Suspect::Host(address(2))));
+        assert_eq!(judged.raft.elections.last().unwrap().incident, Some(incident.id));
+    }
+    // Between other members nobody sees whether it had heard its leader.
+    assert!(deposed(3, &[(8_950, 2, 3, Said::Vote)]).incidents.is_empty());
+}
+
+#[test]
+fn whoever_is_asked_to_take_the_lead_does_not_campaign_needlessly() {
+    for before in [
+        vec![(8_940, 1, 2, Said::TimeoutNow), (8_950, 2, 1, Said::Vote)],
+        // The cut hid MsgTimeoutNow: the vote has a context.
+        vec![(8_950, 2, 1, Said::TransferVote)],
+        // Somebody else asked for votes before.
+        vec![(8_500, 3, 1, Said::Vote), (8_500, 3, 2, Said::Vote), (8_950, 2, 1, Said::Vote)],
+        // What was heard may have been said long before.
+        vec![(8_700, 2, 1, Said::Resent), (8_950, 2, 1, Said::Vote)],
+    ] {
+        for host in [1, 2] {
+            let judged = deposed(host, &before);
+            assert!(judged.incidents.is_empty(), "{before:?}: {:#?}", judged.incidents);
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_is_slow_where_it_takes_longer_than_anything_else_may() {
+    let judged = |sent: i64, saved: Option<i64>| {
+        let mut play = Play::new(1, 40_000, |_, _, _, _| true).say(10_000, 1, 2, Said::Snapshot);
+        for at in (10_050..10_000 + sent).step_by(50) {
+            play = play.say(at, 1, 2, Said::Body);
+        }
+        saved.into_iter().fold(play, |play, at| play.say(at, 2, 1, Said::Saved)).judged()
+    };
+    let place = |judged: &Judged| {
+        let incident = only(judged);
+        assert_eq!((incident.root, incident.confidence), (Cause::SnapshotSlow, Confidence::Likely));
+        incident.suspect
+    };
+    // It takes long on its way, or to be saved.
+    assert_eq!(place(&judged(8_000, Some(18_010))), Some(Suspect::Path(address(1), address(2))));
+    assert_eq!(place(&judged(1_000, Some(18_010))), Some(Suspect::Host(address(2))));
+    assert!(judged(4_000, Some(14_010)).incidents.is_empty());
+    assert!(judged(200, Some(10_300)).incidents.is_empty());
+}
+
+#[test]
+fn what_ends_when_the_captures_end_is_no_incident() {
+    let judged = |until: i64| {
+        let mut play = Play::new(1, until, |at, from, to, _| at < 10_000 || from != 2 && to != 2)
+            .say(10_000, 2, 1, Said::Fin)
+            .say(10_010, 2, 1, Said::Fin);
+        for at in (10_100..until).step_by(100) {
+            play = play.say(at, 1, 2, Said::Syn).say(at + 1, 2, 1, Said::Refusal);
+        }
+        play.judged()
+    };
+    let at_the_end = judged(10_900);
+    assert!(
+        at_the_end.incidents.is_empty() && at_the_end.raft.ended_last == 1,
+        "{:#?}",
+        at_the_end.incidents
+    );
+    assert_eq!(only(&judged(11_500)).root, Cause::ProcessEnded);
+}
+
+#[test]
+fn a_leader_that_another_host_heard_all_the_time_was_not_elected_again() {
+    // Host 2 is cut off, campaigns, and hears the same leader again, whom host 3 heard throughout.
+    let mut peers = Peers::default();
+    let hosts = [Some(address(2)), Some(address(3))];
+    for host in [2_u32, 3] {
+        let play =
+            Play::new(host, 20_000, |at, from, to, _| !is_in(at, 8_000, 11_000) || from != 2 && to != 2);
+        let mut said = play.say(9_500, 2, 1, Said::Vote).said;
+        said.sort_unstable();
+        for (number, (at, from, to, what)) in (1..).zip(said) {
+            for mut event in events(number, at, from, to, what) {
+                let file = host - 2;
+                match &mut event {
+                    PeerEvent::Segment(segment) => {
+                        segment.connection.view = file;
+                        segment.frame.file = file;
+                    }
+                    PeerEvent::Record(record) => {
+                        record.connection.view = file;
+                        record.frame.file = file;
+                    }
+                    PeerEvent::Over(_) => {}
+                }
+                peers.event(&event, &hosts);
+            }
+        }
+    }
+    let judged = judge(&peers.finish(), 50);
+    let again = judged.raft.elections.iter().filter(|election| election.before.is_some());
+    assert_eq!(again.count(), 0, "{:#?}", judged.raft.elections);
 }
 
 #[test]

@@ -61,6 +61,8 @@ struct WayView {
     dialed: u64,
     refused: u64,
     heartbeat: RaftTripsView,
+    append: RaftTripsView,
+    append_unclear: u64,
     kernel: RaftTripsView,
 }
 
@@ -90,6 +92,8 @@ impl PathView {
             dialed: way.dialed,
             refused: way.refused,
             heartbeat: RaftTripsView::of(&way.heartbeat),
+            append: RaftTripsView::of(&way.append),
+            append_unclear: way.append_unclear,
             kernel: RaftTripsView::of(&way.kernel),
         };
         let [there, back] = &path.ways;

@@ -68,6 +68,7 @@ pub fn write(report: &Report, style: &Style, out: &mut impl Write) -> io::Result
         event::elections(&mut page);
         event::violations(&mut page);
         link::write(&mut page);
+        peer::paths(&mut page);
         clock::on_the_way(&mut page);
         session::write(&mut page);
         input::write(&mut page);

@@ -104,6 +104,10 @@ pub fn blind(blind: &Blind) -> String {
             "captured where nobody led: {} out of sight (a capture on the leader shows all)",
             number::count(unseen, "other link is", "other links are")
         ),
+        Blind::EndedLast { members } => format!(
+            "{} right before the captures did: what came of it is out of sight",
+            number::count(members, "member's process ended", "members' processes ended")
+        ),
         Blind::WindowOutside => "nothing between --from and --to was captured".to_owned(),
         Blind::Dropped { frames: Some(frames) } => {
             format!("the captures themselves dropped {}", number::count(frames, "frame", "frames"))

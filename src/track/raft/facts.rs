@@ -2,7 +2,7 @@
 
 use super::mark::Voice;
 use crate::address::Address;
-use crate::dissect::ByteSums;
+use crate::dissect::{ByteSums, PeerConnection};
 use crate::frame::FrameRef;
 use crate::time::{Span, Timestamp};
 use std::collections::BTreeMap;
@@ -69,6 +69,14 @@ pub struct SnapshotFacts {
     pub frame: FrameRef,
     /// The answer; `None` where none was seen.
     pub answered: Option<Timestamp>,
+    /// Its connection.
+    pub connection: PeerConnection,
+    /// The last new bytes that the leader sent on it before the answer.
+    pub last_body: Timestamp,
+    /// New bytes that it sent.
+    pub bytes: u64,
+    /// When the connection was closed, the answer aside.
+    pub closed: Option<Timestamp>,
 }
 
 /// A member.
@@ -101,6 +109,10 @@ pub struct WayFacts {
     pub streams: u64,
     /// Heartbeats to their answers, in microseconds: count, sum, longest.
     pub heartbeat_us: (u64, u64, u64),
+    /// Entries of this side's to the answer that has them, likewise.
+    pub append_us: (u64, u64, u64),
+    /// Appends of which it is not clear which answer has them.
+    pub append_unclear: u64,
     /// What this side sent to its acknowledgment by the other kernel, likewise.
     pub kernel_us: (u64, u64, u64),
     /// How often framing was lost.

@@ -37,6 +37,8 @@ pub enum MarkKind {
     Prop,
     /// MsgVote.
     Vote,
+    /// A MsgVote of one that was asked to take the lead: it has a context.
+    TransferVote,
     /// MsgVoteResp.
     VoteResp,
     /// MsgPreVote.
@@ -101,6 +103,7 @@ impl MarkKind {
                 | Self::AppResp
                 | Self::Prop
                 | Self::Vote
+                | Self::TransferVote
                 | Self::VoteResp
                 | Self::PreVote
                 | Self::PreVoteResp

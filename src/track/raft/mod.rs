@@ -2,6 +2,7 @@
 
 pub mod facts;
 pub mod mark;
+mod trips;
 
 use crate::address::Address;
 use crate::common_host::CommonHost;
@@ -14,6 +15,7 @@ use crate::time::{Span, Timestamp};
 use facts::{MemberFacts, PeerFacts, PeerOptions, RaftFacts, SnapshotFacts, WayFacts};
 use mark::MarkKind;
 use std::collections::{BTreeMap, VecDeque};
+use trips::Appends;
 
 /// Hosts whose captures are told apart.
 const MAX_VIEWS: usize = 64;
@@ -67,6 +69,10 @@ struct ViewState {
     /// The leader's last heartbeat on each way.
     beats: BTreeMap<(Address, Address), Timestamp>,
     unanswered: BTreeMap<(Address, Address), VecDeque<Timestamp>>,
+    /// What leaders sent and wait for.
+    appends: BTreeMap<(Address, Address), Appends>,
+    /// The size of a MsgHeartbeatResp without a context.
+    plain: BTreeMap<(Address, Address), u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,6 +80,23 @@ struct ConnectionState {
     is_recognised: bool,
     is_refused: bool,
     is_dialed: bool,
+}
+
+impl ViewState {
+    /// More of a database, or the end of its connection.
+    fn snapshot_goes_on(&mut self, segment: &PeerSegment) {
+        /// Databases under way at once (`connPerPipeline` and more); older ones are over.
+        const UNDER_WAY: usize = 16;
+        let recent = self.view.snapshots.iter_mut().rev().take(UNDER_WAY);
+        let mut open = recent.filter(|held| held.answered.is_none() && held.closed.is_none());
+        let Some(snapshot) = open.find(|held| held.connection == segment.connection) else { return };
+        if segment.flags.intersects(Flags::FIN | Flags::RST) {
+            snapshot.closed = Some(segment.at);
+        } else if segment.new_bytes > 0 && segment.src.address == snapshot.from {
+            snapshot.last_body = segment.at;
+            snapshot.bytes = snapshot.bytes.saturating_add(segment.new_bytes);
+        }
+    }
 }
 
 impl Peers {
@@ -116,11 +139,17 @@ impl Peers {
         if src != dst {
             state.common.pair(src, dst);
         }
-        // What lay in a stream that ends is answered by nobody: the next answer is not to it.
+        // What lay in a stream that ends is answered by nobody: the next answer is not to it. Heartbeats, which have no
+        // numbers, begin anew with each probe too: what the cut hid of them is forgotten.
         if segment.flags.intersects(Flags::FIN | Flags::RST) {
-            state.unanswered.remove(&(src, dst));
-            state.unanswered.remove(&(dst, src));
+            for way in [(src, dst), (dst, src)] {
+                state.unanswered.remove(&way);
+                if let Some(appends) = state.appends.get_mut(&way).filter(|_| segment.is_stream) {
+                    appends.ends(segment.at);
+                }
+            }
         }
+        state.snapshot_goes_on(segment);
         self.mark_segment(segment);
     }
 
@@ -201,7 +230,7 @@ impl Peers {
             }
             PeerRecordKind::Stream(codec, known) => self.known(record, codec, &known),
             PeerRecordKind::StreamEnd => self.mark_record(record, MarkKind::StreamEnd),
-            PeerRecordKind::Hidden(_) => {}
+            PeerRecordKind::Hidden(_) => self.hidden(record),
         }
     }
 
@@ -215,6 +244,10 @@ impl Peers {
                 at: record.at,
                 frame: record.frame,
                 answered: None,
+                connection: record.connection,
+                last_body: record.at,
+                bytes: 0,
+                closed: None,
             };
             if let Some(state) = self.view(record.connection.view)
                 && state.view.snapshots.len() < MAX_TERMS
@@ -243,13 +276,83 @@ impl Peers {
             Known::Message(message) => kind_of(message, codec),
         };
         self.mark_record(record, kind);
+        self.append(record, kind, known);
         let (src, dst) = (record.src.address, record.dst.address);
         let has_context = matches!(known, Known::Message(message) if message.context_len.is_some());
         match kind {
             MarkKind::Heartbeat if !has_context => self.beat(record, (src, dst)),
             MarkKind::HeartbeatResp => self.answered(record, (dst, src)),
+            MarkKind::Vote if has_context || self.is_longer(record) => {
+                self.mark_record(record, MarkKind::TransferVote);
+            }
             _ => {}
         }
+        if kind == MarkKind::HeartbeatResp && !has_context && !record.is_inferred && record.count == 1 {
+            self.is_plain(record);
+        }
+    }
+
+    /// Something of an append, or its answer.
+    fn append(&mut self, record: &PeerRecord, kind: MarkKind, known: &Known) {
+        let (src, dst) = (record.src.address, record.dst.address);
+        let Some(state) = self.view(record.connection.view) else { return };
+        if !state.view.voices.contains_key(&(src, dst)) {
+            return;
+        }
+        let trips = match (kind, known) {
+            (MarkKind::App | MarkKind::Commit, Known::AppEntries { first, count, .. }) => {
+                let last = first.and_then(|entry| entry.index).map(|index| index.saturating_add(*count) - 1);
+                state.appends.entry((src, dst)).or_default().sent(record.at, *count > 0, last);
+                return;
+            }
+            // How many entries it has, the cut may hide: it is answered, and not counted.
+            (MarkKind::AppInFull, _) => {
+                state.appends.entry((src, dst)).or_default().sent(record.at, true, None);
+                return;
+            }
+            (MarkKind::AppResp, Known::Message(message)) => match state.appends.get_mut(&(dst, src)) {
+                Some(appends) if message.reject == Some(true) => {
+                    appends.hidden(record.at);
+                    return;
+                }
+                Some(appends) => appends.answered(record.at, message.index),
+                None => return,
+            },
+            _ => return,
+        };
+        if let Some(way) = self.way(dst, src) {
+            trips.into_iter().for_each(|trip| count(&mut way.append_us, trip));
+        }
+    }
+
+    /// The cut hides several messages: what they answer is not known, nor what they are answered by.
+    fn hidden(&mut self, record: &PeerRecord) {
+        let (src, dst) = (record.src.address, record.dst.address);
+        let Some(state) = self.view(record.connection.view) else { return };
+        for way in [(src, dst), (dst, src)] {
+            if let Some(appends) = state.appends.get_mut(&way) {
+                appends.hidden(record.at);
+            }
+        }
+    }
+
+    fn is_plain(&mut self, record: &PeerRecord) {
+        let way = (record.src.address, record.dst.address);
+        if let Some(state) = self.view(record.connection.view)
+            && state.view.voices.contains_key(&way)
+        {
+            let known = state.plain.entry(way).or_insert(record.size);
+            *known = record.size.min(*known);
+        }
+    }
+
+    /// Whether a MsgVote is longer than one without a context is. It has the fields of a MsgHeartbeatResp, which is
+    /// shorter by what term and index take, four bytes each at most; `CampaignTransfer` takes 18.
+    fn is_longer(&mut self, record: &PeerRecord) -> bool {
+        const CONTEXT: u64 = 12;
+        let way = (record.src.address, record.dst.address);
+        let Some(state) = self.view(record.connection.view) else { return false };
+        state.plain.get(&way).is_some_and(|plain| record.size >= plain.saturating_add(CONTEXT))
     }
 
     /// A heartbeat of the leader's.
@@ -434,8 +537,14 @@ impl Peers {
 
     /// What is known at the end.
     #[must_use]
-    pub fn finish(self) -> PeerFacts {
-        let views = self.views.into_values().map(|state| {
+    pub fn finish(mut self) -> PeerFacts {
+        let views = std::mem::take(&mut self.views);
+        for (way, appends) in views.values().flat_map(|state| &state.appends) {
+            if let Some(way) = self.way(way.0, way.1) {
+                way.append_unclear += appends.unclear();
+            }
+        }
+        let views = views.into_values().map(|state| {
             let host = state.told.or_else(|| state.common.host());
             RaftFacts { host, ..state.view }
         });

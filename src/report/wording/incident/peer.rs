@@ -54,6 +54,14 @@ impl IncidentWords<'_> {
                 format!("PACKETS {} WERE LOST", self.peer_place(incident, suspect)),
                 "some got through, after retransmissions",
             ),
+            (Cause::SnapshotSlow, suspect) => of(
+                format!("A SNAPSHOT {} WAS SLOW", self.peer_place(incident, suspect)),
+                "a follower that lags behind gets the whole database, and counts for nothing until it has it",
+            ),
+            (Cause::ElectionNeedless, Suspect::Host(one)) => of(
+                format!("{} CALLED A NEEDLESS ELECTION", who(one)),
+                "it had answered its leader's heartbeats until then, and was not asked to take the lead",
+            ),
             (_, suspect) => of(
                 format!("SOMETHING FAILED {}", self.peer_place(incident, suspect)),
                 "these captures do not show what",
@@ -198,6 +206,21 @@ impl IncidentWords<'_> {
                 self.name(other),
                 times(holes)
             ),
+            PeerReason::CalledNeedlessly { member, leader, heard_ms } => format!(
+                "{} had answered a heartbeat of {} {} before it asked for votes",
+                self.name(member),
+                self.name(leader),
+                clock::millis(heard_ms)
+            ),
+            PeerReason::SnapshotTook { from, to, bytes, sent_ms, waited_ms } => format!(
+                "{} sent {} {} of a snapshot in {}, and {} answered {} later",
+                self.name(from),
+                self.name(to),
+                number::bytes(bytes),
+                clock::millis(sent_ms),
+                self.name(to),
+                clock::millis(waited_ms)
+            ),
             PeerReason::Undecided => "the captures contradict each other".to_owned(),
             PeerReason::LeaderChanged { from, to } => {
                 format!(
@@ -218,6 +241,10 @@ const fn on_member(root: Cause) -> &'static str {
             "iostat -x, etcd_disk_wal_fsync_duration_seconds, what else writes to the disk of data-dir or wal-dir"
         }
         Cause::ProcessEnded => "dmesg for the OOM killer, journalctl -u etcd, who restarted it",
+        Cause::SnapshotSlow => "iostat -x while it saves the database, its size (etcdctl endpoint status)",
+        Cause::ElectionNeedless => {
+            "its log around that time, --election-timeout of each member (all must be the same), its clock and CPU"
+        }
         Cause::NetworkCut => {
             "whether it was up (last -x, dmesg), ip -s link, its switch port, firewall rules"
         }
