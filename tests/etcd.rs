@@ -249,7 +249,8 @@ fn a_configuration_names_members_and_their_intervals() {
     let raft = &read("election-timeout: 4000\n")["raft"];
     assert_eq!((&raft["heartbeat_from"], &raft["heartbeat_ms"]), (&"heartbeats".into(), &100.into()));
     assert_eq!((&raft["election_from"], &raft["election_ms"]), (&"config".into(), &4_000.into()));
-    let without: Value = serde_json::from_slice(&run(&["replay", "--json"], &[path.clone()])).unwrap();
+    let without: Value =
+        serde_json::from_slice(&run(&["replay", "--json"], std::slice::from_ref(&path))).unwrap();
     assert_eq!(without["raft"]["election_from"], "default");
     // Somebody else's file is told.
     std::fs::write(&conf, "heartbeat-interval: 500\nelection-timeout: 5000\n").unwrap();

@@ -6,7 +6,7 @@ use crate::findings::incident::Confidence;
 use crate::findings::{Cause, Suspect};
 use crate::frame::FrameRef;
 use crate::packet::Flags;
-use crate::raft::{Answer, Codec, Known, Message, MessageType, PeerRequest};
+use crate::raft::{AnswerHead, Codec, Known, Message, MessageType, PeerRequest};
 use crate::stream::Fate;
 use crate::testkit::segment::endpoint;
 use crate::time::Timestamp;
@@ -133,7 +133,7 @@ fn events(number: u32, ms: i64, from: u32, to: u32, what: Said) -> Vec<PeerEvent
         Said::Snapshot | Said::Saved => {
             let kind = match what {
                 Said::Snapshot => PeerRecordKind::Request(PeerRequest::Snapshot, None),
-                _ => PeerRecordKind::Answer(Answer(204), Some(PeerRequest::Snapshot)),
+                _ => PeerRecordKind::Answer(AnswerHead(204), Some(PeerRequest::Snapshot)),
             };
             let record = PeerRecord {
                 connection,
