@@ -231,3 +231,23 @@ fn a_quiet_capture_is_hardly_ever_judged() {
     let streamed = stream(&folder.join("zk1.pcap.zst"), options(&folder));
     assert!(streamed.judgements <= 1, "{} judgements", streamed.judgements);
 }
+
+/// What nobody configured is learned while the capture runs: a leader that is dropped after four ticks.
+#[test]
+fn without_a_configuration_a_shorter_limit_is_learned_from_the_closes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/variety/live-freeze-disk-leader");
+    let mut wrong = Vec::new();
+    for capture in ["zk1.pcap.gz", "zk2.pcap.gz", "zk3.pcap.gz"] {
+        let named = options(Path::new("/nowhere"));
+        let streamed = stream(&folder.join(capture), named);
+        let settings = streamed.report.settings;
+        assert_eq!((settings.sync_limit, settings.sync_limit_from), (4, Origin::Closes), "{capture}");
+        wrong.extend(faults(&streamed).into_iter().map(|fault| format!("{capture}: {fault}")));
+        let is_it = |incident: &Incident| {
+            incident.root == Cause::ProcessStalled && hosts(incident.suspect) == ["10.255.0.103"]
+        };
+        let told = streamed.events.iter().filter_map(news).filter_map(|(news, _)| news.incident());
+        assert!(told.clone().any(is_it), "{capture}: {:?}", told.map(describe).collect::<Vec<_>>());
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -12,7 +12,7 @@ use super::surroundings::Surroundings;
 use super::{leader_disk, outage, sessions};
 use crate::dissect::{Event, Observer};
 use crate::findings::incident::{CoverageGap, Incident};
-use crate::findings::{Outcome, Report};
+use crate::findings::{Origin, Outcome, Report};
 use crate::proto::PacketType;
 use crate::time::{Span, Timestamp};
 use crate::track::commits::Quiet;
@@ -43,7 +43,7 @@ impl Analyzer {
     /// The report, but for its input; `ends` are the times of the files' last frames.
     #[must_use]
     pub fn finish(self, ends: &[Option<Timestamp>]) -> Report {
-        let mut report = judged(self.tracker.finish(ends));
+        let mut report = judged(self.tracker.finish_with(ends, sync_limit_of));
         self.past.add_to(&mut report);
         report
     }
@@ -56,6 +56,7 @@ impl Analyzer {
     /// longer; a stall is told only once one of its waits has passed its limit.
     #[must_use]
     pub fn report_at(&mut self, now: Timestamp, since: Timestamp) -> Report {
+        self.learn_sync_limit();
         let settings = self.tracker.settings();
         let ahead = Span::from_millis(i64::from(settings.tick_ms));
         let age = |wait: &OpenWait| now.since(wait.start);
@@ -107,6 +108,7 @@ impl Analyzer {
     /// Keeps what the links that go have to tell.
     fn judge_going(&mut self, ids: &[u32], now: Timestamp) {
         let violations = self.tracker.part_from(ids);
+        self.learn_sync_limit();
         let is_going = |id: u32| ids.binary_search(&id).is_ok();
         let settings = self.tracker.settings();
         let links = self.tracker.held_links();
@@ -129,6 +131,12 @@ impl Analyzer {
         self.past.links += ids.len() as u64;
         self.past.dropped += excess;
         self.past.trim();
+    }
+
+    /// Reckons from here on with the syncLimit that closes show.
+    fn learn_sync_limit(&mut self) {
+        let shown = sync_limit_of(&self.tracker);
+        self.tracker.shows_sync_limit(shown);
     }
 
     fn dials(&self, now: Timestamp) -> DialsSeen {
@@ -155,6 +163,16 @@ impl Analyzer {
     pub fn rotate(&mut self) {
         self.tracker.rotate();
     }
+}
+
+/// The syncLimit that closes show, where nobody named it and tickTime is known.
+fn sync_limit_of(tracker: &Tracker) -> Option<u32> {
+    let settings = tracker.settings();
+    if tracker.is_sync_limit_named() || settings.tick_from == Origin::Default {
+        return None;
+    }
+    let former = tracker.sync_limit_shown();
+    incident::sync_limit::shown(tracker.held_links(), tracker.witness(), tracker.host(), &settings, former)
 }
 
 /// Judges the facts of a finished capture. What else is found of them is added here.

@@ -104,6 +104,8 @@ pub enum Origin {
     Config,
     /// The beat of the leader's pings.
     Pings,
+    /// Links that were closed after a silence of so long.
+    Closes,
     /// ZooKeeper's default.
     #[default]
     Default,
@@ -117,6 +119,7 @@ impl Origin {
             Self::Option => "option",
             Self::Config => "config",
             Self::Pings => "pings",
+            Self::Closes => "closes",
             Self::Default => "default",
         }
     }

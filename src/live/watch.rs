@@ -189,6 +189,8 @@ impl Watch {
         let since = self.since(settings, now);
         let patience = Patience { settles, gives_up: given_up_after(limit), is_tense, since };
         let mut report = analyzer.report_at(now, since);
+        // What it found may have shown another syncLimit.
+        let settings = &{ report.settings };
         self.incidents.number(&mut report, now, patience);
         let ids = self.compare(&report.stalls, analyzer.tracker(), settings, now, events);
         number_stalls(&mut report, &ids);

@@ -18,11 +18,25 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Tracker {
     /// All that is known, the capture being over; `ends` are the times of the files' last frames.
     #[must_use]
-    pub fn finish(mut self, ends: &[Option<Timestamp>]) -> CaptureFacts {
+    pub fn finish(self, ends: &[Option<Timestamp>]) -> CaptureFacts {
+        self.finish_with(ends, Self::sync_limit_shown)
+    }
+
+    /// The same; `sync_limit` tells which syncLimit the links show, all waits being over.
+    #[must_use]
+    pub fn finish_with(
+        mut self,
+        ends: &[Option<Timestamp>],
+        sync_limit: impl FnOnce(&Self) -> Option<u32>,
+    ) -> CaptureFacts {
         let end = ends.iter().copied().flatten().max().or(self.last_at).unwrap_or_default();
         self.series.detach(self.links.iter_mut().map(|link| &mut link.series));
         self.part_from_strangers();
         let lost = self.end_links(ends, end);
+        let mut witness = std::mem::take(&mut self.witness);
+        witness.settle_hosts(|file| self.file_host(file));
+        self.witness = witness;
+        self.sync_limit_shown = sync_limit(&self);
         let violations = self.violations();
         let settings = self.settings();
         let mut limits_hit = self.limits_hit();
@@ -32,8 +46,6 @@ impl Tracker {
         let elections = self.elections();
         let keepers = self.links.iter_mut().map(|link| (link.id, std::mem::take(&mut link.series)));
         let series = std::mem::take(&mut self.series).finish(keepers);
-        let mut witness = std::mem::take(&mut self.witness);
-        witness.settle_hosts(|file| self.file_host(file));
         let mut summaries: Vec<_> = self.links.iter().map(|link| self.shown(link, &settings)).collect();
         let hosts = self.hosts(&summaries);
         let gaps = self.gaps();
@@ -80,7 +92,7 @@ impl Tracker {
             },
             limits_hit,
             timeline: self.timeline,
-            witness,
+            witness: self.witness,
             series,
             links: self.links,
         }

@@ -72,6 +72,9 @@ pub(crate) const CLOSED_AT_ONCE: usize = MAX_CLOSED_LINKS / 4;
 /// PINGs after which it is asked anew how long a wait must be to matter.
 const PINGS_BETWEEN: u32 = 256;
 
+/// The shortest syncLimit that closes may show, in ticks.
+pub(crate) const MIN_SYNC_LIMIT: u32 = 2;
+
 /// A server that a configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedServer {
@@ -147,6 +150,8 @@ pub struct Tracker {
     dials: dial::Dials,
     peers: raft::Peers,
     sessions: sessions::SessionTrack,
+    /// syncLimit as the links show it, where nobody named it.
+    sync_limit_shown: Option<u32>,
 }
 
 impl Tracker {
@@ -171,8 +176,9 @@ impl Tracker {
             .tick_ms
             .or_else(|| self.ticks.tick_ms().map(|tick| (tick, Origin::Pings)))
             .unwrap_or((default.tick_ms, Origin::Default));
+        let shown = self.sync_limit_shown.map(|ticks| (ticks, Origin::Closes));
         let (sync_limit, sync_limit_from) =
-            self.options.sync_limit.unwrap_or((default.sync_limit, Origin::Default));
+            self.options.sync_limit.or(shown).unwrap_or((default.sync_limit, Origin::Default));
         let (init_limit, init_limit_from) =
             self.options.init_limit.unwrap_or((default.init_limit, Origin::Default));
         Settings { tick_ms, tick_from, sync_limit, sync_limit_from, init_limit, init_limit_from }
@@ -182,7 +188,11 @@ impl Tracker {
     fn near(&self) -> Span {
         let settings = self.settings();
         let percent = u64::from(self.options.warn_at_percent.clamp(1, 100));
-        let near = settings.stall_limit_ms().min(settings.init_limit_ms()) * percent / 100;
+        // Where nobody named syncLimit, closes may show that it is shorter.
+        let is_known = self.options.sync_limit.is_some();
+        let ticks = if is_known { settings.sync_limit } else { settings.sync_limit.min(MIN_SYNC_LIMIT) };
+        let limit = u64::from(settings.tick_ms) * u64::from(ticks);
+        let near = limit.min(settings.init_limit_ms()) * percent / 100;
         Span::from_millis(near.cast_signed())
     }
 

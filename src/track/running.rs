@@ -55,6 +55,23 @@ impl Tracker {
         self.missing_bytes
     }
 
+    /// Whether anybody named syncLimit.
+    #[must_use]
+    pub const fn is_sync_limit_named(&self) -> bool {
+        self.options.sync_limit.is_some()
+    }
+
+    /// What the links show of syncLimit, as it was told last.
+    #[must_use]
+    pub const fn sync_limit_shown(&self) -> Option<u32> {
+        self.sync_limit_shown
+    }
+
+    /// Reckons with a syncLimit that the links show, where nobody named it.
+    pub const fn shows_sync_limit(&mut self, ticks: Option<u32>) {
+        self.sync_limit_shown = ticks;
+    }
+
     /// The elections by now, in order.
     #[must_use]
     pub fn elections(&self) -> Vec<Election> {

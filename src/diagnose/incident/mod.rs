@@ -8,6 +8,7 @@ mod ending;
 mod heard;
 mod join_loop;
 mod scope;
+pub(super) mod sync_limit;
 mod unit;
 
 use super::surroundings::Surroundings;

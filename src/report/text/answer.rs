@@ -167,7 +167,11 @@ fn quiet(page: &mut Page<'_>) {
         StallCoverage::Full => Paint::Green,
         StallCoverage::Partial | StallCoverage::None => Paint::Yellow,
     };
-    let words: Vec<_> = wording::no_stall(reach).split(' ').map(|word| page.paint(paint, word)).collect();
+    let is_in_doubt = super::hint::is_in_doubt(report);
+    let paint = if is_in_doubt { Paint::Yellow } else { paint };
+    let assumed = is_in_doubt.then_some(report.settings.sync_limit);
+    let said = wording::no_stall(reach, assumed);
+    let words: Vec<_> = said.split(' ').map(|word| page.paint(paint, word)).collect();
     let mut line = words.join(" ");
     if reach != StallCoverage::Full {
         let mut not_seen = wording::not_seen(coverage, &page.names, page.clock());
@@ -254,13 +258,22 @@ fn seen(page: &mut Page<'_>) {
         }
     }
     let settings = &report.settings;
-    if settings.sync_limit_from == Origin::Default && !report.links.is_empty() {
-        let text = format!(
-            "syncLimit {}, so that a wait of {} breaks a link: --zoo-cfg or --sync-limit names yours",
-            settings.sync_limit,
-            clock::millis(settings.stall_limit_ms()),
-        );
-        labelled(page, "ASSUMED", &text);
+    let (ticks, limit) = (settings.sync_limit, clock::millis(settings.stall_limit_ms()));
+    match settings.sync_limit_from {
+        _ if report.links.is_empty() => {}
+        Origin::Default => {
+            let text = format!(
+                "syncLimit {ticks}, so that a wait of {limit} breaks a link: --zoo-cfg or --sync-limit names yours"
+            );
+            labelled(page, "ASSUMED", &text);
+        }
+        Origin::Closes => {
+            let text = format!(
+                "syncLimit {ticks}: links were closed after a silence of {limit}. --zoo-cfg or --sync-limit says it for sure"
+            );
+            labelled(page, "INFERRED", &text);
+        }
+        Origin::Option | Origin::Config | Origin::Pings => {}
     }
     if let Some(text) = super::peer::configured(page) {
         labelled(page, "BY --etcd-conf", &text);

@@ -1,7 +1,8 @@
 //! A syncLimit that nobody named, and that the ensemble shows to be shorter than assumed.
 //!
-//! Who closes a link after a silence of whole ticks has most likely waited for its syncLimit. That is no proof,
-//! so no stall is made of it; but whoever reads "No stall" beside ZooKeeper's `Read timed out` should know.
+//! Who closes a link after a silence of whole ticks has most likely waited for its syncLimit. Where nothing else
+//! explains the close, `diagnose` reckons with that limit. What is left is no proof, and no stall is made of it; but
+//! whoever reads "No stall" beside ZooKeeper's `Read timed out` should know.
 
 use super::page::{Page, Paint};
 use crate::findings::{Deadline, Link, Origin, Report, Settings};
@@ -22,24 +23,33 @@ struct Sign<'a> {
     ticks: u64,
 }
 
+/// Whether something speaks against the syncLimit that was assumed.
+pub(super) fn is_in_doubt(report: &Report) -> bool {
+    most_telling(report).is_some()
+}
+
+fn most_telling(report: &Report) -> Option<Sign<'_>> {
+    let settings = &report.settings;
+    if settings.sync_limit_from != Origin::Default || settings.tick_from == Origin::Default {
+        return None;
+    }
+    let signs = report.links.iter().filter_map(|link| sign(link, settings));
+    // The longest: whoever waited so long was allowed to.
+    let sign = signs.max_by_key(|sign| sign.ticks)?;
+    let is_outlasted = longest_read_ms(report) > (sign.ticks + 1) * u64::from(settings.tick_ms);
+    (!is_outlasted).then_some(sign)
+}
+
 pub(super) fn write(page: &mut Page<'_>) {
     let settings = &page.report.settings;
-    if settings.sync_limit_from != Origin::Default || settings.tick_from == Origin::Default {
-        return;
-    }
-    let signs = page.report.links.iter().filter_map(|link| sign(link, settings));
-    // The longest: whoever waited so long was allowed to.
-    let Some(sign) = signs.max_by_key(|sign| sign.ticks) else { return };
-    if longest_read_ms(page.report) > (sign.ticks + 1) * u64::from(settings.tick_ms) {
-        return;
-    }
+    let Some(sign) = most_telling(page.report) else { return };
     let (closer, other) = match sign.by_leader {
         true => (sign.link.leader, sign.link.learner),
         false => (sign.link.learner, sign.link.leader),
     };
     let line = format!(
-        "{} syncLimit was assumed to be {}, but {} closed its link with {} at {} after a wait of {}, {} ticks: \
-         see what --sync-limit {} says, or name the configuration by --zoo-cfg.",
+        "{} syncLimit was assumed to be {}, but {} closed its link with {} at {} after a wait of {}, as if it \
+         were {}: see what --sync-limit {} says, or name the configuration by --zoo-cfg.",
         page.paint(Paint::Yellow, "Is the limit right?"),
         settings.sync_limit,
         page.name(closer.address),

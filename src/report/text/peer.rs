@@ -18,7 +18,7 @@ pub(super) fn quiet(page: &mut Page<'_>) {
     let coverage = &page.report.coverage;
     let paint = if coverage.stalls == StallCoverage::Full { Paint::Green } else { Paint::Yellow };
     let words: Vec<_> =
-        wording::no_stall(coverage.stalls).split(' ').map(|word| page.paint(paint, word)).collect();
+        wording::no_stall(coverage.stalls, None).split(' ').map(|word| page.paint(paint, word)).collect();
     let mut line = words.join(" ");
     if coverage.stalls != StallCoverage::Full {
         let mut not_seen = wording::not_seen(coverage, &page.names, page.clock());

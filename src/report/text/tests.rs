@@ -319,7 +319,7 @@ fn a_close_after_whole_ticks_puts_the_assumed_limit_in_question() {
         assert!(longest_line(&text) <= COLUMNS);
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    let asked = "Is the limit right? syncLimit was assumed to be 5, but zk3 closed its link with zk1 at 2026-11-21 08:02:42.514 after a wait of 6.0 s, 3 ticks: see what \
+    let asked = "Is the limit right? syncLimit was assumed to be 5, but zk3 closed its link with zk1 at 2026-11-21 08:02:42.514 after a wait of 6.0 s, as if it were 3: see what \
                  --sync-limit 3 says";
     assert!(joined(&report).contains(asked), "{}", joined(&report));
 

@@ -48,13 +48,18 @@ pub fn not_seen(coverage: &Coverage, names: &Names, clock: &WallClock) -> Vec<St
 /// What is not known where nothing else is named.
 pub const OTHER_LINKS: &str = "whether there were other links does not show";
 
-/// How far "no stall" reaches, as the beginning of a sentence.
+/// How far "no stall" reaches, as the beginning of a sentence; `assumed` is the syncLimit that it hangs on, where
+/// something speaks against it.
 #[must_use]
-pub const fn no_stall(stalls: StallCoverage) -> &'static str {
+pub fn no_stall(stalls: StallCoverage, assumed: Option<u32>) -> String {
+    let if_so = assumed.map_or_else(String::new, |ticks| format!(", if syncLimit is {ticks} as assumed"));
     match stalls {
-        StallCoverage::Full => "No stall.",
-        StallCoverage::Partial => "No stall in what was seen, but not everything was:",
-        StallCoverage::None => "Whether anything stalled, these captures cannot show:",
+        StallCoverage::Full => format!("No stall{if_so}."),
+        StallCoverage::Partial if assumed.is_some() => {
+            format!("No stall in what was seen{if_so}; and not everything was seen:")
+        }
+        StallCoverage::Partial => "No stall in what was seen, but not everything was:".to_owned(),
+        StallCoverage::None => "Whether anything stalled, these captures cannot show:".to_owned(),
     }
 }
 
