@@ -234,6 +234,7 @@ impl ReplayedInput {
         let ends: Vec<_> = replay.files().iter().map(|file| file.last.min(passed.last)).collect();
         let mut report = analyzer.finish(&ends);
         report.clocks = self.survey.groups.iter().map(clock_of).collect();
+        diagnose::doubt_clocks(&mut report);
         report.input = passed.input(replay.files(), replay.skipped());
         report.limits_hit.extend(limits_hit);
         report.coverage = diagnose::coverage(&report, (asked.selection.from, asked.selection.to));

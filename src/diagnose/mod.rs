@@ -4,6 +4,7 @@
 
 mod analyzer;
 mod cause;
+mod clock_doubt;
 mod context;
 mod coverage;
 mod facts;
@@ -22,5 +23,6 @@ mod surroundings;
 mod tests;
 
 pub use analyzer::Analyzer;
+pub use clock_doubt::doubt_clocks;
 pub use coverage::coverage;
 pub use link_stall::{limit, told_after};

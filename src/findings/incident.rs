@@ -213,6 +213,13 @@ pub enum Reason {
         /// Its leader.
         leader: Address,
     },
+    /// The clock of a host may be off by so much that what came first does not show.
+    ClockUncertain {
+        /// The host.
+        host: Address,
+        /// By how much, in microseconds; `None` where nothing tells.
+        by_us: Option<u64>,
+    },
     /// A server's own log tells of it, and the captures do not.
     Logged {
         /// Whose log, where that is known.

@@ -4,6 +4,7 @@ use super::IncidentWords;
 use crate::address::Address;
 use crate::findings::incident::{Incident, JoinsLost, Reason};
 use crate::findings::{Cause, Suspect};
+use crate::report::clock;
 use crate::report::wording::number;
 use crate::time::Timestamp;
 
@@ -19,7 +20,7 @@ impl IncidentWords<'_> {
     pub fn reason(&self, reason: &Reason) -> String {
         match reason {
             Reason::RunnerUp { cause, suspect } => {
-                format!("these captures do not rule out {}{}", noun(*cause), self.of_whom(*suspect))
+                format!("these captures do not rule out {}", self.thing(*cause, *suspect))
             }
             Reason::CaptureWouldDecide { host } => format!("a capture on {} would decide", self.name(*host)),
             Reason::KernelAnswered { host, answers, silent_to } => format!(
@@ -106,6 +107,7 @@ impl IncidentWords<'_> {
                 number::count(*prompt as u64, "follower", "followers"),
                 self.name(*leader)
             ),
+            Reason::ClockUncertain { host, by_us } => self.clock_uncertain(*host, *by_us),
             Reason::AckedTooEarly { learner, leader } => self.acked_too_early(*learner, *leader),
             Reason::Logged { server, at, line, .. } => self.log_says(*server, *at, line),
             Reason::BothWentOn { by, to, is_forged } => {
@@ -125,10 +127,24 @@ impl IncidentWords<'_> {
         )
     }
 
+    fn clock_uncertain(&self, host: Address, by_us: Option<u64>) -> String {
+        let by = by_us.map_or_else(
+            || "is not known beside the others': its captures share too little with theirs".to_owned(),
+            |by_us| format!("may be off by {}", clock::millis(by_us / 1_000)),
+        );
+        format!("this rests on what came first on different hosts, and the clock of {} {by}", self.name(host))
+    }
+
     fn log_says(&self, server: Option<Address>, at: Timestamp, line: &str) -> String {
         let whose =
             server.map_or_else(|| "a log".to_owned(), |server| format!("the log of {}", self.name(server)));
         format!("{whose} says so, at {}: {line}", self.moment(at))
+    }
+
+    /// A cause as a thing, and whose it is: `a slow disk on zk1`.
+    #[must_use]
+    pub fn thing(&self, cause: Cause, suspect: Option<Suspect>) -> String {
+        format!("{}{}", noun(cause), self.of_whom(suspect))
     }
 
     fn of_whom(&self, suspect: Option<Suspect>) -> String {
