@@ -94,7 +94,10 @@ fn slow_disk(outage: &Outage, report: &Report, links: &[LinkTrack]) -> Option<In
         elections: Vec::new(),
         members: Vec::new(),
         outages: vec![outage.id],
-        why: vec![Reason::OwnAckMissing { leader: followers.leader, prompt: hosts.len(), quorum }],
+        why: vec![
+            Reason::OwnAckMissing { leader: followers.leader, prompt: hosts.len(), quorum },
+            Reason::RunnerUp { cause: Cause::ProcessStalled, suspect: Some(Suspect::Host(followers.leader)) },
+        ],
         evidence: Vec::new(),
         count: 1,
     })

@@ -7,6 +7,7 @@ pub(super) mod dial;
 mod ending;
 mod heard;
 mod join_loop;
+mod runner_up;
 mod scope;
 pub(super) mod sync_limit;
 mod unit;
@@ -102,6 +103,7 @@ pub(super) fn incidents(scene: &Scene<'_>, stalls: &mut [Stall]) -> Vec<Incident
     let told = |id: u32| parts.iter().any(|part| part.links.contains(&id));
     let loops = join_loop::parts(around.links, told);
     parts.extend(dial::unexplained(loops, &parts, around.settings, around.capture_end));
+    parts.iter_mut().for_each(|part| runner_up::name(&mut part.verdict, &heard));
     finish(scene, parts, stalls)
 }
 

@@ -40,7 +40,7 @@ const fn is_network(cause: Cause) -> bool {
     matches!(cause, Cause::NetworkCut | Cause::NetworkLoss | Cause::NetworkMtu | Cause::NetworkSlow)
 }
 
-fn hosts_of(suspect: Option<Suspect>) -> Vec<Address> {
+pub(super) fn hosts_of(suspect: Option<Suspect>) -> Vec<Address> {
     match suspect {
         Some(Suspect::Host(a) | Suspect::HostNetwork(a)) => vec![a],
         Some(Suspect::Path(a, b) | Suspect::OneWay(a, b)) => vec![a, b],
