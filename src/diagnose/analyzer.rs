@@ -124,9 +124,11 @@ impl Analyzer {
         let (gaps, dials) = (self.tracker.gaps(), self.dials(now));
         let mut incidents = incident::incidents(&self.scene(&around, &gaps, &dials), &mut stalls);
         incidents.retain(|incident| incident.links.iter().any(|id| is_going(*id)));
-        let near_misses = stall::near_misses(links, &settings, self.tracker.warn_at_percent());
+        let mut near_misses = stall::near_misses(links, &settings, self.tracker.warn_at_percent());
+        near_misses.retain(|miss| is_going(miss.link));
+        incident::explain(&mut near_misses, &self.scene(&around, &gaps, &dials), &incidents);
         self.past.keep(stalls, incidents);
-        self.past.near_misses.extend(near_misses.into_iter().filter(|miss| is_going(miss.link)));
+        self.past.near_misses.extend(near_misses);
         self.past.violations.extend(violations);
         self.past.links += ids.len() as u64;
         self.past.dropped += excess;
@@ -189,7 +191,8 @@ fn judged(facts: CaptureFacts) -> Report {
     let dials = DialsSeen { runs: facts.dial_runs, dead: facts.dead_connections };
     let scene = Scene { around: &around, witness: &facts.witness, gaps: &facts.gaps, dials: &dials };
     let incidents = incident::incidents(&scene, &mut stalls);
-    let near_misses = stall::near_misses(&facts.links, &facts.settings, facts.warn_at_percent);
+    let mut near_misses = stall::near_misses(&facts.links, &facts.settings, facts.warn_at_percent);
+    incident::explain(&mut near_misses, &scene, &incidents);
     let mut limits_hit = facts.limits_hit;
     if excess > 0 {
         limits_hit.insert("stalls", excess);

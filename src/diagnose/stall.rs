@@ -60,7 +60,7 @@ pub(super) fn number(stalls: &mut [Stall]) {
 }
 
 /// One stall, judged. Its number comes with its place among the others.
-fn stall(group: &[LinkStall<'_>], index: &LinkIndex<'_>, around: &Surroundings<'_>) -> Stall {
+pub(super) fn stall(group: &[LinkStall<'_>], index: &LinkIndex<'_>, around: &Surroundings<'_>) -> Stall {
     let start = group.iter().map(|stall| stall.start).min().unwrap_or_default();
     let last = group.iter().map(|stall| stall.end).max().unwrap_or_default();
     let outcome = outcome(group);
@@ -198,6 +198,8 @@ pub(super) fn near_misses(links: &[LinkTrack], settings: &Settings, percent: u32
                     at: wait.start,
                     wait_ms: wait.len().millis(),
                     limit_ms: limit.millis(),
+                    cause: None,
+                    suspect: None,
                 });
             }
         }

@@ -469,6 +469,10 @@ pub struct NearMiss {
     pub wait_ms: u64,
     /// The deadline's length.
     pub limit_ms: u64,
+    /// Why, where that shows.
+    pub cause: Option<Cause>,
+    /// Who.
+    pub suspect: Option<Suspect>,
 }
 
 /// An election.

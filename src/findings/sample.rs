@@ -77,6 +77,8 @@ pub(crate) fn report() -> Report {
             at: at(20_000),
             wait_ms: 6_100,
             limit_ms: 10_000,
+            cause: Some(Cause::DiskSlow),
+            suspect: Some(Suspect::Host(address(2))),
         }],
         elections: vec![election()],
         violations: vec![Violation {

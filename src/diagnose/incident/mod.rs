@@ -7,6 +7,7 @@ pub(super) mod dial;
 mod ending;
 mod heard;
 mod join_loop;
+mod near_miss;
 mod runner_up;
 mod scope;
 pub(super) mod sync_limit;
@@ -22,6 +23,7 @@ use crate::track::wait::Wait;
 use crate::track::witness::Witness;
 use dial::DialsSeen;
 use heard::Heard;
+pub(super) use near_miss::explain;
 use std::collections::BTreeMap;
 use unit::{Unit, Verdict};
 

@@ -2,7 +2,7 @@
 
 use super::ViewContext;
 use super::log::{LogLineView, LogVerdictView};
-use crate::findings::{Context, Election, Evidence, LearnerLoad, NearMiss, Stall, Suspect, Violation};
+use crate::findings::{Cause, Context, Election, Evidence, LearnerLoad, NearMiss, Stall, Suspect, Violation};
 use crate::frame::FrameRef;
 use crate::report::wording;
 use crate::time::Timestamp;
@@ -176,6 +176,8 @@ pub(super) struct NearMissView {
     limit_ms: u64,
     /// The stall in whose time it lies.
     stall: Option<u32>,
+    cause: Option<&'static str>,
+    suspect: Option<SuspectView>,
 }
 
 impl NearMissView {
@@ -187,6 +189,8 @@ impl NearMissView {
             wait_ms: miss.wait_ms,
             limit_ms: miss.limit_ms,
             stall,
+            cause: miss.cause.map(Cause::name),
+            suspect: miss.suspect.as_ref().map(SuspectView::of),
         }
     }
 }

@@ -226,7 +226,14 @@ fn nearest_sentence(page: &Page<'_>) -> String {
         Deadline::Init => (leader, format!("{learner} to synchronize")),
     };
     let used = percent(worst, headroom.limit_ms);
-    format!(" Nearest to a deadline: {waiter} waited {waited} of {limit} ({used} %) for {what}{at}.")
+    let misses = page.report.near_misses.iter();
+    let mut misses = misses.filter(|miss| (miss.link, miss.deadline) == (link.id, deadline));
+    let cause = misses.find(|miss| Some(miss.at) == headroom.at).and_then(|miss| {
+        let words = IncidentWords::new(page.report, page.clock().clone());
+        Some(format!("; most likely {}", escape::text(&words.thing(miss.cause?, miss.suspect))))
+    });
+    let cause = cause.unwrap_or_default();
+    format!(" Nearest to a deadline: {waiter} waited {waited} of {limit} ({used} %) for {what}{at}{cause}.")
 }
 
 /// The wait that came nearest to its deadline.

@@ -4,6 +4,7 @@ use super::page::{Page, Paint, count, percent};
 use super::stall;
 use crate::findings::{NearMiss, Report};
 use crate::report::clock;
+use crate::report::wording::IncidentWords;
 use crate::report::{escape, wording};
 use crate::time::Timestamp;
 use std::fmt::Write;
@@ -25,6 +26,7 @@ pub(super) fn near_misses(page: &mut Page<'_>) {
         page.style.warn_at_percent
     );
     page.heading(&count(groups.len() as u64, "NEAR MISS", "NEAR MISSES"), &remark);
+    let words = IncidentWords::new(page.report, page.clock().clone());
     for NearMissGroup { worst, number, first, last } in groups.iter().take(NEAR_MISSES) {
         let Some(link) = page.link(worst.link) else { continue };
         let share = format!("{:>3} %", percent(worst.wait_ms, worst.limit_ms));
@@ -39,6 +41,9 @@ pub(super) fn near_misses(page: &mut Page<'_>) {
         if *number > 1 {
             let (from, to) = (page.clock().full(*first), page.clock().beside(*last, *first));
             let _ = write!(line, "; {number} such waits from {from} to {to}");
+        }
+        if let Some(cause) = worst.cause {
+            let _ = write!(line, "; most likely {}", escape::text(&words.thing(cause, worst.suspect)));
         }
         let share = page.paint(Paint::Yellow, &share);
         page.labelled(2, &format!("{share}  "), 7, &line);
