@@ -12,6 +12,7 @@ use common::list;
 use quorumscope::pcapfile::ByteOrder;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -253,5 +254,30 @@ fn a_stranger_s_records_are_not_dumped() {
             .output()
             .unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{}", case.file);
+    }
+}
+
+#[test]
+fn an_mtu_black_hole_of_which_frames_are_lacking_is_no_other_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let dropped = folder.path().join("dropped.pcap");
+    for (name, seeds) in [("leader-host.pcap", 0..12), ("learner-host.pcap", 0..12)] {
+        let plain = fs::read(cases().join("mtu-black-hole-blames-the-learner").join(name)).unwrap();
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(&plain).unwrap();
+        fs::write(&dropped, packed.finish().unwrap()).unwrap();
+        let whole = capture::frames(&dropped);
+        let mut known = 0;
+        for seed in seeds {
+            let frames = change::drop_frames(&whole, 2, seed);
+            fs::write(&dropped, capture::as_pcap(ByteOrder::Little, true, &frames)).unwrap();
+            let report = report_of(&dropped);
+            for stall in list(&report, "stalls") {
+                let cause = stall["cause"].as_str().unwrap();
+                assert!(matches!(cause, "network_mtu" | "unknown"), "{name}, seed {seed}: {cause}");
+                known += u32::from(cause == "network_mtu");
+            }
+        }
+        assert!(known >= 6, "{name}: {known} of 12");
     }
 }

@@ -2,7 +2,13 @@
 //! `testdata`. What is told of it is what is told of the unchanged capture, or `unknown`, or nothing where the
 //! report says what it could not see: never another cause, and never a stall more.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "common/capture.rs"]
 mod capture;
@@ -131,7 +137,13 @@ fn judge(source: &Source, changed: &Value, is_readdressed: bool) -> Vec<String> 
             let is_same = is_of_path || is_of_suspect || stall["subject"] == other["subject"];
             start < to && from < end && (is_readdressed || is_same)
         };
-        match truth.iter().position(same) {
+        // Of several that it may be, one that was not told yet, of the same cause, and for as long as it went.
+        let likeness = |index: &usize| {
+            let (from, to) = stretch(&truth[*index]);
+            let shared = end.min(to) - start.max(from);
+            (found[*index] == 0, truth[*index]["cause"] == stall["cause"], (shared * 1e6) as i64)
+        };
+        match (0..truth.len()).filter(|index| same(&truth[*index])).max_by_key(likeness) {
             None => wrong.push(format!("{what} is invented")),
             Some(index) => {
                 found[index] += 1;

@@ -100,7 +100,7 @@ pub struct SegmentHeader {
     pub ttl: u8,
     /// The flags.
     pub flags: Flags,
-    /// Whether the segment carries a SACK block (RFC 2018).
+    /// Whether the segment reports a gap by a SACK block (RFC 2018): not that something came twice (RFC 2883).
     pub sack: bool,
 }
 

@@ -63,7 +63,7 @@ pub(super) fn header(data: &[u8], wire_len: usize) -> Result<TcpHeader<'_>, Igno
         flags: Flags(flags),
         window: u16::from_be_bytes([w0, w1]),
         checksum: u16::from_be_bytes([c0, c1]),
-        options: options(data, header_len),
+        options: options(data, header_len, u32::from_be_bytes([a0, a1, a2, a3])),
         payload: data.get(header_len..).unwrap_or_default(),
         payload_len,
     })
@@ -81,7 +81,7 @@ fn cut(data: &[u8]) -> Result<[u8; HEADER_LEN], IgnoreReason> {
 }
 
 #[inline]
-fn options(data: &[u8], header_len: usize) -> TcpOptions {
+fn options(data: &[u8], header_len: usize, ack: u32) -> TcpOptions {
     if header_len == HEADER_LEN {
         return TcpOptions::default();
     }
@@ -93,20 +93,29 @@ fn options(data: &[u8], header_len: usize) -> TcpOptions {
         let timestamps = Some((u32::from_be_bytes([v0, v1, v2, v3]), u32::from_be_bytes([e0, e1, e2, e3])));
         return TcpOptions { timestamps, ..TcpOptions::default() };
     }
-    walk(data.get(HEADER_LEN..header_len.min(data.len())).unwrap_or_default())
+    walk(data.get(HEADER_LEN..header_len.min(data.len())).unwrap_or_default(), ack)
+}
+
+/// Whether a SACK option with `len` bytes of blocks tells of a gap: a block lies beyond what is acknowledged. One that
+/// does not says that something came twice (RFC 2883, section 4). Blocks of a cut option are taken for gaps.
+fn reports_gap(bytes: &[u8], len: usize, ack: u32) -> bool {
+    let (blocks, _) = bytes.get(..len.min(bytes.len())).unwrap_or_default().as_chunks::<8>();
+    let is_beyond = |[_, _, _, _, r0, r1, r2, r3]: &[u8; 8]| {
+        u32::from_be_bytes([*r0, *r1, *r2, *r3]).wrapping_sub(ack).cast_signed() > 0
+    };
+    len > 0 && (bytes.len() < len || blocks.iter().any(is_beyond))
 }
 
 /// Reads options up to their end, the first invalid one, or the cut. Of a repeated option the first counts,
 /// as it would if a cut hid the second.
-fn walk(mut bytes: &[u8]) -> TcpOptions {
+fn walk(mut bytes: &[u8], ack: u32) -> TcpOptions {
     let mut found = TcpOptions::default();
     loop {
         match *bytes {
             [OPTION_NOP, ref rest @ ..] => bytes = rest,
             [] | [OPTION_END, ..] => return found,
             [kind, len, ref rest @ ..] if len >= 2 => {
-                // Blocks of a cut SACK are not needed to know that there was one.
-                found.sack |= kind == OPTION_SACK && len > 2;
+                found.sack |= kind == OPTION_SACK && reports_gap(rest, usize::from(len) - 2, ack);
                 let Some((value, rest)) = rest.split_at_checked(usize::from(len) - 2) else {
                     return found;
                 };

@@ -278,8 +278,13 @@ fn options_are_found_in_any_order() {
     // A SYN of Linux: MSS, SACK permitted, timestamps, NOP, window scale.
     let syn = [2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
     assert_eq!(options(&syn), (Some((1, 0)), Some(7), false));
-    let sack = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 1, 5, 10, 0, 0, 0, 3, 0, 0, 0, 4];
+    let sack = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 1, 5, 10, 5, 6, 7, 30, 5, 6, 7, 40];
     assert_eq!(options(&sack), (Some((1, 2)), None, true));
+    // What came twice, with all before it acknowledged, and behind it a gap.
+    let twice = [1, 1, 5, 10, 5, 6, 7, 1, 5, 6, 7, 8];
+    assert_eq!(options(&twice), (None, None, false));
+    let both = [1, 1, 5, 18, 5, 6, 7, 1, 5, 6, 7, 8, 5, 6, 7, 30, 5, 6, 7, 40];
+    assert_eq!(options(&both), (None, None, true));
     let ended = [0, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
     assert_eq!(options(&ended), (None, None, false));
 }

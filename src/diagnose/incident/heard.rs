@@ -199,6 +199,10 @@ impl<'a> Heard<'a> {
                 loss.is_acknowledged |= loss.holes > 0 && back.acked > 0;
                 loss.holes += u32::from(way.kinds.has(Kinds::HOLE));
                 loss.gaps_reported += u32::from(back.kinds.has(Kinds::SACK));
+                if back.acked > 0 {
+                    loss.reported_in_vain = 0;
+                }
+                loss.reported_in_vain += u32::from(back.kinds.has(Kinds::SACK));
                 if at_sender || !is_captured {
                     is_armed |= way.again > 0;
                     loss.retransmitted(way, at);
@@ -240,6 +244,9 @@ pub(super) struct HeardLoss {
     pub(super) is_acknowledged: bool,
     /// Quarters of a second in which the other side reported a gap in what it got.
     pub(super) gaps_reported: u32,
+    /// The same since the other side last acknowledged more: a gap that nothing fills. No frame that a capture lacks
+    /// makes one, since what is acknowledged later tells what was before.
+    pub(super) reported_in_vain: u32,
     /// Quarters of a second in which the other side answered while something was being retransmitted.
     pub(super) answers_to_repeats: u32,
     /// The first and the last retransmission.
@@ -271,6 +278,7 @@ impl HeardLoss {
         self.recoveries.sort_unstable();
         self.holes += other.holes;
         self.gaps_reported += other.gaps_reported;
+        self.reported_in_vain += other.reported_in_vain;
         self.is_acknowledged |= other.is_acknowledged;
         self.answers_to_repeats += other.answers_to_repeats;
         self.first = [self.first, other.first].into_iter().flatten().min();

@@ -22,6 +22,11 @@ const BEFORE: Span = Span::from_millis(10_000);
 const MOMENT: Span = Span::from_millis(250);
 /// Retransmissions that arrive after a silence, though none was needed, which make a path slow.
 const MIN_LATE: u32 = 2;
+/// How long before a silence begins the gap may have opened that ends it.
+const BEFORE_GAP: Span = Span::from_millis(1_000);
+/// Quarters of a second in which a side reports a gap that nothing fills, where the capture lacks frames. One may be
+/// the last of a loss that was mended in nobody's sight.
+const MIN_REPORTS: u32 = 2;
 /// Retransmissions without any answer that make a path dead.
 const MIN_UNANSWERED: u32 = 2;
 
@@ -128,6 +133,11 @@ impl Unit<'_> {
         }
         let of_leader = self.silence_of(true);
         let of_learner = self.silence_of(false);
+        if let Some(core) = of_leader.or(of_learner).map(|wait| self.core(wait))
+            && self.is_gap_left(heard, core)
+        {
+            return self.mtu(heard, core).unwrap_or_else(|| self.unknown());
+        }
         if let Some(frozen) = of_leader.and_then(|wait| self.frozen(heard, self.leader(), wait)) {
             return frozen;
         }
@@ -443,27 +453,41 @@ impl Unit<'_> {
         })
     }
 
+    /// Whether one side reported a gap again and again that nothing filled, in a capture that lacks frames: longer
+    /// segments vanish, or what filled it is among what the capture lacks.
+    fn is_gap_left(&self, heard: &Heard<'_>, core: Window) -> bool {
+        let (leader, learner) = (self.leader(), self.learner());
+        let is_left = |from: Address, to: Address| self.reports_in_vain(heard, from, to, core) > 0;
+        self.link.frames.has_gaps && (is_left(leader, learner) || is_left(learner, leader))
+    }
+
+    /// How often the receiver of one way reported a gap that nothing filled: up to the close, which says so last.
+    fn reports_in_vain(&self, heard: &Heard<'_>, from: Address, to: Address, core: Window) -> u32 {
+        let whole = Window { from: core.from.minus(BEFORE_GAP), to: self.end };
+        heard.loss(from, to, whole).reported_in_vain
+    }
+
     /// *Only short segments pass*: a segment is retransmitted in vain while the other side answers later ones.
     fn mtu(&self, heard: &Heard<'_>, core: Window) -> Option<Verdict> {
-        // What answered a long segment may be among what the capture lacks.
-        if self.link.frames.has_gaps {
-            return None;
-        }
         let (leader, learner) = (self.leader(), self.learner());
-        let wide = Window { from: core.from.minus(Span::from_millis(1_000)), to: core.to };
+        let wide = Window { from: core.from.minus(BEFORE_GAP), to: core.to };
+        // A capture that lacks frames has gaps of its own, which are filled in nobody's sight.
+        let has_gaps = self.link.frames.has_gaps;
         let is_it = |from: Address, to: Address| {
             let loss = heard.loss(from, to, wide);
             if heard.is_captured(from) {
                 loss.again >= 3
                     && loss.recoveries.is_empty()
                     && loss.answers_to_repeats >= 1
+                    && (!has_gaps || self.reports_in_vain(heard, from, to, core) > 0)
                     && loss.shortest_again > 64
             } else {
                 // Whoever lacks something says so: else it is the capture that lacks it.
                 loss.holes > 0
                     && loss.gaps_reported > 0
                     && loss.recoveries.is_empty()
-                    && !loss.is_acknowledged
+                    && (has_gaps || !loss.is_acknowledged)
+                    && (!has_gaps || self.reports_in_vain(heard, from, to, core) >= MIN_REPORTS)
             }
         };
         let suspect = match (is_it(leader, learner), is_it(learner, leader)) {
