@@ -35,7 +35,7 @@ use flow::{Disposition, Flow};
 use inference::Scratch;
 use link::{LinkContext, Sizes};
 use std::collections::BTreeMap;
-use twin::First;
+use twin::{First, Paired, Pairs};
 
 /// One slot is checked for eviction per this many segments.
 const SWEEP_EVERY: u32 = 64;
@@ -103,6 +103,8 @@ pub struct Dissector {
     held_bytes: usize,
     /// The first segment of a new connection, until the next frame tells whether it has a twin.
     first: Option<Box<First>>,
+    /// Connections whose frames are copies of another's.
+    pairs: Pairs,
     /// What passed so far.
     pub counts: Counts,
 }
@@ -124,6 +126,7 @@ impl Dissector {
             last_at: Timestamp::MIN,
             held_bytes: 0,
             first: None,
+            pairs: Pairs::default(),
             counts: Counts::default(),
         }
     }
@@ -157,6 +160,9 @@ impl Dissector {
                 (slot, side)
             }
         };
+        if !self.pairs.is_empty() {
+            self.look_at_pairs(slot, side, segment, observer);
+        }
         self.take(slot, side, segment, observer)
     }
 
@@ -226,23 +232,79 @@ impl Dissector {
             self.settings.quorum_ports.contains(&port) || self.settings.election_ports.contains(&port)
         };
         if is_twin && first.is_later_real(is_listened) {
-            self.is_copy(first.slot);
+            let (link, _) = self.find(segment, observer);
+            self.first = None;
+            let is_there = self.begins_with(first.slot, &first);
+            if is_there && !self.is_copy(link, first.slot, (*first).clone()) {
+                self.take(first.slot, first.side, &first.segment(), observer);
+            }
             return false;
         }
         self.take(first.slot, first.side, &first.segment(), observer);
-        if is_twin {
-            let (slot, _) = self.find(segment, observer);
-            self.first = None;
-            self.is_copy(slot);
+        if !is_twin {
+            return false;
         }
-        is_twin
+        let (slot, side) = self.find(segment, observer);
+        self.first = None;
+        self.is_copy(first.slot, slot, First::held(slot, side, segment))
     }
 
-    /// All frames of a connection are copies of another's.
-    fn is_copy(&mut self, slot: ConnectionSlot) {
+    /// Whether the connection in a slot begins with this segment.
+    fn begins_with(&self, slot: ConnectionSlot, first: &First) -> bool {
+        let flow = self.flows.get(slot.index()).and_then(Option::as_ref);
+        flow.is_some_and(|flow| flow.begins_with(first.frame()))
+    }
+
+    /// The frames of a connection are copies of another's, as far as is known. False where that cannot be watched.
+    fn is_copy(&mut self, link: ConnectionSlot, copy: ConnectionSlot, first: First) -> bool {
+        // What was there before is no copy of what begins now.
+        if link == copy || !self.begins_with(copy, &first) || !self.pairs.add(link, copy, first) {
+            return false;
+        }
+        let Some(Some(flow)) = self.flows.get_mut(copy.index()) else { return false };
         self.counts.duplicates += 1;
-        if let Some(Some(flow)) = self.flows.get_mut(slot.index()) {
-            flow.is_copy();
+        flow.is_copy();
+        true
+    }
+
+    /// Holds copies against their links; one that differs is a connection of its own from then on.
+    #[cold]
+    fn look_at_pairs<O: Observer>(
+        &mut self,
+        slot: ConnectionSlot,
+        side: Side,
+        segment: &Segment<'_>,
+        observer: &mut O,
+    ) {
+        match self.pairs.look(slot, side, segment) {
+            Paired::Split(frames) => self.give_back(slot, side, segment, &frames, observer),
+            Paired::Own | Paired::Copy => {}
+        }
+    }
+
+    /// Lets go of the pairs of a connection that is over. What comes of its copies from then on is their own.
+    fn forget_pairs<O: Observer>(&mut self, slot: ConnectionSlot, now: Timestamp, observer: &mut O) {
+        for copy in self.pairs.forget(slot) {
+            self.evict(copy, now, observer);
+            self.table.remove(copy);
+        }
+    }
+
+    /// Makes a connection of what was taken for a copy, and gives it the frames that were hidden.
+    fn give_back<O: Observer>(
+        &mut self,
+        slot: ConnectionSlot,
+        side: Side,
+        segment: &Segment<'_>,
+        frames: &[First],
+        observer: &mut O,
+    ) {
+        let first = frames.first().map_or((side, *segment), |first| (first.side, first.segment()));
+        self.evict(slot, segment.at, observer);
+        self.enter(slot, &FlowKey::of(segment.src, segment.dst).0, first.0, &first.1);
+        for frame in frames {
+            self.counts.duplicates = self.counts.duplicates.saturating_sub(1);
+            self.take(slot, frame.side, &frame.segment(), observer);
         }
     }
 
@@ -270,6 +332,7 @@ impl Dissector {
             Lookup::Instead(slot) => {
                 observer.event(Event::LinkUnwatched(slot, segment.at));
                 self.evict(slot, segment.at, observer);
+                self.forget_pairs(slot, segment.at, observer);
                 self.enter(slot, &key, side, segment)
             }
         };
@@ -319,6 +382,10 @@ impl Dissector {
     /// Finishes at most `most` more connections of a capture that is over; false once all are finished.
     pub fn finish_some<O: Observer>(&mut self, most: usize, observer: &mut O) -> bool {
         self.take_first(observer);
+        for frames in self.pairs.end() {
+            let Some(first) = frames.first() else { continue };
+            self.give_back(first.slot, first.side, &first.segment(), &frames, observer);
+        }
         let to = self.flows.len().min(self.ended.saturating_add(most));
         for index in self.ended..to {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
@@ -381,6 +448,7 @@ impl Dissector {
         let is_over = flow.connection.done && idle > LINGER || !flow.matters() && idle > FORGET;
         if is_over {
             self.evict(slot, now, observer);
+            self.forget_pairs(slot, now, observer);
             self.table.remove(slot);
         }
     }

@@ -264,6 +264,11 @@ impl Flow {
         self.kind = FlowKind::Copy;
     }
 
+    /// Whether this frame is its first.
+    pub(super) fn begins_with(&self, frame: FrameRef) -> bool {
+        self.first == frame
+    }
+
     pub(super) const fn matters(&self) -> bool {
         match &self.kind {
             FlowKind::Quorum(link) => link.is_announced(),

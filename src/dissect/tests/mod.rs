@@ -15,6 +15,7 @@ mod hostile;
 mod lanes;
 mod legal;
 mod limits;
+mod twin;
 
 use super::*;
 use crate::address::Endpoint;
