@@ -94,6 +94,15 @@ impl Held {
         }
     }
 
+    /// Whether something said in a round belongs to a later election, where no link shows how this one ended: it had
+    /// been quiet, and whoever looks again begins a new round.
+    fn is_before(&self, round: i64, at: Timestamp) -> bool {
+        self.election.end.is_none()
+            && self.rounds.is_some()
+            && round > self.highest_round()
+            && at.since(self.last_at) >= AFTERMATH
+    }
+
     fn highest_round(&self) -> i64 {
         self.rounds.map_or(i64::MIN, |(_, high)| high)
     }
@@ -126,7 +135,8 @@ impl Held {
         })
     }
 
-    /// Who won, by the votes: what servers said behind it, or what the joiner had voted last.
+    /// Who won, by the votes: what servers said behind it, or what the joiner had voted last. Nobody is known where
+    /// others voted for another one after that: whoever said it was alone with it.
     fn winner_by_votes(&self, sid_of: &impl Fn(Address) -> Option<Sid>) -> Option<Sid> {
         let said = self
             .answers
@@ -138,7 +148,18 @@ impl Held {
             let sid = vote?.leader;
             (sid.0 >= 0 && sid_of(joiner) != Some(sid)).then_some(sid)
         };
-        said.map(|answer| answer.leader).or_else(voted)
+        let is_denied = |answer: &SettledServer| {
+            self.voters.iter().any(|voter| {
+                voter.vote.round >= answer.round
+                    && voter.last > answer.at
+                    && voter.vote.leader.0 >= 0
+                    && voter.vote.leader != answer.leader
+            })
+        };
+        match said {
+            Some(answer) => (!is_denied(answer)).then_some(answer.leader),
+            None => voted(),
+        }
     }
 
     fn finish(&self, sid_of: &impl Fn(Address) -> Option<Sid>) -> Election {
@@ -184,8 +205,10 @@ impl ElectionTrack {
             let has_joined = held.is_answered() && at.since(held.last_at) >= AFTERMATH;
             // Who was looking before another decided goes on, and follows whom it likes.
             let goes_on = held.over_at.is_some_and(|over| looking.since <= over);
+            let is_apart = self.highest_epoch.is_none() && held.is_before(looking.vote.round, looking.since);
             (held.is_current(at) || goes_on && held.election.end.is_none())
                 && !(has_joined && held.election.end.is_none())
+                && !is_apart
         });
         if !is_current {
             self.begin(looking.since, &sid_of);
@@ -251,6 +274,10 @@ impl ElectionTrack {
         self.last_at = self.last_at.max(at);
         let epoch = self.highest_epoch;
         let Some(held) = self.held.back_mut().filter(|held| held.is_current(at)) else { return };
+        if epoch.is_none() && held.is_before(vote.round, at) {
+            // Of an election that was not seen.
+            return;
+        }
         held.last_at = held.last_at.max(at);
         if held.answers.len() >= MAX_ANSWERS {
             held.answers.remove(0);
@@ -355,5 +382,77 @@ impl ElectionTrack {
     pub(super) fn finish(self, sid_of: impl Fn(Address) -> Option<Sid>) -> Vec<Election> {
         let told = self.held.iter().filter(|held| !held.is_rejoin(&sid_of));
         told.map(|held| held.finish(&sid_of)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::{ServerState, Zxid};
+
+    const A: Address = Address::v4(1);
+    const B: Address = Address::v4(2);
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_nanos(0).plus(Span::from_millis(millis))
+    }
+
+    const fn vote(leader: i64, round: i64) -> Vote {
+        Vote { state: ServerState::Looking, leader: Sid(leader), zxid: Zxid(0), round }
+    }
+
+    const fn nobody(_: Address) -> Option<Sid> {
+        None
+    }
+
+    /// Two servers vote for one in a round, at a time in milliseconds.
+    fn votes(elections: &mut ElectionTrack, leader: i64, round: i64, millis: i64) {
+        for src in [A, B] {
+            let looking = Looking { since: at(millis), vote: vote(leader, round), is_observer: false };
+            elections.looks(src, &looking, at(millis + 10), nobody);
+        }
+    }
+
+    #[test]
+    fn of_the_election_port_alone_separate_elections_stay_separate() {
+        let mut elections = ElectionTrack::default();
+        votes(&mut elections, 3, 1, 0);
+        votes(&mut elections, 2, 2, 60_000);
+        let told = elections.finish(nobody);
+        let rounds: Vec<_> = told.iter().map(|election| (election.rounds, election.leader_sid)).collect();
+        assert_eq!(rounds, [(1, None), (1, None)]);
+        assert_eq!(told.first().map(|election| election.start), Some(at(0)));
+        assert_eq!(told.last().map(|election| election.start), Some(at(60_000)));
+        // A round that follows at once is one of the same election.
+        let mut elections = ElectionTrack::default();
+        votes(&mut elections, 3, 1, 0);
+        votes(&mut elections, 3, 2, 300);
+        assert_eq!(elections.finish(nobody).len(), 1);
+    }
+
+    #[test]
+    fn a_winner_of_a_later_election_is_none_of_this_one() {
+        let mut elections = ElectionTrack::default();
+        votes(&mut elections, 3, 1, 0);
+        let following = Vote { state: ServerState::Following, ..vote(2, 2) };
+        elections.settled(Address::v4(3), &following, at(60_000), |_| None);
+        assert_eq!(elections.finish(nobody).first().and_then(|election| election.leader_sid), None);
+    }
+
+    #[test]
+    fn who_leads_by_its_own_word_alone_has_not_won() {
+        let said = |later: Option<i64>| {
+            let mut elections = ElectionTrack::default();
+            votes(&mut elections, 3, 1, 0);
+            let leading = Vote { state: ServerState::Leading, ..vote(3, 1) };
+            elections.settled(Address::v4(3), &leading, at(200), |_| None);
+            if let Some(leader) = later {
+                votes(&mut elections, leader, 1, 300);
+            }
+            elections.finish(nobody).first().and_then(|election| election.leader_sid)
+        };
+        assert_eq!(said(None), Some(Sid(3)));
+        assert_eq!(said(Some(3)), Some(Sid(3)));
+        assert_eq!(said(Some(5)), None, "the others went on to vote for another");
     }
 }
