@@ -5,9 +5,10 @@
 
 use crate::address::Address;
 use crate::dissect::{ByteSums, Protection};
-use crate::findings::incident::{Blind, Coverage, StallCoverage};
+use crate::findings::incident::{Blind, Coverage, SharedAddress, StallCoverage};
 use crate::findings::{Link, Report};
 use crate::packet::IgnoreReason;
+use crate::proto::Sid;
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +52,20 @@ pub fn coverage(report: &Report, window: (Option<Timestamp>, Option<Timestamp>))
         to,
         gaps: known.gaps.clone(),
         blind,
+        shared_addresses: shared_addresses(report),
     }
+}
+
+/// Addresses from which learners of several ids came, or learners of another id than the server's there.
+fn shared_addresses(report: &Report) -> Vec<SharedAddress> {
+    let mut sids: BTreeMap<Address, BTreeSet<Sid>> = BTreeMap::new();
+    let of_learners = report.links.iter().filter_map(|link| Some((link.learner.address, link.learner_sid?)));
+    let of_servers = report.servers.iter().filter_map(|server| Some((server.address, server.sid?)));
+    for (address, sid) in of_learners.chain(of_servers) {
+        sids.entry(address).or_default().insert(sid);
+    }
+    let shared = sids.into_iter().filter(|(_, sids)| sids.len() > 1);
+    shared.map(|(address, sids)| SharedAddress { address, sids: sids.into_iter().collect() }).collect()
 }
 
 /// What was captured of what was asked for.
@@ -274,6 +288,21 @@ mod tests {
         assert_eq!(found.stalls, StallCoverage::None);
         assert!(found.blind.contains(&Blind::WindowOutside));
         assert_eq!((found.from, found.to), (None, None), "a time that runs backwards is none");
+    }
+
+    #[test]
+    fn several_servers_behind_one_address_are_named() {
+        let mut report = sample::report();
+        assert_eq!(coverage(&report, (None, None)).shared_addresses, []);
+        let proxy = Address::v4(0x0aff_00fe);
+        for (link, sid) in report.links.iter_mut().zip([Some(Sid(7)), Some(Sid(5)), None]) {
+            (link.learner.address, link.learner_sid) = (proxy, sid);
+        }
+        let found = coverage(&report, (None, None));
+        let shared = found.shared_addresses.iter().find(|shared| shared.address == proxy);
+        assert_eq!(shared.map(|shared| &shared.sids[..]), Some(&[Sid(5), Sid(7)][..]));
+        // What each link shows is of one server all the same.
+        assert_eq!(found.blind, coverage(&sample::report(), (None, None)).blind);
     }
 
     #[test]

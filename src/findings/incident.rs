@@ -4,7 +4,7 @@
 
 use super::{Cause, Evidence, Suspect};
 use crate::address::{Address, Endpoint};
-use crate::proto::{PacketType, Zxid};
+use crate::proto::{PacketType, Sid, Zxid};
 use crate::time::Timestamp;
 
 /// How sure an incident's root is.
@@ -436,6 +436,18 @@ pub struct Coverage {
     pub gaps: Vec<CoverageGap>,
     /// What blinds. [`crate::report`] words it.
     pub blind: Vec<Blind>,
+    /// Addresses behind which several servers are.
+    pub shared_addresses: Vec<SharedAddress>,
+}
+
+/// Several servers that have one address in the captures: behind a translation (SNAT), a proxy, or on one host. What
+/// is heard of the address is not of one of them alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedAddress {
+    /// The address.
+    pub address: Address,
+    /// Their ids, in order.
+    pub sids: Vec<Sid>,
 }
 
 impl Coverage {

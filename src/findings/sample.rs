@@ -299,6 +299,7 @@ fn coverage() -> Coverage {
         to: Some(at(74_743)),
         gaps: Vec::new(),
         blind: Vec::new(),
+        shared_addresses: Vec::new(),
     }
 }
 

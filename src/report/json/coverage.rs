@@ -1,7 +1,7 @@
 //! What the captures can tell: `coverage`.
 
 use super::ViewContext;
-use crate::findings::incident::{Coverage, CoverageGap};
+use crate::findings::incident::{Coverage, CoverageGap, SharedAddress};
 use crate::report::wording;
 use serde::Serialize;
 
@@ -16,6 +16,7 @@ pub(super) struct CoverageView {
     to: Option<String>,
     gaps: Vec<GapView>,
     blind: Vec<String>,
+    shared_addresses: Vec<SharedView>,
 }
 
 impl CoverageView {
@@ -30,7 +31,20 @@ impl CoverageView {
             to: ctx.maybe(coverage.to),
             gaps: coverage.gaps.iter().map(|gap| GapView::of(gap, ctx)).collect(),
             blind: coverage.blind.iter().map(wording::blind).collect(),
+            shared_addresses: coverage.shared_addresses.iter().map(SharedView::of).collect(),
         }
+    }
+}
+
+#[derive(Serialize)]
+struct SharedView {
+    address: String,
+    sids: Vec<i64>,
+}
+
+impl SharedView {
+    fn of(shared: &SharedAddress) -> Self {
+        Self { address: shared.address.to_string(), sids: shared.sids.iter().map(|sid| sid.0).collect() }
     }
 }
 

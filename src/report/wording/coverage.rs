@@ -6,6 +6,10 @@ use crate::report::clock::{self, WallClock};
 
 /// Gaps named one by one.
 const GAPS: usize = 4;
+/// Shared addresses named.
+const SHARED: usize = 4;
+/// Servers named of each.
+const SIDS: usize = 8;
 
 /// `from 5 of 5 hosts, 10 of 10 links, 2026-11-21 09:31:19 to 09:36:10 UTC, nothing lost by the captures`.
 #[must_use]
@@ -42,7 +46,20 @@ pub fn not_seen(coverage: &Coverage, names: &Names, clock: &WallClock) -> Vec<St
     let gaps = coverage.gaps.iter().take(GAPS).map(|gap| self::gap(gap, names, clock));
     let more = coverage.gaps.len().checked_sub(GAPS).filter(|more| *more > 0);
     let more = more.map(|more| format!("the captures have {more} more gaps"));
-    coverage.blind.iter().map(blind).chain(gaps).chain(more).collect()
+    coverage.blind.iter().map(blind).chain(gaps).chain(more).chain(shared(coverage)).collect()
+}
+
+/// Several servers behind one address, in a sentence for each address.
+fn shared(coverage: &Coverage) -> impl Iterator<Item = String> {
+    coverage.shared_addresses.iter().take(SHARED).map(|shared| {
+        let sids: Vec<_> = shared.sids.iter().take(SIDS).map(|sid| format!("server.{sid}")).collect();
+        let more = if shared.sids.len() > SIDS { " and others" } else { "" };
+        format!(
+            "{}{more} have one address, {}: what is heard of it is not of one of them alone",
+            sids.join(", "),
+            shared.address
+        )
+    })
 }
 
 /// What is not known where nothing else is named.
