@@ -44,6 +44,9 @@ const LINGER: Span = Span::from_millis(60_000);
 /// How long a connection that never became a link is kept.
 const FORGET: Span = Span::from_millis(300_000);
 
+/// First segments held at once; of a connection beyond these no copy is looked for.
+const MAX_FIRSTS: usize = 16;
+
 /// Options of the dissector.
 #[derive(Clone, Debug)]
 pub struct DissectOptions {
@@ -101,8 +104,8 @@ pub struct Dissector {
     last_at: Timestamp,
     /// Memory of the flows in bytes: held segments and incomplete records.
     held_bytes: usize,
-    /// The first segment of a new connection, until the next frame tells whether it has a twin.
-    first: Option<Box<First>>,
+    /// The first segments of new connections, until the next frames tell whether they have a twin.
+    firsts: Vec<First>,
     /// Connections whose frames are copies of another's.
     pairs: Pairs,
     /// What passed so far.
@@ -125,7 +128,7 @@ impl Dissector {
             ended: 0,
             last_at: Timestamp::MIN,
             held_bytes: 0,
-            first: None,
+            firsts: Vec::new(),
             pairs: Pairs::default(),
             counts: Counts::default(),
         }
@@ -147,14 +150,14 @@ impl Dissector {
     #[inline]
     pub fn segment<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> Option<IgnoreReason> {
         self.last_at = self.last_at.max(segment.at);
-        if self.first.is_some() && self.is_copy_of_first(segment, observer) {
+        if !self.firsts.is_empty() && self.is_copy_of_first(segment, observer) {
             return Some(IgnoreReason::Duplicate);
         }
         let (slot, side) = match self.table.find_recent(&segment.src, &segment.dst, segment.at) {
             Some(found) => found,
             None => {
                 let (slot, side) = self.find(segment, observer);
-                if self.first.is_some() {
+                if self.firsts.last().is_some_and(|first| first.frame() == segment.frame) {
                     return None;
                 }
                 (slot, side)
@@ -222,30 +225,42 @@ impl Dissector {
         }
     }
 
-    /// Decides about the first segment of a connection, now that the next frame is there. Whether that is a copy of
-    /// it from the other side of an address translation, and is done with.
+    /// Decides about the first segments of connections, now that the next frame is there. Whether that is a copy of
+    /// one from the other side of an address translation, and is done with.
     #[cold]
     fn is_copy_of_first<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> bool {
-        let Some(first) = self.first.take() else { return false };
-        let is_twin = first.is_twin(segment);
+        let mut held = std::mem::take(&mut self.firsts);
+        let (mut is_paired, mut is_copy) = (false, false);
+        held.retain_mut(|first| {
+            if !is_paired && first.is_twin(segment) {
+                is_paired = true;
+                is_copy = self.pair(first, segment, observer);
+                return false;
+            }
+            let waits = first.waits(segment);
+            if !waits {
+                self.take_held(first, observer);
+            }
+            waits
+        });
+        self.firsts = held;
+        is_copy
+    }
+
+    /// Puts a held segment and its twin together. Whether that is a copy, and done with.
+    fn pair<O: Observer>(&mut self, first: &First, segment: &Segment<'_>, observer: &mut O) -> bool {
         let is_listened = |port: u16| {
             self.settings.quorum_ports.contains(&port) || self.settings.election_ports.contains(&port)
         };
-        if is_twin && first.is_later_real(is_listened) {
+        if first.is_later_real(is_listened) {
             let (link, _) = self.find(segment, observer);
-            self.first = None;
-            let is_there = self.begins_with(first.slot, &first);
-            if is_there && !self.is_copy(link, first.slot, (*first).clone()) {
-                self.take(first.slot, first.side, &first.segment(), observer);
+            if !self.is_copy(link, first.slot, first.clone()) {
+                self.take_held(first, observer);
             }
             return false;
         }
-        self.take(first.slot, first.side, &first.segment(), observer);
-        if !is_twin {
-            return false;
-        }
+        self.take_held(first, observer);
         let (slot, side) = self.find(segment, observer);
-        self.first = None;
         self.is_copy(first.slot, slot, First::held(slot, side, segment))
     }
 
@@ -308,9 +323,16 @@ impl Dissector {
         }
     }
 
-    /// Takes the segment that waits for the next frame: none comes.
+    /// Takes the segments that wait for the next frames: none come.
     fn take_first<O: Observer>(&mut self, observer: &mut O) {
-        if let Some(first) = self.first.take() {
+        for first in std::mem::take(&mut self.firsts) {
+            self.take_held(&first, observer);
+        }
+    }
+
+    /// Takes a first segment that was held, unless its connection had to make room meanwhile.
+    fn take_held<O: Observer>(&mut self, first: &First, observer: &mut O) {
+        if self.begins_with(first.slot, first) {
             self.take(first.slot, first.side, &first.segment(), observer);
         }
     }
@@ -324,8 +346,8 @@ impl Dissector {
                 let slot = self.enter(slot, &key, side, segment);
                 let is_wanted =
                     self.flows.get(slot.index()).and_then(Option::as_ref).is_some_and(Flow::is_wanted);
-                if is_wanted && !self.has_ends {
-                    self.first = First::of(slot, side, segment).map(Box::new);
+                if is_wanted && !self.has_ends && self.firsts.len() < MAX_FIRSTS {
+                    self.firsts.extend(First::of(slot, side, segment));
                 }
                 slot
             }

@@ -2,7 +2,7 @@
 //!
 //! A node that translates a service's address (Kubernetes' ClusterIP, Swarm's VIP, a load balancer) shows each of
 //! its frames twice: once with the service's address, once with the server's. Such connections begin with the same
-//! segment, one right behind the other, so the first segment of a connection waits for the next frame. Of the two
+//! segment, one right behind the other, so the first segment of a connection waits for the next frames. Of the two
 //! the one with the server's own address is the link, and the other one's frames are copies.
 //!
 //! One segment is easily forged, and a connection that was taken for a copy would be hidden by it. So the copy is held
@@ -13,13 +13,15 @@
 use crate::address::Endpoint;
 use crate::frame::FrameRef;
 use crate::packet::{Segment, SegmentHeader};
-use crate::stream::{ConnectionSlot, Side};
+use crate::stream::{ConnectionSlot, FlowKey, Side};
 use crate::time::{Span, Timestamp};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 
 /// How far apart the two frames of a translation may be.
 const TOGETHER: Span = Span::from_millis(2);
+/// Frames of other connections between the two.
+const MAX_BETWEEN: u8 = 8;
 /// Pairs watched at once. Beyond, a connection is taken for no copy.
 const MAX_PAIRS: usize = 1_024;
 /// Frames remembered of each side of a pair: more than come within [`TOGETHER`].
@@ -34,7 +36,7 @@ const MAX_WEIGHT: u32 = 8;
 /// Frames that are given back where a copy turns out to be none are no older than this.
 const GIVEN_BACK: Span = Span::from_millis(1_000);
 
-/// The first segment of a connection, until the next frame has come.
+/// The first segment of a connection, until the next frames have come.
 #[derive(Clone, Debug)]
 pub(super) struct First {
     pub(super) slot: ConnectionSlot,
@@ -43,6 +45,8 @@ pub(super) struct First {
     dst: Endpoint,
     header: SegmentHeader,
     payload: Box<[u8]>,
+    /// Frames of other connections that came meanwhile.
+    passed: u8,
 }
 
 impl First {
@@ -55,11 +59,19 @@ impl First {
     /// A segment that is kept.
     pub(super) fn held(slot: ConnectionSlot, side: Side, segment: &Segment<'_>) -> Self {
         let Segment { src, dst, header, payload } = *segment;
-        Self { slot, side, src, dst, header, payload: payload.into() }
+        Self { slot, side, src, dst, header, payload: payload.into(), passed: 0 }
     }
 
     pub(super) fn segment(&self) -> Segment<'_> {
         Segment { src: self.src, dst: self.dst, header: self.header, payload: &self.payload }
+    }
+
+    /// Whether its twin may still come after this segment: it is another connection's, and one of the few that a
+    /// capture may show in between.
+    pub(super) fn waits(&mut self, segment: &Segment<'_>) -> bool {
+        self.passed = self.passed.saturating_add(1);
+        let is_same = FlowKey::of(self.src, self.dst).0 == FlowKey::of(segment.src, segment.dst).0;
+        !is_same && self.passed <= MAX_BETWEEN && is_together(segment.at, self.header.at)
     }
 
     pub(super) const fn frame(&self) -> FrameRef {

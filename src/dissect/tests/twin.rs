@@ -84,6 +84,45 @@ fn both_sides_of_a_translation_are_one_link() {
 }
 
 #[test]
+fn frames_of_others_may_come_between_the_two_of_a_translation() {
+    for between in [0, 1, 8] {
+        let mut dissector = Dissector::new(DissectOptions::default());
+        let mut recorder = Recorder::default();
+        let (mut seq, mut number, mut now) = ([100_u32, 900], 1, START);
+        // Another connection that begins right before.
+        let mut before = segment(endpoint(40, 40_000), endpoint(3, 3888), number, 7, b"");
+        before.header.at = now;
+        dissector.segment(&before, &mut recorder);
+        for (index, (direction, payload, flags)) in conversation().into_iter().enumerate() {
+            let from = usize::from(!direction.is_to_leader());
+            let ends = if from == 0 { [SERVICE, LEADER] } else { [LEADER, SERVICE] };
+            for (turn, leader) in ends.into_iter().enumerate() {
+                let (src, dst) = if from == 0 { (LEARNER, leader) } else { (leader, LEARNER) };
+                number += 1;
+                now = now.plus(Span::from_micros(20));
+                let mut sent = segment(src, dst, number, seq[from], &payload);
+                (sent.header.at, sent.header.ack, sent.header.flags) = (now, seq[1 - from], Flags(flags));
+                (sent.header.ip_id, sent.header.timestamps) = (index as u16 + 1, Some((index as u32, 7)));
+                dissector.segment(&sent, &mut recorder);
+                for other in 0..if turn == 0 { between } else { 0 } {
+                    number += 1;
+                    now = now.plus(Span::from_micros(5));
+                    let mut sent = segment(endpoint(50 + other, 40_000), LEADER, number, 7, b"");
+                    sent.header.at = now;
+                    dissector.segment(&sent, &mut recorder);
+                }
+            }
+            now = now.plus(Span::from_millis(5));
+            seq[from] = seq[from].wrapping_add(payload.len() as u32 + u32::from(flags & Flags::SYN > 0));
+        }
+        dissector.finish(&mut recorder);
+        assert_eq!(links_to(&recorder, SERVICE), 0, "{between} between");
+        let infos = recorder.records.iter().filter(|record| record.kind == PacketType::FollowerInfo).count();
+        assert_eq!(infos, 1, "{between} between");
+    }
+}
+
+#[test]
 fn a_forged_first_segment_hides_no_connection() {
     let alone = hear(|_, _, _| None);
     for is_before in [true, false] {
