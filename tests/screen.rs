@@ -8,12 +8,15 @@
 mod common;
 
 use common::testdata;
+use jiff::tz::TimeZone;
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{FlowArg, LocalFlags, Termios, tcflow, tcgetattr};
 use nix::unistd::Pid;
 use quorumscope::capture::{Batch, Replay, ReplayOptions};
+use quorumscope::live::screen::{State, Terminal};
 use quorumscope::pcapfile::{ByteOrder, pcapng};
+use quorumscope::report::clock::{Digits, WallClock};
 use quorumscope::time::Timestamp;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -258,6 +261,19 @@ impl Tty {
         tty
     }
 
+    /// A test of this file alone, with the terminal for all that it reads and writes.
+    fn test(name: &str) -> Self {
+        let size = Winsize { ws_row: 50, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
+        let ends = openpty(&size, None).unwrap();
+        let before = tcgetattr(&ends.slave).unwrap();
+        let slave = || Stdio::from(ends.slave.as_fd().try_clone_to_owned().unwrap());
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args([name, "--exact", "--ignored", "--nocapture"]);
+        command.stdin(slave()).stdout(slave()).stderr(slave()).env("TERM", "xterm-256color");
+        let child = command.spawn().unwrap();
+        Self { ends, before, child }
+    }
+
     fn echoes(&self) -> bool {
         tcgetattr(&self.ends.slave).unwrap().local_flags.contains(LocalFlags::ECHO)
     }
@@ -306,6 +322,31 @@ fn the_terminal_is_as_it_was_after_every_signal() {
         let (enters, leaves) = (shown.find("\u{1b}[?1049h").unwrap(), shown.find("\u{1b}[?1049l").unwrap());
         assert!(enters < leaves && shown[leaves..].contains("\u{1b}[?25h"), "{signal}");
     }
+}
+
+#[test]
+#[ignore = "run by the test below it, on a terminal"]
+fn panics_while_the_screen_is_shown() {
+    let clock = WallClock { zone: TimeZone::UTC, digits: Digits::default() };
+    let _terminal = Terminal::start(State::new(clock)).unwrap();
+    thread::sleep(Duration::from_millis(500));
+    panic!("on purpose");
+}
+
+#[test]
+fn a_panic_is_told_on_a_terminal_that_is_as_it_was() {
+    let mut tty = Tty::test("panics_while_the_screen_is_shown");
+    let shown = tty.is_read();
+    let code = tty.code();
+    assert_eq!(code, Some(101));
+    assert_eq!(tcgetattr(&tty.ends.slave).unwrap(), tty.before);
+    drop(tty);
+    let shown = String::from_utf8_lossy(&shown.join().unwrap()).into_owned();
+    let at = |what: &str| shown.find(what).unwrap_or_else(|| panic!("no {what:?} in {shown}"));
+    let (enters, leaves, told) = (at("\u{1b}[?1049h"), at("\u{1b}[?1049l"), at("on purpose"));
+    assert!(enters < leaves && leaves < told, "{shown}");
+    // Told from the left edge on: the line before it ended as lines do where nothing is raw.
+    assert!(shown[leaves..].contains("\r\n"), "{shown}");
 }
 
 #[test]

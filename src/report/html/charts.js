@@ -98,9 +98,34 @@ function decorate(u, line) {
   }
   ctx.restore();
 }
+/** A mark at the top where a line leaves the chart. */
+function markAbove(u, most) {
+  const { ctx, bbox } = u;
+  const half = 4 * devicePixelRatio;
+  ctx.save();
+  u.series.slice(1).forEach((one, index) => {
+    if (!one.show) return;
+    ctx.fillStyle = COLORS[index % COLORS.length];
+    let last = -Infinity;
+    u.data[index + 1].forEach((value, at) => {
+      if (!(value > most)) return;
+      const x = u.valToPos(u.data[0][at], "x", true);
+      if (x < bbox.left || x > bbox.left + bbox.width || x - last < 2 * half) return;
+      last = x;
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x - half, bbox.top + 2 * half);
+      ctx.lineTo(x + half, bbox.top + 2 * half);
+      ctx.fill();
+    });
+  });
+  ctx.restore();
+}
 /** A chart that is drawn once it comes into sight. */
 function chart(into, what, unit, lines, about = {}) {
-  const place = element("div", { class: "chart" }, element("p", { class: "what", text: what }));
+  const isCut = about.most !== undefined && lines.some(([, values]) => most(values) > about.most);
+  const said = isCut ? `${what.replace(/\.$/, "")}. ▲ at the top: more than ${about.most}${unit}.` : what;
+  const place = element("div", { class: "chart" }, element("p", { class: "what", text: said }));
   into.append(place);
   const draw = () => {
     const soft = theme("--soft");
@@ -125,6 +150,7 @@ function chart(into, what, unit, lines, about = {}) {
       legend: { live: true },
       hooks: {
         drawClear: [(u) => decorate(u, about.line)],
+        draw: isCut ? [(u) => markAbove(u, about.most)] : [],
         setCursor: [(u) => {
           if (isSynced || u.cursor.left === undefined) return;
           isSynced = true;

@@ -7,6 +7,6 @@ pub(super) const HASHES: [&str; 7] = [
     "GcjUxq2Ikpp59K5J1vcWFWbf0Lo9FcxJXpdPeH63jx8=",
     "z51kKrgckL7hTKnAKyogh6CPGnvitu4ojLlndEnUCzY=",
     "eUD6sfTOTGN9bINuCvvVufqKslwFQn1rKdOZ4gE/gkI=",
-    "T6b6uc16J42rbchjPpVuTKIJa75CoBYRcsI13RqNKco=",
+    "G705hzQ9ZgdXILGyHqUshmiCEjhGx/vwHTv6Nead6SI=",
     "2Gpbfr1hPQfLrofbrIsAyGAYamdJzQgCUNXQQzXiPLs=",
 ];
