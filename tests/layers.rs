@@ -1,4 +1,5 @@
-//! A layer knows only those below it: the sources are read, and an import that runs upward is refused.
+//! A layer knows only those below it: the sources are read, and an import that runs upward is refused. So are two
+//! files that take from each other, outside `cli`.
 //!
 //! The layers are those that the header of `src/lib.rs` lists, lowest first; modules on one line do not know
 //! each other. What is compiled for tests alone may look anywhere.
@@ -125,6 +126,93 @@ fn heads(text: &str) -> Vec<String> {
     heads
 }
 
+/// The paths of a `use`, or of the one path that `text` begins with, groups taken apart.
+fn paths(text: &str) -> Vec<Vec<String>> {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let mut path = Vec::new();
+    let mut rest = text.trim_start();
+    loop {
+        if let Some(group) = rest.strip_prefix('{') {
+            let (mut depth, mut from, mut all) = (0, 0, Vec::new());
+            let group = inside(group);
+            for (at, c) in group.char_indices().chain([(group.len(), ',')]) {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                if c == ',' && depth == 0 {
+                    all.extend(paths(&group[from..at]).into_iter().map(|end| [path.clone(), end].concat()));
+                    from = at + 1;
+                }
+            }
+            return all;
+        }
+        let name = &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())];
+        if name.is_empty() {
+            break;
+        }
+        path.push(name.to_owned());
+        match rest[name.len()..].strip_prefix("::") {
+            Some(behind) => rest = behind.trim_start(),
+            None => break,
+        }
+    }
+    if path.is_empty() { Vec::new() } else { vec![path] }
+}
+
+/// What a file takes from other files of the crate: each path from the root on.
+fn absolute(code: &str, modules: &[String]) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for root in ["crate::", "super::"] {
+        for (at, _) in code.match_indices(root) {
+            let before = code[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+                continue;
+            }
+            let (mut rest, mut base) = (&code[at..], modules.to_vec());
+            if let Some(behind) = rest.strip_prefix("crate::") {
+                (rest, base) = (behind, Vec::new());
+            }
+            while let Some(behind) = rest.strip_prefix("super::") {
+                base.pop();
+                rest = behind;
+            }
+            found.extend(paths(rest).into_iter().map(|path| [base.clone(), path].concat()));
+        }
+    }
+    found
+}
+
+/// Files that take from each other, each with those that it takes from. A module's file and those below it are one
+/// house: what a child takes from its parent is not counted, nor what it takes through it.
+fn circles(files: &BTreeMap<Vec<String>, String>) -> Vec<(String, String)> {
+    let taken = |modules: &Vec<String>, code: &str| -> BTreeSet<Vec<String>> {
+        let file = |path: Vec<String>| {
+            let len = (1..=path.len()).rev().find(|len| files.contains_key(&path[..*len]))?;
+            Some(path[..len].to_vec())
+        };
+        absolute(code, modules)
+            .into_iter()
+            .filter_map(file)
+            .filter(|file| !modules.starts_with(file))
+            .collect()
+    };
+    let edges: BTreeMap<_, _> = files.iter().map(|(modules, code)| (modules, taken(modules, code))).collect();
+    let reached = |from: &Vec<String>| {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(file) = next.pop() {
+            let new = edges.get(file).into_iter().flatten().filter(|to| seen.insert((*to).clone()));
+            next.extend(new.collect::<Vec<_>>());
+        }
+        seen
+    };
+    let reached: BTreeMap<_, _> = files.keys().map(|file| (file, reached(file))).collect();
+    let mut found = Vec::new();
+    for (from, all) in &edges {
+        for to in all.iter().filter(|to| reached.get(to).is_some_and(|back| back.contains(*from))) {
+            found.push((from.join("::"), to.join("::")));
+        }
+    }
+    found
+}
+
 /// What a file imports from its own layer's side or from above, its own module apart.
 fn upward(layers: &BTreeMap<String, usize>, module: &str, imports: &BTreeSet<String>) -> Vec<String> {
     let own = layers[module];
@@ -154,26 +242,65 @@ fn modules_of(path: &Path, src: &Path) -> Vec<String> {
     names.filter(|name| name != "mod").collect()
 }
 
-#[test]
-fn no_import_runs_upward() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let layers = layers(&fs::read_to_string(src.join("lib.rs")).unwrap());
+/// The code of each file by its modules, without what is compiled for tests alone.
+fn files(src: &Path) -> BTreeMap<Vec<String>, String> {
     let mut files = BTreeMap::new();
     let mut tests = BTreeSet::new();
-    for path in sources(&src) {
-        let modules = modules_of(&path, &src);
+    for path in sources(src) {
+        let modules = modules_of(&path, src);
         let (code, of_tests) = without_tests(&without_comments(&fs::read_to_string(&path).unwrap()));
         tests.extend(of_tests.into_iter().map(|name| [modules.as_slice(), &[name]].concat()));
         files.insert(modules, code);
     }
+    files.retain(|modules, _| {
+        let is_test = (1..=modules.len()).any(|len| tests.contains(&modules[..len]));
+        !is_test && !NO_LAYERS.contains(&modules[0].as_str())
+    });
+    files
+}
+
+#[test]
+fn no_two_files_take_from_each_other() {
+    let mut files = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    // One command names the others, and they share their arguments: see `cli::args`.
+    files.retain(|modules, _| modules[0] != "cli");
+    let found = circles(&files);
+    assert!(found.is_empty(), "circles:\n{found:#?}");
+}
+
+#[test]
+fn a_circle_is_seen_however_it_is_written() {
+    let file = |path: &str, code: &str| (path.split("::").map(str::to_owned).collect(), code.to_owned());
+    let three = [
+        file("track", "mod wait;\nuse wait::Wait;"),
+        file("track::wait", "use super::{end::End, mark};"),
+        file("track::end", "fn f() { crate::track::mark::{self}; }\nuse crate::{\n    track::way::Way,\n};"),
+        file("track::way", "fn f() -> super::wait::Wait {}"),
+        file("track::mark", "use super::Tracker;"),
+    ];
+    let found = circles(&BTreeMap::from(three.clone()));
+    let names = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+    assert_eq!(
+        found,
+        [
+            names("track::end", "track::way"),
+            names("track::wait", "track::end"),
+            names("track::way", "track::wait")
+        ]
+    );
+    let [track, wait, end, _, mark] = three;
+    assert!(circles(&BTreeMap::from([track, wait, end, mark])).is_empty());
+}
+
+#[test]
+fn no_import_runs_upward() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let layers = layers(&fs::read_to_string(src.join("lib.rs")).unwrap());
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();
+    let files = files(&src);
     for (modules, code) in &files {
         let module = modules[0].as_str();
-        let is_test = (1..=modules.len()).any(|len| tests.contains(&modules[..len]));
-        if is_test || NO_LAYERS.contains(&module) {
-            continue;
-        }
         assert!(layers.contains_key(module), "{module} has no layer in the header of lib.rs");
         seen.insert(module);
         for up in upward(&layers, module, &imports(code, modules.len())) {
