@@ -3,10 +3,13 @@
 //!     cargo run --release --example enlarge -- OUT.pcap FRAMES AT_ONCE IN...
 //!
 //! Writes `FRAMES` frames cut at 96 bytes as one classic pcap. `AT_ONCE` copies of the traffic run at the
-//! same time on different ports, which multiplies the connections. `-` is standard output.
+//! same time on different ports, which multiplies the connections. With `steady` in its place the same links go on and on.
+//! `-` is standard output.
 
 #[path = "input/large.rs"]
 mod large;
+#[path = "input/steady.rs"]
+mod steady;
 
 use std::error::Error;
 use std::io::{BufWriter, Write};
@@ -20,10 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let inputs: Vec<PathBuf> = inputs.iter().map(PathBuf::from).collect();
     let file: Box<dyn Write> =
         if out == "-" { Box::new(std::io::stdout()) } else { Box::new(std::fs::File::create(out)?) };
-    large::write_large(
-        &mut BufWriter::with_capacity(1 << 20, file),
-        frames.parse()?,
-        at_once.parse()?,
-        &inputs,
-    )
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    if at_once == "steady" {
+        return steady::write_steady(&mut out, frames.parse()?, &inputs);
+    }
+    large::write_large(&mut out, frames.parse()?, at_once.parse()?, &inputs)
 }

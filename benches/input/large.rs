@@ -6,18 +6,18 @@ use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
 
-const SNAPLEN: u32 = 96;
+pub(crate) const SNAPLEN: u32 = 96;
 /// Offsets in an Ethernet frame with IPv4 without options.
-const PORTS: usize = 14 + 20;
-const SEQ: usize = PORTS + 4;
-const ACK: usize = PORTS + 8;
-const FLAGS: usize = PORTS + 13;
-const HAS_ACK: u8 = 0x10;
+pub(crate) const PORTS: usize = 14 + 20;
+pub(crate) const SEQ: usize = PORTS + 4;
+pub(crate) const ACK: usize = PORTS + 8;
+pub(crate) const FLAGS: usize = PORTS + 13;
+pub(crate) const HAS_ACK: u8 = 0x10;
 
-struct Held {
-    at: i64,
-    orig_len: u32,
-    data: Vec<u8>,
+pub(crate) struct Held {
+    pub(crate) at: i64,
+    pub(crate) orig_len: u32,
+    pub(crate) data: Vec<u8>,
 }
 
 /// Writes `frames` frames cut at 96 bytes as one classic pcap; `at_once` copies of the traffic run at the
@@ -50,7 +50,7 @@ pub(crate) fn write_large(
     Ok(())
 }
 
-fn read(inputs: &[PathBuf]) -> Result<Vec<Held>, Box<dyn Error>> {
+pub(crate) fn read(inputs: &[PathBuf]) -> Result<Vec<Held>, Box<dyn Error>> {
     let mut replay = Replay::open(inputs, &ReplayOptions::default())?;
     let mut batch = Batch::new();
     let mut held = Vec::new();
@@ -65,7 +65,7 @@ fn read(inputs: &[PathBuf]) -> Result<Vec<Held>, Box<dyn Error>> {
     Ok(held)
 }
 
-fn header() -> [u8; 24] {
+pub(crate) fn header() -> [u8; 24] {
     let mut header = [0; 24];
     for (at, word) in [0xa1b2_c3d4u32, 0x0004_0002, 0, 0, SNAPLEN, 1].into_iter().enumerate() {
         if let Some(place) = header.get_mut(at * 4..at * 4 + 4) {
