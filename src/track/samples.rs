@@ -204,21 +204,24 @@ impl Samples {
     }
 }
 
-/// The quantiles of few values. Each is looked for among those above the one before it.
+/// The quantiles of few values.
 fn of_few(few: &[Short], min: u64, max: u64) -> Option<Quantiles> {
     if few.is_empty() {
         return None;
     }
-    let mut values = few.to_vec();
-    let mut above = 0;
-    let [p50, p90, p99, p999] = [500, 900, 990, 999].map(|permille| {
-        let rank = (few.len() * permille).div_ceil(1000).max(1);
-        let rest = values.get_mut(above..).unwrap_or_default();
-        let at = rank - 1 - above;
-        let found = (at < rest.len()).then(|| *rest.select_nth_unstable(at).1);
-        above = rank - 1;
-        found.map_or(0, Short::us).clamp(min, max)
+    let ranks = [500, 900, 990, 999].map(|permille| (few.len() * permille).div_ceil(1000).max(1));
+    let mut found = [min; 4];
+    let (mut next, mut so_far) = (0, 0);
+    in_order(few, |value, count| {
+        so_far += count as usize;
+        while let (Some(rank), Some(place)) = (ranks.get(next), found.get_mut(next))
+            && *rank <= so_far
+        {
+            *place = value.us().clamp(min, max);
+            next += 1;
+        }
     });
+    let [p50, p90, p99, p999] = found;
     Some(Quantiles { min, p50, p90, p99, p999, max })
 }
 
@@ -252,33 +255,43 @@ fn of_many(values: &[(Short, u32)], min: u64, max: u64) -> Option<Quantiles> {
 
 /// Values that are counted at once: how far they may lie from the least.
 const COUNTED: usize = 4_096;
-/// As many bits as values.
-const WORD: usize = u64::BITS as usize;
+/// Values of a page: as many as a word has bits.
+const PAGE: usize = u64::BITS as usize;
 
 /// Calls `found` with each value, in order, and how often it came. Most lie near the least: each of those has a count.
 /// The others are put in order.
 fn in_order(values: &[Short], mut found: impl FnMut(Short, u32)) {
     let Some(least) = values.iter().min().copied() else { return };
     let mut beyond = Vec::new();
-    // A bit for each value that comes, and its count.
-    let mut words = [0u64; COUNTED / WORD];
-    let mut counts = [0u32; COUNTED];
+    // A bit for each value that comes, and its count; counts only where there are values.
+    let mut words = [0u64; COUNTED / PAGE];
+    let mut page_of = [0u8; COUNTED / PAGE];
+    let mut pages: Vec<[u32; PAGE]> = Vec::new();
     for value in values {
         let index = usize::from(value.0 - least.0);
-        if let (Some(word), Some(count)) = (words.get_mut(index / WORD), counts.get_mut(index)) {
-            *word |= 1 << (index % WORD);
-            *count += 1;
-        } else {
+        let (Some(word), Some(page)) = (words.get_mut(index / PAGE), page_of.get_mut(index / PAGE)) else {
             beyond.push(*value);
+            continue;
+        };
+        if *word == 0 {
+            *page = u8::try_from(pages.len()).unwrap_or(u8::MAX);
+            pages.push([0; PAGE]);
+        }
+        *word |= 1 << (index % PAGE);
+        if let Some(counts) = pages.get_mut(usize::from(*page))
+            && let Some(count) = counts.get_mut(index % PAGE)
+        {
+            *count += 1;
         }
     }
-    for (from, word) in (usize::from(least.0)..).step_by(WORD).zip(&words) {
-        let mut left = *word;
+    for ((from, word), page) in (usize::from(least.0)..).step_by(PAGE).zip(words).zip(page_of) {
+        let Some(counts) = pages.get(usize::from(page)).filter(|_| word != 0) else { continue };
+        let mut left = word;
         while left != 0 {
-            let value = from + left.trailing_zeros() as usize;
+            let at = left.trailing_zeros() as usize;
             left &= left - 1;
-            let count = counts.get(value - usize::from(least.0)).copied().unwrap_or(0);
-            found(Short(u16::try_from(value).unwrap_or(u16::MAX)), count);
+            let count = counts.get(at).copied().unwrap_or(0);
+            found(Short(u16::try_from(from + at).unwrap_or(u16::MAX)), count);
         }
     }
     beyond.sort_unstable();

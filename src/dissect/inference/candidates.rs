@@ -132,8 +132,9 @@ impl Search<'_> {
                             }
                         } else if let Some(spare) = space.checked_sub(free) {
                             let most = u32::try_from(spare / SMALL).unwrap_or(u32::MAX);
-                            let each = (commits.least..=commits_max.min(most)).take(MAX_HYPOTHESES);
-                            each.map(hypothesis).for_each(&mut *add);
+                            for commits in (commits.least..=commits_max.min(most)).take(MAX_HYPOTHESES) {
+                                add(hypothesis(commits));
+                            }
                         }
                     }
                 }

@@ -26,6 +26,8 @@ use std::rc::Rc;
 /// The most states after one item, and transitions to them, before a group of spans is abandoned.
 const MAX_STATES: usize = 256;
 const MAX_STEPS: usize = 4_096;
+/// States of a layer from which on a table is quicker than looking through them.
+const MANY_STATES: usize = 4;
 /// Places for the states of a layer, more than there can be.
 const PLACES: usize = 512;
 const _: () = assert!(PLACES > MAX_STATES + 1);
@@ -141,29 +143,52 @@ impl Scratch {
 
     /// The index of a state among those from `layer` on; adds it if it is new.
     fn enter(&mut self, layer: usize, numbering: Numbering) -> usize {
-        if layer != self.placed_from {
-            self.placed_from = layer;
-            self.places.clear();
-            self.places.resize(PLACES, 0);
-        }
-        let digest = numbering.digest();
-        // The upper bits are mixed best.
-        let mut place = usize::try_from(digest >> 32).unwrap_or_default();
-        loop {
-            place = (place + 1) % PLACES;
-            let Some(taken) = self.places.get_mut(place) else { break };
-            // Some place is always free: there are more of them than states in a layer.
-            let Some(at) = taken.checked_sub(1) else {
-                *taken = u16::try_from(self.states.len() - layer + 1).unwrap_or(u16::MAX);
-                break;
-            };
-            let index = layer + usize::from(at);
-            if self.states.get(index).is_some_and(|state| state.numbering == numbering) {
+        let known = self.states.get(layer..).unwrap_or_default();
+        if known.len() < MANY_STATES {
+            if let Some(at) = known.iter().position(|state| state.numbering == numbering) {
+                return layer + at;
+            }
+        } else {
+            if self.placed_from != layer {
+                self.place_all(layer);
+            }
+            if let Some(index) = self.find_or_place(layer, self.states.len(), &numbering) {
                 return index;
             }
         }
         self.states.push(SearchState::new(numbering));
         self.states.len() - 1
+    }
+
+    /// Places the states from `layer` on, which have become many.
+    fn place_all(&mut self, layer: usize) {
+        self.placed_from = layer;
+        self.places.clear();
+        self.places.resize(PLACES, 0);
+        for index in layer..self.states.len() {
+            if let Some(numbering) = self.states.get(index).map(|state| state.numbering) {
+                self.find_or_place(layer, index, &numbering);
+            }
+        }
+    }
+
+    /// The index of a placed state; where there is none, that of `index` is placed.
+    fn find_or_place(&mut self, layer: usize, index: usize, numbering: &Numbering) -> Option<usize> {
+        // The upper bits are mixed best.
+        let mut place = usize::try_from(numbering.digest() >> 32).unwrap_or_default();
+        loop {
+            place = (place + 1) % PLACES;
+            // Some place is always free: there are more of them than states in a layer.
+            let taken = self.places.get_mut(place)?;
+            let Some(at) = taken.checked_sub(1) else {
+                *taken = u16::try_from(index - layer + 1).unwrap_or(u16::MAX);
+                return None;
+            };
+            let found = layer + usize::from(at);
+            if self.states.get(found).is_some_and(|state| state.numbering == *numbering) {
+                return Some(found);
+            }
+        }
     }
 
     fn clear(&mut self) {
