@@ -333,8 +333,8 @@ impl LinkTrack {
     fn heard(&mut self, direction: Direction, mark: Mark, clock: Option<u32>) {
         let deadline = self.handshake.deadline(direction);
         let reader = self.reader.of(direction);
-        let (waited, waited_for) = (mark.at.since(reader.last.at), reader.deadline);
-        if !self.is_unremarkable(waited_for, waited) {
+        let (since, waited_for) = (reader.last.at, reader.deadline);
+        if !self.is_unremarkable(waited_for, since, mark.at) {
             self.end_wait(direction, mark.at, Ended::Heard, Some(mark.frame));
             self.look_for_step(direction, mark.at, clock);
         }
@@ -347,12 +347,13 @@ impl LinkTrack {
 
     /// Whether nothing is noted of a wait that has ended: it was short, and there was a longer one.
     #[inline(always)]
-    fn is_unremarkable(&self, deadline: Deadline, waited: Span) -> bool {
+    fn is_unremarkable(&self, deadline: Deadline, start: Timestamp, end: Timestamp) -> bool {
+        let waited = end.since(start);
         (Span::ZERO..clock_step::MIN_SILENCE).contains(&waited)
             && waited < self.waits.remembers()
             && self.waits.is_not_worst(deadline, waited)
             && !self.waits.log.wants(waited)
-            && self.series.is_off()
+            && self.series.has_longer(deadline, start, end)
     }
 
     #[inline]

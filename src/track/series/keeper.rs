@@ -69,6 +69,14 @@ impl Share {
         }
     }
 
+    /// See [`Sheet::has_longer`].
+    #[inline]
+    fn has_longer(&self, deadline: Deadline, start: Timestamp, end: Timestamp) -> bool {
+        self.from <= start
+            && end < self.to
+            && self.waits.get(deadline as usize).is_some_and(|longest| *longest >= Some(end.since(start)))
+    }
+
     /// Notes what is gathered, and gathers for the interval of another time.
     #[cold]
     fn gather_for(&mut self, at: Timestamp) {
@@ -148,12 +156,6 @@ impl Keeper {
         }
     }
 
-    /// Whether nothing is taken down.
-    #[inline(always)]
-    pub(in crate::track) const fn is_off(&self) -> bool {
-        matches!(self, Self::Off)
-    }
-
     /// A record passed; to a learner that `serves`, a PROPOSAL is a write and not an earlier one.
     #[inline(always)]
     pub(in crate::track) fn record(&mut self, packet: &PacketSeen<'_>, serves: bool) {
@@ -178,6 +180,16 @@ impl Keeper {
             Self::Off => {}
             Self::Own(sheet) => sheet.wait(deadline, start, len),
             Self::Shared(share) => share.wait(deadline, start, len),
+        }
+    }
+
+    /// Whether a wait need not be noted: nobody asks, or its interval has one at least as long.
+    #[inline(always)]
+    pub(in crate::track) fn has_longer(&self, deadline: Deadline, start: Timestamp, end: Timestamp) -> bool {
+        match self {
+            Self::Off => true,
+            Self::Own(sheet) => sheet.has_longer(deadline, start, end),
+            Self::Shared(share) => share.has_longer(deadline, start, end),
         }
     }
 

@@ -23,9 +23,11 @@ use sheet::FEW;
 const MAX_DETAILED: usize = 64;
 /// Intervals of a link.
 const MAX_INTERVALS: usize = 2_000;
-/// Waits over several intervals, and round trips, that a link notes before it puts them into its intervals, of 24 bytes
-/// each.
-const MAX_NOTED: usize = 1_024;
+/// Waits over several intervals that a link notes before it writes them to all of these, of 24 bytes each.
+const MAX_NOTED_WAITS: usize = 1_024;
+/// Round trips that a link notes before it counts them in its intervals, of 16 bytes each: the more, the more of them one
+/// interval has by then.
+const MAX_NOTED_TRIPS: usize = 8_192;
 /// Cells in the histograms of a link, of 8 bytes each.
 const MAX_CELLS: usize = 262_144;
 /// The width that a link begins with.

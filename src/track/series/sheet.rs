@@ -1,7 +1,7 @@
 //! The intervals of one link.
 
 use super::histogram::{OpenHistogram, SparseHistogram};
-use super::{MAX_CELLS, MAX_INTERVALS, MAX_NOTED, Trip, WIDTH};
+use super::{MAX_CELLS, MAX_INTERVALS, MAX_NOTED_TRIPS, MAX_NOTED_WAITS, Trip, WIDTH};
 use crate::dissect::{Direction, PerDirection};
 use crate::findings::Deadline;
 use crate::findings::series::Interval;
@@ -90,11 +90,12 @@ struct LongWait {
     end: Timestamp,
 }
 
-/// A round trip.
+/// A round trip, in 16 bytes.
 #[derive(Clone, Copy, Debug)]
 struct NotedTrip {
     at: Timestamp,
-    us: u64,
+    /// How long it took, 71 minutes at most.
+    us: u32,
     trip: Trip,
 }
 
@@ -202,10 +203,10 @@ impl Sheet {
         if !self.is_open(at) {
             self.open_at(at);
         }
-        if self.noted_trips.len() >= MAX_NOTED {
+        if self.noted_trips.len() >= MAX_NOTED_TRIPS {
             self.share_out_trips();
         }
-        self.noted_trips.push(NotedTrip { at, us, trip });
+        self.noted_trips.push(NotedTrip { at, us: u32::try_from(us).unwrap_or(u32::MAX), trip });
     }
 
     #[inline(always)]
@@ -217,11 +218,23 @@ impl Sheet {
         }
     }
 
+    /// Whether a wait changes nothing: it lies in the open interval, which has one at least as long.
+    #[inline(always)]
+    pub(super) fn has_longer(&self, deadline: Deadline, start: Timestamp, end: Timestamp) -> bool {
+        self.from <= start
+            && end < self.to
+            && self
+                .open
+                .waits
+                .get(deadline as usize)
+                .is_some_and(|longest| *longest >= Some(end.since(start)))
+    }
+
     /// A wait over several intervals.
     fn long_wait(&mut self, deadline: Deadline, start: Timestamp, len: Span) {
         let end = start.plus(len);
         self.at(end).wait(deadline, len);
-        if self.long_waits.len() >= MAX_NOTED {
+        if self.long_waits.len() >= MAX_NOTED_WAITS {
             self.share_out_waits();
         }
         self.long_waits.push(LongWait { deadline, start, end });
@@ -246,7 +259,7 @@ impl Sheet {
             rest = later;
             for noted in these {
                 if let Some(open) = open.get_mut(noted.trip as usize) {
-                    open.record(noted.us);
+                    open.record(noted.us.into());
                 }
             }
             let counts = self.at(first.at);
