@@ -251,3 +251,20 @@ fn without_a_configuration_a_shorter_limit_is_learned_from_the_closes() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// The last word on a process that stood still comes two limits after its last trace, once all links are heard again.
+#[test]
+fn the_last_word_on_a_process_waits_for_nothing_that_cannot_come() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/variety/live-freeze-disk-leader");
+    let mut named = options(&folder);
+    named.sync_limit = Some((4, Origin::Config));
+    let streamed = stream(&folder.join("zk1.pcap.gz"), named);
+    let over = streamed.events.iter().find(|event| news(event).is_some_and(|(_, is_over)| is_over)).unwrap();
+    let end = news(over).and_then(|(news, _)| news.incident()).and_then(|incident| incident.end).unwrap();
+    let took = over.at.since(end);
+    assert!(took >= Span::from_millis(8_000), "{took}: what may still come is waited for");
+    assert!(
+        took <= Span::from_millis(11_000),
+        "{took}: two and a half limits and three seconds would be 13 s"
+    );
+}

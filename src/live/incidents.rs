@@ -50,6 +50,10 @@ pub(super) struct ToldIncidents {
 pub(super) struct Patience {
     /// For so long after its last trace its verdict may still change.
     pub(super) settles: Span,
+    /// The same, where nothing that is waited for began before.
+    pub(super) settles_at_rest: Span,
+    /// When the oldest wait began that is under way.
+    pub(super) oldest_wait: Timestamp,
     /// Whether a wait nears its limit, which may be of the same root.
     pub(super) is_tense: bool,
     /// Of what was over before, judgements know nothing: not what led to it either.
@@ -299,7 +303,11 @@ fn state_of(
     }
     let rest = now.since(trace);
     let is_known = incident.end.is_some() || !has_end(incident.root);
-    if is_known && (is_end || rest >= patience.settles && !patience.is_tense) {
+    // What a path loses may come in bursts.
+    let is_of_process = matches!(incident.root, Cause::ProcessStalled | Cause::ProcessEnded);
+    let is_at_rest = is_of_process && patience.oldest_wait.since(trace) >= patience.settles_at_rest;
+    let is_settled = is_at_rest || rest >= patience.settles && !patience.is_tense;
+    if is_known && (is_end || is_settled) {
         return Some(IncidentState::Over);
     }
     (rest >= patience.gives_up).then_some(IncidentState::LostFromSight)

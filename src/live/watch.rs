@@ -31,6 +31,10 @@ const JUDGED_EVERY: Span = Span::from_millis(1_000);
 /// root begins within one and a half limits, and passes its own a limit later.
 const AFTERMATH: Span = Span::from_millis(3_000);
 
+/// Beside one and a half limits, how long after an incident a further stall of the same root may begin, and what was
+/// retransmitted for it may still arrive. A link is heard all the while, or it waits.
+const JOINED_WITHIN: Span = Span::from_millis(2_500);
+
 /// Beside four limits, how far back is looked: attempts to connect are an incident after half a minute.
 const BACK: Span = Span::from_millis(60_000);
 
@@ -187,7 +191,13 @@ impl Watch {
         let settles = Span::from_nanos(limit.times(5).over(2).nanos().saturating_add(AFTERMATH.nanos()));
         let is_tense = self.seen.values().any(|seen| seen.warned != [None, None]);
         let since = self.since(settings, now);
-        let patience = Patience { settles, gives_up: given_up_after(limit), is_tense, since };
+        let joined = Span::from_nanos(limit.over(2).times(3).nanos().saturating_add(JOINED_WITHIN.nanos()));
+        let settles_at_rest = joined.max(limit.times(2));
+        let oldest_wait =
+            analyzer.tracker().held_links().iter().flat_map(LinkTrack::pending).map(|wait| wait.start).min();
+        let oldest_wait = oldest_wait.unwrap_or(now);
+        let gives_up = given_up_after(limit);
+        let patience = Patience { settles, settles_at_rest, oldest_wait, gives_up, is_tense, since };
         let mut report = analyzer.report_at(now, since);
         // What it found may have shown another syncLimit.
         let settings = &{ report.settings };
