@@ -131,3 +131,23 @@ fn who_acknowledges_too_early_waits_the_shorter_limit() {
         assert!(frozen["why"].to_string().contains("ZOOKEEPER-4685"), "{capture}: {}", frozen["why"]);
     }
 }
+
+/// While one server is down for long, what stops the ensemble later is not its doing.
+#[test]
+fn an_outage_and_an_election_belong_to_what_began_with_them() {
+    let folder = odd().join("two-of-three-zk4685");
+    let told = report(&folder.join("zoo.cfg"), std::slice::from_ref(&folder));
+    let incidents = list(&told, "incidents");
+    let of_root =
+        |root: &str| incidents.iter().filter(|incident| incident["root"] == root).collect::<Vec<_>>();
+    let (down, frozen) = (of_root("process_ended"), of_root("process_stalled"));
+    assert_eq!((down.len(), frozen.len()), (1, 2), "{incidents:#?}");
+    // Its own return may be one.
+    let own = list(down[0], "elections");
+    let others: Vec<_> = frozen.iter().flat_map(|incident| list(incident, "elections")).collect();
+    assert!(own.iter().all(|election| !others.contains(&election)), "{own:?} of {others:?}");
+    let longest = list(&told, "outages").iter().max_by_key(|outage| outage["duration_ms"].as_u64()).unwrap();
+    assert!(longest["duration_ms"].as_u64().unwrap() > 6_000, "{longest}");
+    assert!(frozen.iter().any(|incident| incident["id"] == longest["incident"]), "{longest}");
+    assert!(frozen.iter().all(|incident| !list(incident, "elections").is_empty()), "{frozen:#?}");
+}

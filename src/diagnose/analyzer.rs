@@ -234,7 +234,8 @@ fn add_outages(report: &mut Report, quiets: &[Quiet], links: &[LinkTrack], end: 
         report.incidents.extend((last + 1..).zip(disks).map(|(id, disk)| Incident { id, ..disk }));
         incident::number(&mut report.incidents, &mut report.stalls);
     }
-    outage::join(&mut report.outages, &mut report.incidents);
+    let limit = Span::from_millis(report.settings.stall_limit_ms().cast_signed());
+    outage::join(&mut report.outages, &mut report.incidents, limit);
 }
 
 /// Adds what etcd's members show to the report; its numbers go on from ZooKeeper's.

@@ -40,8 +40,9 @@ pub(super) fn outages(quiets: &[Quiet], report: &Report, end: Timestamp) -> Vec<
     outages
 }
 
-/// Ties each outage to the incident that lasted longest in it; of those that are alike, to the earliest.
-pub(super) fn join(outages: &mut [Outage], incidents: &mut [Incident]) {
+/// Ties each outage to the incident that lasted longest in it, of those that began with it or at most a limit before,
+/// where there is one: what the ensemble had borne for longer did not stop it. Of those that are alike, to the earliest.
+pub(super) fn join(outages: &mut [Outage], incidents: &mut [Incident], limit: Span) {
     for outage in outages {
         // What was found by the outage itself explains it.
         if let Some(incident) = incidents.iter().find(|incident| incident.outages.contains(&outage.id)) {
@@ -56,10 +57,10 @@ pub(super) fn join(outages: &mut [Outage], incidents: &mut [Incident]) {
         // What a moment's fault leads to begins after it.
         let led_to =
             |incident: &Incident| incident.start <= until && shared(incident).nanos() >= -AFTERMATH.nanos();
-        let cause = incidents
-            .iter_mut()
-            .filter(|incident| led_to(incident))
-            .max_by_key(|incident| (shared(incident), std::cmp::Reverse(incident.start)));
+        let cause = incidents.iter_mut().filter(|incident| led_to(incident)).max_by_key(|incident| {
+            let began_with_it = incident.start.plus(limit).plus(AFTERMATH) >= outage.start;
+            (began_with_it, shared(incident), std::cmp::Reverse(incident.start))
+        });
         if let Some(incident) = cause {
             outage.incident = Some(incident.id);
             incident.outages.push(outage.id);

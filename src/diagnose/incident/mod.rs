@@ -246,7 +246,30 @@ fn finish(scene: &Scene<'_>, mut parts: Vec<IncidentPart>, stalls: &mut [Stall])
             count,
         });
     }
+    share_elections(scene, &mut incidents);
     incidents
+}
+
+/// An election that began while several incidents lasted belongs to those of them that let go of a link just before.
+fn share_elections(scene: &Scene<'_>, incidents: &mut [Incident]) {
+    let limit = Span::from_millis(scene.around.settings.stall_limit_ms().cast_signed());
+    for (index, election) in scene.around.elections.iter().enumerate() {
+        let just_before = |at: Timestamp| {
+            at >= election.start.minus(limit) && at <= election.start.plus(Span::from_millis(500))
+        };
+        let lets_go = |incident: &Incident| {
+            let own = scene.around.links.iter().filter(|link| incident.links.contains(&link.id));
+            own.filter_map(|link| link.teardown.closed).any(|closed| just_before(closed.at))
+        };
+        let is_its = |incident: &&mut Incident| incident.elections.contains(&index);
+        let (led_to_it, others): (Vec<_>, Vec<_>) =
+            incidents.iter_mut().filter(is_its).partition(|incident| lets_go(incident));
+        if !led_to_it.is_empty() {
+            for incident in others {
+                incident.elections.retain(|own| *own != index);
+            }
+        }
+    }
 }
 
 /// How often it happened: above 1 for what is told once though it came again and again.

@@ -123,7 +123,7 @@ pub fn blind(blind: &Blind) -> String {
         ),
         Blind::OneDirection { links: number } => format!("only one direction of {} was captured", links(number)),
         Blind::Bystander { unseen } => format!(
-            "captured where nobody led: {} out of sight (a capture on the leader shows all)",
+            "{} out of sight (a capture on the leader's host shows all of its links)",
             number::count(unseen, "other link is", "other links are")
         ),
         Blind::EndedLast { members } => format!(

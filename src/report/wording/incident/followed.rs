@@ -20,6 +20,14 @@ struct GaveUp {
     by_leader: bool,
     at: Timestamp,
     wait_ms: u64,
+    limit_ms: u64,
+}
+
+impl GaveUp {
+    /// Whether the close came by so long after the limit that it was made before, and had been on its way.
+    const fn is_late(&self, tick_ms: u64) -> bool {
+        self.wait_ms > self.limit_ms + 2 * tick_ms
+    }
 }
 
 impl IncidentWords<'_> {
@@ -58,7 +66,8 @@ impl IncidentWords<'_> {
                 let at = closed.map_or(end, |closed| closed.at.min(end));
                 let (leader, learner) = (link.leader.address, link.learner.address);
                 let (who, on) = if by_leader { (leader, learner) } else { (learner, leader) };
-                all.push(GaveUp { who, on, by_leader, at, wait_ms: at.since(stall.start).millis() });
+                let (wait_ms, limit_ms) = (at.since(stall.start).millis(), stall.limit_ms);
+                all.push(GaveUp { who, on, by_leader, at, wait_ms, limit_ms });
             }
         }
         all
@@ -93,7 +102,15 @@ impl IncidentWords<'_> {
                     _ => self.names_or_count(&learners, "learners"),
                 };
                 let (who, on) = if by_leader { (leader, learners) } else { (learners, leader) };
-                format!("{who} gave up on {on} after {}", range(group.iter().map(|one| one.wait_ms)))
+                let after = range(group.iter().map(|one| one.wait_ms));
+                let is_late = |one: &&GaveUp| one.is_late(u64::from(self.report.settings.tick_ms));
+                match group.iter().copied().find(is_late) {
+                    Some(late) if matches!(group.as_slice(), [_]) => {
+                        let limit = clock::millis(late.limit_ms);
+                        format!("the link was seen closed by {who} only after {after}; the limit is {limit}")
+                    }
+                    _ => format!("{who} gave up on {on} after {after}"),
+                }
             })
             .collect()
     }
