@@ -95,3 +95,16 @@ fn a_near_miss_outside_of_incidents_has_its_cause() {
         }
     }
 }
+
+/// A host that was cut off for 1.1 s of a deadline of 2 s: its leader did not stand still.
+#[test]
+fn a_cut_that_was_over_soon_blames_no_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("zoo.cfg");
+    fs::write(&config, "tickTime=1000\nsyncLimit=2\ninitLimit=10\n").unwrap();
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/invariants/zk1-cut-1.1s.pcap.gz");
+    let told = report(&config, &[capture]);
+    let misses = list(&told, "near_misses");
+    assert!(!misses.is_empty());
+    assert!(misses.iter().all(|miss| miss["cause"] != "process_stalled"), "{misses:#?}");
+}

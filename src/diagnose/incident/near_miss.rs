@@ -15,6 +15,10 @@ use crate::track::wait::Wait;
 /// Within this time after a cut retransmissions arrive: two of the shortest timers of Linux (`TCP_RTO_MIN`).
 const AFTER: Span = Span::from_millis(400);
 
+/// What hosts were heard saying is kept in quarters of a second: of a shorter silence it does not show whether a kernel
+/// answered in its middle or only at its end.
+const MIN_SHOWN: Span = Span::from_millis(1_500);
+
 /// Finds why waits came near their deadlines; `incidents` are those of the same scene.
 pub(in crate::diagnose) fn explain(near: &mut [NearMiss], scene: &Scene<'_>, incidents: &[Incident]) {
     if near.is_empty() {
@@ -93,7 +97,7 @@ fn found(
     let again = heard.loss(leader, learner, amid).again + heard.loss(learner, leader, amid).again;
     let is_known = verdict.confidence != Confidence::Unknown
         && is_shown(&verdict)
-        && (verdict.cause != Cause::ProcessStalled || again == 0);
+        && (verdict.cause != Cause::ProcessStalled || again == 0 && end.since(start) >= MIN_SHOWN);
     is_known.then_some((verdict.cause, verdict.suspect.map(either_way)))
 }
 
