@@ -281,3 +281,46 @@ fn an_mtu_black_hole_of_which_frames_are_lacking_is_no_other_cause() {
         assert!(known >= 6, "{name}: {known} of 12");
     }
 }
+
+/// A pcapng file whose records have these times, in microseconds since 1970, of all 64 bits.
+fn with_times(frames: &[capture::Captured], time: impl Fn(usize) -> u64) -> Vec<u8> {
+    let block = |kind: u32, body: &[u8]| {
+        let mut padded = body.to_vec();
+        padded.resize(body.len().next_multiple_of(4), 0);
+        let len = u32::try_from(padded.len() + 12).unwrap().to_le_bytes();
+        [&kind.to_le_bytes()[..], &len, &padded, &len].concat()
+    };
+    let section = [&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat();
+    let mut file = [block(0x0a0d_0d0a, &section), block(1, &[1, 0, 0, 0, 0xff, 0xff, 0, 0])].concat();
+    for (index, frame) in frames.iter().enumerate() {
+        let at = time(index);
+        let [high, low] = [at >> 32, at & 0xffff_ffff].map(|half| u32::try_from(half).unwrap());
+        let len = u32::try_from(frame.data.len()).unwrap();
+        let head: Vec<u8> =
+            [0, high, low, len, frame.orig_len].iter().flat_map(|word| word.to_le_bytes()).collect();
+        file.extend(block(6, &[head, frame.data.clone()].concat()));
+    }
+    file
+}
+
+#[test]
+fn times_from_one_end_to_the_other_overflow_nothing() {
+    let path = cases().join("capture-drops-are-no-retransmissions/zk1-nothing-dropped.pcap.gz");
+    let frames = capture::frames(&path);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("times.pcapng");
+    // What of nanoseconds fits into 63 bits, in microseconds.
+    let last = i64::MAX.cast_unsigned() / 1_000;
+    let count = frames.len() as u64;
+    let ways: [&dyn Fn(usize) -> u64; 4] = [
+        &|index| if index % 2 == 0 { index as u64 } else { last - count + index as u64 },
+        &|index| if index < frames.len() / 2 { index as u64 } else { last - count + index as u64 },
+        &|index| index as u64 * (last / count),
+        &|index| u64::MAX - index as u64,
+    ];
+    for (number, way) in ways.into_iter().enumerate() {
+        fs::write(&file, with_times(&frames, way)).unwrap();
+        let report = report_of(&file);
+        assert_eq!(report["input"]["frames"], count, "way {number}");
+    }
+}

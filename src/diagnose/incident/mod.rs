@@ -157,7 +157,7 @@ fn units<'a>(scene: &Scene<'a>, stalls: &[Stall]) -> Vec<Unit<'a>> {
 fn near<'a>(link: &'a LinkTrack, told: &[&Wait], limit_of: &dyn Fn(&Wait) -> Span) -> Option<&'a Wait> {
     let is_near = |wait: &&Wait| {
         let is_apart = told.iter().all(|told| wait.end < told.start || told.end < wait.start);
-        wait.len().nanos() * 2 > limit_of(wait).nanos() && is_apart
+        wait.len().times(2) > limit_of(wait) && is_apart
     };
     link.waits.list.iter().filter(is_near).max_by_key(|wait| wait.len())
 }

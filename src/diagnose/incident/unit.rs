@@ -215,7 +215,7 @@ impl Unit<'_> {
     /// Retransmissions and what came of them around it, each way.
     fn losses(&self, heard: &Heard<'_>) -> [HeardLoss; 2] {
         let around = Window {
-            from: self.start.minus(Span::from_nanos((self.limit.nanos() * 2).min(BEFORE.nanos()))),
+            from: self.start.minus(self.limit.times(2).min(BEFORE)),
             to: self.end.plus(self.limit).plus(self.limit),
         };
         let (leader, learner) = (self.leader(), self.learner());

@@ -72,7 +72,7 @@ impl Waits {
             return 0;
         }
         let (_, middle, _) = self.list.select_nth_unstable_by_key(kept, |wait| Reverse(wait.len()));
-        self.remembers = self.remembers.max(Span::from_nanos(middle.len().nanos() + 1));
+        self.remembers = self.remembers.max(Span::from_nanos(middle.len().nanos().saturating_add(1)));
         let gone = (self.list.len() - kept) as u64;
         self.list.truncate(kept);
         self.list.sort_by_key(|wait| (wait.start, wait.end));
