@@ -109,18 +109,29 @@ impl SparseHistogram {
     }
 }
 
-/// Counts by bucket of one interval: a count costs a few instructions.
+/// Counts by bucket of one interval: a count costs a few instructions, and so does to find those that there are.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OpenHistogram {
     /// One for each bucket; empty where nothing was recorded yet.
     counts: Vec<u32>,
     /// Which of them are not 0: a bit for each.
-    touched: [u64; BUCKETS.div_ceil(64)],
+    touched: [u64; WORDS],
+    /// Which of those words are not 0.
+    words: u16,
     max_us: u64,
     sum_us: u64,
 }
 
+/// Words with a bit for each bucket; a bit for each of them has room in 16.
+const WORDS: usize = BUCKETS.div_ceil(64);
+const _: () = assert!(WORDS <= 16);
+
 impl OpenHistogram {
+    /// Whether nothing was recorded.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.words == 0
+    }
+
     /// Adds a duration.
     #[inline]
     pub(super) fn record(&mut self, us: u64) {
@@ -135,23 +146,24 @@ impl OpenHistogram {
         }
         if let Some(bits) = self.touched.get_mut(usize::from(bucket / 64)) {
             *bits |= 1 << (bucket % 64);
+            self.words |= 1 << (bucket / 64);
         }
     }
 
     /// Moves all counts to `into`.
     pub(super) fn drain_into(&mut self, into: &mut SparseHistogram) {
-        let touched: u32 = self.touched.iter().map(|bits| bits.count_ones()).sum();
-        if touched == 0 {
-            return;
-        }
-        let cells = Vec::with_capacity(touched as usize);
-        let mut own = SparseHistogram { cells, max_us: self.max_us, sum_us: self.sum_us };
-        for (word, first) in self.touched.iter_mut().zip((0_u16..).step_by(64)) {
-            let mut bits = std::mem::take(word);
+        let mut own = SparseHistogram { cells: Vec::new(), max_us: self.max_us, sum_us: self.sum_us };
+        let mut words = std::mem::take(&mut self.words);
+        while words != 0 {
+            let index = words.trailing_zeros() as usize;
+            words &= words - 1;
+            let Some(touched) = self.touched.get_mut(index) else { continue };
+            let mut bits = std::mem::take(touched);
+            own.cells.reserve(bits.count_ones() as usize);
             while bits != 0 {
-                let bucket = first + u16::try_from(bits.trailing_zeros()).unwrap_or(0);
+                let bucket = 64 * index + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
-                if let Some(count) = self.counts.get_mut(usize::from(bucket)) {
+                if let (Some(count), Ok(bucket)) = (self.counts.get_mut(bucket), u16::try_from(bucket)) {
                     own.cells.push((bucket, std::mem::take(count)));
                 }
             }

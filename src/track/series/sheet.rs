@@ -250,24 +250,33 @@ impl Sheet {
     #[cold]
     fn share_out_trips(&mut self) {
         let noted = std::mem::take(&mut self.noted_trips);
+        let Some(first) = noted.first() else { return };
         let mut open: [OpenHistogram; 3] = Default::default();
-        let mut rest = noted.as_slice();
-        while let Some(first) = rest.first() {
-            let (from, to) = self.interval_of(first.at);
-            let others = rest.iter().take_while(|trip| from <= trip.at && trip.at < to).count();
-            let (these, later) = rest.split_at(others.max(1));
-            rest = later;
-            for noted in these {
-                if let Some(open) = open.get_mut(noted.trip as usize) {
-                    open.record(noted.us.into());
-                }
+        let (mut from, mut to) = self.interval_of(first.at);
+        let mut last = first.at;
+        for noted in &noted {
+            if !(from <= noted.at && noted.at < to) {
+                self.count_trips(last, &mut open);
+                (from, to) = self.interval_of(noted.at);
             }
-            let counts = self.at(first.at);
-            let had = counts.cells();
-            open.iter_mut().zip(&mut counts.trips).for_each(|(open, sparse)| open.drain_into(sparse));
-            let more = counts.cells() - had;
-            self.cells += more;
+            last = noted.at;
+            if let Some(open) = open.get_mut(noted.trip as usize) {
+                open.record(noted.us.into());
+            }
         }
+        self.count_trips(last, &mut open);
+    }
+
+    /// Counts round trips in the interval of a time.
+    fn count_trips(&mut self, at: Timestamp, open: &mut [OpenHistogram; 3]) {
+        let counts = self.at(at);
+        let mut more = 0;
+        for (open, sparse) in open.iter_mut().zip(&mut counts.trips).filter(|(open, _)| !open.is_empty()) {
+            let had = sparse.len();
+            open.drain_into(sparse);
+            more += sparse.len() - had;
+        }
+        self.cells += more;
     }
 
     /// Writes the long waits to all intervals that they lasted in.
