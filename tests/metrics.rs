@@ -47,13 +47,18 @@ impl Live {
 
     /// The same once a link was seen.
     fn ask_until_there_are_links(&self, accept: &str) -> String {
+        self.ask_until(accept, "learner=")
+    }
+
+    /// The same once something is in it.
+    fn ask_until(&self, accept: &str, what: &str) -> String {
         for _ in 0..MAX_LOOKS {
-            if let Some(body) = self.ask(accept).filter(|body| body.contains("learner=")) {
+            if let Some(body) = self.ask(accept).filter(|body| body.contains(what)) {
                 return body;
             }
             sleep(Duration::from_millis(100));
         }
-        panic!("no link in the metrics")
+        panic!("no {what} in the metrics")
     }
 }
 
@@ -142,6 +147,38 @@ fn promtool_finds_no_fault_with_the_metrics() {
     let body = live.ask_until_there_are_links("Accept: application/openmetrics-text;version=1.0.0\r\n");
     assert!(body.ends_with("# EOF\n"), "{body}");
     assert!(body.contains("\n# UNIT quorumscope_headroom_ratio ratio\n"), "{body}");
+}
+
+#[test]
+fn what_members_of_etcd_say_is_counted_each_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let packed = fs::File::open(root().join("tests/etcd/freeze-leader/zk3.pcap.gz")).unwrap();
+    let mut capture = Vec::new();
+    flate2::read::MultiGzDecoder::new(packed).read_to_end(&mut capture).unwrap();
+    fs::write(folder.path().join("zk3.pcap"), capture).unwrap();
+    let live = Live::start(folder.path(), Stdio::null());
+    let body = live.ask_until("", "quorumscope_raft_term");
+    promtool(&["check", "metrics"], &body);
+    let value = |name: &str, labels: &str| -> f64 {
+        let begin = format!("quorumscope_raft_{name}{labels} ");
+        let line = body.lines().find_map(|line| line.strip_prefix(&begin));
+        line.unwrap_or_else(|| panic!("{begin} is not in {body}")).parse().unwrap()
+    };
+    // After the first leader stood still, the second one leads: it asks, this host answers.
+    let way = "{from=\"10.255.0.102\",to=\"10.255.0.103\"}";
+    let (answers, took) =
+        (value("heartbeat_answers_total", way), value("heartbeat_answer_seconds_total", way));
+    assert!(answers > 50.0 && took / answers < 0.1, "{answers} {took}");
+    assert!(value("append_answers_total", way) > 10.0);
+    assert!(value("records_total", "{type=\"MsgHeartbeat\"}") > 100.0);
+    for name in ["kernel_answers_total", "retransmits_total", "dials_total", "dials_refused_total"] {
+        assert!(value(name, way) >= 0.0);
+    }
+    assert!(value("term", "") >= 2.0);
+    // Of ZooKeeper's captures there is none of it.
+    let folder = captures();
+    let live = Live::start(folder.path(), Stdio::null());
+    assert!(!live.ask_until_there_are_links("").contains("quorumscope_raft_"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::error::LiveError;
 use super::exposition::{MetricsForm, classic};
 use super::http::{HttpCounts, HttpRequest, HttpServer, Response};
 use super::numbers::{BUCKETS_US, Numbers, PairLabels, Tally, seconds};
+use super::raft_numbers::{RaftNumbers, RaftWay};
 use crate::findings::Deadline;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -243,8 +244,60 @@ impl Collector for Gathered {
             "pairs_refused",
             "Looks at pairs of servers beyond the most that are told",
             one(numbers.pairs_refused),
-        )
+        )?;
+        raft(out, &numbers.raft)
     }
+}
+
+/// What etcd's members say to each other; nothing where there are none.
+fn raft(out: &mut DescriptorEncoder<'_>, numbers: &RaftNumbers) -> fmt::Result {
+    if numbers.ways.is_empty() {
+        return Ok(());
+    }
+    let ways = |of: fn(&RaftWay) -> u64| {
+        let labels = |way: &RaftWay| vec![label("from", &way.from), label("to", &way.to)];
+        numbers.ways.values().map(move |way| (labels(way), of(way)))
+    };
+    raft_trips(out, "heartbeat", "Heartbeats", numbers, |way| way.heartbeat)?;
+    raft_trips(out, "append", "Appends", numbers, |way| way.append)?;
+    raft_trips(out, "kernel", "Segments", numbers, |way| way.kernel)?;
+    counters(
+        out,
+        "raft_retransmits",
+        "Segments between members that were sent again",
+        ways(|way| way.retransmits),
+    )?;
+    counters(out, "raft_dials", "Connections between members that were dialed", ways(|way| way.dialed))?;
+    counters(out, "raft_dials_refused", "Those that were refused", ways(|way| way.refused))?;
+    let records = numbers.records.iter().map(|(kind, count)| (vec![label("type", kind)], *count));
+    counters(out, "raft_records", "Records between members, those that the cut hid too", records)?;
+    counters(
+        out,
+        "raft_ways_refused",
+        "Pairs of members beyond the most that are told",
+        one(numbers.ways_refused),
+    )?;
+    let term = numbers.term.map(|term| (Vec::new(), term));
+    gauges(out, "raft_term", "The highest term that was seen", term.into_iter())
+}
+
+/// How many were answered, and how long all of them took.
+fn raft_trips(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    what: &str,
+    numbers: &RaftNumbers,
+    of: impl Fn(&RaftWay) -> (u64, u64),
+) -> fmt::Result {
+    let labels = |way: &RaftWay| vec![label("from", &way.from), label("to", &way.to)];
+    let counts = numbers.ways.values().map(|way| (labels(way), of(way).0));
+    let help = format!("{what} between members that were answered");
+    counters(out, &format!("raft_{name}_answers"), &help, counts)?;
+    let full = format!("quorumscope_raft_{name}_answer");
+    let help = format!("{what} to their answers, all together");
+    let mut metric = out.encode_descriptor(&full, &help, Some(&Unit::Seconds), MetricType::Counter)?;
+    let sums = numbers.ways.values().map(|way| (labels(way), seconds(of(way).1)));
+    each(&mut metric, sums, |metric, value| metric.encode_counter::<NoLabelSet, _, f64>(value, None))
 }
 
 type Labels = Vec<(String, String)>;

@@ -26,6 +26,8 @@ pub mod numbers;
 #[cfg(feature = "live")]
 pub mod pages;
 #[cfg(feature = "live")]
+pub mod raft_numbers;
+#[cfg(feature = "live")]
 pub mod recorder;
 #[cfg(feature = "live")]
 mod recordings;

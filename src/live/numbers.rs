@@ -3,6 +3,7 @@
 //! Counters only grow: the increase of each link since the last collection is added to its pair of servers.
 //! So the number of servers bounds the labels, and links may come and go. No clock is read here.
 
+use super::raft_numbers::RaftNumbers;
 use crate::address::Address;
 use crate::diagnose;
 use crate::findings::{Cause, Deadline, Received, Role};
@@ -123,6 +124,8 @@ pub struct Numbers {
     pub received: Received,
     /// Pairs that were not told apart because there were too many.
     pub pairs_refused: u64,
+    /// What etcd's members say to each other.
+    pub raft: RaftNumbers,
     shown: HashMap<u32, ShownLink>,
 }
 
@@ -154,6 +157,7 @@ impl Numbers {
             records: self.records.clone(),
             stalls: self.stalls.clone(),
             incidents: self.incidents.clone(),
+            raft: self.raft.clone(),
             shown: HashMap::new(),
             ..*self
         }
@@ -185,6 +189,7 @@ impl Numbers {
         self.shown.retain(|id, _| held.contains(id));
         self.elections = tracker.last_election().0;
         self.missing_bytes = tracker.missing_bytes();
+        self.raft.gather(tracker);
     }
 
     /// Looks at links that are over for the last time, before they become compact.

@@ -5,7 +5,7 @@
 
 use super::commits::Quiet;
 use super::link::{AsOf, LinkTrack, OpenWait};
-use super::raft::facts::PeerFacts;
+use super::raft::facts::{PeerFacts, WayFacts};
 use super::summary::name_of;
 use super::timeline::CountsBySecond;
 use super::witness::Witness;
@@ -158,6 +158,23 @@ impl Tracker {
     pub fn peers_by_now(&self) -> Option<PeerFacts> {
         (!self.peers.is_empty())
             .then(|| PeerFacts { told: self.options.peers.clone(), ..self.peers.clone().finish() })
+    }
+
+    /// What was counted of etcd's members by now, each way.
+    pub fn peer_ways(&self) -> impl Iterator<Item = ((Address, Address), &WayFacts)> {
+        self.peers.ways()
+    }
+
+    /// The highest term that was seen.
+    #[must_use]
+    pub fn peer_term(&self) -> Option<u64> {
+        self.peers.highest_term()
+    }
+
+    /// A member's name, else its address.
+    #[must_use]
+    pub fn peer_name(&self, address: Address) -> String {
+        self.options.peers.names.get(&address).cloned().unwrap_or_else(|| address.to_string())
     }
 
     /// The links that were not over before `as_of.since`, as a capture that ends now would show them, by their

@@ -535,6 +535,17 @@ impl Peers {
         self.views.values().map(|state| state.view.terms.len()).sum()
     }
 
+    /// What was counted by now, each way.
+    pub fn ways(&self) -> impl Iterator<Item = ((Address, Address), &WayFacts)> {
+        self.ways.iter().map(|(way, facts)| (*way, facts))
+    }
+
+    /// The highest term that was seen.
+    #[must_use]
+    pub fn highest_term(&self) -> Option<u64> {
+        self.views.values().filter_map(|state| state.view.terms.last()).map(|(_, term)| *term).max()
+    }
+
     /// What is known at the end.
     #[must_use]
     pub fn finish(mut self) -> PeerFacts {
