@@ -287,3 +287,82 @@ fn appends_are_timed_to_the_answer_that_has_them() {
     let row = text.lines().find(|line| line.contains("10.255.0.103 > 10.255.0.102")).unwrap();
     assert!(text.contains("PATHS") && row.contains("us"), "{text}");
 }
+
+/// What the logs say to the incidents of a folder, and the lines of each by kind.
+fn told_by_logs(name: &str, logs: &[&str], more: &[&str]) -> Value {
+    let logs: Vec<String> = logs
+        .iter()
+        .map(|log| format!("--log={}", folder("logs").join(format!("{name}-{log}.log.gz")).display()))
+        .collect();
+    let args: Vec<&str> = ["replay", "--json"]
+        .into_iter()
+        .chain(more.iter().copied())
+        .chain(logs.iter().map(String::as_str))
+        .collect();
+    serde_json::from_slice(&run(&args, &captures(name))).unwrap()
+}
+
+fn kinds(incident: &Value) -> Vec<&str> {
+    incident["log"].as_array().unwrap().iter().map(|line| line["kind"].as_str().unwrap()).collect()
+}
+
+fn says(incident: &Value) -> Vec<(Option<bool>, &str)> {
+    let says = incident["log_says"].as_array().unwrap().iter();
+    says.map(|says| (says["agrees"].as_bool(), says["what"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_slow_disk_that_the_log_measures_too_is_confirmed() {
+    let report = told_by_logs("disk-leader", &["zk3"], &[]);
+    let log = &report["input"]["logs"][0];
+    assert_eq!((&log["server"], &log["offset_s"]), (&"10.255.0.103".into(), &0.into()));
+    let incident = &report["incidents"][0];
+    assert_eq!(incident["root"], "disk_slow");
+    assert!(kinds(incident).contains(&"wal_sync"), "{incident:#}");
+    let says = says(incident);
+    assert_eq!(says[0].0, Some(true), "{says:?}");
+    assert!(
+        says[0].1.contains("write-ahead log (2500 ms)") && says[0].1.contains("link heartbeats"),
+        "{says:?}"
+    );
+}
+
+#[test]
+fn a_member_that_stood_still_blames_its_disk_and_is_contradicted() {
+    let report = told_by_logs("freeze-leader", &["zk1", "zk3"], &[]);
+    let incident = &report["incidents"][0];
+    assert_eq!(incident["root"], "process_stalled");
+    let says = says(incident);
+    assert_eq!(says.iter().map(|says| says.0).collect::<Vec<_>>(), [Some(false), Some(true), Some(true)]);
+    assert!(
+        says[0].1.contains("late heartbeats") && says[0].1.contains("the process stood still"),
+        "{says:?}"
+    );
+    assert!(says[1].1.contains("10.255.0.103 lost streams from 10.255.0.101"), "{says:?}");
+    assert!(says[2].1.contains("as the wire shows"), "{says:?}");
+    let lost = incident["log"].as_array().unwrap().iter().find(|line| line["kind"] == "stream_lost").unwrap();
+    assert_eq!((&lost["server"], &lost["level"]), (&"10.255.0.103".into(), &"WARN".into()));
+    // In another zone: found by the elections that the wire shows too, or named.
+    let named = told_by_logs("freeze-leader", &["zk1", "zk3"], &["--log-tz", "UTC"]);
+    assert_eq!(named["incidents"], report["incidents"]);
+    let mut args = vec!["replay", "-v", "--color", "never", "--no-pager"];
+    let log = format!("--log={}", folder("logs").join("freeze-leader-zk3.log.gz").display());
+    args.push(&log);
+    let text = String::from_utf8(run(&args, &captures("freeze-leader"))).unwrap();
+    assert!(text.contains("LOGS OF MEMBERS") && text.contains("agrees:"), "{text}");
+}
+
+#[test]
+fn a_log_that_has_no_word_of_it_is_said_to_be_silent() {
+    // 3.6 writes JSON with the zone; no stream is lost in a freeze, since the dialer has no read timeout.
+    let report = told_by_logs("snap-36", &["zk2"], &[]);
+    let log = &report["input"]["logs"][0];
+    assert_eq!((&log["server"], &log["zone_from"]), (&"10.255.0.102".into(), &"lines".into()));
+    let incident = &report["incidents"][0];
+    assert_eq!((incident["root"].as_str(), kinds(incident).len()), (Some("process_stalled"), 0));
+    let says = says(incident);
+    assert_eq!(says.len(), 1);
+    assert!(says[0].0.is_none() && says[0].1.contains("say nothing"), "{says:?}");
+    // Without logs nothing is said of them.
+    assert!(self::report(&captures("snap-36"))["incidents"][0].get("log").is_none());
+}

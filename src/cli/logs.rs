@@ -50,7 +50,9 @@ pub(super) fn read(args: &[LogArg], config: &Config, report: &Report) -> Result<
             None => None,
         };
         if contents.lines == 0 {
-            complain(format_args!("--log {path}: no line with a time and a level, as log4j writes them"));
+            complain(format_args!(
+                "--log {path}: no line with a time and a level, as log4j, zap or capnslog write them"
+            ));
         }
         Ok(Log { path, server, contents })
     };

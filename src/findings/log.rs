@@ -44,6 +44,32 @@ pub enum LogEventKind {
     State,
     /// A learner could not connect to its leader.
     ConnectFailed,
+    /// A member of etcd lost a stream from another one.
+    StreamLost,
+    /// It gave another one up, until it hears from it again.
+    PeerInactive,
+    /// Its probes of another one fail.
+    ProbeFailed,
+    /// Messages to another one were dropped: its queue is full.
+    QueueFull,
+    /// A leader sent its heartbeats late.
+    HeartbeatLate,
+    /// A write to the write-ahead log took long.
+    WalSync,
+    /// A request took long to apply.
+    ApplySlow,
+    /// A member campaigns.
+    Campaign,
+    /// A leader stepped down, since it heard no quorum.
+    QuorumInactive,
+    /// A member leads, or learnt or lost its leader.
+    LeaderKnown,
+    /// A database is on its way.
+    SnapshotLogged,
+    /// A member was removed from the cluster.
+    MemberRemoved,
+    /// A member's process began.
+    MemberStarted,
 }
 
 impl LogEventKind {
@@ -69,6 +95,19 @@ impl LogEventKind {
             Self::ElectionTook => "election_took",
             Self::State => "state",
             Self::ConnectFailed => "connect_failed",
+            Self::StreamLost => "stream_lost",
+            Self::PeerInactive => "peer_inactive",
+            Self::ProbeFailed => "probe_failed",
+            Self::QueueFull => "queue_full",
+            Self::HeartbeatLate => "heartbeat_late",
+            Self::WalSync => "wal_sync",
+            Self::ApplySlow => "apply_slow",
+            Self::Campaign => "campaign",
+            Self::QuorumInactive => "quorum_inactive",
+            Self::LeaderKnown => "leader",
+            Self::SnapshotLogged => "snapshot",
+            Self::MemberRemoved => "member_removed",
+            Self::MemberStarted => "member_started",
         }
     }
 
@@ -81,11 +120,23 @@ impl LogEventKind {
             | Self::LostQuorum
             | Self::Started
             | Self::Pause
-            | Self::UnreasonableLength => 0,
-            Self::Fsync | Self::LearnerFailed | Self::HandlerFailed => 1,
-            Self::Goodbye | Self::ZxidGap | Self::Shutdown => 2,
+            | Self::UnreasonableLength
+            | Self::StreamLost
+            | Self::WalSync
+            | Self::HeartbeatLate
+            | Self::QuorumInactive
+            | Self::MemberRemoved
+            | Self::MemberStarted => 0,
+            Self::Fsync
+            | Self::LearnerFailed
+            | Self::HandlerFailed
+            | Self::Campaign
+            | Self::LeaderKnown
+            | Self::SnapshotLogged
+            | Self::QueueFull => 1,
+            Self::Goodbye | Self::ZxidGap | Self::Shutdown | Self::PeerInactive | Self::ProbeFailed => 2,
             Self::Closing | Self::Disconnected | Self::ElectionBegun | Self::ElectionTook | Self::State => 3,
-            Self::ConnectFailed => 4,
+            Self::ConnectFailed | Self::ApplySlow => 4,
         }
     }
 
@@ -236,6 +287,47 @@ pub enum LogSays {
         late: Span,
         /// The line.
         line: String,
+    },
+    /// A member of etcd has a slow write to its write-ahead log, or late heartbeats that it puts down to its disk.
+    MemberSlow {
+        /// The member.
+        member: Address,
+        /// Whether heartbeats were late; else the write itself is told.
+        heartbeats: bool,
+        /// How long, in milliseconds.
+        took_ms: Option<u64>,
+        /// What the wire shows of it.
+        wire: Cause,
+        /// Whether that is what the line says.
+        is_seen: Option<bool>,
+    },
+    /// Members lost their streams from another one.
+    MembersLost {
+        /// The members.
+        members: Vec<Address>,
+        /// The other one, where the lines name it.
+        peer: Option<Address>,
+        /// The first one's line.
+        line: String,
+    },
+    /// A member began anew.
+    MemberBegan {
+        /// The member.
+        member: Address,
+    },
+    /// Members campaign, or learn of another leader.
+    LeadChanged {
+        /// The members.
+        members: Vec<Address>,
+        /// Whether the wire shows an election then.
+        is_seen: bool,
+        /// The last line of it.
+        line: String,
+    },
+    /// The logs of members say nothing of what the wire shows.
+    MembersSilent {
+        /// The members.
+        members: Vec<Address>,
     },
     /// The leader lost its quorum.
     LostQuorum {

@@ -1,5 +1,6 @@
 //! What is found of etcd's members: beside ZooKeeper's servers and links, in the same report.
 
+use super::log::{LogLine, LogVerdict};
 use super::{Origin, RoleSpan};
 use crate::address::Address;
 use crate::dissect::ByteSums;
@@ -21,6 +22,10 @@ pub struct Raft {
     pub near_misses: Vec<PeerNearMiss>,
     /// Pairs of members that the captures show, and pairs that there are.
     pub paths_expected: u64,
+    /// What members' own logs tell of incidents.
+    pub logs: Vec<MemberLog>,
+    /// Lines of theirs that matter, and of which the wire shows nothing.
+    pub log_only: Vec<LogLine>,
     /// Members whose processes ended right before the captures did.
     pub ended_last: u64,
     /// Whether what members say is under TLS.
@@ -33,6 +38,17 @@ impl Raft {
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
+}
+
+/// What members' own logs tell of an incident.
+#[derive(Clone, Debug)]
+pub struct MemberLog {
+    /// The incident.
+    pub incident: u32,
+    /// The most telling lines, in order of time.
+    pub lines: Vec<LogLine>,
+    /// What they say to what the wire shows.
+    pub says: Vec<LogVerdict>,
 }
 
 /// etcd's times.

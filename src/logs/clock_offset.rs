@@ -71,6 +71,8 @@ struct LogPair {
     line: usize,
     wire: Timestamp,
     names_it: bool,
+    /// Whether the line's time is of whole seconds, as raft's own logger has them.
+    is_coarse: bool,
 }
 
 impl LogPair {
@@ -100,13 +102,18 @@ pub(super) fn find(
             line,
             wire,
             names_it,
+            is_coarse: matches!(event.kind, LogEventKind::Campaign | LogEventKind::LeaderKnown),
         }));
         if pairs.len() >= MAX_PAIRS {
             break;
         }
     }
     pairs.retain(|pair| {
-        let most = if pair.names_it { MAX_DIFFERENCE } else { DIFFERENCE_LOOSE };
+        let most = match (pair.names_it, pair.is_coarse) {
+            (true, _) => MAX_DIFFERENCE,
+            (false, true) => WITHIN,
+            (false, false) => DIFFERENCE_LOOSE,
+        };
         let quarters = pair.quarters().abs();
         pair.difference().abs() <= most && quarters <= if is_known { 0 } else { FARTHEST }
     });
@@ -140,7 +147,16 @@ fn same<'a>(
     let is_begun = event.kind == LogEventKind::ElectionBegun;
     let looks = report.servers.iter().filter(move |own| is_begun && server == Some(own.address));
     let by_role = looks.flat_map(|own| own.roles.iter().filter(|span| span.role == Role::Looking));
-    by_name.chain(by_link).chain(by_role.map(|span| (span.from, false)))
+    // Of etcd's members: who campaigned, and who led then.
+    let leads = event.kind == LogEventKind::LeaderKnown && event.text.contains(" became leader at term");
+    let campaigns = event.kind == LogEventKind::Campaign;
+    let by_election = report.raft.elections.iter().filter_map(move |election| {
+        let is_candidate = campaigns && server.is_some_and(|server| election.by.contains(&server));
+        let has_won = leads && server == Some(election.leader);
+        let at = Some(election.start).filter(|_| is_candidate).or(Some(election.end).filter(|_| has_won));
+        at.map(|at| (at, false))
+    });
+    by_name.chain(by_link).chain(by_role.map(|span| (span.from, false))).chain(by_election)
 }
 
 /// The window of [`WITHIN`] with the most evidence.

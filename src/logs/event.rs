@@ -26,6 +26,8 @@ pub struct LogEvent {
     pub peer: Option<Endpoint>,
     /// The other server's id, if the line names it.
     pub peer_sid: Option<i64>,
+    /// The id of etcd's member at the other end, if the line names it.
+    pub peer_member: Option<u64>,
     /// The duration, if the line names it.
     pub took_ms: Option<u64>,
     /// The text, with its exception.
@@ -55,6 +57,7 @@ impl LogEvent {
             peer: endpoint(named),
             peer_sid: number_after(line.text, "to learner ")
                 .or_else(|| number_after(line.text, "GOODBYE sid:")),
+            peer_member: None,
             took_ms: took_ms.map(i64::unsigned_abs),
             text: shortened(line.text).to_owned(),
         })
@@ -153,7 +156,7 @@ fn endpoint(text: &str) -> Option<Endpoint> {
 }
 
 /// At most [`MAX_TEXT`] characters.
-fn shortened(text: &str) -> &str {
+pub(super) fn shortened(text: &str) -> &str {
     let text = text.trim();
     text.char_indices().nth(MAX_TEXT).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }

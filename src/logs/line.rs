@@ -14,7 +14,7 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 
 /// Characters allowed before the time.
-const MAX_PREFIX: usize = 80;
+pub(super) const MAX_PREFIX: usize = 80;
 /// Characters between the time and the level: `[myid:N] - `.
 const MAX_HEADER: usize = 120;
 
@@ -61,7 +61,7 @@ pub fn number_after(text: &str, mark: &str) -> Option<i64> {
 }
 
 /// The first time near the start of the line.
-fn stamp_within(line: &str) -> Option<(Stamp, &str)> {
+pub(super) fn stamp_within(line: &str) -> Option<(Stamp, &str)> {
     let starts = line.char_indices().take(MAX_PREFIX).filter(|(at, c)| {
         let before = at.checked_sub(1).and_then(|at| line.as_bytes().get(at));
         c.is_ascii_digit() && before.is_none_or(|byte| !byte.is_ascii_digit())
@@ -70,7 +70,7 @@ fn stamp_within(line: &str) -> Option<(Stamp, &str)> {
 }
 
 /// `2026-11-21 08:02:42,493` with an optional zone.
-fn stamp(text: &str) -> Option<(Stamp, &str)> {
+pub(super) fn stamp(text: &str) -> Option<(Stamp, &str)> {
     let bytes = text.as_bytes();
     let number = |from: usize, to: usize| -> Option<i64> {
         let digits = text.get(from..to)?;

@@ -8,6 +8,8 @@
 mod clock_offset;
 pub mod event;
 pub mod line;
+pub mod member;
+mod members;
 mod reader;
 mod tie;
 mod unseen;
@@ -75,6 +77,7 @@ pub fn apply(report: &mut Report, logs: &[Log], zone: Option<&TimeZone>) {
     placed.sort_by_key(|placed| placed.at);
     tie::tie(report, &placed);
     verdict::say(report);
+    members::tell(report, &placed);
     unseen::add(report, &placed);
     for (name, count) in [
         ("log_lines_cut", logs.iter().map(|log| log.contents.cut).sum::<u64>()),
@@ -88,6 +91,10 @@ pub fn apply(report: &mut Report, logs: &[Log], zone: Option<&TimeZone>) {
 
 /// Determines the server of a log: by the id in its lines, else by its file name.
 fn owner(log: &Log, report: &Report) -> Option<Address> {
+    let by_member = |id: u64| report.raft.members.iter().find(|member| member.id == Some(id));
+    if let Some(member) = log.contents.member.and_then(by_member) {
+        return Some(member.address);
+    }
     let by_sid = |sid: i64| report.servers.iter().find(|server| server.sid.is_some_and(|own| own.0 == sid));
     if let Some(sid) = log.contents.sid {
         return by_sid(sid).map(|server| server.address);
@@ -103,7 +110,9 @@ fn owner(log: &Log, report: &Report) -> Option<Address> {
         })
     };
     let server = report.servers.iter().find(|server| is_named(server.address, server.name.as_deref()));
-    server.map(|server| server.address)
+    let member =
+        || report.raft.members.iter().find(|member| is_named(member.address, member.name.as_deref()));
+    server.map(|server| server.address).or_else(|| member().map(|member| member.address))
 }
 
 /// The server that the user named.
@@ -112,7 +121,11 @@ pub fn server(choice: &ServerChoice, report: &Report) -> Option<Address> {
     let is_it = |server: &&crate::findings::Server| {
         choice.is(Some(server.address), server.sid, server.name.as_deref())
     };
-    report.servers.iter().find(is_it).map(|server| server.address)
+    let is_member = |member: &&crate::findings::raft::Member| {
+        choice.is(Some(member.address), None, member.name.as_deref())
+    };
+    let member = || report.raft.members.iter().find(is_member).map(|member| member.address);
+    report.servers.iter().find(is_it).map(|server| server.address).or_else(member)
 }
 
 /// How to convert a log's times.

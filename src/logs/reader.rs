@@ -2,6 +2,7 @@
 
 use super::event::LogEvent;
 use super::line::{self, Stamp};
+use super::member;
 use crate::findings::log::LogEventKind;
 use crate::time::Span;
 use std::collections::VecDeque;
@@ -28,6 +29,8 @@ pub struct Contents {
     pub lines: u64,
     /// The server's id, if the lines name it.
     pub sid: Option<i64>,
+    /// The id of etcd's member, if the lines name it.
+    pub member: Option<u64>,
     /// The first time.
     pub first: Option<Stamp>,
     /// The last one.
@@ -65,7 +68,18 @@ pub fn read(mut input: impl BufRead) -> Contents {
 impl Contents {
     /// Processes a line; `open` tells whether the last event may still get an exception.
     fn take(&mut self, text: &str, open: &mut bool) {
-        let Some(line) = line::parse(text) else {
+        // What is JSON is no line of log4j's, whatever words are in it.
+        let parsed = if member::is_json(text) { None } else { line::parse(text) };
+        if parsed.is_none()
+            && let Some(line) = member::json(text).or_else(|| member::text(text))
+        {
+            *open = false;
+            self.member = self.member.or(line.own);
+            self.dated(line.stamp);
+            self.keep(line.event);
+            return;
+        }
+        let Some(line) = parsed else {
             if *open
                 && !text.is_empty()
                 && let Some(event) = self.events.back_mut()
@@ -76,19 +90,29 @@ impl Contents {
             return;
         };
         *open = false;
-        self.lines += 1;
         self.sid = self.sid.or(line.sid);
-        self.first.get_or_insert(line.stamp);
-        self.last = Some(line.stamp);
-        if let Some(event) = LogEvent::of(&line) {
+        self.dated(line.stamp);
+        let event = LogEvent::of(&line);
+        if let Some(event) = &event {
             *open = event.wants_exception();
-            self.name_the_late(&event);
-            if self.events.len() >= MAX_EVENTS {
-                self.events.pop_front();
-                self.dropped += 1;
-            }
-            self.events.push_back(event);
+            self.name_the_late(event);
         }
+        self.keep(event);
+    }
+
+    fn dated(&mut self, stamp: Stamp) {
+        self.lines += 1;
+        self.first.get_or_insert(stamp);
+        self.last = Some(stamp);
+    }
+
+    fn keep(&mut self, event: Option<LogEvent>) {
+        let Some(event) = event else { return };
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+            self.dropped += 1;
+        }
+        self.events.push_back(event);
     }
 }
 

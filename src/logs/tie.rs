@@ -134,7 +134,7 @@ impl<'a> Scope<'a> {
 }
 
 /// The most relevant lines, in order of time.
-fn most_telling(lines: Vec<&Placed<'_>>) -> Vec<LogLine> {
+pub(super) fn most_telling(lines: Vec<&Placed<'_>>) -> Vec<LogLine> {
     let mut seen: BTreeMap<(Option<Address>, LogEventKind), usize> = BTreeMap::new();
     let mut ranked: Vec<_> = lines
         .into_iter()
@@ -179,6 +179,7 @@ mod tests {
             kind: LogEventKind::Goodbye,
             peer: None,
             peer_sid: None,
+            peer_member: None,
             took_ms: None,
             text: format!("at {ms}"),
         };

@@ -74,6 +74,7 @@ pub(super) fn judge(facts: &PeerFacts, warn_at_percent: u32) -> Judged {
         paths_expected: all * all.saturating_sub(1) / 2,
         ended_last,
         is_tls: facts.views.iter().any(|view| view.is_tls),
+        ..Raft::default()
     };
     Judged { raft, incidents, outages, hosts }
 }

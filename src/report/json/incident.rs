@@ -2,6 +2,7 @@
 
 use super::ViewContext;
 use super::event::{EvidenceView, SuspectView};
+use super::log::{LogLineView, LogVerdictView};
 use crate::findings::Report;
 use crate::findings::incident::Incident;
 use crate::report::wording::IncidentWords;
@@ -28,11 +29,17 @@ pub(super) struct IncidentView<'a> {
     why: Vec<String>,
     checks: Vec<String>,
     evidence: Vec<EvidenceView<'a>>,
+    /// Of etcd's members, where their logs were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<Vec<LogLineView<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_says: Option<Vec<LogVerdictView>>,
 }
 
 impl<'a> IncidentView<'a> {
     pub(super) fn of(incident: &'a Incident, report: &'a Report, ctx: &ViewContext<'a>) -> Self {
         let words = IncidentWords::in_utc(report);
+        let told = report.raft.logs.iter().find(|told| told.incident == incident.id);
         Self {
             id: incident.id,
             root: incident.root.name(),
@@ -53,6 +60,8 @@ impl<'a> IncidentView<'a> {
             why: words.why(incident),
             checks: words.checks(incident),
             evidence: incident.evidence.iter().map(|evidence| EvidenceView::of(evidence, ctx)).collect(),
+            log: told.map(|told| told.lines.iter().map(|line| LogLineView::of(line, ctx)).collect()),
+            log_says: told.map(|told| told.says.iter().map(|says| LogVerdictView::of(says, ctx)).collect()),
         }
     }
 }

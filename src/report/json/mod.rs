@@ -237,7 +237,7 @@ struct ReportView<'a> {
     servers: Vec<ServerView<'a>>,
     links: Each<'a, Link, LinkView>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    raft: Option<RaftSettingsView>,
+    raft: Option<RaftSettingsView<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     members: Vec<MemberView>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

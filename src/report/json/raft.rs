@@ -2,6 +2,7 @@
 
 use super::ViewContext;
 use super::link::BytesView;
+use super::log::LogLineView;
 use crate::findings::raft::{Member, Path, PathWay, PeerElection, PeerNearMiss, PeerRoundTrips, Raft};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -141,7 +142,7 @@ impl PeerElectionView {
 }
 
 #[derive(Serialize)]
-pub(super) struct RaftSettingsView {
+pub(super) struct RaftSettingsView<'a> {
     heartbeat_ms: u64,
     heartbeat_from: &'static str,
     heartbeat_measured_ms: Option<u64>,
@@ -149,6 +150,9 @@ pub(super) struct RaftSettingsView {
     election_from: &'static str,
     tls: bool,
     near_misses: Vec<PeerNearMissView>,
+    /// Lines of members' logs of which the wire shows nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    log_only: Vec<LogLineView<'a>>,
 }
 
 #[derive(Serialize)]
@@ -161,8 +165,8 @@ struct PeerNearMissView {
     limit_ms: u64,
 }
 
-impl RaftSettingsView {
-    pub(super) fn of(raft: &Raft, ctx: &ViewContext<'_>) -> Self {
+impl<'a> RaftSettingsView<'a> {
+    pub(super) fn of(raft: &'a Raft, ctx: &ViewContext<'_>) -> Self {
         let heartbeat_from = match raft.settings.heartbeat_from {
             crate::findings::Origin::Pings => "heartbeats",
             other => other.name(),
@@ -183,6 +187,7 @@ impl RaftSettingsView {
             election_from: raft.settings.election_from.name(),
             tls: raft.is_tls,
             near_misses: raft.near_misses.iter().map(miss).collect(),
+            log_only: raft.log_only.iter().map(|line| LogLineView::of(line, ctx)).collect(),
         }
     }
 }

@@ -3,10 +3,11 @@
 use super::page::{Page, Paint, count};
 use crate::findings::{
     Stall,
-    log::{LogEventKind, LogFile, LogLine, ZoneFrom},
+    log::{LogEventKind, LogFile, LogLine, LogVerdict, ZoneFrom},
 };
 use crate::report::escape;
 use crate::report::wording::{self, Names};
+use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
 /// Lines shown of a stall, the most telling.
@@ -20,18 +21,44 @@ const FILES: usize = 40;
 
 /// A stall's lines, and what they say.
 pub(super) fn of_stall(page: &mut Page<'_>, stall: &Stall, width: usize) {
-    let shown = chosen(&stall.log);
+    lines(page, &stall.log, stall.start, width);
+    says(page, &stall.log_says, stall.start, width);
+}
+
+/// What the logs of etcd's members say, incident by incident.
+pub(super) fn of_members(page: &mut Page<'_>) {
+    const LABEL: usize = 9;
+    let (raft, incidents) = (&page.report.raft, &page.report.incidents);
+    if raft.logs.is_empty() && raft.log_only.is_empty() {
+        return;
+    }
+    page.heading("LOGS OF MEMBERS", "beside what the wire shows");
+    for told in &raft.logs {
+        let Some(incident) = incidents.iter().find(|incident| incident.id == told.incident) else { continue };
+        let line = format!("#{} from {}", incident.id, page.clock().full(incident.start));
+        page.line(&line);
+        lines(page, &told.lines, incident.start, LABEL);
+        says(page, &told.says, incident.start, LABEL);
+    }
+    if let Some(first) = raft.log_only.first() {
+        page.line("the wire shows nothing of these");
+        lines(page, &raft.log_only, first.at, LABEL);
+    }
+}
+
+fn lines(page: &mut Page<'_>, lines: &[LogLine], start: Timestamp, width: usize) {
+    let shown = chosen(lines);
     for (index, line) in shown.iter().enumerate() {
         let text = format!(
             "{} {} {} {}",
             line.server.map_or_else(|| "?".to_owned(), |server| page.name(server)),
-            page.clock().beside(line.at, stall.start),
+            page.clock().beside(line.at, start),
             line.level.name(),
             escape::text(&cut(&line.text)),
         );
         page.labelled(4, if index == 0 { "log" } else { "" }, width, &text);
     }
-    if let Some(more) = stall.log.len().checked_sub(shown.len()).filter(|more| *more > 0) {
+    if let Some(more) = lines.len().checked_sub(shown.len()).filter(|more| *more > 0) {
         page.labelled(
             4,
             "",
@@ -39,15 +66,17 @@ pub(super) fn of_stall(page: &mut Page<'_>, stall: &Stall, width: usize) {
             &format!("and {}, see --format json", count(more as u64, "line", "lines")),
         );
     }
+}
+
+fn says(page: &mut Page<'_>, says: &[LogVerdict], start: Timestamp, width: usize) {
     let names = Names::of(page.report);
-    for (index, verdict) in stall.log_says.iter().enumerate() {
+    for (index, verdict) in says.iter().enumerate() {
         let agrees = match verdict.agrees {
             Some(true) => page.paint(Paint::Green, "agrees:"),
             Some(false) => page.paint(Paint::Yellow, "differs:"),
             None => "beside:".to_owned(),
         };
-        let at =
-            verdict.at.map_or_else(String::new, |at| format!(" {}", page.clock().beside(at, stall.start)));
+        let at = verdict.at.map_or_else(String::new, |at| format!(" {}", page.clock().beside(at, start)));
         let text = format!("{agrees}{at} {}", escape::text(&wording::log_says(&verdict.says, &names)));
         page.labelled(4, if index == 0 { "log says" } else { "" }, width, &text);
     }

@@ -64,6 +64,7 @@ pub fn write(report: &Report, style: &Style, out: &mut impl Write) -> io::Result
         if !report.incidents.is_empty() {
             stall::write(&mut page);
         }
+        log::of_members(&mut page);
         event::near_misses(&mut page);
         event::elections(&mut page);
         event::violations(&mut page);

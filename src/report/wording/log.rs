@@ -1,6 +1,7 @@
 //! What the servers' logs say to what the wire shows.
 
 use super::Names;
+use crate::findings::Cause;
 use crate::findings::log::{FsyncOnWire, LogSays, Whose};
 use crate::time::Span;
 
@@ -60,6 +61,33 @@ pub fn log_says(says: &LogSays, names: &Names) -> String {
         }
         LogSays::NoticedLate { server, late, line } => {
             format!("{} noticed {late} after the close, '{line}'", names.name(*server))
+        }
+        LogSays::MemberSlow { member, heartbeats, took_ms, wire, is_seen } => {
+            let what = if *heartbeats { "late heartbeats" } else { "a slow write to its write-ahead log" };
+            let took = took_ms.map_or_else(String::new, |ms| format!(" ({ms} ms)"));
+            let wire = match (is_seen, wire) {
+                (Some(true), _) => "its link heartbeats went on all the while".to_owned(),
+                (Some(false), Cause::ProcessStalled) => {
+                    "but it wrote not even link heartbeats: the process stood still".to_owned()
+                }
+                (Some(false), wire) => format!("the wire shows {}", wire.name()),
+                (None, _) => "the wire does not show whether that was the cause".to_owned(),
+            };
+            format!("the log of {} has {what}{took}; {wire}", names.name(*member))
+        }
+        LogSays::MembersLost { members, peer, line } => {
+            let whom = peer.map_or_else(String::new, |peer| format!(" from {}", names.name(peer)));
+            format!("{} lost streams{whom}, '{line}'", names.list(members))
+        }
+        LogSays::MemberBegan { member } => {
+            format!("the log of {} begins anew: the process was gone", names.name(*member))
+        }
+        LogSays::LeadChanged { members, is_seen, line } => {
+            let wire = if *is_seen { ", as the wire shows" } else { "" };
+            format!("{} campaigned or changed leaders{wire}, '{line}'", names.list(members))
+        }
+        LogSays::MembersSilent { members } => {
+            format!("the logs of {} say nothing of what the wire shows", names.list(members))
         }
         LogSays::LostQuorum { leader, line } => {
             let leader = leader.map_or_else(|| "the leader".to_owned(), |leader| names.name(leader));
