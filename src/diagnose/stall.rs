@@ -7,7 +7,7 @@ use super::link_stall::{LinkStall, gather, limit, of_link};
 use super::surroundings::Surroundings;
 use super::{cause, context};
 use crate::address::Address;
-use crate::findings::{Deadline, Election, NearMiss, Outcome, Settings, Stall};
+use crate::findings::{Context, Deadline, Election, NearMiss, Outcome, Settings, Stall};
 use crate::time::{Span, Timestamp};
 use crate::track::link::LinkTrack;
 use crate::track::wait::{Ended, Wait};
@@ -61,6 +61,18 @@ pub(super) fn number(stalls: &mut [Stall]) {
 
 /// One stall, judged. Its number comes with its place among the others.
 pub(super) fn stall(group: &[LinkStall<'_>], index: &LinkIndex<'_>, around: &Surroundings<'_>) -> Stall {
+    let stall = without_context(group, index, around);
+    let span = (stall.start, stall.end.unwrap_or(around.capture_end));
+    let context = context::of(&stall.links, stall.subject, span, index, around);
+    Stall { context, ..stall }
+}
+
+/// The same without what else went on, which takes the most time to find.
+pub(super) fn without_context(
+    group: &[LinkStall<'_>],
+    index: &LinkIndex<'_>,
+    around: &Surroundings<'_>,
+) -> Stall {
     let start = group.iter().map(|stall| stall.start).min().unwrap_or_default();
     let last = group.iter().map(|stall| stall.end).max().unwrap_or_default();
     let outcome = outcome(group);
@@ -73,7 +85,6 @@ pub(super) fn stall(group: &[LinkStall<'_>], index: &LinkIndex<'_>, around: &Sur
     links.sort_unstable();
     let subject = subject(group, index);
     let verdict = cause::judge(group, subject, around.vantage, around.settings);
-    let span = (start, end.unwrap_or(around.capture_end));
     Stall {
         id: 0,
         incident: 0,
@@ -89,7 +100,7 @@ pub(super) fn stall(group: &[LinkStall<'_>], index: &LinkIndex<'_>, around: &Sur
         suspect: verdict.suspect,
         evidence: verdict.evidence,
         notes: verdict.notes,
-        context: context::of(&links, subject, span, index, around),
+        context: Context::default(),
         links,
         log: Vec::new(),
         log_says: Vec::new(),

@@ -85,7 +85,7 @@ fn found(
     let start = waits.iter().map(|wait| wait.start).min()?;
     let end = waits.iter().map(|wait| wait.end).max()?;
     let group = [LinkStall { link, waits: waits.clone(), start, end }];
-    let alone = stall::stall(&group, index, around);
+    let alone = stall::without_context(&group, index, around);
     let verdict = unit(Some(0), alone.subject, link, around.links, &waits, &limit_of)?.judge(
         heard,
         Some(&alone),
