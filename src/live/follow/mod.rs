@@ -174,7 +174,7 @@ impl Follower {
         let unread = self.active.iter().filter(|file| !file.is_at_end && !file.is_broken).map(|file| Loss {
             path: self.folder.join(&file.source.name),
             how: Lost::Unread(file.source.unread()),
-            from: file.waiting.last_at.max(self.last_at),
+            from: file.waiting.last_at.or(self.last_at),
             to: None,
         });
         unread.filter(|loss| loss.how != Lost::Unread(0)).collect()
@@ -457,7 +457,7 @@ impl Follower {
                 (file.is_broken, file.is_hopeless) = (true, true);
                 if file.source.frames > 0 {
                     let (how, from) =
-                        (Lost::Damaged(file.source.unread()), file.waiting.last_at.max(self.last_at));
+                        (Lost::Damaged(file.source.unread()), file.waiting.last_at.or(self.last_at));
                     step.losses.push(Loss { path: path.clone(), how, from, to: None });
                 }
                 step.notices.push(format!("{}: {problem}: the rest of it is passed over", path.display()));
@@ -473,7 +473,7 @@ impl Follower {
         let path = self.folder.join(&file.source.name);
         // A file that is begun anew twice between two looks held something that nobody has seen.
         if !file.is_whole || file.turns.count > 1 {
-            let from = file.waiting.last_at.max(self.last_at);
+            let from = file.waiting.last_at.or(self.last_at);
             step.losses.push(Loss { path, how: Lost::Rewritten, from, to: None });
         }
         let turns = Turns { count: 0, ..file.turns };

@@ -321,6 +321,22 @@ fn a_file_that_is_begun_anew_twice_between_two_looks_is_told() {
 }
 
 #[test]
+fn what_a_ring_loses_is_missing_from_its_own_last_frame_on() {
+    let mut folder = Folder::new();
+    fs::write(folder.path("ring0"), whole(100..110)).unwrap();
+    folder.pass(20);
+    fs::write(folder.path("ring1"), whole(200..210)).unwrap();
+    (0..3).for_each(|_| folder.pass(1_000));
+    assert_eq!(folder.seen, [count(100..110), count(200..210)].concat());
+    fs::write(folder.path("ring0"), whole(110..150)).unwrap();
+    fs::write(folder.path("ring0"), whole(300..310)).unwrap();
+    (0..3).for_each(|_| folder.pass(20));
+    let of_109 = Timestamp::from_parts(1_000_000, 0).plus(Span::from_millis(109));
+    let lost: Vec<_> = folder.losses.iter().map(|loss| (loss.how, loss.from)).collect();
+    assert_eq!(lost, [(Lost::Rewritten, Some(of_109))]);
+}
+
+#[test]
 fn a_file_that_is_removed_before_anybody_looks_is_told() {
     let mut folder = Folder::new();
     folder.append("a", &whole(100..110));
