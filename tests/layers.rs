@@ -1,5 +1,5 @@
 //! A layer knows only those below it: the sources are read, and an import that runs upward is refused. So are two
-//! files that take from each other, outside `cli`.
+//! files that take from each other, outside `cli`; one name for two types; and files over 600 lines, tests apart.
 //!
 //! The layers are those that the header of `src/lib.rs` lists, lowest first; modules on one line do not know
 //! each other. What is compiled for tests alone may look anywhere.
@@ -257,6 +257,50 @@ fn files(src: &Path) -> BTreeMap<Vec<String>, String> {
         !is_test && !NO_LAYERS.contains(&modules[0].as_str())
     });
     files
+}
+
+/// The types that a file defines at its outermost level.
+fn types(code: &str) -> Vec<String> {
+    let of_line = |line: &str| {
+        let line = match line.strip_prefix("pub") {
+            Some(rest) => {
+                rest.strip_prefix('(').and_then(|rest| rest.split_once(')')).map_or(rest, |(_, rest)| rest)
+            }
+            None => line,
+        };
+        let rest = ["struct ", "enum ", "union ", "trait ", "type "]
+            .iter()
+            .find_map(|kind| line.trim_start().strip_prefix(kind).filter(|_| !line.starts_with("  ")))?;
+        Some(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
+    };
+    code.lines().filter_map(of_line).collect()
+}
+
+#[test]
+fn one_name_is_one_type() {
+    // Of these a build has one or the other: with and without a feature, or libpcap.
+    const ALTERNATIVES: [&str; 4] = ["ExportArgs", "LiveArgs", "OpenSource", "ScreenView"];
+    let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (modules, code) in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        for name in types(&code) {
+            named.entry(name).or_default().push(modules.join("::"));
+        }
+    }
+    assert!(named.len() > 500, "types are seen: {}", named.len());
+    named.retain(|name, files| files.len() > 1 && !ALTERNATIVES.contains(&name.as_str()));
+    assert!(named.is_empty(), "names of several types: {named:#?}");
+    let code = "pub(super) struct A<'a> {\nenum B {\n    type Item = u8;\npub type C = u8;\nstructure";
+    assert_eq!(types(code), ["A", "B", "C"]);
+}
+
+#[test]
+fn files_are_short() {
+    let long: Vec<_> = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+        .into_iter()
+        .map(|(modules, code)| (code.trim_end().lines().count(), modules.join("::")))
+        .filter(|(lines, _)| *lines > 600)
+        .collect();
+    assert!(long.is_empty(), "over 600 lines without their tests: {long:?}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use crate::address::Address;
 use crate::dissect::Direction;
-use crate::findings::incident::{ClosedBy, Incident, Session, Sessions};
+use crate::findings::incident::Incident;
+use crate::findings::session::{ClosedBy, Session, Sessions};
 use crate::findings::{Link, Suspect};
 use crate::time::Span;
 use crate::track::link::LinkTrack;
@@ -90,8 +91,8 @@ fn hurts(incident: &Incident, server: Address, links: &[Link]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::incident::SessionServer;
     use crate::findings::sample;
+    use crate::findings::session::SessionServer;
     use crate::time::Timestamp;
 
     fn at(millis: i64) -> Timestamp {

@@ -16,6 +16,7 @@ pub mod raft;
 pub(crate) mod sample;
 pub mod selection;
 pub mod series;
+pub mod session;
 mod times;
 mod violation;
 
@@ -31,8 +32,9 @@ pub use violation::{Breach, Violation};
 use crate::address::Address;
 use crate::proto::{Sid, Zxid};
 use crate::time::{Span, Timestamp};
-use incident::{Coverage, Incident, Outage, Sessions};
+use incident::{Coverage, Incident, Outage};
 use log::{LogLine, LogVerdict};
+use session::Sessions;
 use std::collections::BTreeMap;
 
 /// The whole report.

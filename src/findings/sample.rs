@@ -3,10 +3,8 @@
 use crate::address::{Address, Endpoint};
 use crate::capture::{Compression, FileInfo};
 use crate::dissect::{ByteSums, FramingLoss, FramingLosses, PerDirection, Protection};
-use crate::findings::incident::{
-    ClosedBy, Confidence, Coverage, Incident, Outage, OutageKind, Session, SessionServer, Sessions,
-    StallCoverage,
-};
+use crate::findings::incident::{Confidence, Coverage, Incident, Outage, OutageKind, StallCoverage};
+use crate::findings::session::{ClosedBy, Session, SessionServer, Sessions};
 use crate::findings::{
     Breach, Cause, Closed, Context, Deadline, Election, End, Evidence, Headroom, Input, KnownBy, LearnerLoad,
     Link, NearMiss, Note, Origin, Outcome, Phases, Quantiles, Report, Role, RoleSpan, RoundTrips, Server,

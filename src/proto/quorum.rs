@@ -10,7 +10,7 @@
 //! | 20 + n | | authinfo: [`Id`]s, in REQUESTs only |
 //!
 //! There is no outer length: the end of a packet follows from its fields. [`Head`] is the first 16 bytes,
-//! which are enough for framing; [`Packet`] is the whole packet, and [`Body`] its decoded data.
+//! which are enough for framing; [`Packet`] is the whole packet, and [`Body`](super::body::Body) its decoded data.
 //!
 //! Source: `apache/zookeeper: zookeeper-jute/src/main/resources/zookeeper.jute`, QuorumPacket, and
 //! `zookeeper-server/.../server/quorum/Leader.java` for the types.

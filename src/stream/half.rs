@@ -3,6 +3,7 @@
 //! Sequence numbers are 32 bits and wrap (RFC 9293, section 3.4); offsets are 64 bits and start at 0
 //! with the first byte that the capture covers.
 
+use super::held::{HeldSegment, part};
 use super::{Chunk, Fate, Limits};
 use crate::frame::FrameRef;
 use crate::packet::{Flags, Segment};
@@ -45,29 +46,6 @@ pub struct StreamHalfCounts {
     pub out_of_window: u64,
     /// Held segments released early because a limit was reached.
     pub pushed_out: u64,
-}
-
-/// An out-of-order segment, held until the gap before it is filled.
-#[derive(Clone, Debug)]
-struct HeldSegment {
-    offset: u64,
-    len: u32,
-    seen: Box<[u8]>,
-    at: Timestamp,
-    frame: FrameRef,
-    /// The expected offset when it arrived.
-    next_then: u64,
-}
-
-impl HeldSegment {
-    fn end(&self) -> u64 {
-        self.offset + u64::from(self.len)
-    }
-
-    /// Its memory, in bytes.
-    const fn weight(&self) -> usize {
-        self.seen.len() + size_of::<Self>()
-    }
 }
 
 /// Consecutive data with sequence numbers unrelated to this stream's.
@@ -609,13 +587,6 @@ const fn tag_of(identity: u64) -> u16 {
 #[inline]
 fn is_among(tags: &[u16; RECENT as usize], tag: u16) -> bool {
     tags.iter().fold(0, |found, other| found | u16::from(*other == tag).wrapping_neg()) != 0
-}
-
-/// The captured part of a payload's bytes from `from` to `to`, and their length on the wire.
-#[expect(clippy::cast_possible_truncation, reason = "offsets within a segment, whose length is a u32")]
-fn part(payload: &[u8], from: u64, to: u64) -> (&[u8], u32) {
-    let clamp = |offset: u64| (offset as usize).min(payload.len());
-    (payload.get(clamp(from)..clamp(to)).unwrap_or_default(), to.saturating_sub(from) as u32)
 }
 
 /// What a stream releases: bytes or a gap.

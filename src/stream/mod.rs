@@ -10,6 +10,7 @@
 
 mod connection;
 mod half;
+mod held;
 mod table;
 
 pub use connection::{Closing, Connection, Membership};

@@ -7,7 +7,7 @@
 
 use crate::address::Address;
 use crate::dissect::{Direction, PacketSeen};
-use crate::findings::incident::{ClosedBy, Session, SessionServer};
+use crate::findings::session::{ClosedBy, Session, SessionServer};
 use crate::proto::body::TouchedSessions as Table;
 use crate::proto::quorum::Head;
 use crate::proto::{PacketType, Zxid};

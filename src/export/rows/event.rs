@@ -3,7 +3,8 @@
 use super::lasted_ms;
 use crate::address::Address;
 use crate::export::{ExportError, Table, Tables, Value};
-use crate::findings::incident::{Incident, Session};
+use crate::findings::incident::Incident;
+use crate::findings::session::Session;
 use crate::findings::{Report, Suspect};
 use crate::report::wording::{IncidentWords, Names};
 

@@ -114,16 +114,16 @@ fn both(all: &[Interval], of: fn(&Interval) -> &PerDirection<u64>) -> Both<JsonR
 
 fn row<T: Serialize>(all: &[Interval], value: impl Fn(&Interval) -> T) -> JsonRow {
     // Numbers always make JSON.
-    to_raw_value(&Values { all, value }).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    to_raw_value(&OfEachInterval { all, value }).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 /// A number of each interval.
-struct Values<'a, F> {
+struct OfEachInterval<'a, F> {
     all: &'a [Interval],
     value: F,
 }
 
-impl<T: Serialize, F: Fn(&Interval) -> T> Serialize for Values<'_, F> {
+impl<T: Serialize, F: Fn(&Interval) -> T> Serialize for OfEachInterval<'_, F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.all.iter().map(&self.value))
     }

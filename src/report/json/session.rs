@@ -1,7 +1,7 @@
 //! Client sessions, as the servers' own traffic shows them: `sessions`.
 
 use super::ViewContext;
-use crate::findings::incident::{ClosedBy, Session, Sessions};
+use crate::findings::session::{ClosedBy, Session, Sessions};
 use serde::Serialize;
 
 #[derive(Serialize)]

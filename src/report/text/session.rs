@@ -1,7 +1,7 @@
 //! Client sessions, as the ensemble's own traffic shows them.
 
 use super::page::{Page, count};
-use crate::findings::incident::{ClosedBy, Session, SessionServer};
+use crate::findings::session::{ClosedBy, Session, SessionServer};
 use crate::report::clock;
 
 /// Sessions shown, the most affected first.

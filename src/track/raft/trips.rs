@@ -16,7 +16,7 @@ const MURKY_FOR: Span = Span::from_millis(50);
 /// What a leader sent to a follower and waits for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Appends {
-    open: VecDeque<Sent>,
+    open: VecDeque<SentAppend>,
     /// Whether an answer's index was ever captured: else the cut hides all.
     sees_indices: bool,
     /// When it was last not clear what an answer was to.
@@ -26,7 +26,7 @@ pub(super) struct Appends {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Sent {
+struct SentAppend {
     at: Timestamp,
     /// Its last entry.
     index: Option<u64>,
@@ -45,7 +45,7 @@ impl Appends {
         if self.open.len() >= MAX_OPEN {
             self.give_up(at);
         }
-        self.open.push_back(Sent { at, index, has_entries });
+        self.open.push_back(SentAppend { at, index, has_entries });
     }
 
     /// What lies in a stream that ends is answered by nobody.

@@ -3,7 +3,8 @@
 use super::IncidentWords;
 use super::peer::is_of_peers;
 use crate::address::Address;
-use crate::findings::incident::{ClosedBy, Incident, Outage, StallCoverage};
+use crate::findings::incident::{Incident, Outage, StallCoverage};
+use crate::findings::session::ClosedBy;
 use crate::findings::{Deadline, Election, Outcome, Role, Stall, Suspect};
 use crate::report::clock;
 use crate::report::wording::number;
