@@ -23,6 +23,7 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -240,15 +241,20 @@ fn a_small_and_a_wide_window_show_a_stall_and_keys_work() {
     assert!(all.contains("limit") && !all.contains("q quit"), "{all}");
 }
 
+/// A child inherits all terminals that are open: so there is one at a time.
+static TERMINAL: Mutex<()> = Mutex::new(());
+
 /// A terminal of the test's own, on which the screen is shown.
 struct Tty {
     ends: OpenptyResult,
+    _only: MutexGuard<'static, ()>,
     before: Termios,
     child: Child,
 }
 
 impl Tty {
     fn start(feed: &Feed) -> Self {
+        let only = TERMINAL.lock().unwrap_or_else(PoisonError::into_inner);
         let size = Winsize { ws_row: 50, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
         let ends = openpty(&size, None).unwrap();
         let before = tcgetattr(&ends.slave).unwrap();
@@ -256,13 +262,14 @@ impl Tty {
         let mut command = Command::new(env!("CARGO_BIN_EXE_qscope"));
         command.args(arguments(feed)).stdin(slave()).stdout(slave()).stderr(Stdio::piped());
         let child = command.env("TERM", "xterm-256color").spawn().unwrap();
-        let tty = Self { ends, before, child };
+        let tty = Self { ends, _only: only, before, child };
         wait_for("raw mode", || if tty.echoes() { Err(String::new()) } else { Ok(()) });
         tty
     }
 
     /// A test of this file alone, with the terminal for all that it reads and writes.
     fn test(name: &str) -> Self {
+        let only = TERMINAL.lock().unwrap_or_else(PoisonError::into_inner);
         let size = Winsize { ws_row: 50, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
         let ends = openpty(&size, None).unwrap();
         let before = tcgetattr(&ends.slave).unwrap();
@@ -271,7 +278,7 @@ impl Tty {
         command.args([name, "--exact", "--ignored", "--nocapture"]);
         command.stdin(slave()).stdout(slave()).stderr(slave()).env("TERM", "xterm-256color");
         let child = command.spawn().unwrap();
-        Self { ends, before, child }
+        Self { ends, _only: only, before, child }
     }
 
     fn echoes(&self) -> bool {
@@ -306,10 +313,21 @@ impl Drop for Tty {
     }
 }
 
+/// Whether this process was begun with a signal ignored, as under nohup: so are its children.
+fn is_ignored(signal: Signal) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
+    let ignored = u64::from_str_radix(ignored, 16).unwrap();
+    ignored >> (signal as i32 - 1) & 1 == 1
+}
+
 #[test]
 fn the_terminal_is_as_it_was_after_every_signal() {
     let feed = Feed::start("freeze-follower");
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
+    let heeded = |signal: &Signal| !is_ignored(*signal);
+    for signal in
+        [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT].into_iter().filter(heeded)
+    {
         let mut tty = Tty::start(&feed);
         let shown = tty.is_read();
         thread::sleep(Duration::from_millis(500));

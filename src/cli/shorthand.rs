@@ -7,20 +7,30 @@ use std::path::Path;
 /// Puts `replay` before arguments that name no command: options and paths.
 ///
 /// A command's name stays one, even where a file is called so; `./live` names the file. A word that is neither a
-/// command nor a path stays too, so that the parser names the command that was meant.
+/// command nor a path stays too, so that the parser names the command that was meant. A command behind its options,
+/// as in `qscope --json dump PATH`, is put before them, where no file is called so.
 pub(super) fn expanded(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.into_iter().collect();
-    if args.get(1).is_some_and(is_for_replay) {
-        args.insert(1, "replay".into());
+    if !args.get(1).is_some_and(is_for_replay) {
+        return args;
+    }
+    let is_late_command = |arg: &OsString| arg.to_str().is_some_and(is_command) && !Path::new(arg).exists();
+    let is_option = args.get(1).and_then(|arg| arg.to_str()).is_some_and(|arg| arg.starts_with('-'));
+    match args.iter().position(is_late_command).filter(|_| is_option) {
+        Some(late) => args.get_mut(1..=late).unwrap_or_default().rotate_right(1),
+        None => args.insert(1, "replay".into()),
     }
     args
 }
 
+fn is_command(text: &str) -> bool {
+    super::args::Command::has_subcommand(text) || text == "help"
+}
+
 fn is_for_replay(first: &OsString) -> bool {
     let Some(text) = first.to_str() else { return true };
-    let is_command = super::args::Command::has_subcommand(text) || text == "help";
     let is_own_option = matches!(text, "-h" | "--help" | "-V" | "--version");
-    if is_command || is_own_option {
+    if is_command(text) || is_own_option {
         return false;
     }
     text.starts_with('-') || text.contains(['/', '.']) || Path::new(text).exists()
@@ -42,6 +52,13 @@ mod tests {
         {
             assert_eq!(expanded(line), line.replacen("qscope", "qscope replay", 1));
         }
+    }
+
+    #[test]
+    fn a_command_may_come_behind_its_options() {
+        assert_eq!(expanded("qscope --no-pager replay a.pcap"), "qscope replay --no-pager a.pcap");
+        assert_eq!(expanded("qscope --json -v dump a.pcap"), "qscope dump --json -v a.pcap");
+        assert_eq!(expanded("qscope a.pcap dump"), "qscope replay a.pcap dump", "behind a path it is one");
     }
 
     #[test]

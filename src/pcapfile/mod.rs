@@ -205,7 +205,7 @@ impl fmt::Display for Problem {
 /// use quorumscope::pcapfile::{ByteOrder, Decoder, pcap};
 /// use quorumscope::time::Timestamp;
 ///
-/// let encoder = pcap::Encoder { order: ByteOrder::Little, nanos: true };
+/// let encoder = pcap::PcapEncoder { order: ByteOrder::Little, nanos: true };
 /// let (mut file, at, id) = (Vec::new(), Timestamp::from_nanos(42), FrameRef::default());
 /// encoder.header(LinkType::Ethernet.number(), 96, &mut file);
 /// encoder.frame(&Frame { at, link: LinkType::Ethernet, orig_len: 1_000, data: b"abc", id }, &mut file);

@@ -21,9 +21,9 @@ use super::id::Sid;
 /// A configuration as text.
 ///
 /// ```
-/// use quorumscope::proto::config::Text;
+/// use quorumscope::proto::config::ConfigText;
 ///
-/// let text = Text(b"server.1=zk1:2888:3888:participant;2181\nserver.2=zk2:2888:3888:observer\nversion=5");
+/// let text = ConfigText(b"server.1=zk1:2888:3888:participant;2181\nserver.2=zk2:2888:3888:observer\nversion=5");
 /// let ids: Vec<_> = text.servers().map(|server| server.sid.0).collect();
 /// assert_eq!((ids, text.version()), (vec![1, 2], Some(5)));
 /// ```

@@ -103,10 +103,10 @@ impl AnswerHead {
     /// Reads the first line of an answer. `None` where none stands there.
     ///
     /// ```
-    /// use quorumscope::raft::Answer;
+    /// use quorumscope::raft::AnswerHead;
     ///
-    /// assert_eq!(Answer::read(b"HTTP/1.1 410 Gone\r\n"), Some(Answer(410)));
-    /// assert_eq!(Answer::read(b"HTTP/1.1 4"), None);
+    /// assert_eq!(AnswerHead::read(b"HTTP/1.1 410 Gone\r\n"), Some(AnswerHead(410)));
+    /// assert_eq!(AnswerHead::read(b"HTTP/1.1 4"), None);
     /// ```
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
