@@ -76,7 +76,7 @@ pub(super) fn write_value(value: &impl Serialize, out: &mut impl Write) -> io::R
     out.flush()
 }
 
-/// JSON in which no string holds what a terminal obeys: see [`escape::json`].
+/// JSON in which no string holds what a terminal obeys: see [`escape::json`]. Bytes are JSON already, and of ours.
 struct Harmless<F>(F);
 
 impl<F: Formatter> Formatter for Harmless<F> {
@@ -118,6 +118,10 @@ impl<F: Formatter> Formatter for Harmless<F> {
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         out.write_all(escape::json(fragment).as_bytes())
+    }
+
+    fn write_byte_array<W: ?Sized + Write>(&mut self, out: &mut W, json: &[u8]) -> io::Result<()> {
+        out.write_all(json)
     }
 }
 

@@ -6,10 +6,15 @@ use crate::findings::Deadline;
 use crate::findings::series::{Interval, LinkSeries, Series, Trips};
 use crate::time::Span;
 use serde::{Serialize, Serializer};
-use serde_json::value::{RawValue, to_raw_value};
 
-/// An array in one line.
-type JsonRow = Box<RawValue>;
+/// An array in one line, as it is to be written: what [`Harmless`](super::Harmless) makes of bytes.
+struct JsonRow(Vec<u8>);
+
+impl Serialize for JsonRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
 
 #[derive(Serialize)]
 pub(super) struct SeriesView {
@@ -112,19 +117,25 @@ fn both(all: &[Interval], of: fn(&Interval) -> &PerDirection<u64>) -> Both<JsonR
     Both { to_leader: row(all, |one| of(one).to_leader), to_learner: row(all, |one| of(one).to_learner) }
 }
 
-fn row<T: Serialize>(all: &[Interval], value: impl Fn(&Interval) -> T) -> JsonRow {
-    // Numbers always make JSON.
-    to_raw_value(&OfEachInterval { all, value }).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-/// A number of each interval.
-struct OfEachInterval<'a, F> {
-    all: &'a [Interval],
-    value: F,
-}
-
-impl<T: Serialize, F: Fn(&Interval) -> T> Serialize for OfEachInterval<'_, F> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.all.iter().map(&self.value))
+/// A number of each interval, `null` where it has none.
+fn row<T: Into<Option<u64>>>(all: &[Interval], value: impl Fn(&Interval) -> T) -> JsonRow {
+    let mut row = Vec::with_capacity(2 + 2 * all.len());
+    let mut digits = itoa::Buffer::new();
+    row.push(b'[');
+    for one in all {
+        match value(one).into() {
+            // Most numbers of most rows.
+            Some(0) => row.extend_from_slice(b"0,"),
+            Some(number) => {
+                row.extend_from_slice(digits.format(number).as_bytes());
+                row.push(b',');
+            }
+            None => row.extend_from_slice(b"null,"),
+        }
     }
+    if !all.is_empty() {
+        row.pop();
+    }
+    row.push(b']');
+    JsonRow(row)
 }

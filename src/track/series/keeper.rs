@@ -1,5 +1,6 @@
 //! Who keeps the numbers of a link: nobody, the link itself, or all the others together.
 
+use super::interval::{LongestWaits, Peak};
 use super::sheet::Sheet;
 use super::{MAX_DETAILED, Trip};
 use crate::dissect::{Direction, PacketSeen, PerDirection};
@@ -40,7 +41,7 @@ pub struct Share {
     to: Timestamp,
     records: PerDirection<u64>,
     proposals: u64,
-    waits: [Option<Span>; Deadline::ALL.len()],
+    waits: LongestWaits,
 }
 
 impl Share {
@@ -65,7 +66,7 @@ impl Share {
             return self.note(|sheet| sheet.wait(deadline, start, len));
         }
         if let Some(longest) = self.waits.get_mut(deadline as usize) {
-            *longest = (*longest).max(Some(len));
+            *longest = (*longest).max(Peak::of_span(len));
         }
     }
 
@@ -74,7 +75,10 @@ impl Share {
     fn has_longer(&self, deadline: Deadline, start: Timestamp, end: Timestamp) -> bool {
         self.from <= start
             && end < self.to
-            && self.waits.get(deadline as usize).is_some_and(|longest| *longest >= Some(end.since(start)))
+            && self
+                .waits
+                .get(deadline as usize)
+                .is_some_and(|longest| *longest >= Peak::of_span(end.since(start)))
     }
 
     /// Notes what is gathered, and gathers for the interval of another time.
@@ -91,7 +95,9 @@ impl Share {
     pub(super) fn flush(&mut self) {
         let (records, proposals) = (std::mem::take(&mut self.records), std::mem::take(&mut self.proposals));
         let waits = std::mem::take(&mut self.waits);
-        let is_empty = records.to_leader == 0 && records.to_learner == 0 && waits.iter().all(Option::is_none);
+        let is_empty = records.to_leader == 0
+            && records.to_learner == 0
+            && waits.iter().all(|longest| longest.is_none());
         if !is_empty {
             let from = self.from;
             self.note(|sheet| sheet.add(from, &records, proposals, waits));

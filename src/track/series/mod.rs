@@ -6,6 +6,7 @@
 //! width since 1970, so that those of all links can be set side by side.
 
 mod histogram;
+mod interval;
 mod keeper;
 mod sheet;
 
@@ -28,6 +29,8 @@ const MAX_NOTED_WAITS: usize = 1_024;
 /// Round trips that a link notes before it counts them in its intervals, of 16 bytes each: the more, the more of them one
 /// interval has by then.
 const MAX_NOTED_TRIPS: usize = 8_192;
+/// For so many of them room is made at once.
+const NOTED_AT_ONCE: usize = 512;
 /// Cells in the histograms of a link, of 8 bytes each.
 const MAX_CELLS: usize = 262_144;
 /// The width that a link begins with.

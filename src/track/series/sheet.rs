@@ -1,86 +1,15 @@
 //! The intervals of one link.
 
-use super::histogram::{OpenHistogram, SparseHistogram};
-use super::{MAX_CELLS, MAX_INTERVALS, MAX_NOTED_TRIPS, MAX_NOTED_WAITS, Trip, WIDTH};
+use super::histogram::OpenHistogram;
+use super::interval::{IntervalCounts, LongestWaits, Peak, TripStores};
+use super::{MAX_CELLS, MAX_INTERVALS, MAX_NOTED_TRIPS, MAX_NOTED_WAITS, NOTED_AT_ONCE, Trip, WIDTH};
 use crate::dissect::{Direction, PerDirection};
 use crate::findings::Deadline;
 use crate::findings::series::Interval;
 use crate::time::{Span, Timestamp};
-use std::iter;
 
 /// No width makes fewer of them: those of all representable times.
 pub(super) const FEW: usize = 4;
-
-/// What is counted in an interval.
-#[derive(Clone, Debug, Default)]
-struct IntervalCounts {
-    waits: [Option<Span>; Deadline::ALL.len()],
-    trips: [SparseHistogram; 3],
-    records: PerDirection<u64>,
-    proposals: u64,
-    retransmits: PerDirection<u64>,
-    missing: PerDirection<u64>,
-    sessions: Option<u64>,
-}
-
-impl IntervalCounts {
-    fn is_empty(&self) -> bool {
-        let none = PerDirection::default();
-        self.waits.iter().all(Option::is_none)
-            && self.trips.iter().all(|trips| trips.len() == 0)
-            && self.records == none
-            && self.retransmits == none
-            && self.missing == none
-            && self.sessions.is_none()
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.waits.iter_mut().zip(other.waits).for_each(|(own, other)| *own = (*own).max(other));
-        self.trips.iter_mut().zip(other.trips).for_each(|(own, other)| own.merge(other));
-        let sums = [
-            (&mut self.records, &other.records),
-            (&mut self.retransmits, &other.retransmits),
-            (&mut self.missing, &other.missing),
-        ];
-        for (own, other) in sums {
-            own.to_leader = own.to_leader.saturating_add(other.to_leader);
-            own.to_learner = own.to_learner.saturating_add(other.to_learner);
-        }
-        self.proposals = self.proposals.saturating_add(other.proposals);
-        self.sessions = self.sessions.max(other.sessions);
-    }
-
-    fn cells(&self) -> usize {
-        self.trips.iter().map(SparseHistogram::len).sum()
-    }
-
-    fn wait(&mut self, deadline: Deadline, len: Span) {
-        if let Some(longest) = self.waits.get_mut(deadline as usize) {
-            *longest = (*longest).max(Some(len));
-        }
-    }
-
-    fn shown(&self, with_buckets: bool) -> Interval {
-        let [ping, ack, commit] = &self.trips;
-        let buckets = if with_buckets {
-            self.trips.each_ref().map(SparseHistogram::buckets)
-        } else {
-            Default::default()
-        };
-        Interval {
-            waits: self.waits,
-            ping: ping.trips(),
-            ack: ack.trips(),
-            commit: commit.trips(),
-            records: self.records,
-            proposals: self.proposals,
-            retransmits: self.retransmits,
-            missing: self.missing,
-            sessions: self.sessions,
-            buckets,
-        }
-    }
-}
 
 /// A wait over several intervals: in each of them it had lasted for so long.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +28,46 @@ struct NotedTrip {
     trip: Trip,
 }
 
+/// Round trips, in the order in which they were noted. They are not moved as they become more.
+#[derive(Clone, Debug, Default)]
+struct TripLog {
+    full: Vec<Vec<NotedTrip>>,
+    last: Vec<NotedTrip>,
+}
+
+impl TripLog {
+    /// Takes one more. Whether there is room for another.
+    #[inline(always)]
+    fn push(&mut self, trip: NotedTrip) -> bool {
+        if self.last.len() == self.last.capacity() {
+            self.go_on();
+        }
+        self.last.push(trip);
+        self.last.len() < NOTED_AT_ONCE || self.full.len() + 1 < MAX_NOTED_TRIPS / NOTED_AT_ONCE
+    }
+
+    #[cold]
+    fn go_on(&mut self) {
+        let last = std::mem::replace(&mut self.last, Vec::with_capacity(NOTED_AT_ONCE));
+        if !last.is_empty() {
+            self.full.push(last);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &NotedTrip> {
+        self.full.iter().flatten().chain(&self.last)
+    }
+
+    fn shrink(&mut self) {
+        self.last.shrink_to_fit();
+    }
+
+    /// Bytes of memory that it takes.
+    fn held_bytes(&self) -> usize {
+        (self.full.len() * NOTED_AT_ONCE + self.last.capacity()) * size_of::<NotedTrip>()
+    }
+}
+
 /// The intervals of a link. The latest one is open; what comes late goes to those before.
 #[derive(Clone, Debug)]
 pub struct Sheet {
@@ -108,6 +77,8 @@ pub struct Sheet {
     /// The times of the open interval; none where there is none.
     from: Timestamp,
     to: Timestamp,
+    /// From one to the other, in nanoseconds.
+    open_len: u64,
     open: IntervalCounts,
     /// The intervals before the open one in which something happened, by number, in order.
     before: Vec<(i64, IntervalCounts)>,
@@ -115,9 +86,9 @@ pub struct Sheet {
     /// the fewer there are to write to.
     long_waits: Vec<LongWait>,
     /// Round trips that stand in no interval yet, for the same reason.
-    noted_trips: Vec<NotedTrip>,
-    /// Cells of all histograms.
-    cells: usize,
+    noted_trips: TripLog,
+    /// The others.
+    trips: TripStores,
 }
 
 impl Default for Sheet {
@@ -127,11 +98,12 @@ impl Default for Sheet {
             open_at: None,
             from: Timestamp::MAX,
             to: Timestamp::MIN,
+            open_len: 0,
             open: IntervalCounts::default(),
             before: Vec::new(),
             long_waits: Vec::new(),
-            noted_trips: Vec::new(),
-            cells: 0,
+            noted_trips: TripLog::default(),
+            trips: TripStores::default(),
         }
     }
 }
@@ -162,12 +134,13 @@ impl Sheet {
     pub(super) fn intervals(mut self, with_buckets: bool) -> Vec<Interval> {
         self.share_out();
         let Some(last) = self.open_at else { return Vec::new() };
+        let trips = &self.trips;
         let mut happened = self.before.iter().map(|(index, counts)| (*index, counts)).peekable();
         let shown = (self.first()..last).map(|index| {
             let counts = happened.next_if(|(other, _)| *other == index);
-            counts.map(|(_, counts)| counts.shown(with_buckets)).unwrap_or_default()
+            counts.map(|(_, counts)| trips.shown(counts, with_buckets)).unwrap_or_default()
         });
-        shown.chain([self.open.shown(with_buckets)]).collect()
+        shown.chain([trips.shown(&self.open, with_buckets)]).collect()
     }
 
     #[inline(always)]
@@ -189,13 +162,9 @@ impl Sheet {
         at: Timestamp,
         records: &PerDirection<u64>,
         proposals: u64,
-        waits: [Option<Span>; Deadline::ALL.len()],
+        waits: LongestWaits,
     ) {
-        let counts = self.at(at);
-        counts.records.to_leader += records.to_leader;
-        counts.records.to_learner += records.to_learner;
-        counts.proposals += proposals;
-        counts.waits.iter_mut().zip(waits).for_each(|(own, other)| *own = (*own).max(other));
+        self.at(at).add(records, proposals, waits);
     }
 
     #[inline(always)]
@@ -203,16 +172,15 @@ impl Sheet {
         if !self.is_open(at) {
             self.open_at(at);
         }
-        if self.noted_trips.len() >= MAX_NOTED_TRIPS {
+        if !self.noted_trips.push(NotedTrip { at, us: u32::try_from(us).unwrap_or(u32::MAX), trip }) {
             self.share_out_trips();
         }
-        self.noted_trips.push(NotedTrip { at, us: u32::try_from(us).unwrap_or(u32::MAX), trip });
     }
 
     #[inline(always)]
     pub(super) fn wait(&mut self, deadline: Deadline, start: Timestamp, len: Span) {
         if self.is_open(start) && self.is_open(start.plus(len)) {
-            self.open.wait(deadline, len);
+            self.open.wait(deadline, Peak::of_span(len));
         } else {
             self.long_wait(deadline, start, len);
         }
@@ -227,13 +195,13 @@ impl Sheet {
                 .open
                 .waits
                 .get(deadline as usize)
-                .is_some_and(|longest| *longest >= Some(end.since(start)))
+                .is_some_and(|longest| *longest >= Peak::of_span(end.since(start)))
     }
 
     /// A wait over several intervals.
     fn long_wait(&mut self, deadline: Deadline, start: Timestamp, len: Span) {
         let end = start.plus(len);
-        self.at(end).wait(deadline, len);
+        self.at(end).wait(deadline, Peak::of_span(len));
         if self.long_waits.len() >= MAX_NOTED_WAITS {
             self.share_out_waits();
         }
@@ -250,11 +218,12 @@ impl Sheet {
     #[cold]
     fn share_out_trips(&mut self) {
         let noted = std::mem::take(&mut self.noted_trips);
-        let Some(first) = noted.first() else { return };
+        let Some(first) = noted.iter().next() else { return };
+        self.trips.reserve(noted.iter().count());
         let mut open: [OpenHistogram; 3] = Default::default();
         let (mut from, mut to) = self.interval_of(first.at);
         let mut last = first.at;
-        for noted in &noted {
+        for noted in noted.iter() {
             if !(from <= noted.at && noted.at < to) {
                 self.count_trips(last, &mut open);
                 (from, to) = self.interval_of(noted.at);
@@ -265,18 +234,16 @@ impl Sheet {
             }
         }
         self.count_trips(last, &mut open);
+        if self.trips.are_wasteful() {
+            self.widen_by(1);
+        }
     }
 
     /// Counts round trips in the interval of a time.
     fn count_trips(&mut self, at: Timestamp, open: &mut [OpenHistogram; 3]) {
-        let counts = self.at(at);
-        let mut more = 0;
-        for (open, sparse) in open.iter_mut().zip(&mut counts.trips).filter(|(open, _)| !open.is_empty()) {
-            let had = sparse.len();
-            open.drain_into(sparse);
-            more += sparse.len() - had;
-        }
-        self.cells += more;
+        let place = if self.is_open(at) { None } else { self.late(at) };
+        let counts = place.and_then(|place| self.before.get_mut(place)).map(|(_, counts)| counts);
+        self.trips.drain(open, counts.unwrap_or(&mut self.open));
     }
 
     /// Writes the long waits to all intervals that they lasted in.
@@ -295,17 +262,17 @@ impl Sheet {
         let first = self.first();
         let (mut index, from) = (self.index(end), self.index(start).max(first));
         while index > from {
-            let so_far = self.start_of(index).since(start);
+            let so_far = Peak::of_span(self.start_of(index).since(start));
             index -= 1;
             // There are no holes.
             let place = usize::try_from(index - first).unwrap_or(usize::MAX);
             let counts = self.before.get_mut(place).map_or(&mut self.open, |(_, counts)| counts);
             let Some(longest) = counts.waits.get_mut(deadline as usize) else { return };
             // A longer one has been here, and in all before.
-            if *longest >= Some(so_far) {
+            if *longest >= so_far {
                 return;
             }
-            *longest = Some(so_far);
+            *longest = so_far;
         }
     }
 
@@ -328,17 +295,17 @@ impl Sheet {
     }
 
     pub(super) fn retransmitted(&mut self, direction: Direction, at: Timestamp) {
-        *self.at(at).retransmits.of_mut(direction) += 1;
+        let retransmits = self.at(at).retransmits().of_mut(direction);
+        *retransmits = retransmits.saturating_add(1);
     }
 
     pub(super) fn missing(&mut self, direction: Direction, at: Timestamp, len: u64) {
-        let missing = self.at(at).missing.of_mut(direction);
+        let missing = self.at(at).missing().of_mut(direction);
         *missing = missing.saturating_add(len);
     }
 
     pub(super) fn sessions(&mut self, at: Timestamp, count: u64) {
-        let counts = self.at(at);
-        counts.sessions = counts.sessions.max(Some(count));
+        self.at(at).sessions(count);
     }
 
     /// Forgets the waits for a deadline in a stretch of time.
@@ -352,15 +319,16 @@ impl Sheet {
         let later = before.map(|(index, counts)| (*index, counts)).chain(open);
         for (_, counts) in later.filter(|(index, _)| (from..=to).contains(index)) {
             if let Some(longest) = counts.waits.get_mut(deadline as usize) {
-                *longest = None;
+                *longest = Peak::default();
             }
         }
     }
 
     /// Nothing more will come.
     pub(super) fn seal(&mut self) {
+        self.trips.shrink();
         self.before.shrink_to_fit();
-        self.noted_trips.shrink_to_fit();
+        self.noted_trips.shrink();
         self.long_waits.shrink_to_fit();
     }
 
@@ -368,8 +336,8 @@ impl Sheet {
     pub(super) fn held_bytes(&self) -> usize {
         self.before.capacity() * size_of::<(i64, IntervalCounts)>()
             + self.long_waits.capacity() * size_of::<LongWait>()
-            + self.noted_trips.capacity() * size_of::<NotedTrip>()
-            + self.cells * size_of::<(u16, u32)>()
+            + self.noted_trips.held_bytes()
+            + self.trips.len() * size_of::<(u16, u32)>()
     }
 
     /// Takes at most about so many bytes.
@@ -406,7 +374,8 @@ impl Sheet {
 
     #[inline(always)]
     fn is_open(&self, at: Timestamp) -> bool {
-        self.from <= at && at < self.to
+        // One comparison for both ends: what is before the first is very far behind it.
+        at.nanos().wrapping_sub(self.from.nanos()).cast_unsigned() < self.open_len
     }
 
     /// The interval of a time.
@@ -415,10 +384,16 @@ impl Sheet {
         if !self.is_open(at) {
             self.open_at(at);
             if !self.is_open(at) {
-                return self.late(at);
+                return self.late_counts(at);
             }
         }
         &mut self.open
+    }
+
+    #[cold]
+    fn late_counts(&mut self, at: Timestamp) -> &mut IntervalCounts {
+        let place = self.late(at);
+        place.and_then(|place| self.before.get_mut(place)).map_or(&mut self.open, |(_, counts)| counts)
     }
 
     /// Opens the interval of a time, if it comes after the open one.
@@ -431,7 +406,9 @@ impl Sheet {
         if self.index(at) <= last {
             return;
         }
-        while self.index(at).saturating_sub(self.first()) >= MAX_INTERVALS as i64 || self.cells > MAX_CELLS {
+        while self.index(at).saturating_sub(self.first()) >= MAX_INTERVALS as i64
+            || self.trips.len() > MAX_CELLS
+        {
             self.widen_by(2);
         }
         let (index, last) = (self.index(at), self.open_at.unwrap_or(0));
@@ -445,42 +422,40 @@ impl Sheet {
         self.open_at = Some(index);
         self.from = self.start_of(index);
         self.to = self.start_of(index.saturating_add(1));
+        self.open_len = self.to.since(self.from).nanos().cast_unsigned();
     }
 
-    /// The interval of a time before the open one.
-    #[cold]
-    fn late(&mut self, at: Timestamp) -> &mut IntervalCounts {
+    /// Which of the intervals before the open one is that of a time; `None` where it is the open one.
+    fn late(&mut self, at: Timestamp) -> Option<usize> {
         while self.open_at.unwrap_or(0).saturating_sub(self.index(at)) >= MAX_INTERVALS as i64 {
             self.widen_by(2);
         }
         let index = self.index(at);
         if self.open_at == Some(index) {
-            return &mut self.open;
+            return None;
         }
         let place = self.before.partition_point(|(other, _)| *other < index);
         if self.before.get(place).is_none_or(|(other, _)| *other != index) {
             self.before.insert(place, (index, IntervalCounts::default()));
         }
-        self.before.get_mut(place).map_or(&mut self.open, |(_, counts)| counts)
+        Some(place)
     }
 
     /// Makes one interval of so many.
     fn widen_by(&mut self, factor: i64) {
         self.width = self.width.times(factor);
         let Some(last) = self.open_at else { return };
-        let mut wide: Vec<(i64, IntervalCounts)> = Vec::new();
-        let open = (last, std::mem::take(&mut self.open));
-        for (index, counts) in self.before.drain(..).chain(iter::once(open)) {
-            let index = index.div_euclid(factor);
-            match wide.last_mut().filter(|(same, _)| *same == index) {
-                Some((_, own)) => own.merge(counts),
-                None => wide.push((index, counts)),
-            }
+        let trips = std::mem::take(&mut self.trips);
+        let mut scratch = OpenHistogram::default();
+        self.before.push((last, std::mem::take(&mut self.open)));
+        let wide = |index: &i64| index.div_euclid(factor);
+        let mut before = Vec::with_capacity(self.before.len() / 2 + 1);
+        for several in self.before.chunk_by_mut(|(one, _), (other, _)| wide(one) == wide(other)) {
+            let Some(index) = several.first().map(|(index, _)| wide(index)) else { continue };
+            before.push((index, self.trips.take(&trips, several, &mut scratch)));
         }
-        self.open = wide.pop().map(|(_, counts)| counts).unwrap_or_default();
-        self.cells =
-            wide.iter().map(|(_, counts)| counts).chain([&self.open]).map(IntervalCounts::cells).sum();
-        self.before = wide;
-        self.set_open(last.div_euclid(factor));
+        self.open = before.pop().map(|(_, counts)| counts).unwrap_or_default();
+        self.before = before;
+        self.set_open(wide(&last));
     }
 }
