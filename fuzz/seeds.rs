@@ -125,6 +125,7 @@ impl Observer for Finder<'_> {
             | Event::Gap(..)
             | Event::Unread(..)
             | Event::LinkUnwatched(..)
+            | Event::LinkEncrypted(_)
             | Event::LinkOver(..)
             | Event::ElectionOver(_)
             | Event::Aside(..)

@@ -122,6 +122,7 @@ impl Observer for Nobody {
             | Event::Gap(..)
             | Event::Unread(..)
             | Event::LinkUnwatched(..)
+            | Event::LinkEncrypted(_)
             | Event::LinkOver(..)
             | Event::Election(_)
             | Event::ElectionOver(_)

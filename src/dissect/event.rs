@@ -358,6 +358,8 @@ pub enum Event<'a> {
     Snapshot(ConnectionSlot, &'a SnapshotSeen),
     /// The first FIN or RST of a link, and which way it went.
     LinkClosed(ConnectionSlot, Direction, &'a Closing),
+    /// What a link says is under TLS. Comes just before its end, when its silences are judged.
+    LinkEncrypted(ConnectionSlot),
     /// Bytes are missing in a direction of a link.
     Gap(ConnectionSlot, Direction, &'a Gap),
     /// Bytes of a direction could not be decoded unambiguously. Comes late.

@@ -84,6 +84,7 @@ enum Rare {
     SegmentMatch(ConnectionSlot, SegmentMatch),
     Snapshot(ConnectionSlot, SnapshotSeen),
     LinkClosed(ConnectionSlot, Direction, Closing),
+    LinkEncrypted(ConnectionSlot),
     Gap(ConnectionSlot, Direction, Gap),
     Unread(ConnectionSlot, Direction, Unread),
     LinkUnwatched(ConnectionSlot, Timestamp),
@@ -222,6 +223,7 @@ impl<O: Observer> Observer for Events<O> {
             Event::LinkOpened(slot, opened) => self.rare(Rare::LinkOpened(slot, *opened)),
             Event::SegmentMatch(slot, segment_match) => self.rare(Rare::SegmentMatch(slot, *segment_match)),
             Event::Snapshot(slot, snapshot) => self.rare(Rare::Snapshot(slot, *snapshot)),
+            Event::LinkEncrypted(slot) => self.rare(Rare::LinkEncrypted(slot)),
             Event::LinkClosed(slot, direction, closing) => {
                 self.rare(Rare::LinkClosed(slot, direction, *closing));
             }
@@ -295,6 +297,7 @@ impl Replayer {
                 observer.event(Event::SegmentMatch(*slot, segment_match))
             }
             Rare::Snapshot(slot, snapshot) => observer.event(Event::Snapshot(*slot, snapshot)),
+            Rare::LinkEncrypted(slot) => observer.event(Event::LinkEncrypted(*slot)),
             Rare::LinkClosed(slot, direction, closing) => {
                 observer.event(Event::LinkClosed(*slot, *direction, closing));
             }

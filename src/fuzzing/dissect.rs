@@ -107,6 +107,7 @@ impl Observer for ObservedLog {
             Event::Auth(auth) => self.auth.push((auth.src, auth.head)),
             Event::AtLearner(..) | Event::SegmentMatch(..) => panic!("one host's capture has one end"),
             Event::LinkClosed(..)
+            | Event::LinkEncrypted(_)
             | Event::Unread(..)
             | Event::LinkUnwatched(..)
             | Event::Peer(_)
@@ -334,7 +335,9 @@ impl Observer for Count {
                 assert!(self.open.contains(&slot));
                 self.claimed += snapshot.bytes;
             }
-            Event::LinkClosed(slot, ..) | Event::Unread(slot, ..) => assert!(self.open.contains(&slot)),
+            Event::LinkEncrypted(slot) | Event::LinkClosed(slot, ..) | Event::Unread(slot, ..) => {
+                assert!(self.open.contains(&slot))
+            }
             // Of any evicted connection, a link or not.
             Event::LinkUnwatched(..) => {}
             Event::Gap(slot, _, gap) => assert!(self.open.contains(&slot) && gap.len > 0),

@@ -145,6 +145,7 @@ impl Observer for FrontObserver {
             | Event::Packet(..)
             | Event::Snapshot(..)
             | Event::LinkClosed(..)
+            | Event::LinkEncrypted(_)
             | Event::Gap(..)
             | Event::Unread(..)
             | Event::LinkUnwatched(..)

@@ -100,6 +100,8 @@ pub struct LinkTrack {
     pub is_compact: bool,
     /// Whether a packet was recognised on it.
     pub is_recognised: bool,
+    /// Whether it closed and was said to be under TLS.
+    pub is_encrypted: bool,
     /// What limits made it forget.
     pub forgotten: Forgotten,
     /// Where its frames are noted by host: those of its first capture, and of the learner's.
@@ -134,6 +136,7 @@ impl LinkTrack {
             unwatched: None,
             is_compact: false,
             is_recognised: false,
+            is_encrypted: false,
             forgotten: Forgotten::default(),
             heard_at: (None, None),
             one_way: None,
@@ -451,6 +454,12 @@ impl LinkTrack {
                 let is_any = sums.iter().any(|sums| sums.stream() > 0);
                 totals.protection != Protection::None || is_unread && is_any
             })
+    }
+
+    /// Whether what is said on it is under TLS; known when it closes.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.is_encrypted || self.totals.is_some_and(|totals| totals.protection == Protection::Tls)
     }
 
     /// Breaks of the rules, certain or suspected, beyond those that are kept.

@@ -303,6 +303,11 @@ impl Observer for Tracker {
             Event::SegmentMatch(slot, segment_match) => self.segment_match(slot, segment_match),
             Event::Packet(slot, packet) => self.packet(slot, packet),
             Event::Snapshot(slot, snapshot) => self.snapshot(slot, snapshot),
+            Event::LinkEncrypted(slot) => {
+                if let Some(link) = self.link(slot) {
+                    link.is_encrypted = true;
+                }
+            }
             Event::LinkClosed(slot, direction, closing) => self.link_closed(slot, direction, closing),
             Event::Gap(slot, direction, gap) => self.gap(slot, direction, gap.len, gap.at),
             Event::Unread(slot, direction, unread) => self.unread(slot, direction, unread),

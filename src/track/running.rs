@@ -185,7 +185,8 @@ impl Tracker {
             .links
             .iter_mut()
             .filter(|link| {
-                link.is_recognised && link.teardown.closed.is_none_or(|closed| closed.at >= as_of.since)
+                (link.is_recognised || link.is_tls())
+                    && link.teardown.closed.is_none_or(|closed| closed.at >= as_of.since)
             })
             .map(|link| link.so_far(as_of, &is_due))
             .collect();
@@ -196,6 +197,9 @@ impl Tracker {
                 link.ends_out_of_sight(lost);
             }
             self.holes.forget_waits(link, &self.options.hosts);
+            if !link.is_recognised {
+                link.forget_waits();
+            }
         }
         links
     }

@@ -3,6 +3,7 @@
 use super::Disposition;
 use crate::address::Address;
 use crate::dissect::DissectOptions;
+use crate::dissect::Protection;
 use crate::dissect::event::{
     Direction, Event, Gap, LinkOpened, LinkTotals, Observer, PerDirection, Port, SegmentMatch, SegmentSeen,
 };
@@ -96,6 +97,9 @@ impl LinkFlow {
             && let Some(closing) = connection.closing
         {
             self.is_closed = true;
+            if self.state.protection == Protection::Tls {
+                out.observer.event(Event::LinkEncrypted(out.slot));
+            }
             out.observer.event(Event::LinkClosed(out.slot, self.direction(closing.by), &closing));
         }
         Disposition::Taken

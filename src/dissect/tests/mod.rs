@@ -91,6 +91,7 @@ impl Observer for Recorder {
             | Event::Aside(..)
             | Event::SegmentMatch(..)
             | Event::Unread(..)
+            | Event::LinkEncrypted(_)
             | Event::LinkUnwatched(..)
             | Event::ElectionOver(_) => {}
         }

@@ -36,6 +36,7 @@ impl RecordRows {
             | Event::SegmentMatch(..)
             | Event::Snapshot(..)
             | Event::LinkClosed(..)
+            | Event::LinkEncrypted(_)
             | Event::Gap(..)
             | Event::Unread(..)
             | Event::LinkUnwatched(..)

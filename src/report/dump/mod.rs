@@ -208,6 +208,7 @@ impl<W: Write> Observer for Dump<W> {
             | Event::AtLearner(..)
             | Event::SegmentMatch(..)
             | Event::Unread(..)
+            | Event::LinkEncrypted(_)
             | Event::LinkUnwatched(..)
             | Event::Aside(..)
             | Event::ElectionOver(_)

@@ -3,7 +3,6 @@
 use super::{
     BEFORE, Deadline, Direction, EDGE, Ended, FrameRef, LinkTrack, REMEMBERED, Span, Timestamp, Wait,
 };
-use crate::dissect::Protection;
 use crate::track::wait_log::{NotedWait, WaitLog};
 use std::cmp::Reverse;
 
@@ -222,7 +221,7 @@ impl LinkTrack {
     /// with a close still shows, on a link that was not silent before; that it broke the deadline of a reader is
     /// inferred.
     pub fn forget_waits(&mut self) {
-        let is_tls = self.totals.is_some_and(|totals| totals.protection == Protection::Tls);
+        let is_tls = self.is_tls();
         let mut waits = std::mem::take(&mut self.waits.list);
         let breaks: Vec<_> = waits.iter().map(|wait| is_tls && self.is_break(wait, &waits)).collect();
         let unanswered = self.teardown.unanswered.take();
