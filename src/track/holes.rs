@@ -25,11 +25,31 @@ const MAX_HOSTS: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holes {
     /// The last frame of each host's captures; of all whose host is not known together.
-    watches: Vec<(Option<Address>, Timestamp)>,
+    watches: Vec<HostWatch>,
     /// The file of the last frame, and its watch.
     current: Option<(u32, usize)>,
     quiets: VecDeque<Hole>,
     found: Vec<Hole>,
+    /// The link that began unseen last: its frame may be the very one that ends a quiet.
+    began: Option<BeganUnseen>,
+}
+
+/// A link that was first seen in its midst.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BeganUnseen {
+    /// The host of the capture, where that is known beforehand.
+    pub(super) host: Option<Address>,
+    pub(super) at: Timestamp,
+    /// Without a frame for longer, it would have been given up.
+    pub(super) longest: Span,
+}
+
+/// From when to when the captures of a host show frames.
+#[derive(Clone, Copy, Debug)]
+struct HostWatch {
+    host: Option<Address>,
+    first: Timestamp,
+    last: Timestamp,
 }
 
 /// A stretch of time without a frame.
@@ -50,19 +70,19 @@ impl Holes {
             Some((current, watch)) if current == file => watch,
             _ => self.enter(file, at, hosts),
         };
-        let (_, last) = self.watches.get_mut(watch)?;
-        let quiet = at.since(*last);
-        *last = (*last).max(at);
+        let watch = self.watches.get_mut(watch)?;
+        let quiet = at.since(watch.last);
+        watch.last = watch.last.max(at);
         (quiet >= MIN_HOLE).then_some(quiet)
     }
 
     #[cold]
     fn enter(&mut self, file: u32, at: Timestamp, hosts: &[Option<Address>]) -> usize {
         let host = hosts.get(file as usize).copied().flatten();
-        let known = self.watches.iter().position(|(known, _)| *known == host);
+        let known = self.watches.iter().position(|watch| watch.host == host);
         let watch = known.unwrap_or_else(|| {
             if self.watches.len() < MAX_HOSTS {
-                self.watches.push((host, at));
+                self.watches.push(HostWatch { host, first: at, last: at });
             }
             self.watches.len() - 1
         });
@@ -73,11 +93,14 @@ impl Holes {
     /// No frame had come for this long before this one.
     #[cold]
     pub(super) fn quiet(&mut self, file: u32, at: Timestamp, quiet: Span) {
-        let host = self.current.and_then(|(_, watch)| self.watches.get(watch)).and_then(|(host, _)| *host);
+        let host = self.current.and_then(|(_, watch)| self.watches.get(watch)).and_then(|watch| watch.host);
         if self.quiets.len() >= MAX_QUIETS {
             self.quiets.pop_front();
         }
         self.quiets.push_back(Hole { host, file, from: at.minus(quiet), to: at });
+        if let Some(began) = self.began.filter(|began| began.at == at) {
+            self.began_unseen(began);
+        }
     }
 
     /// Bytes of a stream are missing, of which the last was seen at `since`; by `at` they had been sent. `hosts` are
@@ -88,6 +111,25 @@ impl Holes {
                 && since <= hole.from
                 && at >= hole.to
                 && at.since(hole.to) < FOUND_WITHIN
+        };
+        while let Some(place) = self.quiets.iter().position(is_it) {
+            let hole = self.quiets.remove(place);
+            self.found.extend(hole.filter(|_| self.found.len() < MAX_HOLES));
+        }
+    }
+
+    /// A link that is first seen in its midst began in the quiet that ends there: had it begun before the capture, it
+    /// would have been given up meanwhile.
+    #[cold]
+    pub(super) fn began_unseen(&mut self, began: BeganUnseen) {
+        self.began = Some(began);
+        let BeganUnseen { host, at, longest } = began;
+        let Some(watch) = self.watches.iter().find(|watch| watch.host == host).copied() else { return };
+        let is_it = |hole: &Hole| {
+            hole.host == host
+                && hole.to <= at
+                && at.since(hole.to) < MIN_HOLE
+                && hole.from.since(watch.first) > longest
         };
         while let Some(place) = self.quiets.iter().position(is_it) {
             let hole = self.quiets.remove(place);
@@ -185,6 +227,31 @@ mod tests {
         holes.missing(&[None], at(5_000), at(5_100));
         holes.missing(&[None], at(0), at(60_000));
         assert_eq!(holes.finish(|_| None), []);
+    }
+
+    #[test]
+    fn a_link_that_is_there_all_at_once_began_in_the_quiet_before() {
+        let mut holes = Holes::default();
+        for millis in [0, 12_000, 12_500, 15_000] {
+            frame(&mut holes, 0, millis, &[]);
+        }
+        // It may have stood still since before the capture, or is not the one that ended the quiet.
+        let began = |millis: i64, longest_ms: i64| BeganUnseen {
+            host: None,
+            at: at(millis),
+            longest: Span::from_millis(longest_ms),
+        };
+        holes.began_unseen(began(15_000, 20_000));
+        holes.began_unseen(began(17_000, 10_000));
+        assert_eq!(holes.finish(|_| None), []);
+        holes.began_unseen(began(15_100, 10_000));
+        let first = CoverageGap { host: None, from: at(12_500), to: at(15_000) };
+        assert_eq!(holes.finish(|_| None), [first]);
+        // Its packet is read before the frame is counted that ends the quiet.
+        holes.began_unseen(began(18_000, 10_000));
+        frame(&mut holes, 0, 18_000, &[]);
+        let second = CoverageGap { host: None, from: at(15_000), to: at(18_000) };
+        assert_eq!(holes.finish(|_| None), [first, second]);
     }
 
     #[test]

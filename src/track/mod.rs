@@ -198,13 +198,16 @@ impl Tracker {
 
     /// A packet shows that a connection is a link: its ends are servers.
     #[cold]
-    fn recognise(&mut self, index: usize) {
+    fn recognise(&mut self, index: usize, kind: PacketType) {
         let Some(link) = self.links.get_mut(index) else { return };
         link.recognise();
         link.series = self.series.keeper();
         link.waits.log = self.options.wait_log.clone();
         let opened = link.opened;
         self.welcome(&opened);
+        if opened.picked_up && matches!(kind, PacketType::Ping | PacketType::Proposal | PacketType::Commit) {
+            self.began_unseen(&opened);
+        }
     }
 
     fn welcome(&mut self, opened: &LinkOpened) {
@@ -375,7 +378,7 @@ impl Tracker {
         let index = index as usize;
         self.passes();
         if self.links.get(index).is_some_and(|link| !link.is_recognised) {
-            self.recognise(index);
+            self.recognise(index, packet.kind);
         }
         let Some(link) = self.links.get_mut(index) else { return };
         let last_ping = link.last_ping_at();

@@ -4,6 +4,7 @@
 //! now, and gives up its links that are over.
 
 use super::commits::Quiet;
+use super::holes::BeganUnseen;
 use super::link::{AsOf, LinkTrack, OpenWait};
 use super::raft::facts::{PeerFacts, WayFacts};
 use super::summary::name_of;
@@ -11,6 +12,7 @@ use super::timeline::CountsBySecond;
 use super::witness::Witness;
 use super::{MAX_CLOSED_LINKS, Tracker, shown_name};
 use crate::address::Address;
+use crate::dissect::LinkOpened;
 use crate::findings::{Election, Link, Server, Violation};
 use crate::proto::Sid;
 use crate::time::{Span, Timestamp};
@@ -202,6 +204,18 @@ impl Tracker {
             }
         }
         links
+    }
+
+    /// A link was first seen in its midst: where the capture had been on, it lacks how it began.
+    #[cold]
+    pub(super) fn began_unseen(&mut self, opened: &LinkOpened) {
+        let settings = self.settings();
+        let longest_ms = settings.stall_limit_ms().max(settings.init_limit_ms());
+        self.holes.began_unseen(BeganUnseen {
+            host: self.known_host(opened.frame.file),
+            at: opened.at,
+            longest: Span::from_millis(longest_ms.cast_signed()),
+        });
     }
 
     /// Lets go of what no report shows of links that are over: see [`TrackerOptions::keeps_values`].

@@ -81,7 +81,13 @@ pub(super) fn incidents(scene: &Scene<'_>, stalls: &mut [Stall]) -> Vec<Incident
             verdict,
         });
     }
-    for (verdict, links) in ending::ended(scene.around.links, &heard, scene.around.capture_end) {
+    // What follows a close tells whether a process ended or the network was cut.
+    let may_follow = |verdict: &Verdict, gap: &CoverageGap| {
+        gap.to > verdict.start && gap.from.since(verdict.start) <= limit
+    };
+    let ended = ending::ended(scene.around.links, &heard, scene.around.capture_end).into_iter();
+    let is_followed = |verdict: &Verdict| !scene.gaps.iter().any(|gap| may_follow(verdict, gap));
+    for (verdict, links) in ended.filter(|(verdict, _)| is_followed(verdict)) {
         parts.push(IncidentPart::without_stall(verdict, links));
     }
     for (verdict, links) in
