@@ -188,6 +188,11 @@ fn frames_that_the_capture_dropped_are_no_loss() {
 }
 
 #[test]
+fn a_reset_that_the_capture_dropped_is_no_silence() {
+    holds("a reset dropped", false, |_, source| change::without_first_reset(&source.frames));
+}
+
+#[test]
 fn without_timestamps_or_ids_nothing_else_is_told() {
     holds("no timestamps", false, |_, source| change::without_timestamps(&source.frames));
     holds("no ids and no timestamps", false, |_, source| {

@@ -82,18 +82,30 @@ pub(super) fn of_link<'a>(link: &'a LinkTrack, settings: &Settings) -> Vec<LinkS
 }
 
 /// Adds to a link's stall those of the same leader's other links that are the same event: the leader
-/// went quiet towards all of them.
+/// went quiet towards all of them. `tick` is the time between two PINGs of it, or longer.
 pub(super) fn gather<'a>(
     first: LinkStall<'a>,
     others: &mut Vec<LinkStall<'a>>,
     index: &LinkIndex<'_>,
+    tick: Span,
 ) -> Vec<LinkStall<'a>> {
-    if !first.is_for_leader() {
+    let leader = first.link.opened.leader.address;
+    let is_of_leader =
+        |other: &&LinkStall<'_>| other.link.opened.leader.address == leader && other.is_for_leader();
+    let quiet_from: Vec<_> =
+        std::iter::once(&first).chain(others.iter()).filter(is_of_leader).map(|stall| stall.start).collect();
+    // Where frames are missing, or nothing is read, a link may not show that its leader was waited for: it went quiet
+    // within a tick of another that does.
+    let may_be = |stall: &LinkStall<'_>| {
+        let is_unclear = stall.link.frames.has_gaps || !stall.link.is_recognised;
+        let is_near = |from: &Timestamp| stall.start.since(*from) <= tick && from.since(stall.start) <= tick;
+        stall.is_for_leader() || is_unclear && quiet_from.iter().any(is_near)
+    };
+    if !may_be(&first) {
         return vec![first];
     }
-    let leader = first.link.opened.leader.address;
     let is_same = |other: &LinkStall<'_>| {
-        other.link.opened.leader.address == leader && other.is_for_leader() && other.overlaps(&first)
+        other.link.opened.leader.address == leader && may_be(other) && other.overlaps(&first)
     };
     // Learners, not links: one that comes back in the middle of it has two. Those that were there at once are
     // different ones, though they may share an address.

@@ -29,11 +29,18 @@ pub(super) fn stalls(
     let excess = waiting.len().saturating_sub(MAX_LINK_STALLS);
     waiting.drain(..excess);
     let index = LinkIndex::new(if waiting.is_empty() { &[] } else { around.links });
-    waiting.retain(|stall| !is_unfinished(stall, &index));
+    waiting.retain(|stall| !is_unfinished(stall, &index) && !is_left(stall, around));
+    let tick = Span::from_millis(i64::from(around.settings.tick_ms));
     let mut stalls = Vec::new();
     while !waiting.is_empty() {
         let first = waiting.remove(0);
-        let group = gather(first, &mut waiting, &index);
+        let mut group = gather(first, &mut waiting, &index, tick);
+        if let [alone] = group.as_mut_slice() {
+            if is_closed_unseen(alone, around.settings) {
+                continue;
+            }
+            end_where_left(alone, around);
+        }
         stalls.push(stall(&group, &index, around));
     }
     number(&mut stalls);
@@ -49,6 +56,62 @@ fn is_unfinished(stall: &LinkStall<'_>, index: &LinkIndex<'_>) -> bool {
         life.learner == link.opened.learner.address && life.id > link.id && life.opened > stall.start
     };
     stall.waits.iter().all(is_open) && index.of(link.opened.leader.address).iter().any(is_later)
+}
+
+/// When a server had a new link that was a learner on one of which the capture lacks frames and the close: it can be a
+/// learner of one leader only, so it had closed the old one before. (To what comes later its kernel answers RST.)
+fn left_at(stall: &LinkStall<'_>, links: &[LinkTrack]) -> Option<Timestamp> {
+    let link = stall.link;
+    let is_closed = link.teardown.closed.is_some_and(|closed| closed.by_leader || !closed.reset);
+    if !link.frames.has_gaps || is_closed {
+        return None;
+    }
+    let learner = link.opened.learner.address;
+    let is_its = |other: &&LinkTrack| {
+        let is_same_learner = other.opened.learner.address == learner
+            && other.handshake.learner_sid.is_some()
+            && other.handshake.learner_sid == link.handshake.learner_sid;
+        other.id > link.id
+            && !other.opened.picked_up
+            && other.opened.at > stall.start
+            && (is_same_learner || other.opened.leader.address == learner)
+    };
+    links.iter().filter(is_its).map(|other| other.opened.at).min()
+}
+
+/// Whether a link was left out of sight before anybody had waited too long on it: its learner was elsewhere.
+fn is_left(stall: &LinkStall<'_>, around: &Surroundings<'_>) -> bool {
+    let is_open = |wait: &&Wait| wait.ended == Ended::CaptureEnd;
+    let left = left_at(stall, around.links).filter(|_| stall.waits.iter().all(is_open));
+    left.is_some_and(|left| {
+        let is_within = |wait: &&Wait| left.since(wait.start) <= limit(wait.deadline, around.settings);
+        stall.waits.iter().all(is_within)
+    })
+}
+
+/// Whether one link alone ended out of sight: both sides fell silent at once, nothing was retransmitted, and nobody gave
+/// up long after the deadline, so the close is among what the capture lacks.
+fn is_closed_unseen(stall: &LinkStall<'_>, settings: &Settings) -> bool {
+    let is_long_over = |wait: &&Wait| {
+        wait.ended == Ended::CaptureEnd && wait.len() > limit(wait.deadline, settings).times(2)
+    };
+    let is_sound = |wait: &&Wait| wait.before.again == [0; 2] && wait.activity.again == [0; 2];
+    stall.link.frames.has_gaps
+        && stall.waits.iter().all(is_sound)
+        && stall.link.teardown.closed.is_none()
+        && stall.is_for_leader()
+        && stall.is_for_learner()
+        && stall.waits.iter().all(is_long_over)
+}
+
+/// A stall of one link lasts no longer than its learner had the link.
+fn end_where_left(stall: &mut LinkStall<'_>, around: &Surroundings<'_>) {
+    let is_past = |left: &Timestamp| {
+        stall.waits.iter().any(|wait| left.since(wait.start) > limit(wait.deadline, around.settings))
+    };
+    if let Some(left) = left_at(stall, around.links).filter(is_past) {
+        stall.end = stall.end.min(left);
+    }
 }
 
 /// Puts stalls in order of their starts, and numbers them.
@@ -135,6 +198,10 @@ fn outcome(group: &[LinkStall<'_>]) -> Outcome {
         return if closed.by_leader { Outcome::ClosedByLeader } else { Outcome::ClosedByLearner };
     }
     let waits = group.iter().flat_map(|stall| stall.waits.iter().map(move |wait| (stall, wait)));
+    // Nothing waits longer than its stall but what the learner left out of sight.
+    if waits.clone().any(|(stall, wait)| wait.end > stall.end) {
+        return Outcome::ClosedByLearner;
+    }
     match waits.max_by_key(|(_, wait)| (wait.ended == Ended::Closed, wait.end)) {
         Some((stall, wait)) if wait.ended == Ended::Closed => {
             if stall.link.teardown.closed.is_some_and(|closed| closed.by_leader) {

@@ -68,6 +68,30 @@ pub(crate) fn drop_frames(frames: &[Captured], percent: u64, seed: u64) -> Vec<C
     frames.iter().filter(|_| dice.below(100) >= percent).cloned().collect()
 }
 
+/// Without the one frame that ends a link at once, the first RST of a connection of port 2888 that carried data, and
+/// without one of the frames that carried it.
+pub(crate) fn without_first_reset(frames: &[Captured]) -> Vec<Captured> {
+    let link = |data: &[u8]| {
+        let mut ends = is_tcp(data).then(|| ends(data))?;
+        ends.sort_unstable();
+        ends.iter().any(|(_, port)| *port == 2888).then_some(ends)
+    };
+    let mut carried: HashMap<_, Vec<usize>> = HashMap::new();
+    for (index, frame) in frames.iter().enumerate() {
+        let Some(ends) = link(&frame.data) else { continue };
+        if payload(&frame.data).is_some_and(|(_, len)| len > 0) {
+            carried.entry(ends).or_default().push(index);
+        }
+        if let Some(carrying) = carried.get(&ends).filter(|_| frame.data[ETHERNET + IPV4 + 13] & 0b100 != 0) {
+            let mut changed = frames.to_vec();
+            changed.remove(index);
+            changed.remove(carrying[carrying.len() / 2]);
+            return changed;
+        }
+    }
+    frames.to_vec()
+}
+
 /// TCP timestamps replaced by NOPs.
 pub(crate) fn without_timestamps(frames: &[Captured]) -> Vec<Captured> {
     each(frames, |frame| {

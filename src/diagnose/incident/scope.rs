@@ -135,12 +135,23 @@ const fn rank(cause: Cause) -> u8 {
 
 fn add(held: &mut IncidentPart, part: IncidentPart) {
     let is_weak = part.is_init && !held.is_init && is_network(held.verdict.cause);
+    // What a learner met that was brought up to date again does not say what had thrown it out, nor is it read well
+    // without that.
+    let is_overruled = held.is_init
+        && !part.is_init
+        && is_network(held.verdict.cause)
+        && part.verdict.cause == Cause::Unknown
+        && part.from < held.from;
     held.is_init &= part.is_init;
     held.from = held.from.min(part.from);
     held.to = held.to.max(part.to);
     held.stalls.extend(part.stalls);
     held.links.extend(part.links);
     held.hosts.extend(part.hosts);
+    if is_overruled {
+        held.verdict = part.verdict;
+        return;
+    }
     let (a, b) = (held.verdict.clone(), part.verdict);
     let (mut first, second) = if rank(b.cause) > rank(a.cause) && !is_weak { (b, a) } else { (a, b) };
     if first.cause == second.cause || is_network(first.cause) && is_network(second.cause) {

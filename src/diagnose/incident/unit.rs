@@ -109,7 +109,11 @@ impl Unit<'_> {
     pub(super) fn judge(&self, heard: &Heard<'_>, stall: Option<&Stall>, gaps: &[CoverageGap]) -> Verdict {
         let verdict = self.judge_by_hosts(heard, stall, gaps);
         let denies_link = stall.is_none_or(|stall| stall.cause != verdict.cause);
-        if self.is_address_shared && denies_link { self.unknown() } else { verdict }
+        // What it lacks may be how far synchronisation had come: until it is over, nobody has to answer.
+        let is_early = self.link.frames.has_gaps
+            && verdict.cause == Cause::ProcessStalled
+            && self.waits.iter().any(|wait| wait.deadline == Deadline::Init);
+        if self.is_address_shared && denies_link || is_early { self.unknown() } else { verdict }
     }
 
     /// The same, where an address is one server's.
