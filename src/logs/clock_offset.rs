@@ -77,11 +77,11 @@ struct LogPair {
 
 impl LogPair {
     const fn quarters(&self) -> i64 {
-        (self.ahead + QUARTER / 2).div_euclid(QUARTER)
+        self.ahead.saturating_add(QUARTER / 2).div_euclid(QUARTER)
     }
 
     const fn difference(&self) -> i64 {
-        self.ahead - self.quarters() * QUARTER
+        self.ahead.saturating_sub(self.quarters().saturating_mul(QUARTER))
     }
 }
 
@@ -163,7 +163,7 @@ fn same<'a>(
 fn best(pairs: &[LogPair]) -> Option<ClockOffset> {
     let windows = pairs.iter().enumerate().filter_map(|(start, first)| {
         let rest = pairs.get(start..)?;
-        let end = rest.partition_point(|pair| pair.ahead - first.ahead <= WITHIN);
+        let end = rest.partition_point(|pair| pair.ahead.saturating_sub(first.ahead) <= WITHIN);
         found(rest.get(..end.min(MAX_WINDOW))?)
     });
     windows.filter(is_credible).max_by_key(ClockOffset::weight)
@@ -191,4 +191,25 @@ fn found(window: &[LogPair]) -> Option<ClockOffset> {
         occasions: times.len(),
         is_named: window.iter().any(|pair| pair.names_it),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_frames_may_be_centuries_apart() {
+        let pair =
+            |ahead| LogPair { ahead, line: 0, wire: Timestamp::default(), names_it: true, is_coarse: false };
+        for ahead in [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX] {
+            let pair = pair(ahead);
+            assert!(
+                pair.difference().unsigned_abs() <= QUARTER.unsigned_abs(),
+                "{ahead}: {}",
+                pair.difference()
+            );
+        }
+        let sorted = [pair(i64::MIN), pair(0), pair(i64::MAX)];
+        assert_eq!(best(&sorted).map(|found| found.matched), Some(1));
+    }
 }

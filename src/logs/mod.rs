@@ -185,7 +185,7 @@ fn utc(stamp: Stamp, zone: Option<&TimeZone>) -> Timestamp {
 /// The report's entry for a log.
 fn file(log: &Log, server: Option<Address>, clock: &LogClock<'_>) -> LogFile {
     let contents = &log.contents;
-    let shift = |last: Stamp| last.wall.since(clock.time(last)).nanos() - clock.moved.nanos();
+    let shift = |last: Stamp| last.wall.since(clock.time(last)).nanos().saturating_sub(clock.moved.nanos());
     let seconds = contents.last.map_or(0, |last| shift(last) / 1_000_000_000);
     LogFile {
         path: log.path.clone(),

@@ -148,7 +148,10 @@ impl<'a> Drop<'a> {
         let links = report.links.iter().filter(is_open).filter(is_its).map(|link| link.id).collect();
         let is_pause = |line: &&Placed<'_>| {
             line.event.kind == LogEventKind::Pause
-                && line.event.took_ms.is_some_and(|took| took * 2 >= report.settings.stall_limit_ms())
+                && line
+                    .event
+                    .took_ms
+                    .is_some_and(|took| took.saturating_mul(2) >= report.settings.stall_limit_ms())
                 && line.server.is_some_and(|server| self.hosts().any(|host| host == server))
                 && line.at.since(at).nanos().abs() <= limit.times(2).nanos()
         };

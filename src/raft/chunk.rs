@@ -21,7 +21,7 @@ impl ChunkHead {
     /// Bytes of the chunk on the wire: its line, its data, the line end behind.
     #[must_use]
     pub const fn wire_len(&self) -> u64 {
-        self.len as u64 + self.size + LINE_END
+        self.size.saturating_add(self.len as u64).saturating_add(LINE_END)
     }
 }
 
@@ -102,6 +102,7 @@ mod tests {
             assert_eq!(head(bytes), None, "{bytes:?}");
         }
         assert_eq!(head(b"0\r\n\r\n"), Some(ChunkHead { size: 0, len: 3 }));
+        assert_eq!(ChunkHead { size: u64::MAX, len: 3 }.wire_len(), u64::MAX);
         assert_eq!(head(b"12345678\r\n").map(|head| head.size), Some(0x1234_5678));
     }
 

@@ -27,7 +27,10 @@ struct Folder {
 
 impl Folder {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::of(tempfile::tempdir().unwrap())
+    }
+
+    fn of(folder: tempfile::TempDir) -> Self {
         let follower = Follower::new(folder.path(), 4_095).unwrap();
         let distance = Distance::new(Timeline::start());
         let now = Timestamp::from_parts(1_000_000, 0);
@@ -351,6 +354,23 @@ fn a_file_that_is_removed_before_anybody_looks_is_told() {
     assert_eq!(folder.seen, count(100..120));
     let lost: Vec<_> = folder.losses.iter().map(|loss| (loss.how, loss.path.clone())).collect();
     assert_eq!(lost, [(Lost::Removed, folder.path("b"))]);
+}
+
+#[test]
+fn new_files_among_seventy_thousand_are_read() {
+    let full = tempfile::tempdir().unwrap();
+    (0..70_000).for_each(|number| drop(File::create(full.path().join(format!("n{number:06}"))).unwrap()));
+    let mut folder = Folder::of(full);
+    folder.pass(1_000);
+    for (name, numbers) in [("o1", 100..110), ("a", 110..120), ("n035000-1", 120..130)] {
+        folder.append(name, &whole(numbers));
+        (0..3).for_each(|_| folder.pass(1_000));
+    }
+    assert_eq!(folder.seen, count(100..130));
+    folder.append("n035000-1", &frames(130..140));
+    folder.pass(1_000);
+    assert_eq!(folder.seen, count(100..140));
+    assert!(folder.losses.is_empty(), "{:?}", folder.losses);
 }
 
 #[test]
