@@ -187,6 +187,23 @@ fn frames_that_the_capture_dropped_are_no_loss() {
     holds("5 % dropped", false, |index, source| change::drop_frames(&source.frames, 5, index as u64));
 }
 
+/// A link that is not seen to close does not show that the leader went on with it.
+#[test]
+fn a_leader_that_stood_still_is_blamed_where_closes_are_missing_too() {
+    let folder = testdata().join("freeze-leader-of-five");
+    let (config, all) = (folder.join("zoo.cfg"), frames(&folder.join("zk5.pcap.zst")));
+    for seed in 0..12 {
+        let dropped = change::drop_frames(&all, 5, seed);
+        let changed = read(&config, &as_pcap(ByteOrder::Little, true, &dropped));
+        let stalls = list(&changed, "stalls");
+        assert!(!stalls.is_empty(), "{seed}");
+        for stall in stalls {
+            let is_unknown = stall["cause"] == "unknown";
+            assert!(is_unknown || stall["suspect"]["host"] == "10.255.0.105", "{seed}: {stall:#}");
+        }
+    }
+}
+
 #[test]
 fn a_reset_that_the_capture_dropped_is_no_silence() {
     holds("a reset dropped", false, |_, source| change::without_first_reset(&source.frames));

@@ -20,7 +20,7 @@ pub fn doubt_clocks(report: &mut Report) {
         return;
     }
     let captured: BTreeSet<Address> = report.clocks.iter().filter_map(|clock| clock.host).collect();
-    let half_limit_us = report.settings.stall_limit_ms() * 1_000 / 2;
+    let half_limit_us = report.settings.stall_limit_ms().saturating_mul(1_000 / 2);
     let mut undecided: BTreeSet<u32> = BTreeSet::new();
     let concerned: Vec<BTreeSet<Address>> = report
         .incidents

@@ -45,6 +45,17 @@ impl LinkStall<'_> {
         self.start < other.end && other.start < self.end
     }
 
+    /// Whether the leader said nothing on another link of it either, through the later half: where the capture lacks
+    /// frames, a link that is not seen to close does not go on for that.
+    pub(super) fn is_silent_on(&self, other: &LinkTrack) -> bool {
+        let half = self.start.plus(self.end.since(self.start).over(2));
+        other.waits.list.iter().any(|wait| {
+            wait.for_leader
+                && wait.start <= half
+                && (wait.end >= self.end || wait.ended == Ended::Closed && wait.end > half)
+        })
+    }
+
     /// Whether the leader was waited for.
     pub(super) fn is_for_leader(&self) -> bool {
         self.waits.iter().any(|wait| wait.for_leader)
@@ -119,7 +130,8 @@ pub(super) fn gather<'a>(
     }
     let is_open = |life: &&LinkLife<'_>| life.opened < first.start && life.closed > first.start;
     let mut open = BTreeSet::new();
-    for life in index.of(leader).iter().filter(is_open) {
+    let says_something = |life: &&LinkLife<'_>| waiting.contains(&life.id) || !first.is_silent_on(life.link);
+    for life in index.of(leader).iter().filter(is_open).filter(says_something) {
         if open.insert(life.id) && open.len() > waiting.len() {
             return vec![first];
         }

@@ -233,10 +233,12 @@ fn subject(group: &[LinkStall<'_>], index: &LinkIndex<'_>) -> Address {
             && life.epoch.is_some()
             && life.epoch == first.link.handshake.epoch
     });
-    let others_go_on = index
-        .of(leader)
-        .iter()
-        .any(|life| life.id != first.link.id && life.opened < first.start && life.closed > first.end);
+    let others_go_on = index.of(leader).iter().any(|life| {
+        life.id != first.link.id
+            && life.opened < first.start
+            && life.closed > first.end
+            && !first.is_silent_on(life.link)
+    });
     if came_back || others_go_on {
         return learner;
     }

@@ -50,7 +50,7 @@ pub(super) fn hosts_of(suspect: Option<Suspect>) -> Vec<Address> {
 
 /// Whether two parts have one root.
 fn is_same(held: &IncidentPart, part: &IncidentPart, limit: Span, heard: &Heard<'_>) -> bool {
-    let gap = Span::from_nanos(limit.nanos() / 2 * 3 + MIN_GAP.nanos());
+    let gap = Span::from_nanos(limit.over(2).times(3).nanos().saturating_add(MIN_GAP.nanos()));
     let apart = if part.from > held.to { part.from.since(held.to) } else { held.from.since(part.to) };
     let shares = |a: &[Address], b: &[Address]| a.iter().any(|host| b.contains(host));
     if apart > gap {
