@@ -197,6 +197,9 @@ fn a_leader_that_stood_still_is_blamed_where_closes_are_missing_too() {
         let changed = read(&config, &as_pcap(ByteOrder::Little, true, &dropped));
         let stalls = list(&changed, "stalls");
         assert!(!stalls.is_empty(), "{seed}");
+        let incidents = list(&changed, "incidents");
+        let roots: Vec<_> = incidents.iter().map(|incident| &incident["root"]).collect();
+        assert_eq!(roots.len(), 1, "{seed}: {roots:?}");
         for stall in stalls {
             let is_unknown = stall["cause"] == "unknown";
             assert!(is_unknown || stall["suspect"]["host"] == "10.255.0.105", "{seed}: {stall:#}");

@@ -45,14 +45,13 @@ impl LinkStall<'_> {
         self.start < other.end && other.start < self.end
     }
 
-    /// Whether the leader said nothing on another link of it either, through the later half: where the capture lacks
-    /// frames, a link that is not seen to close does not go on for that.
+    /// Whether the leader said nothing on another link of it either, through the later half or until that was closed:
+    /// where the capture lacks frames, a link that is not seen to close does not go on for that.
     pub(super) fn is_silent_on(&self, other: &LinkTrack) -> bool {
-        let half = self.start.plus(self.end.since(self.start).over(2));
-        other.waits.list.iter().any(|wait| {
-            wait.for_leader
-                && wait.start <= half
-                && (wait.end >= self.end || wait.ended == Ended::Closed && wait.end > half)
+        other.waits.list.iter().filter(|wait| wait.for_leader).any(|wait| {
+            let until = if wait.ended == Ended::Closed { self.end.min(wait.end) } else { self.end };
+            let half = self.start.plus(until.since(self.start).over(2));
+            until > self.start && wait.start <= half && wait.end >= until
         })
     }
 

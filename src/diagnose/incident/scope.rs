@@ -50,6 +50,11 @@ pub(super) fn hosts_of(suspect: Option<Suspect>) -> Vec<Address> {
 
 /// Whether two parts have one root.
 fn is_same(held: &IncidentPart, part: &IncidentPart, limit: Span, heard: &Heard<'_>) -> bool {
+    let is_unknown = |part: &IncidentPart| part.verdict.cause == Cause::Unknown;
+    if is_unknown(held) && is_unknown(part) && part.stalls.iter().any(|stall| held.stalls.contains(stall)) {
+        // Who went quiet is known, though not why.
+        return true;
+    }
     let gap = Span::from_nanos(limit.over(2).times(3).nanos().saturating_add(MIN_GAP.nanos()));
     let apart = if part.from > held.to { part.from.since(held.to) } else { held.from.since(part.to) };
     let shares = |a: &[Address], b: &[Address]| a.iter().any(|host| b.contains(host));
