@@ -89,8 +89,8 @@ fn is_left(stall: &LinkStall<'_>, around: &Surroundings<'_>) -> bool {
     })
 }
 
-/// Whether one link alone ended out of sight: both sides fell silent at once, nothing was retransmitted, and nobody gave
-/// up long after the deadline, so the close is among what the capture lacks.
+/// Whether one link alone ended out of sight: both sides fell silent at once, nothing was retransmitted, and nobody was
+/// seen to give up though the deadline is long past. So the close is among what the capture lacks.
 fn is_closed_unseen(stall: &LinkStall<'_>, settings: &Settings) -> bool {
     let is_long_over = |wait: &&Wait| {
         wait.ended == Ended::CaptureEnd && wait.len() > limit(wait.deadline, settings).times(2)

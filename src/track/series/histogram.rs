@@ -97,6 +97,11 @@ impl CellStore {
         self.unused > MAX_UNUSED + self.cells.len() / 2
     }
 
+    /// Bytes of memory that it takes.
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.cells.capacity() * size_of::<Cell>()
+    }
+
     /// Makes room for so many cells.
     pub(super) fn reserve(&mut self, cells: usize) {
         self.cells.reserve(cells);

@@ -62,6 +62,10 @@ pub(super) struct IntervalCounts {
 }
 
 impl IntervalCounts {
+    /// Bytes of memory that one takes at most, what few have included.
+    pub(super) const MAX_BYTES: usize =
+        size_of::<Self>() + size_of::<[IntervalTrips; 3]>() + size_of::<Losses>();
+
     /// Whether nothing was counted.
     pub(super) fn is_empty(&self) -> bool {
         self.records.to_leader == 0
@@ -123,6 +127,11 @@ impl TripStores {
     /// Cells that they take.
     pub(super) fn len(&self) -> usize {
         self.stores.iter().map(CellStore::len).sum()
+    }
+
+    /// Bytes of memory that they take.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.stores.iter().map(CellStore::held_bytes).sum()
     }
 
     /// Makes room for about so many trips.

@@ -334,19 +334,21 @@ impl Sheet {
 
     /// Bytes of memory that it takes.
     pub(super) fn held_bytes(&self) -> usize {
-        self.before.capacity() * size_of::<(i64, IntervalCounts)>()
+        self.before.capacity() * (size_of::<i64>() + IntervalCounts::MAX_BYTES)
             + self.long_waits.capacity() * size_of::<LongWait>()
             + self.noted_trips.held_bytes()
-            + self.trips.len() * size_of::<(u16, u32)>()
+            + self.trips.held_bytes()
     }
 
     /// Takes at most about so many bytes.
     pub(super) fn keep_within(&mut self, bytes: usize) {
         if self.held_bytes() > bytes {
             self.share_out();
+            self.trips.shrink();
         }
         while self.held_bytes() > bytes && self.before.len() > FEW {
             self.widen_by(2);
+            self.trips.shrink();
             self.before.shrink_to_fit();
         }
     }
