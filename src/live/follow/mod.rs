@@ -497,15 +497,14 @@ impl Follower {
 
     /// Reads packed data that stopped in the middle from their beginning; what was read is passed over.
     fn read_again(&mut self, index: usize, now: Timestamp, step: &mut Polled) {
-        let Self { active, folder, .. } = self;
-        let Some(file) = active.get_mut(index) else { return };
+        let Some(file) = self.active.get_mut(index) else { return };
         file.looked_at = now;
         let has_grown = file.source.unread() > 0;
         let Some((since, is_told)) = file.unfinished else { return };
         if has_grown {
             let mark = file.source.mark(false);
-            let (number, name) = (file.source.file(), file.source.name.clone());
-            if let Ok(mut again) = FollowedFile::open(folder, &name)
+            let number = file.source.file();
+            if let Ok(mut again) = file.source.again()
                 && again.resumes(&mark)
             {
                 again.is_file(number);
@@ -519,7 +518,7 @@ impl Follower {
         } else if !is_told && now.since(since) >= UNFINISHED_AFTER {
             file.unfinished = Some((since, true));
             let problem = "the packed data end early";
-            let path = folder.join(&file.source.name);
+            let path = self.folder.join(&file.source.name);
             step.notices.push(format!(
                 "{}: {problem}, after {} frames: read on when it grows",
                 path.display(),

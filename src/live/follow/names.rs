@@ -48,7 +48,7 @@ pub(super) struct WatchedNames {
 pub(super) struct Changes {
     /// Files that were made or written, and how.
     pub(super) touched: BTreeMap<OsString, Touched>,
-    /// Names that their files do not have any more, but others.
+    /// Names that their files do not have any more, but others, and that no other file has got since.
     pub(super) renamed: BTreeSet<OsString>,
     /// Whether some were not told: the folder is listed.
     pub(super) is_overrun: bool,
@@ -126,6 +126,7 @@ impl WatchedNames {
                     changes.renamed.insert(name);
                     continue;
                 }
+                changes.renamed.remove(&name);
                 let is_first = !changes.touched.contains_key(&name);
                 changes.touched.entry(name).or_default().note(is_first, event.mask);
             }

@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 use nix::fcntl::OFlag;
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::SystemTime;
@@ -74,7 +74,20 @@ impl FollowedFile {
     /// # Errors
     /// What the system says, or that it is no regular file.
     pub(super) fn open(folder: &Path, name: &OsString) -> io::Result<Self> {
-        let raw = open_regular(&folder.join(name))?;
+        Self::of(open_regular(&folder.join(name))?, name)
+    }
+
+    /// The same file from its beginning, whatever its name leads to by now; this one must not be read any more.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn again(&self) -> io::Result<Self> {
+        let mut raw = self.raw.try_clone()?;
+        raw.rewind()?;
+        Self::of(raw, &self.name)
+    }
+
+    fn of(raw: File, name: &OsString) -> io::Result<Self> {
         let inode = raw.metadata()?.ino();
         let mut prefix = vec![0; PREFIX];
         let len = raw.read_at(&mut prefix, 0)?;

@@ -138,6 +138,26 @@ fn packed_data_that_pause_are_read_to_their_end() {
 }
 
 #[test]
+fn packed_data_whose_name_another_file_takes_are_read_once_and_to_their_end() {
+    let mut folder = Folder::new();
+    let bytes = packed(&whole(100..2_066));
+    let (first, rest) = bytes.split_at(bytes.len() / 2);
+    folder.append("a.pcapng.gz", first);
+    folder.append("b", &whole(2_066..2_070));
+    folder.pass(20);
+    folder.pass(5_000);
+    // In one moment the name of the packed file is the other one's, and the other way round.
+    for (from, to) in [("b", "c"), ("a.pcapng.gz", "b"), ("c", "a.pcapng.gz")] {
+        fs::rename(folder.path(from), folder.path(to)).unwrap();
+    }
+    folder.append("b", rest);
+    (0..8).for_each(|_| folder.pass(3_000));
+    folder.seen.sort_unstable();
+    assert_eq!(folder.seen, count(100..2_070));
+    assert!(folder.losses.is_empty(), "{:?}", folder.losses);
+}
+
+#[test]
 fn packed_data_without_an_end_are_said_to_have_none() {
     let mut folder = Folder::new();
     let bytes = packed(&whole(100..2_066));
