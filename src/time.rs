@@ -127,6 +127,12 @@ impl Span {
         Self(self.0.saturating_sub(other.0))
     }
 
+    /// Its length, whichever way it goes.
+    #[must_use]
+    pub const fn abs(self) -> Self {
+        Self(self.0.saturating_abs())
+    }
+
     /// This span divided by `n`; unchanged if `n` is 0.
     #[must_use]
     pub const fn over(self, n: i64) -> Self {
@@ -153,6 +159,7 @@ mod tests {
         assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Span::from_nanos(i64::MIN));
         assert_eq!(Timestamp::from_parts(i64::MAX, 999), Timestamp::MAX);
         assert_eq!(Span::from_nanos(i64::MIN).less(Span::from_nanos(i64::MAX)), Span::from_nanos(i64::MIN));
+        assert_eq!(Timestamp::MIN.since(Timestamp::MAX).abs(), Span::from_nanos(i64::MAX));
     }
 
     #[test]

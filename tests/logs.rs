@@ -185,3 +185,31 @@ fn a_drop_that_only_logs_tell_of_is_an_incident() {
     assert_eq!(incidents[0]["root"], "network_loss");
     assert_eq!(incidents[0]["from_log"], false);
 }
+
+#[test]
+fn a_pause_millennia_ago_explains_no_drop() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let pause = |at: &str, millis: i64| {
+        format!(
+            "{at} [myid:1] - WARN  [JvmPauseMonitor:JvmPauseMonitor$JVMMonitor@200] - Detected pause in JVM or host \
+             machine (eg GC): pause of approximately {millis}ms\n"
+        )
+    };
+    let root_with = |more: &str| -> Value {
+        let captures = root.join("testdata/loss-follower");
+        let one = folder.path().join("zk1.log");
+        fs::write(&one, fs::read_to_string(root.join("tests/logs/zk1.log")).unwrap() + more).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_qscope"));
+        command.args(["replay", "--format", "json", "--zoo-cfg"]).arg(captures.join("zoo.cfg"));
+        command.arg("--log").arg(one).arg("--log").arg(root.join("tests/logs/zk3.log"));
+        let output = command.arg(captures.join("zk2.pcap.zst")).stdin(Stdio::null()).output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        report["incidents"][0]["root"].clone()
+    };
+    // The ends of what 64 bits of nanoseconds hold lie in the years 1677 and 2262.
+    for at in ["0001-01-01 00:00:00,000", "1677-09-22 00:00:00,000", "9999-12-30 23:59:59,999"] {
+        assert_eq!(root_with(&pause(at, i64::MAX)), "unknown", "{at}");
+    }
+    assert_eq!(root_with(&pause("2026-11-21 08:10:19,000", i64::MAX)), "process_stalled");
+}

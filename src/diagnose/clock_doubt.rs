@@ -98,7 +98,10 @@ mod tests {
 
     /// A path between two captured hosts that was cut, and a process that ended.
     fn told(uncertainty_us: Option<u64>) -> Report {
-        let mut report = sample::report();
+        doubted(sample::report(), uncertainty_us)
+    }
+
+    fn doubted(mut report: Report, uncertainty_us: Option<u64>) -> Report {
         let clock = |number, is_reference, uncertainty_us| HostClock {
             host: Some(address(number)),
             is_reference,
@@ -150,5 +153,14 @@ mod tests {
             // What one host's own capture shows needs no other clock.
             assert_eq!(report.incidents[1].confidence, Confidence::Proven, "{uncertainty_us:?}");
         }
+    }
+
+    #[test]
+    fn a_limit_of_any_length_overflows_nothing() {
+        let mut report = sample::report();
+        (report.settings.tick_ms, report.settings.sync_limit) = (u32::MAX, u32::MAX);
+        let report = doubted(report, Some(3_600_000_000));
+        assert_eq!(report.incidents[0].confidence, Confidence::Likely);
+        assert_eq!(report.incidents[0].root, Cause::NetworkCut);
     }
 }

@@ -76,7 +76,7 @@ fn overlap(a: &Outage, b: &Outage) -> bool {
 /// A capture's clock that was set makes no outage.
 fn is_clock_step(quiet: &Quiet, steps: &[ClockStep]) -> bool {
     let within = steps.iter().filter(|step| step.from >= quiet.from && step.to <= quiet.to);
-    let by: i64 = within.map(|step| step.by.nanos()).sum();
+    let by = within.fold(0, |sum: i64, step| sum.saturating_add(step.by.nanos()));
     by > quiet.to.since(quiet.from).nanos() / 2
 }
 
@@ -284,6 +284,17 @@ mod tests {
         };
         let found = outages(&[idle], &report, at(99_000));
         assert_eq!((found[0].start, found[0].end), (at(5_500), Some(at(6_500))));
+    }
+
+    #[test]
+    fn steps_of_a_clock_by_centuries_add_up_to_the_longest_span() {
+        let step = |nanos| ClockStep { from: at(1_100), to: at(1_200), by: Span::from_nanos(nanos) };
+        let far = [step(i64::MAX), step(i64::MAX), step(1)];
+        assert!(is_clock_step(&quiet(1_000, 70_000), &far));
+        assert!(!is_clock_step(
+            &quiet(1_000, 70_000),
+            &far.map(|step| ClockStep { by: Span::from_nanos(i64::MIN), ..step })
+        ));
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl ToldIncidents {
                 let alike = [Likeness::Same, Likeness::Suspect, Likeness::Links];
                 let rank = alike.iter().position(|likeness| likeness.of(held, incident));
                 if let Some(rank) = rank.filter(|_| is_then) {
-                    let apart = held.start.since(incident.start).nanos().abs();
+                    let apart = held.start.since(incident.start).abs();
                     pairs.push((rank, apart, incident.id, index));
                 }
             }

@@ -155,7 +155,7 @@ impl<'a> LogClock<'a> {
                 others().map_or((ZoneFrom::Default, 0), |found| (ZoneFrom::OtherLogs, found.offset_s))
             }
         };
-        let too_much = |found: &ClockOffset| found.difference.nanos().abs() > DIFFERENCE_TOLERATED.nanos();
+        let too_much = |found: &ClockOffset| found.difference.abs() > DIFFERENCE_TOLERATED;
         let moved =
             own.filter(ClockOffset::is_sure).filter(too_much).map_or(Span::ZERO, |found| found.difference);
         Self { zone, offset_s, from, moved, found: own }

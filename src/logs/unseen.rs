@@ -153,7 +153,7 @@ impl<'a> Drop<'a> {
                     .took_ms
                     .is_some_and(|took| took.saturating_mul(2) >= report.settings.stall_limit_ms())
                 && line.server.is_some_and(|server| self.hosts().any(|host| host == server))
-                && line.at.since(at).nanos().abs() <= limit.times(2).nanos()
+                && line.at.since(at).abs() <= limit.times(2)
         };
         let pause = placed.iter().find(is_pause);
         let mut why = vec![self.reason()];

@@ -28,21 +28,32 @@ impl Delivery {
     /// Those that were sent.
     #[must_use]
     pub const fn sent(&self) -> u32 {
-        self.arrived + self.arrived_at_end + self.lost
+        self.arrived.saturating_add(self.arrived_at_end).saturating_add(self.lost)
     }
 
     pub(super) fn add(&mut self, segment_match: &SegmentMatch, is_at_end: bool) {
-        self.late +=
-            u32::from(segment_match.arrived.is_some_and(|arrived| arrived.since(segment_match.sent) >= LATE));
+        let is_late = segment_match.arrived.is_some_and(|arrived| arrived.since(segment_match.sent) >= LATE);
+        self.late = self.late.saturating_add(u32::from(is_late));
         if segment_match.arrived.is_some() && is_at_end {
             self.arrived_at_end = self.arrived_at_end.saturating_add(1);
         } else if segment_match.arrived.is_some() {
             self.arrived = self.arrived.saturating_add(1);
             let is_behind = self.first_lost.is_some_and(|lost| lost.at < segment_match.sent);
-            self.arrived_since += u32::from(is_behind);
+            self.arrived_since = self.arrived_since.saturating_add(u32::from(is_behind));
         } else {
             self.lost = self.lost.saturating_add(1);
             self.first_lost.get_or_insert(Mark { frame: segment_match.frame, at: segment_match.sent });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_without_end_are_counted_up_to_the_last_number() {
+        let full = Delivery { arrived: u32::MAX, arrived_at_end: 1, lost: 1, ..Delivery::default() };
+        assert_eq!(full.sent(), u32::MAX);
     }
 }

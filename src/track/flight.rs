@@ -261,7 +261,7 @@ impl InFlight {
         let mut known = std::mem::take(&mut self.done).into_iter().peekable();
         let add = |done: &mut VecDeque<RangeInclusive<u64>>, range: RangeInclusive<u64>| match done.back_mut()
         {
-            Some(last) if last.end() + 1 >= *range.start() => {
+            Some(last) if last.end().saturating_add(1) >= *range.start() => {
                 *last = *last.start()..=*range.end().max(last.end())
             }
             _ => done.push_back(range),
@@ -410,5 +410,30 @@ impl InFlight {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_zxid_of_all_may_be_answered_again_and_again() {
+        let mut flight = InFlight::default();
+        let (at, frame) = (Timestamp::default(), FrameRef::default());
+        let first = u64::MAX - 1_000;
+        flight.proposal(Zxid(first), at, frame, true, |_| {});
+        for turn in 0..3 {
+            let zxids: Vec<_> =
+                (1..200).map(|number| Zxid(first + turn * 200 + number)).chain([Zxid::NONE]).collect();
+            zxids.iter().for_each(|zxid| flight.proposal(*zxid, at, frame, true, |_| {}));
+            for zxid in zxids.iter().rev().take(1).chain(&zxids[..150]) {
+                let answers =
+                    [true, false].map(|is_ack| flight.answer(*zxid, at, frame, is_ack, true).is_some());
+                assert_eq!(answers, [true; 2], "{zxid} in turn {turn}");
+            }
+            assert!(flight.is_done(Zxid::NONE), "turn {turn}");
+        }
+        assert!(flight.oldest_unacked().is_none());
     }
 }

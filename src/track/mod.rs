@@ -192,7 +192,7 @@ impl Tracker {
         let is_known = self.options.sync_limit.is_some();
         let ticks = if is_known { settings.sync_limit } else { settings.sync_limit.min(MIN_SYNC_LIMIT) };
         let limit = u64::from(settings.tick_ms) * u64::from(ticks);
-        let near = limit.min(settings.init_limit_ms()) * percent / 100;
+        let near = limit.min(settings.init_limit_ms()).saturating_mul(percent) / 100;
         Span::from_millis(near.cast_signed())
     }
 

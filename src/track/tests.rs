@@ -261,3 +261,18 @@ fn an_ack_that_may_have_gone_by_unseen_ends_what_is_known_of_its_wait() {
     shut(&mut other_way, slot, 9_000);
     assert_eq!(waits(&mut other_way).0, [7_000]);
 }
+
+#[test]
+fn limits_of_any_length_overflow_nothing() {
+    let most = Some((u32::MAX, Origin::Option));
+    for warn_at_percent in [1, 50, 100, u32::MAX] {
+        let options = TrackerOptions {
+            tick_ms: most,
+            sync_limit: most,
+            init_limit: most,
+            warn_at_percent,
+            ..TrackerOptions::default()
+        };
+        assert!(Tracker::new(options).near() >= Span::from_millis(i64::MAX / 100), "{warn_at_percent} %");
+    }
+}

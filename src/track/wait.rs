@@ -67,7 +67,8 @@ impl Silence {
         self.acked = self.acked.saturating_add(u32::from(acked_more));
         self.again = self.again.saturating_add(u32::from(is_again));
         self.window_min = Some(self.window_min.map_or(window, |least| least.min(window)));
-        self.maybe_between_retransmissions += u32::from(self.first_repeat.is_some());
+        self.maybe_between_retransmissions =
+            self.maybe_between_retransmissions.saturating_add(u32::from(self.first_repeat.is_some()));
         self.first_frame.get_or_insert(mark);
         self.last_frame = Some(mark);
         if acked_more {
@@ -88,7 +89,7 @@ impl Silence {
                 .saturating_add(std::mem::take(&mut self.maybe_between_retransmissions));
             self.last_repeat_at = Some(mark);
             let (last, count) = self.last_repeat;
-            self.last_repeat = if last == seq { (seq, count + 1) } else { (seq, 1) };
+            self.last_repeat = if last == seq { (seq, count.saturating_add(1)) } else { (seq, 1) };
             self.other_repeats = self.other_repeats.max(self.last_repeat.1);
         }
     }
@@ -128,5 +129,22 @@ impl Wait {
     #[must_use]
     pub const fn len(&self) -> Span {
         self.end.since(self.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_without_end_are_counted_up_to_the_last_number() {
+        let mark = Mark { frame: FrameRef::default(), at: Timestamp::default() };
+        let mut silence = Silence { last_repeat: (7, u32::MAX), ..Silence::default() };
+        silence.other_frame(mark, false, Some(7));
+        assert_eq!(silence.other_repeats, u32::MAX);
+        silence.maybe_between_retransmissions = u32::MAX;
+        silence.quiet_frame(mark, 1, false, false);
+        silence.other_frame(mark, false, Some(7));
+        assert_eq!(silence.frames_between_retransmissions, u32::MAX);
     }
 }

@@ -226,3 +226,40 @@ fn widen(part: &mut IncidentPart, heard: &Heard<'_>) {
         part.verdict.confidence = Confidence::Likely;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+    use crate::track::witness::Witness;
+
+    fn part(host: u32, at: Timestamp) -> IncidentPart {
+        IncidentPart {
+            verdict: Verdict {
+                cause: Cause::ProcessStalled,
+                suspect: Some(Suspect::Host(Address::v4(host))),
+                confidence: Confidence::Likely,
+                start: at,
+                end: None,
+                why: Vec::new(),
+            },
+            stalls: Vec::new(),
+            links: Vec::new(),
+            from: at,
+            to: at,
+            hosts: vec![Address::v4(host)],
+            is_init: false,
+        }
+    }
+
+    #[test]
+    fn a_limit_of_any_length_overflows_nothing() {
+        let witness = Witness::default();
+        let heard = Heard::new(&witness, None);
+        let (early, late) = (Timestamp::from_nanos(0), Timestamp::MAX);
+        let longest = Span::from_nanos(i64::MAX);
+        assert!(is_same(&part(1, early), &part(1, late), longest, &heard));
+        assert!(!is_same(&part(1, early), &part(2, late), longest, &heard));
+        assert!(!is_same(&part(1, early), &part(1, late), Span::from_millis(10_000), &heard));
+    }
+}

@@ -78,9 +78,7 @@ fn close_after_ticks(link: &LinkTrack, tick: Span) -> Option<Close<'_>> {
     let is_alone =
         |wait: &&Wait| wait.for_leader && link.one_way.is_some() && closed.at.since(wait.end) > ONE_MOMENT;
     let is_its = |wait: &&Wait| {
-        wait.for_leader != closed.by_leader
-            && !closed.reset
-            && closed.at.since(wait.end).nanos().abs() <= ONE_MOMENT.nanos()
+        wait.for_leader != closed.by_leader && !closed.reset && closed.at.since(wait.end).abs() <= ONE_MOMENT
     };
     let is_read = |wait: &&Wait| {
         matches!(wait.deadline, Deadline::LeaderRead | Deadline::LearnerRead) && is_exact(wait, link)

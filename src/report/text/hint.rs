@@ -89,8 +89,8 @@ fn sign<'a>(link: &'a Link, settings: &Settings) -> Option<Sign<'a>> {
         let ticks = (wait + MAX_DISTANCE.millis().cast_signed()) / tick;
         let beyond = wait - ticks * tick;
         let ends_with_close = closed.at.since(at.plus(Span::from_millis(wait)));
-        let is_near = beyond <= MAX_DISTANCE.millis().cast_signed() + slack
-            && ends_with_close.nanos().abs() <= MAX_DISTANCE.nanos();
+        let is_near =
+            beyond <= MAX_DISTANCE.millis().cast_signed() + slack && ends_with_close.abs() <= MAX_DISTANCE;
         let ticks = u64::try_from(ticks).ok()?;
         let is_limit = (2..u64::from(settings.sync_limit)).contains(&ticks);
         (is_near && is_limit).then_some(Sign {

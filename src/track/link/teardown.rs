@@ -67,7 +67,7 @@ impl Teardown {
         if is_by_closer {
             if seen.segment.flags.contains(Flags::FIN) {
                 self.repeats = self.repeats.saturating_add(1);
-                self.repeats_answered += u32::from(self.is_heard);
+                self.repeats_answered = self.repeats_answered.saturating_add(u32::from(self.is_heard));
                 if self.after_close.is_none() {
                     self.last_repeat = Some(mark);
                 }
