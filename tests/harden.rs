@@ -340,6 +340,42 @@ fn every_way_of_ending_it_gives_a_report() {
 }
 
 #[test]
+fn a_second_signal_of_one_kind_ends_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for signal in ["-TERM", "-INT"] {
+        let mut command = Command::new(QSCOPE);
+        command.args(["live", "--format", "json", "--follow"]).arg(folder.path());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = child.stdout.take().unwrap();
+        // It has begun, and more is announced than a pipe takes that nobody reads any more.
+        out.read_exact(&mut [0; 2]).unwrap();
+        for number in 0..3_000 {
+            fs::write(folder.path().join(format!("no-capture{signal}-{number}")), "nonsense").unwrap();
+        }
+        let send = || {
+            assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success())
+        };
+        thread::sleep(Duration::from_millis(2_000));
+        send();
+        thread::sleep(Duration::from_millis(1_000));
+        send();
+        let until = Instant::now() + Duration::from_secs(5);
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > until {
+                child.kill().unwrap();
+                panic!("{signal} twice, and it goes on");
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
+        assert_eq!(status.code(), Some(2), "{signal}");
+        drop(out);
+    }
+}
+
+#[test]
 fn what_is_written_anew_too_early_is_said_to_be_lost() {
     let folder = tempfile::tempdir().unwrap();
     let watched = Watched::follow(folder.path(), &[]);

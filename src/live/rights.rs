@@ -163,3 +163,56 @@ fn no_new_privileges() -> Result<(), LiveError> {
 fn no_new_privileges() -> Result<(), LiveError> {
     Ok(())
 }
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use std::fs::{self, File};
+    use std::io::ErrorKind;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn what_is_confined_opens_and_connects_to_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["read", "write", "other"] {
+            fs::create_dir(path(name)).unwrap();
+            fs::write(path(name).join("a"), name).unwrap();
+        }
+        let (own, other) =
+            (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let (own_port, other_port) = (own.local_addr().unwrap().port(), other.local_addr().unwrap().port());
+        drop(own);
+        let (read, write, elsewhere) = (path("read"), path("write"), path("other"));
+        // Of the thread that asks for it.
+        let confined = std::thread::spawn(move || {
+            let needs = Needs { reads: Some(&read), writes: [Some(&write), None], port: Some(own_port) };
+            let status = confined(needs).unwrap();
+            if status == landlock::RulesetStatus::NotEnforced {
+                return false;
+            }
+            let is_denied = |result: std::io::Result<()>| {
+                result.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+            };
+            assert!(is_denied(File::open(elsewhere.join("a")).map(drop)), "a file elsewhere");
+            assert!(is_denied(File::open("/etc/passwd").map(drop)), "a file of the system");
+            assert!(is_denied(fs::write(elsewhere.join("b"), "")), "a new file elsewhere");
+            assert!(is_denied(fs::write(read.join("a"), "")), "what is only read");
+            assert_eq!(fs::read_to_string(read.join("a")).unwrap(), "read");
+            assert!(File::open("/proc/self/status").is_ok(), "the counts of the system");
+            fs::write(write.join("b"), "new").unwrap();
+            fs::rename(write.join("b"), write.join("a")).unwrap();
+            // A kernel before 6.7 restricts files alone.
+            if status == landlock::RulesetStatus::FullyEnforced {
+                assert!(is_denied(TcpStream::connect(("127.0.0.1", other_port)).map(drop)), "a connection");
+                assert!(is_denied(TcpListener::bind("127.0.0.1:0").map(drop)), "another port");
+                assert!(TcpListener::bind(("127.0.0.1", own_port)).is_ok(), "the own port");
+            }
+            true
+        });
+        if !confined.join().unwrap() {
+            eprintln!("SKIPPED: this kernel knows no Landlock");
+        }
+    }
+}

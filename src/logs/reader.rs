@@ -183,4 +183,15 @@ mod tests {
         let contents = read(bytes.as_slice());
         assert_eq!((contents.lines, contents.cut, contents.events.len()), (2, 1, 1));
     }
+
+    #[test]
+    fn of_more_events_than_are_kept_the_oldest_go() {
+        let event = |number: usize| {
+            format!("2026-11-21 08:02:42,493 [myid:5] - INFO  [main:A@1] - Shutdown called {number}\n")
+        };
+        let text: String = (0..MAX_EVENTS + 7).map(event).collect();
+        let contents = read(text.as_bytes());
+        assert_eq!((contents.events.len(), contents.dropped), (MAX_EVENTS, 7));
+        assert!(contents.events[0].text.ends_with(" 7"), "{}", contents.events[0].text);
+    }
 }

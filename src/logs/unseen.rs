@@ -215,3 +215,41 @@ const fn suspects(suspect: Option<Suspect>) -> [Option<Address>; 2] {
         None => [None, None],
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "a test's numbers are small")]
+mod tests {
+    use super::*;
+    use crate::findings::log::Level;
+    use crate::findings::sample::{self, address, at};
+    use crate::logs::event::LogEvent;
+    use crate::logs::line::Stamp;
+
+    #[test]
+    fn incidents_that_only_logs_tell_of_are_limited() {
+        let mut report = sample::report();
+        report.incidents.clear();
+        let event = LogEvent {
+            stamp: Stamp { wall: at(40_000), offset_s: None },
+            level: Level::Warn,
+            kind: LogEventKind::LostQuorum,
+            peer: None,
+            peer_sid: None,
+            peer_member: None,
+            took_ms: None,
+            text: "Shutdown called: Not sufficient followers synced".to_owned(),
+        };
+        let more = 44;
+        let placed: Vec<_> = (0..MAX_FOUND + more)
+            .map(|number| Placed {
+                server: Some(address(10_000 + number as u32)),
+                at: event.stamp.wall,
+                event: &event,
+                is_sure: true,
+            })
+            .collect();
+        add(&mut report, &placed);
+        assert_eq!(report.incidents.len(), MAX_FOUND);
+        assert_eq!(report.limits_hit.get("log_incidents"), Some(&(more as u64)));
+    }
+}

@@ -24,8 +24,8 @@ pub enum Lost {
     Rewritten,
     /// The file was removed before anybody looked at it: nothing tells what it held.
     Removed,
-    /// The file is damaged: so many bytes behind the damage are not read.
-    Damaged(u64),
+    /// The file is damaged: so many bytes from the damage on are not read; of packed data nothing tells how many.
+    Damaged(Option<u64>),
     /// So many names are more than can be remembered.
     Names(u64),
     /// So many frames came too late to be put in order.
@@ -47,7 +47,12 @@ impl fmt::Display for Loss {
             Lost::Removed => {
                 write!(f, "{path}: removed before it was read: an unknown number of bytes is lost")
             }
-            Lost::Damaged(bytes) => write!(f, "{path}: damaged: {bytes} bytes behind the damage are lost"),
+            Lost::Damaged(Some(bytes)) => {
+                write!(f, "{path}: damaged: the {bytes} bytes from the damage on are lost")
+            }
+            Lost::Damaged(None) => {
+                write!(f, "{path}: damaged: an unknown number of bytes from the damage on is lost")
+            }
             Lost::Names(count) => {
                 write!(f, "{path}: {count} names are too many to be looked at: what these files hold is lost")
             }

@@ -457,7 +457,7 @@ impl Follower {
                 (file.is_broken, file.is_hopeless) = (true, true);
                 if file.source.frames > 0 {
                     let (how, from) =
-                        (Lost::Damaged(file.source.unread()), file.waiting.last_at.or(self.last_at));
+                        (Lost::Damaged(file.source.undecoded()), file.waiting.last_at.or(self.last_at));
                     step.losses.push(Loss { path: path.clone(), how, from, to: None });
                 }
                 step.notices.push(format!("{}: {problem}: the rest of it is passed over", path.display()));

@@ -174,6 +174,11 @@ impl FollowedFile {
         self.raw.metadata().map_or(0, |about| about.len().saturating_sub(self.position))
     }
 
+    /// Bytes behind the last frame, those in hand too; of packed files nothing tells how many that are.
+    pub(super) fn undecoded(&self) -> Option<u64> {
+        (self.compression == Compression::None).then(|| self.unread().saturating_add(self.rest.len() as u64))
+    }
+
     /// Reads on, once; frames go to the end of a batch, their times as `place` puts them.
     pub(super) fn read(
         &mut self,

@@ -411,7 +411,11 @@ fn what_stands_behind_a_damage_is_counted() {
     folder.append("a", &[whole(100..110), vec![0xff; 64]].concat());
     folder.pass(20);
     assert_eq!(folder.seen, count(100..110));
-    assert!(matches!(folder.losses[..], [Loss { how: Lost::Damaged(_), .. }]), "{:?}", folder.losses);
+    folder.append("b.gz", &packed(&[whole(110..120), vec![0xff; 64]].concat()));
+    folder.pass(20);
+    assert_eq!(folder.seen, count(100..120));
+    let lost: Vec<_> = folder.losses.iter().map(|loss| loss.how).collect();
+    assert_eq!(lost, [Lost::Damaged(Some(64)), Lost::Damaged(None)]);
 }
 
 #[test]

@@ -189,4 +189,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn steps_of_a_link_are_limited() {
+        let mut steps = ClockSteps::default();
+        let step = ClockStep { from: Timestamp::MIN, to: Timestamp::MAX, by: Span::ZERO };
+        let added = (0..MAX_STEPS + 5).filter(|_| steps.add(step)).count();
+        assert_eq!((added, steps.list.len()), (MAX_STEPS, MAX_STEPS));
+    }
 }
