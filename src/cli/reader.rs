@@ -112,6 +112,7 @@ impl FrameCounts {
         dissector: &mut Dissector,
         observer: &mut O,
     ) {
+        let mut last = self.last.unwrap_or(Timestamp::MIN);
         for frame in frames {
             if frame.at == Timestamp::UNKNOWN && !self.takes_untimed {
                 self.without_time();
@@ -119,13 +120,13 @@ impl FrameCounts {
             }
             if frame.at > self.until {
                 self.is_over = true;
-                return;
+                break;
             }
             if let Some(tally) = &mut self.tally {
                 count(tally, &frame);
             }
             self.first.get_or_insert(frame.at);
-            self.last = self.last.max(Some(frame.at));
+            last = last.max(frame.at);
             // By reference: a segment is large.
             let ignored = match &packet::segment_counting(&frame, &mut self.tunnels) {
                 Ok(segment) => dissector.segment(segment, observer),
@@ -135,6 +136,7 @@ impl FrameCounts {
                 *count += 1;
             }
         }
+        self.last = self.first.map(|_| last);
     }
 
     /// Nothing can be said of when: a frame without a time has no part in what is measured.

@@ -219,7 +219,7 @@ impl Dissector {
                 let lanes = self.settings.limits.lanes;
                 let mut out =
                     LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot, lanes };
-                flow.push(side, segment, &self.settings.limits, &mut out);
+                flow.push_first(side, segment, &self.settings.limits, &mut out);
                 None
             }
         }

@@ -132,6 +132,8 @@ impl PcapDecoder {
                 }
             },
         };
+        // A start has 32 bits. What lies beyond is decoded with the next bytes.
+        let bytes = bytes.get(..u32::MAX as usize).unwrap_or(bytes);
         let records = Records { bytes, at: used, number: self.frames, header, order: self.order };
         // One loop for each byte order and resolution, with none of it tested for each frame.
         let (records, ending) = match (self.order, self.nanos, header.extra) {
@@ -261,10 +263,10 @@ impl Records<'_> {
         let link = self.header.link;
         let most = self.header.max_captured();
         let header_len = RECORD_HEADER_LEN + if VARIANT { self.header.extra } else { 0 };
-        loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let Some((head, rest)) = rest.split_first_chunk::<RECORD_HEADER_LEN>() else {
-                return (self, PcapEnd::Needs(RECORD_HEADER_LEN));
+        let mut left = self.bytes.get(self.at..).unwrap_or_default();
+        let ending = loop {
+            let Some((head, rest)) = left.split_first_chunk::<RECORD_HEADER_LEN>() else {
+                break PcapEnd::Needs(RECORD_HEADER_LEN);
             };
             let [s0, s1, s2, s3, f0, f1, f2, f3, c0, c1, c2, c3, o0, o1, o2, o3] = *head;
             let secs = order.u32([s0, s1, s2, s3]);
@@ -276,19 +278,22 @@ impl Records<'_> {
                 || ((odd_fraction || captured > orig_len) && self.senseless(odd_fraction, captured, orig_len))
                 || (orig_len | secs) == 0
             {
-                return (self, PcapEnd::Problem(ProblemKind::Senseless));
+                break PcapEnd::Problem(ProblemKind::Senseless);
             }
             let len = captured as usize + header_len - RECORD_HEADER_LEN;
-            if rest.len() < len {
-                return (self, PcapEnd::Needs(RECORD_HEADER_LEN + len));
-            }
-            let (Ok(start), Some(number)) = (u32::try_from(self.at + header_len), self.number.checked_add(1))
-            else {
-                return (self, PcapEnd::Problem(ProblemKind::TooManyFrames));
+            let Some(next) = rest.get(len..) else { break PcapEnd::Needs(RECORD_HEADER_LEN + len) };
+            let Some(number) = self.number.checked_add(1) else {
+                break PcapEnd::Problem(ProblemKind::TooManyFrames);
             };
+            // Below 2^63: both have 32 bits.
             let nanos = u64::from(secs) * 1_000_000_000 + fraction * NANOS;
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the caller cut what is longer than 32 bits tell"
+            )]
+            let start = (self.bytes.len() - left.len() + header_len) as u32;
             found(FrameHead {
-                at: Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX)),
+                at: Timestamp::from_nanos(nanos.cast_signed()),
                 link,
                 orig_len: orig_len.max(captured),
                 start,
@@ -296,8 +301,10 @@ impl Records<'_> {
                 number,
             });
             self.number = number;
-            self.at += RECORD_HEADER_LEN + len;
-        }
+            left = next;
+        };
+        self.at = self.bytes.len() - left.len();
+        (self, ending)
     }
 
     /// Whether a record header is invalid in two ways at once. Some tools write one alone: fractions of more

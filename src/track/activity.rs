@@ -3,12 +3,11 @@
 //! A ring of fixed size; what is older than it is forgotten. Counts saturate at 255, since what
 //! matters is whether, and roughly how often.
 
+use super::quarter::QuarterSecond;
 use crate::time::Timestamp;
 
 /// Quarters of a second kept: half a minute, beyond any usual limit.
 const SLOTS: usize = 128;
-/// Length of one, in nanoseconds.
-const SLOT_NANOS: i64 = 250_000_000;
 
 /// Counts of one stretch of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,40 +88,37 @@ pub struct Sum {
 /// The ring.
 #[derive(Clone, Debug)]
 pub struct Activity {
-    slots: Box<[(u32, ActivityCounts)]>,
-    /// When the slot of the last time asked for begins, and its number.
-    last: (i64, u32),
+    slots: Box<[(u32, ActivityCounts); SLOTS]>,
 }
 
 impl Default for Activity {
     fn default() -> Self {
-        Self { slots: vec![(0, ActivityCounts::default()); SLOTS].into_boxed_slice(), last: (0, 0) }
+        Self { slots: Box::new([(0, ActivityCounts::default()); SLOTS]) }
     }
 }
 
-/// The number of a time's slot; wraps after some thirty years.
+/// The number of a quarter's slot; wraps after some thirty years.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number modulo 2^32")]
+const fn of(quarter: QuarterSecond) -> u32 {
+    quarter.number as u32
+}
+
+/// The number of a time's slot.
 const fn number(at: Timestamp) -> u32 {
-    at.nanos().div_euclid(SLOT_NANOS) as u32
+    of(QuarterSecond::of(at))
 }
 
 impl Activity {
-    /// [`number`], without a division where it is the same as the last one.
-    #[inline]
-    fn number(&mut self, at: Timestamp) -> u32 {
-        let (start, number_then) = self.last;
-        if (0..SLOT_NANOS).contains(&at.nanos().wrapping_sub(start)) {
-            return number_then;
-        }
-        let number = number(at);
-        self.last = (at.nanos().saturating_sub(at.nanos().rem_euclid(SLOT_NANOS)), number);
-        number
-    }
-
     /// The counts of a time, to add to.
     #[inline]
     pub fn at(&mut self, at: Timestamp) -> Option<&mut ActivityCounts> {
-        let number = self.number(at);
+        self.within(QuarterSecond::of(at))
+    }
+
+    /// The counts of a quarter of a second, to add to.
+    #[inline(always)]
+    pub(super) fn within(&mut self, quarter: QuarterSecond) -> Option<&mut ActivityCounts> {
+        let number = of(quarter);
         let (held, counts) = self.slots.get_mut(number as usize % SLOTS)?;
         if *held != number {
             // Time ran on; a late one finds its slot taken and is dropped.
@@ -140,7 +136,7 @@ impl Activity {
     pub fn sum(&self, from: Timestamp, to: Timestamp) -> Sum {
         let (first, last) = (number(from).wrapping_add(1), number(to));
         let mut sum = Sum::default();
-        for (held, counts) in &self.slots {
+        for (held, counts) in self.slots.iter() {
             let after_first = held.wrapping_sub(first).cast_signed();
             let before_last = last.wrapping_sub(*held).cast_signed();
             if after_first < 0 || before_last < 0 {

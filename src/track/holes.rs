@@ -64,8 +64,23 @@ struct Hole {
 
 impl Holes {
     /// A frame of a file; `hosts` are those of the files. Answers how long none had come, where that may matter.
-    #[inline]
+    #[inline(always)]
     pub(super) fn frame(&mut self, file: u32, at: Timestamp, hosts: &[Option<Address>]) -> Option<Span> {
+        if let Some((current, watch)) = self.current
+            && current == file
+            && let Some(watch) = self.watches.get_mut(watch)
+            && (Span::ZERO..MIN_HOLE).contains(&at.since(watch.last))
+        {
+            watch.last = at;
+            return None;
+        }
+        self.any_frame(file, at, hosts)
+    }
+
+    /// The same for a frame after a while, an earlier one, or one of another file.
+    #[cold]
+    #[inline(never)]
+    fn any_frame(&mut self, file: u32, at: Timestamp, hosts: &[Option<Address>]) -> Option<Span> {
         let watch = match self.current {
             Some((current, watch)) if current == file => watch,
             _ => self.enter(file, at, hosts),

@@ -34,6 +34,7 @@ pub use waits::Waits;
 
 use super::activity::{Activity, Sum};
 use super::one_way::OneWay;
+use super::quarter::QuarterSecond;
 use super::samples::Samples;
 use super::series::{Keeper, Trip};
 use super::violation::Checks;
@@ -156,11 +157,11 @@ impl LinkTrack {
 
     /// A frame of the link.
     #[inline(always)]
-    pub fn segment(&mut self, seen: &SegmentSeen<'_>) {
+    pub fn segment(&mut self, seen: &SegmentSeen<'_>, quarter: QuarterSecond) {
         if self.is_plain(seen) {
-            self.plain_segment(seen);
+            self.plain_segment(seen, quarter);
         } else {
-            self.any_segment(seen);
+            self.any_segment(seen, quarter);
         }
     }
 
@@ -177,12 +178,12 @@ impl LinkTrack {
 
     /// Such a frame, with the same outcome as [`Self::any_segment`].
     #[inline(always)]
-    fn plain_segment(&mut self, seen: &SegmentSeen<'_>) {
+    fn plain_segment(&mut self, seen: &SegmentSeen<'_>, quarter: QuarterSecond) {
         let segment = seen.segment;
         let mark = Mark { frame: segment.frame, at: segment.at };
         let is_fresh = seen.new_bytes > 0;
         let timed_ack = kernel_rtt::time(&mut self.kernel_rtt, seen, is_fresh, false);
-        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at)) {
+        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.within(quarter)) {
             counts.plain_frame(usize::from(!seen.direction.is_to_leader()), is_fresh, seen.acked_more);
             counts.timed_ack(timed_ack);
         }
@@ -201,7 +202,7 @@ impl LinkTrack {
 
     /// Any frame of the link.
     #[inline(never)]
-    fn any_segment(&mut self, seen: &SegmentSeen<'_>) {
+    fn any_segment(&mut self, seen: &SegmentSeen<'_>, quarter: QuarterSecond) {
         let segment = seen.segment;
         let mark = Mark { frame: segment.frame, at: segment.at };
         let is_fresh = seen.new_bytes > 0;
@@ -209,7 +210,7 @@ impl LinkTrack {
         let side = usize::from(!seen.direction.is_to_leader());
         let overtook = self.frames.ahead.of_mut(seen.direction).segment(seen);
         let timed_ack = kernel_rtt::time(&mut self.kernel_rtt, seen, is_fresh, is_again);
-        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.at(segment.at)) {
+        if let Some(counts) = self.activity.as_mut().and_then(|activity| activity.within(quarter)) {
             let bump = |count: &mut [u8; 2]| {
                 if let Some(count) = count.get_mut(side) {
                     *count = count.saturating_add(1);

@@ -18,6 +18,7 @@ pub mod link;
 mod link_vantage;
 mod mark;
 pub mod one_way;
+pub mod quarter;
 pub mod raft;
 mod running;
 pub mod samples;
@@ -51,6 +52,7 @@ use crate::time::{Span, Timestamp};
 use election::ElectionTrack;
 use holes::Holes;
 use link::LinkTrack;
+use quarter::{LastQuarter, QuarterSecond};
 use raft::facts::PeerOptions;
 use series::{SeriesBook, SeriesOptions};
 use server::Servers;
@@ -133,6 +135,7 @@ pub struct Tracker {
     holes: Holes,
     ticks: TickEstimator,
     last_at: Option<Timestamp>,
+    quarter: LastQuarter,
     links_refused: u64,
     /// Waits that are shorter are not remembered.
     least_wait: Span,
@@ -364,10 +367,11 @@ impl Tracker {
         self.vantages.pair(segment.frame.file, segment.src.address, segment.dst.address);
         let Some(index) = self.slots.get(slot.index()).and_then(|entry| entry.checked_sub(1)) else { return };
         let Some(link) = self.links.get_mut(index as usize) else { return };
-        link.segment(seen);
-        self.witness.link_segment(&mut link.heard_at.0, seen, &self.options.hosts);
-        let id = link.id;
+        let quarter = self.quarter.of(segment.at);
+        link.segment(seen, quarter);
+        self.witness.link_segment(&mut link.heard_at.0, seen, quarter, &self.options.hosts);
         if seen.fate == Fate::Retransmission {
+            let id = link.id;
             self.resent(id, segment.at);
         }
     }
@@ -453,7 +457,8 @@ impl Tracker {
         let Some(index) = self.slots.get(slot.index()).and_then(|entry| entry.checked_sub(1)) else { return };
         if let Some(link) = self.links.get_mut(index as usize) {
             link.at_learner(seen);
-            self.witness.link_segment(&mut link.heard_at.1, seen, &self.options.hosts);
+            let quarter = QuarterSecond::of(segment.at);
+            self.witness.link_segment(&mut link.heard_at.1, seen, quarter, &self.options.hosts);
         }
     }
 

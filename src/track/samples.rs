@@ -8,29 +8,45 @@
 use crate::findings::Quantiles;
 use hdrhistogram::Histogram;
 
-/// The least number of values kept one by one before they are counted, together: that costs a fraction of
-/// counting each where it comes up, among everything else that the cache holds.
+/// The most values that are kept one by one; more are counted as they come.
 const FEW: usize = 512;
 /// The longest duration that is told exactly: one hour.
 const MAX_US: u64 = 3_600_000_000;
 
 /// Durations of one kind.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Samples {
-    /// The last ones, not yet counted.
+    /// All of them in order of coming, while they are few.
     few: Vec<Short>,
-    /// All the others: each value with how often it came, in order.
-    many: Vec<(Short, u32)>,
+    /// Once they are many, how often each value came.
+    many: Option<Box<Counted>>,
     /// How many there are.
     count: u64,
     /// Nothing more will come: what is shown is all that is kept.
     sealed: Option<Box<Quantiles>>,
-    /// The least and the most, exactly.
-    ends: Option<(u64, u64)>,
+    /// The least, exactly; the most there can be where there is none.
+    least: u64,
+    /// The most, exactly.
+    most: u64,
     /// Durations beyond the most that is told exactly.
     pub clamped: u64,
     /// Those of the window before, where there are windows.
     before: Option<Box<Self>>,
+}
+
+impl Default for Samples {
+    fn default() -> Self {
+        Self {
+            few: Vec::new(),
+            many: None,
+            count: 0,
+            sealed: None,
+            least: u64::MAX,
+            most: 0,
+            clamped: 0,
+            before: None,
+        }
+    }
 }
 
 /// A duration to three digits in two bytes: 11 bits of mantissa, the first of them implied from 2048
@@ -69,44 +85,57 @@ impl Samples {
     /// Adds a duration in microseconds.
     #[inline]
     pub fn record(&mut self, us: u64) {
-        self.clamped += u64::from(us > MAX_US);
-        let us = us.min(MAX_US);
-        self.ends = match self.ends {
-            Some((least, most)) if least <= us && us <= most => self.ends,
-            Some((least, most)) => Some((least.min(us), most.max(us))),
-            None => Some((us, us)),
-        };
+        let us = if us > MAX_US { self.clamp() } else { us };
+        self.least = self.least.min(us);
+        self.most = self.most.max(us);
         self.count += 1;
-        // As many as are counted already, so that merging costs the same for each, however many they are.
-        if self.few.len() >= self.many.len().max(FEW) {
-            self.drain();
+        let value = Short::of(us);
+        match &mut self.many {
+            Some(many) => many.add(value),
+            None if self.few.len() < FEW => self.few.push(value),
+            None => self.count_all(value),
         }
-        self.few.push(Short::of(us));
+    }
+
+    /// Notes that a duration is longer than the longest that is told exactly, and answers that one.
+    #[cold]
+    const fn clamp(&mut self) -> u64 {
+        self.clamped += 1;
+        MAX_US
+    }
+
+    /// Counts what was kept one by one, and one more.
+    #[cold]
+    #[inline(never)]
+    fn count_all(&mut self, last: Short) {
+        let mut many = Box::<Counted>::default();
+        std::mem::take(&mut self.few).into_iter().chain([last]).for_each(|value| many.add(value));
+        self.many = Some(many);
     }
 
     /// Lets the single values go: nothing more will come.
     pub fn seal(&mut self) {
         self.sealed = self.quantiles().map(Box::new);
-        self.ends = self.sealed.as_ref().map(|all| (all.min, all.max));
+        (self.least, self.most) = self.sealed.as_ref().map_or(NOTHING, |all| (all.min, all.max));
         self.count = self.count();
-        (self.few, self.many, self.before) = (Vec::new(), Vec::new(), None);
+        (self.few, self.many, self.before) = (Vec::new(), None, None);
     }
 
     /// Bytes of memory that the values take, where they are many.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         let before = self.before.as_ref().map_or(0, |before| before.held_bytes());
-        let few = if self.few.capacity() > FEW { self.few.capacity() * size_of::<Short>() } else { 0 };
-        few + self.many.capacity() * size_of::<(Short, u32)>() + before
+        self.many.as_ref().map_or(0, |many| many.held_bytes()) + before
     }
 
     /// Lets the values so far go; answers how many. The count, the least and the most stay, and the quantiles
     /// are those of what comes.
     pub fn forget_values(&mut self) -> u64 {
-        let known: u64 = self.values().map(|(_, count)| u64::from(count)).sum();
-        self.ends = self.all_ends();
+        let mut known = 0;
+        self.each_value(|_, count| known += u64::from(count));
+        (self.least, self.most) = self.all_ends().unwrap_or(NOTHING);
         self.count = self.count();
-        (self.few, self.many, self.before) = (Vec::new(), Vec::new(), None);
+        (self.few, self.many, self.before) = (Vec::new(), None, None);
         known
     }
 
@@ -120,47 +149,20 @@ impl Samples {
         self.before = (before.count > 0).then(|| Box::new(before));
     }
 
-    /// The values with how often they came, in no order; nothing once it is sealed.
-    fn values(&self) -> impl Iterator<Item = (Short, u32)> {
-        let windows = [self.before.as_deref(), Some(self)].into_iter().flatten();
-        windows.flat_map(|own| {
-            let few = own.few.iter().map(|value| (*value, 1));
-            own.many.iter().copied().chain(few)
-        })
+    /// Calls `found` with each value and how often it came, in no order; with nothing once it is sealed.
+    fn each_value(&self, mut found: impl FnMut(Short, u32)) {
+        for own in [self.before.as_deref(), Some(self)].into_iter().flatten() {
+            own.few.iter().for_each(|value| found(*value, 1));
+            if let Some(many) = &own.many {
+                many.each(&mut found);
+            }
+        }
     }
 
     /// Calls `found` with every duration in microseconds, to three digits, and how often there was one, those
     /// of the window before too. Nothing once it is sealed.
     pub fn each(&self, mut found: impl FnMut(u64, u64)) {
-        self.values().for_each(|(value, count)| found(value.us(), u64::from(count)));
-    }
-
-    /// Counts the single values.
-    #[cold]
-    fn drain(&mut self) {
-        self.many = self.counted();
-        self.few.clear();
-    }
-
-    /// Each value of this window with how often it came, in order: both lists are merged.
-    fn counted(&self) -> Vec<(Short, u32)> {
-        let mut merged = Vec::with_capacity(self.many.len() + 64);
-        let mut many = self.many.as_slice();
-        in_order(&self.few, |value, mut count| {
-            while let [(less, known), rest @ ..] = many
-                && *less <= value
-            {
-                many = rest;
-                if *less == value {
-                    count = count.saturating_add(*known);
-                } else {
-                    merged.push((*less, *known));
-                }
-            }
-            merged.push((value, count));
-        });
-        merged.extend_from_slice(many);
-        merged
+        self.each_value(|value, count| found(value.us(), u64::from(count)));
     }
 
     /// How many there are.
@@ -171,10 +173,9 @@ impl Samples {
 
     /// The least and the most, with those of the window before.
     fn all_ends(&self) -> Option<(u64, u64)> {
-        match (self.ends, self.before.as_ref().and_then(|before| before.ends)) {
-            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
-            (one, other) => one.or(other),
-        }
+        let before = self.before.as_ref().map_or(NOTHING, |before| (before.least, before.most));
+        let (least, most) = (self.least.min(before.0), self.most.max(before.1));
+        (least <= most).then_some((least, most))
     }
 
     /// Values at the quantiles that reports show; `None` where there are no values.
@@ -187,20 +188,106 @@ impl Samples {
         if self.before.is_some() {
             return self.of_windows(min, max);
         }
-        if self.many.is_empty() { of_few(&self.few, min, max) } else { of_many(&self.counted(), min, max) }
+        self.many.as_ref().map_or_else(|| of_few(&self.few, min, max), |many| of_many(many, min, max))
     }
 
     /// The quantiles of two windows together.
     fn of_windows(&self, min: u64, max: u64) -> Option<Quantiles> {
-        self.values().next()?;
         // Three digits from 1 µs up to the most there was, at least twice the least: valid bounds.
         let mut all = Histogram::<u64>::new_with_bounds(1, max.max(2), 3).ok()?;
-        for (value, count) in self.values() {
-            all.saturating_record_n(value.us().max(1), u64::from(count));
+        self.each_value(|value, count| all.saturating_record_n(value.us().max(1), u64::from(count)));
+        if all.is_empty() {
+            return None;
         }
         // A histogram answers with the upper end of a bucket, which may lie beyond the most.
         let at = |quantile| all.value_at_quantile(quantile).clamp(min, max);
         Some(Quantiles { min, p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max })
+    }
+}
+
+/// The least and the most of nothing.
+const NOTHING: (u64, u64) = (u64::MAX, 0);
+
+/// How often each value came: a count for each, in pages that are there where one of their values came.
+#[derive(Clone, Debug)]
+struct Counted {
+    /// The place of each page in `pages` and one; 0 where it is not there.
+    page_of: [u16; PAGES],
+    pages: Vec<Page>,
+    /// How many there are of all.
+    total: u64,
+}
+
+/// The counts of values that are next to each other.
+#[derive(Clone, Debug)]
+struct Page {
+    /// A bit for each that came.
+    came: u64,
+    counts: [u32; PAGE],
+}
+
+impl Page {
+    #[inline]
+    fn add(&mut self, place: usize) {
+        self.came |= 1 << (place % PAGE);
+        if let Some(count) = self.counts.get_mut(place % PAGE) {
+            *count = count.saturating_add(1);
+        }
+    }
+}
+
+impl Default for Counted {
+    fn default() -> Self {
+        Self { page_of: [0; PAGES], pages: Vec::new(), total: 0 }
+    }
+}
+
+impl Counted {
+    /// Counts a value.
+    #[inline]
+    fn add(&mut self, value: Short) {
+        self.total += 1;
+        let (number, place) = (usize::from(value.0) / PAGE, usize::from(value.0));
+        let page = self.page_of.get(number).map_or(0, |page| usize::from(*page));
+        match self.pages.get_mut(page.wrapping_sub(1)) {
+            Some(page) => page.add(place),
+            None => self.begin_page(number, place),
+        }
+    }
+
+    /// The first value of a page.
+    #[cold]
+    #[inline(never)]
+    fn begin_page(&mut self, number: usize, place: usize) {
+        let mut page = Page { came: 0, counts: [0; PAGE] };
+        page.add(place);
+        self.pages.push(page);
+        // At most PAGES of them.
+        if let (Some(page), Ok(place)) = (self.page_of.get_mut(number), u16::try_from(self.pages.len())) {
+            *page = place;
+        }
+    }
+
+    /// Calls `found` with each value, in order, and how often it came.
+    #[inline]
+    fn each(&self, mut found: impl FnMut(Short, u32)) {
+        for (first, page) in (0..=u16::MAX).step_by(PAGE).zip(&self.page_of) {
+            let Some(page) = usize::from(*page).checked_sub(1).and_then(|place| self.pages.get(place)) else {
+                continue;
+            };
+            let mut left = page.came;
+            while left != 0 {
+                let place = left.trailing_zeros();
+                left &= left - 1;
+                let count = page.counts.get(place as usize % PAGE).copied().unwrap_or(0);
+                found(Short(first.saturating_add(u16::try_from(place).unwrap_or(0))), count);
+            }
+        }
+    }
+
+    /// Bytes of memory that it takes.
+    fn held_bytes(&self) -> usize {
+        size_of::<Self>() + self.pages.capacity() * size_of::<Page>()
     }
 }
 
@@ -209,54 +296,54 @@ fn of_few(few: &[Short], min: u64, max: u64) -> Option<Quantiles> {
     if few.is_empty() {
         return None;
     }
-    let ranks = [500, 900, 990, 999].map(|permille| (few.len() * permille).div_ceil(1000).max(1));
-    let mut found = [min; 4];
-    let (mut next, mut so_far) = (0, 0);
-    in_order(few, |value, count| {
-        so_far += count as usize;
-        while let (Some(rank), Some(place)) = (ranks.get(next), found.get_mut(next))
-            && *rank <= so_far
-        {
-            *place = value.us().clamp(min, max);
-            next += 1;
-        }
-    });
-    let [p50, p90, p99, p999] = found;
+    let ranks = [500, 900, 990, 999].map(|permille| (few.len() * permille).div_ceil(1000).max(1) as u64);
+    let [p50, p90, p99, p999] =
+        at_ranks(ranks, |found| in_order(few, |value, count| found(value, u64::from(count))))
+            .map(|value| value.us().clamp(min, max));
     Some(Quantiles { min, p50, p90, p99, p999, max })
 }
 
 /// The quantiles of values in order, each with how often it came: what a histogram of three digits answers, which is
 /// the upper end of a bucket. That may lie beyond the most.
-fn of_many(values: &[(Short, u32)], min: u64, max: u64) -> Option<Quantiles> {
-    let total: u64 = values.iter().map(|(_, count)| u64::from(*count)).sum();
-    if total == 0 {
-        return None;
-    }
+fn of_many(counted: &Counted, min: u64, max: u64) -> Option<Quantiles> {
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "the rank of a quantile, as hdrhistogram finds it"
     )]
-    let ranks = [0.5, 0.9, 0.99, 0.999].map(|quantile: f64| ((quantile * total as f64).ceil() as u64).max(1));
-    let mut values = values.iter();
-    let (mut so_far, mut last) = (0, Short(0));
-    let [p50, p90, p99, p999] = ranks.map(|rank| {
-        while so_far < rank
-            && let Some((value, count)) = values.next()
-        {
-            so_far += u64::from(*count);
-            last = *value;
-        }
-        last.last_us().clamp(min, max)
-    });
+    let rank = |quantile: f64| ((quantile * counted.total as f64).ceil() as u64).max(1);
+    let [p50, p90, p99, p999] = at_ranks([0.5, 0.9, 0.99, 0.999].map(rank), |found| {
+        counted.each(|value, count| found(value, u64::from(count)));
+    })
+    .map(|value| value.last_us().clamp(min, max));
     Some(Quantiles { min, p50, p90, p99, p999, max })
+}
+
+/// The values at ascending ranks, from 1, of those that `each` tells in order with how often they came.
+fn at_ranks(ranks: [u64; 4], each: impl FnOnce(&mut dyn FnMut(Short, u64))) -> [Short; 4] {
+    let mut found = [Short(0); 4];
+    let (mut next, mut so_far) = (0, 0);
+    let mut rank = ranks.first().copied().unwrap_or(u64::MAX);
+    each(&mut |value, count| {
+        so_far += count;
+        while rank <= so_far {
+            if let Some(place) = found.get_mut(next) {
+                *place = value;
+            }
+            next += 1;
+            rank = ranks.get(next).copied().unwrap_or(u64::MAX);
+        }
+    });
+    found
 }
 
 /// Values that are counted at once: how far they may lie from the least.
 const COUNTED: usize = 4_096;
 /// Values of a page: as many as a word has bits.
 const PAGE: usize = u64::BITS as usize;
+/// Pages of all values up to the longest that is told exactly.
+const PAGES: usize = Short::of(MAX_US).0 as usize / PAGE + 1;
 
 /// Calls `found` with each value, in order, and how often it came. Most lie near the least: each of those has a count.
 /// The others are put in order.

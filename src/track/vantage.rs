@@ -17,10 +17,17 @@ pub(super) struct Vantages {
 
 impl Vantages {
     /// Notes that two hosts talked in a file.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pair(&mut self, file: u32, a: Address, b: Address) {
+        if self.files.get(file as usize).is_none_or(|(_, samples)| *samples < SAMPLES) {
+            self.sample(file, a, b);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn sample(&mut self, file: u32, a: Address, b: Address) {
         match self.files.get_mut(file as usize) {
-            Some((_, samples)) if *samples >= SAMPLES => {}
             Some((vantage, samples)) => {
                 *samples += 1;
                 vantage.pair(a, b);
@@ -34,7 +41,7 @@ impl Vantages {
         let index = file as usize;
         if index < MAX_FILES {
             self.files.resize(index + 1, (CommonHost::default(), 0));
-            self.pair(file, a, b);
+            self.sample(file, a, b);
         }
     }
 

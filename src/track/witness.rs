@@ -17,13 +17,14 @@ use crate::frame::FrameRef;
 use crate::packet::{Flags, Segment};
 use crate::stream::Fate;
 use crate::time::{Span, Timestamp};
+use crate::track::quarter::{QUARTER_NANOS, QuarterSecond};
 use half::HalfState;
 use std::collections::{BTreeMap, VecDeque};
 use way::flags;
 pub use way::{Kinds, SlotWay};
 
 /// Length of a slot, in nanoseconds.
-pub const SLOT_NANOS: i64 = 250_000_000;
+pub const SLOT_NANOS: i64 = QUARTER_NANOS;
 /// Slots kept of all channels together.
 const MAX_SLOTS: usize = 262_144;
 /// Channels kept: three for each pair of hosts.
@@ -63,7 +64,7 @@ pub struct Channel {
     /// The file that showed it first.
     pub file: u32,
     /// In order of time.
-    pub slots: VecDeque<Slot>,
+    pub slots: Vec<Slot>,
     /// When the last segment with payload came, each way, in nanoseconds.
     last: [i64; 2],
 }
@@ -147,35 +148,32 @@ impl Witness {
     }
 
     /// A frame of a link. `found` is what the link has found before.
-    #[inline]
+    #[inline(always)]
     pub fn link_segment(
         &mut self,
         found: &mut FoundChannel,
         seen: &SegmentSeen<'_>,
+        quarter: QuarterSecond,
         hosts: &[Option<Address>],
     ) {
         let segment = seen.segment;
         let index = match *found {
             Some((file, index)) if file == segment.frame.file => index,
             _ => {
-                let host = hosts.get(segment.frame.file as usize).copied().flatten();
-                let Some(index) = self.channel(segment, host) else { return };
-                *found = Some((segment.frame.file, index));
+                let Some(index) = self.look_for_channel(found, segment, hosts) else { return };
                 index
             }
         };
         let Some(channel) = self.channels.get_mut(index as usize) else { return };
         let side = usize::from(segment.src.address != channel.low);
         let is_late = segment.len > 0 && channel.is_late(side, segment.at);
-        let number = number(segment.at);
-        let is_last = channel.slots.back().is_some_and(|slot| slot.number == number);
-        let way = if is_last {
-            channel.slots.back_mut().and_then(|slot| slot.ways.get_mut(side))
+        let QuarterSecond { number, part } = quarter;
+        let way = if channel.slots.last().is_some_and(|slot| slot.number == number) {
+            channel.slots.last_mut().and_then(|slot| slot.ways.get_mut(side))
         } else {
             self.other_way(index, number, segment)
         };
         let Some(way) = way else { return };
-        let part = part_of(segment.at);
         way.last = part;
         if seen.new_bytes > 0 {
             if way.fresh == 0 {
@@ -188,12 +186,28 @@ impl Witness {
         if seen.acked_more {
             way.acked = way.acked.saturating_add(1);
         }
-        if seen.new_bytes == 0 || seen.fate != Fate::InOrder || segment.sack {
+        let is_plain = seen.new_bytes > 0
+            && seen.fate == Fate::InOrder
+            && !segment.sack
+            && !segment.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST);
+        if !is_plain {
             rare(way, seen, is_late);
         }
-        if segment.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST) {
-            way.kinds.add(flags(segment.flags, true));
-        }
+    }
+
+    /// The channel of a link's frame in another file than its last.
+    #[cold]
+    #[inline(never)]
+    fn look_for_channel(
+        &mut self,
+        found: &mut FoundChannel,
+        segment: &Segment<'_>,
+        hosts: &[Option<Address>],
+    ) -> Option<u32> {
+        let host = hosts.get(segment.frame.file as usize).copied().flatten();
+        let index = self.channel(segment, host)?;
+        *found = Some((segment.frame.file, index));
+        Some(index)
     }
 
     /// A capture lacks bytes of a link that the other side got: what came behind them came behind no loss. `from` is
@@ -265,8 +279,8 @@ impl Witness {
             self.mark(segment.at);
         }
         let is_late = self.is_late(index, segment);
-        let Some(way) = self.way(index, segment) else { return };
-        let part = part_of(segment.at);
+        let QuarterSecond { number, part } = QuarterSecond::of(segment.at);
+        let Some(way) = self.way(index, number, segment) else { return };
         way.last = part;
         if new {
             if way.fresh == 0 {
@@ -352,7 +366,7 @@ impl Witness {
             high,
             host,
             file: segment.frame.file,
-            slots: VecDeque::new(),
+            slots: Vec::new(),
             last: [i64::MIN; 2],
         });
         Some(index)
@@ -367,19 +381,18 @@ impl Witness {
 
     /// The counts of a segment's time and direction, to add to.
     #[inline]
-    fn way(&mut self, index: u32, segment: &Segment<'_>) -> Option<&mut SlotWay> {
-        let number = number(segment.at);
+    fn way(&mut self, index: u32, number: i64, segment: &Segment<'_>) -> Option<&mut SlotWay> {
         let is_last = self
             .channels
             .get(index as usize)
-            .and_then(|channel| channel.slots.back())
+            .and_then(|channel| channel.slots.last())
             .is_some_and(|slot| slot.number == number);
         if !is_last {
             return self.other_way(index, number, segment);
         }
         let channel = self.channels.get_mut(index as usize)?;
         let side = usize::from(segment.src.address != channel.low);
-        channel.slots.back_mut()?.ways.get_mut(side)
+        channel.slots.last_mut()?.ways.get_mut(side)
     }
 
     #[cold]
@@ -390,7 +403,7 @@ impl Witness {
         }
         let channel = self.channels.get_mut(index as usize)?;
         let side = usize::from(segment.src.address != channel.low);
-        let place = match channel.slots.back() {
+        let place = match channel.slots.last() {
             Some(last) if last.number > number => {
                 // Frames come nearly in order of time.
                 let place = channel.slots.partition_point(|slot| slot.number < number);
@@ -402,7 +415,7 @@ impl Witness {
             }
             Some(last) if last.number == number => channel.slots.len() - 1,
             _ => {
-                channel.slots.push_back(Slot { number, ways: [SlotWay::default(); 2] });
+                channel.slots.push(Slot { number, ways: [SlotWay::default(); 2] });
                 self.slots += 1;
                 channel.slots.len() - 1
             }
@@ -440,7 +453,7 @@ impl Witness {
 }
 
 /// What only some segments of a link are.
-#[cold]
+#[inline]
 fn rare(way: &mut SlotWay, seen: &SegmentSeen<'_>, is_late: bool) {
     let segment = seen.segment;
     match seen.fate {
@@ -458,19 +471,16 @@ fn rare(way: &mut SlotWay, seen: &SegmentSeen<'_>, is_late: bool) {
     if segment.sack {
         way.kinds.add(Kinds::SACK);
     }
+    if segment.flags.intersects(Flags::SYN | Flags::FIN | Flags::RST) {
+        way.kinds.add(flags(segment.flags, true));
+    }
 }
 
 /// The number of a time's slot.
 #[must_use]
 #[inline]
 pub const fn number(at: Timestamp) -> i64 {
-    at.nanos().div_euclid(SLOT_NANOS)
-}
-
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "less than a slot")]
-const fn part_of(at: Timestamp) -> u32 {
-    at.nanos().rem_euclid(SLOT_NANOS) as u32
+    QuarterSecond::of(at).number
 }
 
 fn short(len: u32) -> u16 {

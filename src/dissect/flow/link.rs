@@ -52,7 +52,7 @@ impl LinkFlow {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push<O: Observer>(
         &mut self,
         connection: &mut Connection,
@@ -105,6 +105,20 @@ impl LinkFlow {
         Disposition::Taken
     }
 
+    /// [`Self::push`] for a segment that its sender's capture lacks.
+    #[cold]
+    #[inline(never)]
+    fn push_unsent<O: Observer>(
+        &mut self,
+        connection: &mut Connection,
+        side: Side,
+        segment: &Segment<'_>,
+        limits: &Limits,
+        out: &mut LinkContext<'_, O>,
+    ) {
+        self.push(connection, segment.frame, side, segment, limits, out);
+    }
+
     /// See [`super::Flow::cross`].
     pub(super) fn cross<O: Observer>(
         &mut self,
@@ -129,7 +143,7 @@ impl LinkFlow {
         while let Some(unsent) = self.matcher.as_mut().and_then(|matcher| matcher.next_unsent(segment.at)) {
             // Sent by the leader but not in its capture.
             if is_announced && connection.half(leader_side).lacks(&unsent.segment()) {
-                self.push(connection, segment.frame, leader_side, &unsent.segment(), limits, out);
+                self.push_unsent(connection, leader_side, &unsent.segment(), limits, out);
             }
         }
         let matcher = self.matcher.get_or_insert_default();

@@ -132,6 +132,19 @@ impl Flow {
         }
     }
 
+    /// [`Self::push`] for the first segment of what proved to be another connection.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn push_first<O: Observer>(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        limits: &Limits,
+        out: &mut LinkContext<'_, O>,
+    ) {
+        self.push(side, segment, limits, out);
+    }
+
     /// Inspects the first bytes on unknown ports for what only ZooKeeper sends.
     #[cold]
     fn decide(&mut self, key: &FlowKey, side: Side, probes: u8, segment: &Segment<'_>) {
