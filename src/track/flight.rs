@@ -165,7 +165,7 @@ impl InFlight {
     }
 
     /// Notes an ACK or a COMMIT; answers the PROPOSAL it is for.
-    #[inline]
+    #[inline(always)]
     pub fn answer(
         &mut self,
         zxid: Zxid,
@@ -217,15 +217,23 @@ impl InFlight {
 
     /// The place of a zxid: as a rule where the last answer lets expect it, or where it is if the numbering
     /// has no holes.
-    #[inline]
+    #[inline(always)]
     fn find(&self, zxid: Zxid, expected: usize) -> Option<usize> {
         let is_it = |index: usize| self.entries.get(index).is_some_and(|entry| entry.zxid == zxid);
         if is_it(expected) {
             return Some(expected);
         }
+        self.find_elsewhere(zxid)
+    }
+
+    /// The same, where it is not the one that is expected.
+    fn find_elsewhere(&self, zxid: Zxid) -> Option<usize> {
         let first = self.entries.front()?.zxid;
         let guess = usize::try_from(zxid.0.checked_sub(first.0)?).ok()?;
-        if is_it(guess) { Some(guess) } else { self.search(zxid, guess) }
+        if self.entries.get(guess).is_some_and(|entry| entry.zxid == zxid) {
+            return Some(guess);
+        }
+        self.search(zxid, guess)
     }
 
     /// The place of a zxid where the numbering has holes: not behind the one it would have without.
@@ -288,20 +296,33 @@ impl InFlight {
     }
 
     /// Lets go what is answered, and what is so far behind that its answers will not be found.
-    #[inline]
+    #[inline(always)]
     fn trim(&mut self) {
-        let behind = self.last_ack.min(self.last_commit).map_or(0, |last| last.0.saturating_sub(BEHIND));
         while let Some(first) = self.entries.front() {
             if first.is_acked && first.is_committed {
                 self.entries.pop_front();
                 self.answered_behind = self.answered_behind.saturating_sub(1);
                 self.next.shift();
-            } else if first.zxid.0 < behind {
+            } else if self.is_far_behind(first.zxid) {
                 self.evict();
             } else {
                 break;
             }
         }
+        if !self.done.is_empty() {
+            self.trim_done();
+        }
+    }
+
+    /// Whether so many later ones have both answers that its own will not be found.
+    #[inline]
+    fn is_far_behind(&self, zxid: Zxid) -> bool {
+        self.last_ack.min(self.last_commit).is_some_and(|last| zxid.0 < last.0.saturating_sub(BEHIND))
+    }
+
+    /// Forgets which answered ones were let go before the first that is left.
+    #[cold]
+    fn trim_done(&mut self) {
         while let (Some(range), Some(first)) = (self.done.front(), self.entries.front())
             && *range.end() < first.zxid.0
         {

@@ -389,7 +389,7 @@ impl LinkTrack {
     }
 
     /// A packet of the link.
-    #[inline]
+    #[inline(always)]
     pub fn packet(&mut self, packet: &PacketSeen<'_>) {
         self.forgotten.types += u64::from(!self.packets.count(packet));
         self.checks.packet(self.id, packet);

@@ -376,11 +376,25 @@ impl Tracker {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn packet(&mut self, slot: ConnectionSlot, packet: &PacketSeen<'_>) {
         let Some(index) = self.slots.get(slot.index()).and_then(|entry| entry.checked_sub(1)) else { return };
         let index = index as usize;
         self.passes();
+        match self.links.get_mut(index) {
+            Some(link) if link.is_recognised && packet.kind == PacketType::Ack => link.packet(packet),
+            Some(link) if link.is_recognised && packet.kind == PacketType::Commit => {
+                link.packet(packet);
+                self.commits.commit(packet.zxid, packet.at);
+            }
+            Some(_) => self.any_packet(index, packet),
+            None => {}
+        }
+    }
+
+    /// A packet of any type.
+    #[inline(never)]
+    fn any_packet(&mut self, index: usize, packet: &PacketSeen<'_>) {
         if self.links.get(index).is_some_and(|link| !link.is_recognised) {
             self.recognise(index, packet.kind);
         }
@@ -388,11 +402,6 @@ impl Tracker {
         let last_ping = link.last_ping_at();
         link.packet(packet);
         let (id, serves) = (link.id, link.serves_now());
-        match packet.kind {
-            PacketType::Ack => return,
-            PacketType::Commit => return self.commits.commit(packet.zxid, packet.at),
-            _ => {}
-        }
         let opened = link.opened;
         let (leader, learner) = (opened.leader.address, opened.learner.address);
         self.sessions.packet(learner, packet, serves);
@@ -428,6 +437,7 @@ impl Tracker {
                 self.joins((leader, learner), is_follower, packet);
             }
             PacketType::UpToDate => self.commits.serves(id, Some(packet.at)),
+            PacketType::Commit => self.commits.commit(packet.zxid, packet.at),
             PacketType::Inform => {
                 self.commits.commit(packet.zxid, packet.at);
                 if opened.picked_up {

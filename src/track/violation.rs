@@ -70,6 +70,7 @@ pub(super) struct Checks {
 
 impl Checks {
     /// Looks at a packet of link `link`.
+    #[inline(always)]
     pub(super) fn packet(&mut self, link: u32, packet: &PacketSeen<'_>) {
         let Some(zxid) = packet.zxid else {
             // It is one of those that were skipped or will be, and which one is not known.

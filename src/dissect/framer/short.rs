@@ -27,18 +27,12 @@ impl Framer {
         }
         let [k0, k1, k2, k3, z0, z1, z2, z3, z4, z5, z6, z7, no_data @ ..] = *bytes;
         let zxid = Zxid(u64::from_be_bytes([z0, z1, z2, z3, z4, z5, z6, z7]));
-        let kind = match (u32::from_be_bytes([k0, k1, k2, k3]), self.direction) {
-            (3, Direction::ToLeader) => PacketType::Ack,
-            (4, Direction::ToLearner) if zxid.counter() != 0 => PacketType::Commit,
-            _ => return false,
-        };
         // No data and no authinfo; a zxid is never negative.
         if no_data != [0xff; 8] || zxid.0.cast_signed() < 0 {
             return false;
         }
-        self.sums.decoded += u64::from(LEN);
-        let packet = PacketSeen {
-            direction: self.direction,
+        let packet = |direction, kind| PacketSeen {
+            direction,
             kind,
             zxid: Some(zxid),
             data_len: Some(-1),
@@ -51,7 +45,15 @@ impl Framer {
             inferred: false,
             timed: true,
         };
-        link.packet(&packet, out);
+        // Each has code of its own, all the way.
+        match (u32::from_be_bytes([k0, k1, k2, k3]), self.direction) {
+            (3, Direction::ToLeader) => link.packet(&packet(Direction::ToLeader, PacketType::Ack), out),
+            (4, Direction::ToLearner) if zxid.counter() != 0 => {
+                link.packet(&packet(Direction::ToLearner, PacketType::Commit), out);
+            }
+            _ => return false,
+        }
+        self.sums.decoded += u64::from(LEN);
         true
     }
 }

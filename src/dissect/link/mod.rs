@@ -226,7 +226,7 @@ impl LinkState {
     }
 
     /// A packet whose head was seen.
-    #[inline]
+    #[inline(always)]
     pub(super) fn packet<O: Observer>(&mut self, packet: &PacketSeen<'_>, out: &mut LinkContext<'_, O>) {
         self.has_packets = true;
         out.observer.event(Event::Packet(out.slot, packet));
@@ -243,7 +243,7 @@ impl LinkState {
     }
 
     /// Updates the numbering after a packet that was seen.
-    #[inline]
+    #[inline(always)]
     fn note(&mut self, kind: PacketType, zxid: Zxid, at: Timestamp, direction: Direction) {
         match (direction, kind) {
             (
@@ -261,7 +261,7 @@ impl LinkState {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn learn_from_leader<O: Observer>(
         &mut self,
         packet: &PacketSeen<'_>,
@@ -357,7 +357,7 @@ impl LinkState {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn learn_from_learner<O: Observer>(
         &mut self,
         packet: &PacketSeen<'_>,

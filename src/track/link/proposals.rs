@@ -100,11 +100,12 @@ impl LinkTrack {
                 *free = Some(answered);
             }
         });
-        for answered in early.into_iter().flatten() {
-            self.answered(&answered);
+        if early.first().is_some_and(Option::is_some) {
+            early.iter().flatten().for_each(|answered| self.answered(answered));
         }
     }
 
+    #[inline(always)]
     pub(super) fn acked(&mut self, packet: &PacketSeen<'_>) {
         let Some(zxid) = packet.zxid else { return };
         if zxid.counter() == 0 {
@@ -119,23 +120,31 @@ impl LinkTrack {
         self.answer(packet, true);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn answer(&mut self, packet: &PacketSeen<'_>, is_ack: bool) {
         self.handshake.set_epoch(packet);
         let Some(zxid) = packet.zxid else { return };
         if let Some(answered) =
             self.proposals.flight.answer(zxid, packet.at, packet.frame, is_ack, packet.timed)
         {
-            self.answered(&answered);
+            self.answered_now(&answered);
         }
     }
 
-    #[inline]
-    pub(super) fn answered(&mut self, answered: &Answered) {
+    /// [`Self::answered_now`], where that is rare.
+    #[cold]
+    fn answered(&mut self, answered: &Answered) {
+        self.answered_now(answered);
+    }
+
+    /// A PROPOSAL has its answer.
+    #[inline(always)]
+    fn answered_now(&mut self, answered: &Answered) {
         if !answered.counts {
             return;
         }
-        let len = self.clock_steps.without(answered.sent_at, answered.at).since(answered.sent_at);
+        let end = self.clock_steps.without(answered.sent_at, answered.at);
+        let len = end.since(answered.sent_at);
         if !answered.is_ack {
             self.proposals.commit.record(len.micros());
             self.series.trip(Trip::Commit, answered.at, len.micros());
@@ -143,10 +152,10 @@ impl LinkTrack {
         }
         self.proposals.ack.record(len.micros());
         self.series.trip(Trip::Ack, answered.at, len.micros());
-        self.ack_wait(answered.sent_at, answered.sent_frame, answered.at, Ended::Heard, Some(answered.frame));
+        self.ack_waited(answered.sent_at, answered.sent_frame, end, Ended::Heard, Some(answered.frame));
     }
 
-    #[inline]
+    /// The wait for an ACK has ended.
     pub(super) fn ack_wait(
         &mut self,
         start: Timestamp,
@@ -155,7 +164,19 @@ impl LinkTrack {
         ended: Ended,
         to: Option<FrameRef>,
     ) {
-        let end = self.clock_steps.without(start, end);
+        self.ack_waited(start, from, self.clock_steps.without(start, end), ended, to);
+    }
+
+    /// The same, with the clock's steps taken out of its end.
+    #[inline(always)]
+    fn ack_waited(
+        &mut self,
+        start: Timestamp,
+        from: FrameRef,
+        end: Timestamp,
+        ended: Ended,
+        to: Option<FrameRef>,
+    ) {
         let len = end.since(start);
         if ended == Ended::CaptureEnd && len >= clock_step::NEVER {
             return;
