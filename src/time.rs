@@ -1,7 +1,7 @@
 //! Points in time and spans between them, in nanoseconds, with arithmetic that saturates.
 //!
-//! A timestamp is what the capture wrote; nothing here reads a clock. Years 1678 to 2262 fit, and readers
-//! clamp others to that range.
+//! A timestamp is what the capture wrote; nothing here reads a clock. Years 1824 to 2116 fit, and readers
+//! clamp others to that range: so no span between two of them overflows.
 
 use std::fmt;
 
@@ -32,22 +32,29 @@ pub struct Span(i64);
 
 impl Timestamp {
     /// The earliest representable time.
-    pub const MIN: Self = Self(i64::MIN);
+    pub const MIN: Self = Self(-(1 << 62));
     /// No time: the capture does not say when it saw the frame.
     pub const UNKNOWN: Self = Self::MIN;
     /// The latest representable time.
-    pub const MAX: Self = Self(i64::MAX);
+    pub const MAX: Self = Self((1 << 62) - 1);
 
-    /// A time from nanoseconds since 1970.
+    /// A time from nanoseconds since 1970, clamped to what fits.
     #[must_use]
+    #[inline]
     pub const fn from_nanos(nanos: i64) -> Self {
-        Self(nanos)
+        if nanos < Self::MIN.0 {
+            Self::MIN
+        } else if nanos > Self::MAX.0 {
+            Self::MAX
+        } else {
+            Self(nanos)
+        }
     }
 
     /// A time from seconds and nanoseconds since 1970, clamped to what fits.
     #[must_use]
     pub const fn from_parts(secs: i64, nanos: u32) -> Self {
-        Self(secs.saturating_mul(1_000_000_000).saturating_add(nanos as i64))
+        Self::from_nanos(secs.saturating_mul(1_000_000_000).saturating_add(nanos as i64))
     }
 
     /// Nanoseconds since 1970.
@@ -59,19 +66,20 @@ impl Timestamp {
     /// The span from `earlier` to this time.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Span {
-        Span(self.0.saturating_sub(earlier.0))
+        // Both have 62 bits and a sign: see [`Self::MAX`].
+        Span(self.0.wrapping_sub(earlier.0))
     }
 
     /// This time moved by `span`.
     #[must_use]
     pub const fn plus(self, span: Span) -> Self {
-        Self(self.0.saturating_add(span.0))
+        Self::from_nanos(self.0.saturating_add(span.0))
     }
 
     /// This time moved back by `span`.
     #[must_use]
     pub const fn minus(self, span: Span) -> Self {
-        Self(self.0.saturating_sub(span.0))
+        Self::from_nanos(self.0.saturating_sub(span.0))
     }
 }
 
@@ -106,7 +114,7 @@ impl Span {
     /// Whole microseconds, rounded down; 0 where the span is negative.
     #[must_use]
     pub const fn micros(self) -> u64 {
-        if self.0 < 0 { 0 } else { (self.0 / 1_000).unsigned_abs() }
+        if self.0 < 0 { 0 } else { self.0.unsigned_abs() / 1_000 }
     }
 
     /// Whole milliseconds, rounded down; 0 where the span is negative.
@@ -156,7 +164,9 @@ mod tests {
     #[test]
     fn arithmetic_saturates() {
         assert_eq!(Timestamp::MAX.plus(Span::from_nanos(1)), Timestamp::MAX);
-        assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Span::from_nanos(i64::MIN));
+        assert_eq!(Timestamp::MAX.since(Timestamp::MIN), Span::from_nanos(i64::MAX));
+        assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Span::from_nanos(-i64::MAX));
+        assert_eq!(Timestamp::from_nanos(i64::MIN).plus(Span::from_nanos(i64::MIN)), Timestamp::MIN);
         assert_eq!(Timestamp::from_parts(i64::MAX, 999), Timestamp::MAX);
         assert_eq!(Span::from_nanos(i64::MIN).less(Span::from_nanos(i64::MAX)), Span::from_nanos(i64::MIN));
         assert_eq!(Timestamp::MIN.since(Timestamp::MAX).abs(), Span::from_nanos(i64::MAX));

@@ -127,16 +127,31 @@ impl FrameCounts {
             }
             self.first.get_or_insert(frame.at);
             last = last.max(frame.at);
-            // By reference: a segment is large.
-            let ignored = match &packet::segment_counting(&frame, &mut self.tunnels) {
-                Ok(segment) => dissector.segment(segment, observer),
-                Err(reason) => Some(*reason),
+            // By reference: a segment is large. The commonest shape has a way of its own, on which all of its headers
+            // are known.
+            let ignored = match &packet::common(&frame) {
+                Some(segment) => dissector.segment(segment, observer),
+                None => self.any(&frame, dissector, observer),
             };
             if let Some(count) = ignored.and_then(|reason| self.ignored.get_mut(reason.index())) {
                 *count += 1;
             }
         }
         self.last = self.first.map(|_| last);
+    }
+
+    /// Hands on a frame of any shape. Answers why it is ignored, where it is.
+    #[inline(never)]
+    fn any<O: Observer>(
+        &mut self,
+        frame: &Frame<'_>,
+        dissector: &mut Dissector,
+        observer: &mut O,
+    ) -> Option<IgnoreReason> {
+        match &packet::segment_counting(frame, &mut self.tunnels) {
+            Ok(segment) => dissector.segment(segment, observer),
+            Err(reason) => Some(*reason),
+        }
     }
 
     /// Nothing can be said of when: a frame without a time has no part in what is measured.

@@ -147,6 +147,13 @@ pub fn segment<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
     segment_counting(frame, &mut Tunnels::default())
 }
 
+/// The segment of a frame of the commonest shape: Ethernet, IPv4 without options, TCP with timestamps alone. `None` for
+/// any other frame, which [`segment_counting`] looks at.
+#[inline(always)]
+pub(crate) fn common<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
+    fast_path::segment(frame, || Err(IgnoreReason::NotTcp)).ok()
+}
+
 /// The same as [`segment`], and counts the tunnels that the frame came through.
 ///
 /// # Errors

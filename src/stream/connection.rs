@@ -56,6 +56,15 @@ pub enum Membership {
     NewConnection,
 }
 
+/// How far a segment brought the streams of its connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Advance {
+    /// Bytes of its own direction that became deliverable.
+    pub(crate) new_bytes: u64,
+    /// Whether it acknowledged new bytes of the other.
+    pub(crate) acked_more: bool,
+}
+
 impl Connection {
     /// A connection whose first frame is `segment`.
     #[must_use]
@@ -114,14 +123,32 @@ impl Connection {
         limits: &Limits,
         sink: &mut impl Sink,
     ) -> Membership {
+        self.advance(side, segment, limits, sink).0
+    }
+
+    /// The same, and answers how far both streams advanced.
+    #[inline(always)]
+    pub(crate) fn advance(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        limits: &Limits,
+        sink: &mut impl Sink,
+    ) -> (Membership, Advance) {
         if self.is_plain
-            && let Some(fate) = self.push_plain(side, segment, sink)
+            && let Some((fate, acked_more)) = self.push_plain(side, segment, sink)
         {
-            return Membership::Part(fate);
+            let advance = Advance { new_bytes: u64::from(segment.len), acked_more };
+            return (Membership::Part(fate), advance);
         }
+        let before = (self.half(side).delivered(), self.half(side.other()).acked());
         let membership = self.push_any(side, segment, limits, sink);
         self.is_plain = limits.lanes && self.may_be_plain();
-        membership
+        let advance = Advance {
+            new_bytes: self.half(side).delivered() - before.0,
+            acked_more: self.half(side.other()).acked() > before.1,
+        };
+        (membership, advance)
     }
 
     /// Whether an established connection shows nothing that a segment which brings the next bytes would have to be
@@ -140,7 +167,12 @@ impl Connection {
     /// was done. A frame that begins with the next byte cannot have been seen before; one that only acknowledges can, if
     /// what it acknowledges was not known then.
     #[inline(always)]
-    fn push_plain(&mut self, side: Side, segment: &Segment<'_>, sink: &mut impl Sink) -> Option<Fate> {
+    fn push_plain(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        sink: &mut impl Sink,
+    ) -> Option<(Fate, bool)> {
         let (own, other) = match side {
             Side::A => (&mut self.a, &mut self.b),
             Side::B => (&mut self.b, &mut self.a),
@@ -153,13 +185,14 @@ impl Connection {
         if segment.len == 0 && (acked <= other.acked() || own.has_seen_any(identity)) {
             return None;
         }
+        let acked_more = acked > other.acked();
         other.set_acked(acked);
         self.last_at = self.last_at.max(segment.at);
-        Some(own.push_next(segment, identity, deliver(side, sink)))
+        Some((own.push_next(segment, identity, deliver(side, sink)), acked_more))
     }
 
     /// Processes any segment.
-    #[inline]
+    #[inline(never)]
     fn push_any(
         &mut self,
         side: Side,

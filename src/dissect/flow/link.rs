@@ -75,8 +75,9 @@ impl LinkFlow {
             };
             out.observer.event(Event::LinkOpened(out.slot, &opened));
         }
-        let before = (connection.half(side).delivered(), connection.half(side.other()).acked());
-        let fate = match connection.push(side, segment, limits, &mut LinkSink { link: self, out }) {
+        let (membership, advance) =
+            connection.advance(side, segment, limits, &mut LinkSink { link: self, out });
+        let fate = match membership {
             Membership::Part(fate) => fate,
             verdict => return Disposition::of(verdict, Disposition::Taken),
         };
@@ -88,8 +89,8 @@ impl LinkFlow {
             direction,
             segment,
             fate,
-            new_bytes: connection.half(side).delivered() - before.0,
-            acked_more: connection.half(side.other()).acked() > before.1,
+            new_bytes: advance.new_bytes,
+            acked_more: advance.acked_more,
             both_ends_captured: self.matcher.as_ref().is_some_and(|matcher| matcher.both_ends_captured),
         };
         out.observer.event(Event::Segment(out.slot, &seen));
