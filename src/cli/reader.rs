@@ -127,10 +127,9 @@ impl FrameCounts {
             }
             self.first.get_or_insert(frame.at);
             last = last.max(frame.at);
-            // By reference: a segment is large. The commonest shape has a way of its own, on which all of its headers
-            // are known.
-            let ignored = match &packet::common(&frame) {
-                Some(segment) => dissector.segment(segment, observer),
+            // The commonest shape has a way of its own, on which it is known what its headers have and lack.
+            let ignored = match packet::common(&frame) {
+                Some(segment) => dissector.segment_in_place(&segment, observer),
                 None => self.any(&frame, dissector, observer),
             };
             if let Some(count) = ignored.and_then(|reason| self.ignored.get_mut(reason.index())) {
@@ -148,6 +147,7 @@ impl FrameCounts {
         dissector: &mut Dissector,
         observer: &mut O,
     ) -> Option<IgnoreReason> {
+        // By reference: a segment is large.
         match &packet::segment_counting(frame, &mut self.tunnels) {
             Ok(segment) => dissector.segment(segment, observer),
             Err(reason) => Some(*reason),

@@ -149,6 +149,16 @@ impl Dissector {
     /// Processes the next segment of the capture.
     #[inline]
     pub fn segment<O: Observer>(&mut self, segment: &Segment<'_>, observer: &mut O) -> Option<IgnoreReason> {
+        self.segment_in_place(segment, observer)
+    }
+
+    /// The same, for the one place where nearly all come by: what is known of them there need not be looked up.
+    #[inline(always)]
+    pub(crate) fn segment_in_place<O: Observer>(
+        &mut self,
+        segment: &Segment<'_>,
+        observer: &mut O,
+    ) -> Option<IgnoreReason> {
         self.last_at = self.last_at.max(segment.at);
         if !self.firsts.is_empty() && self.is_copy_of_first(segment, observer) {
             return Some(IgnoreReason::Duplicate);
@@ -183,9 +193,7 @@ impl Dissector {
             self.sweep(segment.at, observer);
         }
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
-        let lanes = self.settings.limits.lanes;
-        let mut out =
-            LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot, lanes };
+        let mut out = LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
         if self.has_ends
             && let Some(outcome) = flow.cross(side, segment, &mut self.settings, &mut out)
         {
@@ -216,9 +224,8 @@ impl Dissector {
                 self.evict(slot, segment.at, observer);
                 self.enter(slot, &FlowKey::of(segment.src, segment.dst).0, side, segment);
                 let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return None };
-                let lanes = self.settings.limits.lanes;
                 let mut out =
-                    LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot, lanes };
+                    LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
                 flow.push_first(side, segment, &self.settings.limits, &mut out);
                 None
             }
@@ -365,9 +372,7 @@ impl Dissector {
     #[cold]
     fn weigh<O: Observer>(&mut self, slot: ConnectionSlot, now: Timestamp, observer: &mut O) {
         let Some(Some(flow)) = self.flows.get_mut(slot.index()) else { return };
-        let lanes = self.settings.limits.lanes;
-        let mut out =
-            LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot, lanes };
+        let mut out = LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
         let others = self.held_bytes - flow.held_bytes;
         flow.held_bytes = flow.weight();
         if others + flow.held_bytes > self.settings.limits.held_bytes {
@@ -388,9 +393,8 @@ impl Dissector {
             #[expect(clippy::cast_possible_truncation, reason = "slots are u32")]
             let slot = ConnectionSlot(index as u32);
             if let Some(flow) = flow {
-                let lanes = self.settings.limits.lanes;
                 let mut out =
-                    LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot, lanes };
+                    LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
                 flow.settle(now, &self.settings.limits, &mut out);
             }
         }
@@ -439,9 +443,7 @@ impl Dissector {
     fn evict<O: Observer>(&mut self, slot: ConnectionSlot, now: Timestamp, observer: &mut O) {
         let Some(mut flow) = self.flows.get_mut(slot.index()).and_then(Option::take) else { return };
         self.held_bytes -= flow.held_bytes;
-        let lanes = self.settings.limits.lanes;
-        let mut out =
-            LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot, lanes };
+        let mut out = LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
         let sums = flow.finish(now, &self.settings.hosts, &mut out);
         self.counts.election_bytes = self.counts.election_bytes.plus(&sums);
     }
@@ -459,9 +461,7 @@ impl Dissector {
         let Some(Some(flow)) = self.flows.get_mut(self.sweep_at) else { return };
         if flow.held_bytes > 0 {
             // Timeouts expire on silent connections too.
-            let lanes = self.settings.limits.lanes;
-            let mut out =
-                LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot, lanes };
+            let mut out = LinkContext { observer, sizes: &mut self.sizes, scratch: &mut self.scratch, slot };
             flow.settle(now, &self.settings.limits, &mut out);
             self.weigh(slot, now, observer);
         }

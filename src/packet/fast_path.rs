@@ -8,7 +8,7 @@ use pnet_packet::ethernet::EtherTypes;
 use pnet_packet::ip::IpNextHeaderProtocols as Protocol;
 
 use super::tcp::COMMON;
-use super::{Flags, IgnoreReason, Segment, SegmentHeader};
+use super::{Flags, Segment, SegmentHeader};
 use crate::address::{Address, Endpoint};
 use crate::frame::{Frame, LinkType};
 
@@ -23,14 +23,10 @@ const WORDS: u8 = 8;
 /// IPv4: the more-fragments bit and the offset.
 const FRAGMENT: u16 = 0x3fff;
 
-/// The segment of a frame of the common shape, or the result of `otherwise` for any other frame. A closure,
-/// so that the large result is built in place.
+/// The segment of a frame of the common shape.
 #[inline(always)]
-pub(super) fn segment<'a>(
-    frame: &Frame<'a>,
-    otherwise: impl FnOnce() -> Result<Segment<'a>, IgnoreReason>,
-) -> Result<Segment<'a>, IgnoreReason> {
-    let Some(head) = frame.data.first_chunk::<{ LINK_LEN + HEADERS_LEN }>() else { return otherwise() };
+pub(super) fn segment<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
+    let head = frame.data.first_chunk::<{ LINK_LEN + HEADERS_LEN }>()?;
     let [
         link @ ..,
         version,
@@ -99,10 +95,10 @@ pub(super) fn segment<'a>(
         && total >= HEADERS_LEN
         && total + LINK_LEN <= wire_len;
     if !is_usual {
-        return otherwise();
+        return None;
     }
     let end = (LINK_LEN + total).min(frame.data.len());
-    Ok(Segment {
+    Some(Segment {
         src: Endpoint {
             address: Address::v4(u32::from_be_bytes([s0, s1, s2, s3])),
             port: u16::from_be_bytes([p0, p1]),

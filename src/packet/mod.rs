@@ -151,7 +151,7 @@ pub fn segment<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, IgnoreReason> {
 /// any other frame, which [`segment_counting`] looks at.
 #[inline(always)]
 pub(crate) fn common<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
-    fast_path::segment(frame, || Err(IgnoreReason::NotTcp)).ok()
+    fast_path::segment(frame)
 }
 
 /// The same as [`segment`], and counts the tunnels that the frame came through.
@@ -160,7 +160,10 @@ pub(crate) fn common<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
 /// Why the frame holds no segment that could be used.
 #[inline]
 pub fn segment_counting<'a>(frame: &Frame<'a>, tunnels: &mut Tunnels) -> Result<Segment<'a>, IgnoreReason> {
-    fast_path::segment(frame, || any(frame, tunnels))
+    match fast_path::segment(frame) {
+        Some(segment) => Ok(segment),
+        None => any(frame, tunnels),
+    }
 }
 
 /// The segment of a frame of any shape.

@@ -1,7 +1,7 @@
 //! Both directions of one TCP connection: handshake, teardown, and the two streams.
 
 use super::half::{FAR, Identity, Piece};
-use super::{Fate, Limits, Side, Sink, StreamHalf};
+use super::{Chunk, Fate, Limits, Side, Sink, StreamHalf};
 use crate::hash::mix;
 use crate::packet::{Flags, Segment};
 use crate::time::Timestamp;
@@ -37,7 +37,7 @@ pub struct Connection {
     isn: [Option<u32>; 2],
     /// Whether a segment lay far from its stream.
     has_strange: bool,
-    /// Whether nothing is out of the ordinary: see [`Self::push_plain`].
+    /// Whether nothing is out of the ordinary: see [`Self::take_plain`].
     is_plain: bool,
     /// When its first and its last frame were seen.
     pub first_at: Timestamp,
@@ -54,6 +54,23 @@ pub enum Membership {
     DuplicateFrame,
     /// It begins another connection between the same endpoints.
     NewConnection,
+}
+
+/// What a segment brought while nothing was out of the ordinary.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plain<'a> {
+    /// The next bytes of its direction, if it has any.
+    pub(crate) chunk: Option<Chunk<'a>>,
+    /// Whether it acknowledged new bytes of the other.
+    pub(crate) acked_more: bool,
+}
+
+impl Plain<'_> {
+    /// What became of its payload.
+    #[inline(always)]
+    pub(crate) const fn fate(&self) -> Fate {
+        if self.chunk.is_some() { Fate::InOrder } else { Fate::Empty }
+    }
 }
 
 /// How far a segment brought the streams of its connection.
@@ -135,12 +152,26 @@ impl Connection {
         limits: &Limits,
         sink: &mut impl Sink,
     ) -> (Membership, Advance) {
-        if self.is_plain
-            && let Some((fate, acked_more)) = self.push_plain(side, segment, sink)
-        {
-            let advance = Advance { new_bytes: u64::from(segment.len), acked_more };
+        if let Some(plain) = self.take_plain(side, segment) {
+            let fate = plain.fate();
+            let advance = Advance { new_bytes: u64::from(segment.len), acked_more: plain.acked_more };
+            if let Some(chunk) = plain.chunk {
+                sink.chunk(side, chunk);
+            }
             return (Membership::Part(fate), advance);
         }
+        self.advance_any(side, segment, limits, sink)
+    }
+
+    /// The same for any segment.
+    #[inline(never)]
+    pub(crate) fn advance_any(
+        &mut self,
+        side: Side,
+        segment: &Segment<'_>,
+        limits: &Limits,
+        sink: &mut impl Sink,
+    ) -> (Membership, Advance) {
         let before = (self.half(side).delivered(), self.half(side.other()).acked());
         let membership = self.push_any(side, segment, limits, sink);
         self.is_plain = limits.lanes && self.may_be_plain();
@@ -163,16 +194,14 @@ impl Connection {
     }
 
     /// Processes a segment with the next bytes, or an acknowledgment of more, while nothing is out of the ordinary:
-    /// with the same outcome as [`Self::push_any`], which takes all others. `None` where it is another, and nothing
-    /// was done. A frame that begins with the next byte cannot have been seen before; one that only acknowledges can, if
+    /// with the same outcome as [`Self::push_any`], which takes all others, but that the caller delivers. `None` where it
+    /// is another, and nothing was done. A frame that begins with the next byte cannot have been seen before; one that only acknowledges can, if
     /// what it acknowledges was not known then.
     #[inline(always)]
-    fn push_plain(
-        &mut self,
-        side: Side,
-        segment: &Segment<'_>,
-        sink: &mut impl Sink,
-    ) -> Option<(Fate, bool)> {
+    pub(crate) fn take_plain<'a>(&mut self, side: Side, segment: &Segment<'a>) -> Option<Plain<'a>> {
+        if !self.is_plain {
+            return None;
+        }
         let (own, other) = match side {
             Side::A => (&mut self.a, &mut self.b),
             Side::B => (&mut self.b, &mut self.a),
@@ -188,11 +217,11 @@ impl Connection {
         let acked_more = acked > other.acked();
         other.set_acked(acked);
         self.last_at = self.last_at.max(segment.at);
-        Some((own.push_next(segment, identity, deliver(side, sink)), acked_more))
+        Some(Plain { chunk: own.take_next(segment, identity), acked_more })
     }
 
     /// Processes any segment.
-    #[inline(never)]
+    #[inline]
     fn push_any(
         &mut self,
         side: Side,
@@ -364,7 +393,7 @@ fn deliver(side: Side, sink: &mut impl Sink) -> impl FnMut(Piece<'_>) {
 /// Without timestamps and IP identification (IPv6, `tcp_timestamps=0`) a retransmission is the first sending to the
 /// letter. Then time tells: a capture's copies are some milliseconds apart at most, a retransmission timer is 200 ms
 /// at least.
-#[inline]
+#[inline(always)]
 fn identity(segment: &Segment<'_>) -> Identity {
     if segment.timestamps.is_none() && segment.ip_id == 0 {
         return identity_in_time(segment);
@@ -381,7 +410,7 @@ fn identity_in_time(segment: &Segment<'_>) -> Identity {
     Identity { now: of(part), before: Some(of(part.wrapping_sub(1))) }
 }
 
-#[inline]
+#[inline(always)]
 fn identity_with(segment: &Segment<'_>, more: u64) -> u64 {
     let (value, echo) = segment.timestamps.unwrap_or_default();
     let numbers = u64::from(segment.seq) << 32 | u64::from(segment.ack);

@@ -224,7 +224,7 @@ impl StreamHalf {
         self.recent_at = self.recent_at % RECENT + 1;
     }
 
-    /// Whether nothing about this direction is out of the ordinary: see [`Self::push_next`].
+    /// Whether nothing about this direction is out of the ordinary: see [`Self::take_next`].
     pub(super) const fn is_plain(&self) -> bool {
         self.started
             && !self.is_waiting()
@@ -259,20 +259,11 @@ impl StreamHalf {
         self.next_seq
     }
 
-    /// Takes a segment that begins with the next byte, while nothing is out of the ordinary.
+    /// Takes a segment that begins with the next byte, while nothing is out of the ordinary: its bytes, if it has any.
     #[inline(always)]
-    pub(super) fn push_next(
-        &mut self,
-        segment: &Segment<'_>,
-        identity: Identity,
-        mut out: impl FnMut(Piece<'_>),
-    ) -> Fate {
+    pub(super) fn take_next<'a>(&mut self, segment: &Segment<'a>, identity: Identity) -> Option<Chunk<'a>> {
         self.remember(identity.now);
-        if segment.len == 0 {
-            return Fate::Empty;
-        }
-        self.deliver(segment.payload, segment.len, segment.at, segment.frame, &mut out);
-        Fate::InOrder
+        (segment.len > 0).then(|| self.next_chunk(segment.payload, segment.len, segment.at, segment.frame))
     }
 
     /// Whether this frame was seen lately.
@@ -418,10 +409,16 @@ impl StreamHalf {
         frame: FrameRef,
         out: &mut impl FnMut(Piece<'_>),
     ) {
+        out(Piece::Chunk(self.next_chunk(seen, len, at, frame)));
+    }
+
+    /// The next bytes of the stream.
+    #[inline(always)]
+    fn next_chunk<'a>(&mut self, seen: &'a [u8], len: u32, at: Timestamp, frame: FrameRef) -> Chunk<'a> {
         let chunk = Chunk { offset: self.next, seen, len, at, frame };
         self.next += u64::from(len);
         self.next_seq = self.next_seq.wrapping_add(len);
-        out(Piece::Chunk(chunk));
+        chunk
     }
 
     /// Delivers held segments that have become due: how many.

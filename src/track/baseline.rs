@@ -15,7 +15,8 @@ impl Baseline {
     /// not count towards the usual.
     #[inline]
     pub(super) fn is_late(&mut self, us: u64) -> bool {
-        if self.average > 0 && us > Self::DELAYED_ACK_US + self.average / 16 * 10 {
+        if us > Self::DELAYED_ACK_US && self.average > 0 && us > Self::DELAYED_ACK_US + self.average / 16 * 10
+        {
             return true;
         }
         self.average = if self.average == 0 { us * 16 } else { self.average - self.average / 16 + us }.max(1);

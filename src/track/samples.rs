@@ -214,31 +214,14 @@ struct Counted {
     /// The place of each page in `pages` and one; 0 where it is not there.
     page_of: [u16; PAGES],
     pages: Vec<Page>,
-    /// How many there are of all.
-    total: u64,
 }
 
 /// The counts of values that are next to each other.
-#[derive(Clone, Debug)]
-struct Page {
-    /// A bit for each that came.
-    came: u64,
-    counts: [u32; PAGE],
-}
-
-impl Page {
-    #[inline]
-    fn add(&mut self, place: usize) {
-        self.came |= 1 << (place % PAGE);
-        if let Some(count) = self.counts.get_mut(place % PAGE) {
-            *count = count.saturating_add(1);
-        }
-    }
-}
+type Page = [u32; PAGE];
 
 impl Default for Counted {
     fn default() -> Self {
-        Self { page_of: [0; PAGES], pages: Vec::new(), total: 0 }
+        Self { page_of: [0; PAGES], pages: Vec::new() }
     }
 }
 
@@ -246,11 +229,10 @@ impl Counted {
     /// Counts a value.
     #[inline]
     fn add(&mut self, value: Short) {
-        self.total += 1;
-        let (number, place) = (usize::from(value.0) / PAGE, usize::from(value.0));
+        let (number, place) = (usize::from(value.0) / PAGE, usize::from(value.0) % PAGE);
         let page = self.page_of.get(number).map_or(0, |page| usize::from(*page));
-        match self.pages.get_mut(page.wrapping_sub(1)) {
-            Some(page) => page.add(place),
+        match self.pages.get_mut(page.wrapping_sub(1)).and_then(|page| page.get_mut(place)) {
+            Some(count) => *count = count.saturating_add(1),
             None => self.begin_page(number, place),
         }
     }
@@ -259,8 +241,10 @@ impl Counted {
     #[cold]
     #[inline(never)]
     fn begin_page(&mut self, number: usize, place: usize) {
-        let mut page = Page { came: 0, counts: [0; PAGE] };
-        page.add(place);
+        let mut page = [0; PAGE];
+        if let Some(count) = page.get_mut(place) {
+            *count = 1;
+        }
         self.pages.push(page);
         // At most PAGES of them.
         if let (Some(page), Ok(place)) = (self.page_of.get_mut(number), u16::try_from(self.pages.len())) {
@@ -275,14 +259,17 @@ impl Counted {
             let Some(page) = usize::from(*page).checked_sub(1).and_then(|place| self.pages.get(place)) else {
                 continue;
             };
-            let mut left = page.came;
-            while left != 0 {
-                let place = left.trailing_zeros();
-                left &= left - 1;
-                let count = page.counts.get(place as usize % PAGE).copied().unwrap_or(0);
-                found(Short(first.saturating_add(u16::try_from(place).unwrap_or(0))), count);
+            for (code, count) in (first..).zip(page) {
+                if *count > 0 {
+                    found(Short(code), *count);
+                }
             }
         }
+    }
+
+    /// How many there are of all.
+    fn total(&self) -> u64 {
+        self.pages.iter().flatten().map(|count| u64::from(*count)).sum()
     }
 
     /// Bytes of memory that it takes.
@@ -306,13 +293,14 @@ fn of_few(few: &[Short], min: u64, max: u64) -> Option<Quantiles> {
 /// The quantiles of values in order, each with how often it came: what a histogram of three digits answers, which is
 /// the upper end of a bucket. That may lie beyond the most.
 fn of_many(counted: &Counted, min: u64, max: u64) -> Option<Quantiles> {
+    let total = counted.total();
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "the rank of a quantile, as hdrhistogram finds it"
     )]
-    let rank = |quantile: f64| ((quantile * counted.total as f64).ceil() as u64).max(1);
+    let rank = |quantile: f64| ((quantile * total as f64).ceil() as u64).max(1);
     let [p50, p90, p99, p999] = at_ranks([0.5, 0.9, 0.99, 0.999].map(rank), |found| {
         counted.each(|value, count| found(value, u64::from(count)));
     })

@@ -62,6 +62,68 @@ impl LinkFlow {
         limits: &Limits,
         out: &mut LinkContext<'_, O>,
     ) -> Disposition {
+        if self.is_announced {
+            // Each direction has code of its own.
+            let is_taken = match self.direction(side) {
+                Direction::ToLeader => self.push_plain(Direction::ToLeader, connection, side, segment, out),
+                Direction::ToLearner => self.push_plain(Direction::ToLearner, connection, side, segment, out),
+            };
+            if is_taken {
+                return Disposition::Taken;
+            }
+        }
+        self.push_any(connection, first, side, segment, limits, out)
+    }
+
+    /// A segment with the next bytes, or an acknowledgment of more, while nothing about the connection is out of the
+    /// ordinary: with the same outcome as [`Self::push_any`]. False where it is another, and nothing was done.
+    #[inline(always)]
+    fn push_plain<O: Observer>(
+        &mut self,
+        direction: Direction,
+        connection: &mut Connection,
+        side: Side,
+        segment: &Segment<'_>,
+        out: &mut LinkContext<'_, O>,
+    ) -> bool {
+        let Some(plain) = connection.take_plain(side, segment) else { return false };
+        if let Some(chunk) = &plain.chunk {
+            let Self { state, to_leader, to_learner, .. } = &mut *self;
+            let framer = match direction {
+                Direction::ToLeader => to_leader,
+                Direction::ToLearner => to_learner,
+            };
+            framer.plain_chunk(direction, chunk, state, out);
+        }
+        let seen = SegmentSeen {
+            direction,
+            segment,
+            fate: plain.fate(),
+            new_bytes: u64::from(segment.len),
+            acked_more: plain.acked_more,
+            both_ends_captured: self.both_ends_captured(),
+        };
+        out.observer.event(Event::Segment(out.slot, &seen));
+        true
+    }
+
+    /// Whether both ends are being captured.
+    #[inline(always)]
+    fn both_ends_captured(&self) -> bool {
+        self.matcher.as_ref().is_some_and(|matcher| matcher.both_ends_captured)
+    }
+
+    /// Any segment.
+    #[inline(never)]
+    fn push_any<O: Observer>(
+        &mut self,
+        connection: &mut Connection,
+        first: FrameRef,
+        side: Side,
+        segment: &Segment<'_>,
+        limits: &Limits,
+        out: &mut LinkContext<'_, O>,
+    ) -> Disposition {
         if !self.is_announced && !connects(segment) {
             out.observer.event(Event::Aside(segment, Port::Quorum));
         } else if !self.is_announced {
@@ -76,7 +138,7 @@ impl LinkFlow {
             out.observer.event(Event::LinkOpened(out.slot, &opened));
         }
         let (membership, advance) =
-            connection.advance(side, segment, limits, &mut LinkSink { link: self, out });
+            connection.advance_any(side, segment, limits, &mut LinkSink { link: self, out });
         let fate = match membership {
             Membership::Part(fate) => fate,
             verdict => return Disposition::of(verdict, Disposition::Taken),
@@ -91,7 +153,7 @@ impl LinkFlow {
             fate,
             new_bytes: advance.new_bytes,
             acked_more: advance.acked_more,
-            both_ends_captured: self.matcher.as_ref().is_some_and(|matcher| matcher.both_ends_captured),
+            both_ends_captured: self.both_ends_captured(),
         };
         out.observer.event(Event::Segment(out.slot, &seen));
         if !self.is_closed

@@ -103,17 +103,28 @@ impl Framer {
         }
     }
 
+    /// [`Self::chunk`], where nothing about the connection is out of the ordinary. `direction` is its own.
+    #[inline(always)]
+    pub(super) fn plain_chunk<O: Observer>(
+        &mut self,
+        direction: Direction,
+        chunk: &Chunk<'_>,
+        link: &mut LinkState,
+        out: &mut LinkContext<'_, O>,
+    ) {
+        if !self.short(direction, chunk, link, out) {
+            self.chunk(chunk, link, out);
+        }
+    }
+
     /// Processes the next bytes of the stream.
-    #[inline]
+    #[inline(never)]
     pub(super) fn chunk<O: Observer>(
         &mut self,
         chunk: &Chunk<'_>,
         link: &mut LinkState,
         out: &mut LinkContext<'_, O>,
     ) {
-        if out.lanes && self.short(chunk, link, out) {
-            return;
-        }
         let mut cursor = Cursor::new(chunk);
         if self.blind.is_some() {
             self.try_end_blind(&mut cursor, link, out);

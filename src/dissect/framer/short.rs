@@ -12,6 +12,7 @@ impl Framer {
     #[inline(always)]
     pub(super) fn short<O: Observer>(
         &mut self,
+        direction: Direction,
         chunk: &Chunk<'_>,
         link: &mut LinkState,
         out: &mut LinkContext<'_, O>,
@@ -46,7 +47,7 @@ impl Framer {
             timed: true,
         };
         // Each has code of its own, all the way.
-        match (u32::from_be_bytes([k0, k1, k2, k3]), self.direction) {
+        match (u32::from_be_bytes([k0, k1, k2, k3]), direction) {
             (3, Direction::ToLeader) => link.packet(&packet(Direction::ToLeader, PacketType::Ack), out),
             (4, Direction::ToLearner) if zxid.counter() != 0 => {
                 link.packet(&packet(Direction::ToLearner, PacketType::Commit), out);

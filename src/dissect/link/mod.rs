@@ -31,8 +31,6 @@ pub(super) struct LinkContext<'a, O> {
     pub(super) sizes: &'a mut Sizes,
     pub(super) scratch: &'a mut Scratch,
     pub(super) slot: ConnectionSlot,
-    /// See [`Limits::lanes`](crate::stream::Limits::lanes).
-    pub(super) lanes: bool,
 }
 
 /// A PING without a visible answer.
