@@ -219,6 +219,11 @@ struct Counted {
 /// The counts of values that are next to each other.
 type Page = [u32; PAGE];
 
+/// How many values of a page came.
+fn sum(page: &Page) -> u64 {
+    page.iter().map(|count| u64::from(*count)).sum()
+}
+
 impl Default for Counted {
     fn default() -> Self {
         Self { page_of: [0; PAGES], pages: Vec::new() }
@@ -252,13 +257,18 @@ impl Counted {
         }
     }
 
+    /// The pages that are there, in order, each with its first value.
+    fn in_order(&self) -> impl Iterator<Item = (u16, &Page)> {
+        let places = (0..=u16::MAX).step_by(PAGE).zip(&self.page_of);
+        places.filter_map(|(first, place)| {
+            let page = self.pages.get(usize::from(*place).checked_sub(1)?)?;
+            Some((first, page))
+        })
+    }
+
     /// Calls `found` with each value, in order, and how often it came.
-    #[inline]
     fn each(&self, mut found: impl FnMut(Short, u32)) {
-        for (first, page) in (0..=u16::MAX).step_by(PAGE).zip(&self.page_of) {
-            let Some(page) = usize::from(*page).checked_sub(1).and_then(|place| self.pages.get(place)) else {
-                continue;
-            };
+        for (first, page) in self.in_order() {
             for (code, count) in (first..).zip(page) {
                 if *count > 0 {
                     found(Short(code), *count);
@@ -269,7 +279,27 @@ impl Counted {
 
     /// How many there are of all.
     fn total(&self) -> u64 {
-        self.pages.iter().flatten().map(|count| u64::from(*count)).sum()
+        self.pages.iter().map(sum).sum()
+    }
+
+    /// The values at ascending ranks, from 1.
+    fn at_ranks(&self, ranks: [u64; 4]) -> [Short; 4] {
+        let mut pages = self.in_order();
+        let (mut first, mut page, mut before) = (0, None, 0);
+        ranks.map(|rank| {
+            while page.is_none_or(|page| before + sum(page) < rank) {
+                before += page.map_or(0, sum);
+                let Some(next) = pages.next() else { break };
+                (first, page) = (next.0, Some(next.1));
+            }
+            let mut so_far = before;
+            let reaches = |count: &u32| {
+                so_far += u64::from(*count);
+                so_far >= rank
+            };
+            let place = page.and_then(|page| page.iter().position(reaches)).unwrap_or(0);
+            Short(first + u16::try_from(place).unwrap_or(0))
+        })
     }
 
     /// Bytes of memory that it takes.
@@ -283,10 +313,19 @@ fn of_few(few: &[Short], min: u64, max: u64) -> Option<Quantiles> {
     if few.is_empty() {
         return None;
     }
-    let ranks = [500, 900, 990, 999].map(|permille| (few.len() * permille).div_ceil(1000).max(1) as u64);
-    let [p50, p90, p99, p999] =
-        at_ranks(ranks, |found| in_order(few, |value, count| found(value, u64::from(count))))
-            .map(|value| value.us().clamp(min, max));
+    let ranks = [500, 900, 990, 999].map(|permille| (few.len() * permille).div_ceil(1000).max(1));
+    let mut found = [min; 4];
+    let (mut next, mut so_far) = (0, 0);
+    in_order(few, |value, count| {
+        so_far += count as usize;
+        while let (Some(rank), Some(place)) = (ranks.get(next), found.get_mut(next))
+            && *rank <= so_far
+        {
+            *place = value.us().clamp(min, max);
+            next += 1;
+        }
+    });
+    let [p50, p90, p99, p999] = found;
     Some(Quantiles { min, p50, p90, p99, p999, max })
 }
 
@@ -301,29 +340,9 @@ fn of_many(counted: &Counted, min: u64, max: u64) -> Option<Quantiles> {
         reason = "the rank of a quantile, as hdrhistogram finds it"
     )]
     let rank = |quantile: f64| ((quantile * total as f64).ceil() as u64).max(1);
-    let [p50, p90, p99, p999] = at_ranks([0.5, 0.9, 0.99, 0.999].map(rank), |found| {
-        counted.each(|value, count| found(value, u64::from(count)));
-    })
-    .map(|value| value.last_us().clamp(min, max));
+    let [p50, p90, p99, p999] =
+        counted.at_ranks([0.5, 0.9, 0.99, 0.999].map(rank)).map(|value| value.last_us().clamp(min, max));
     Some(Quantiles { min, p50, p90, p99, p999, max })
-}
-
-/// The values at ascending ranks, from 1, of those that `each` tells in order with how often they came.
-fn at_ranks(ranks: [u64; 4], each: impl FnOnce(&mut dyn FnMut(Short, u64))) -> [Short; 4] {
-    let mut found = [Short(0); 4];
-    let (mut next, mut so_far) = (0, 0);
-    let mut rank = ranks.first().copied().unwrap_or(u64::MAX);
-    each(&mut |value, count| {
-        so_far += count;
-        while rank <= so_far {
-            if let Some(place) = found.get_mut(next) {
-                *place = value;
-            }
-            next += 1;
-            rank = ranks.get(next).copied().unwrap_or(u64::MAX);
-        }
-    });
-    found
 }
 
 /// Values that are counted at once: how far they may lie from the least.

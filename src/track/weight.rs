@@ -15,7 +15,7 @@ const WEIGHED_EVERY: u32 = 65_536;
 
 impl Tracker {
     /// Something passes that a link may remember.
-    #[inline]
+    #[inline(always)]
     pub(super) fn passes(&mut self) {
         self.passed = self.passed.wrapping_add(1);
         if self.passed.is_multiple_of(WEIGHED_EVERY) {
