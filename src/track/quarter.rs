@@ -17,11 +17,7 @@ pub struct QuarterSecond {
 impl QuarterSecond {
     /// That of a time.
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "less than a quarter of a second"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "less than a quarter of a second")]
     pub const fn of(at: Timestamp) -> Self {
         Self {
             number: at.nanos().div_euclid(QUARTER_NANOS),

@@ -271,7 +271,7 @@ fn times_at_the_ends_of_time_are_written() {
     report.input.last = Some(Timestamp::MAX);
     report.stalls[0].start = Timestamp::MIN;
     report.stalls[0].end = None;
-    assert!(written(&report, &style()).contains("1677-"));
+    assert!(written(&report, &style()).contains("1823-"));
 }
 
 #[test]

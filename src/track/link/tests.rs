@@ -37,8 +37,9 @@ impl Observer for Both {
             Event::Segment(slot, seen) => {
                 if let Some((usual, general)) = self.links.get_mut(&slot.index()) {
                     self.plain += usize::from(usual.is_plain(seen));
-                    usual.segment(seen);
-                    general.any_segment(seen);
+                    let quarter = QuarterSecond::of(seen.segment.at);
+                    usual.segment(seen, quarter);
+                    general.any_segment(seen, quarter);
                 }
             }
             Event::Packet(slot, seen) => self.each(slot.index(), |link| link.packet(seen)),
