@@ -19,7 +19,7 @@ pub struct Samples {
     /// All of them in order of coming, while they are few.
     few: Vec<Short>,
     /// Once they are many, how often each value came.
-    many: Option<Box<Counted>>,
+    many: Option<Box<ValueCounts>>,
     /// How many there are.
     count: u64,
     /// Nothing more will come: what is shown is all that is kept.
@@ -108,7 +108,7 @@ impl Samples {
     #[cold]
     #[inline(never)]
     fn count_all(&mut self, last: Short) {
-        let mut many = Box::<Counted>::default();
+        let mut many = Box::<ValueCounts>::default();
         std::mem::take(&mut self.few).into_iter().chain([last]).for_each(|value| many.add(value));
         self.many = Some(many);
     }
@@ -210,27 +210,27 @@ const NOTHING: (u64, u64) = (u64::MAX, 0);
 
 /// How often each value came: a count for each, in pages that are there where one of their values came.
 #[derive(Clone, Debug)]
-struct Counted {
+struct ValueCounts {
     /// The place of each page in `pages` and one; 0 where it is not there.
     page_of: [u16; PAGES],
-    pages: Vec<Page>,
+    pages: Vec<CountPage>,
 }
 
 /// The counts of values that are next to each other.
-type Page = [u32; PAGE];
+type CountPage = [u32; PAGE];
 
 /// How many values of a page came.
-fn sum(page: &Page) -> u64 {
+fn sum(page: &CountPage) -> u64 {
     page.iter().map(|count| u64::from(*count)).sum()
 }
 
-impl Default for Counted {
+impl Default for ValueCounts {
     fn default() -> Self {
         Self { page_of: [0; PAGES], pages: Vec::new() }
     }
 }
 
-impl Counted {
+impl ValueCounts {
     /// Counts a value.
     #[inline]
     fn add(&mut self, value: Short) {
@@ -258,7 +258,7 @@ impl Counted {
     }
 
     /// The pages that are there, in order, each with its first value.
-    fn in_order(&self) -> impl Iterator<Item = (u16, &Page)> {
+    fn in_order(&self) -> impl Iterator<Item = (u16, &CountPage)> {
         let places = (0..=u16::MAX).step_by(PAGE).zip(&self.page_of);
         places.filter_map(|(first, place)| {
             let page = self.pages.get(usize::from(*place).checked_sub(1)?)?;
@@ -304,7 +304,7 @@ impl Counted {
 
     /// Bytes of memory that it takes.
     fn held_bytes(&self) -> usize {
-        size_of::<Self>() + self.pages.capacity() * size_of::<Page>()
+        size_of::<Self>() + self.pages.capacity() * size_of::<CountPage>()
     }
 }
 
@@ -331,7 +331,7 @@ fn of_few(few: &[Short], min: u64, max: u64) -> Option<Quantiles> {
 
 /// The quantiles of values in order, each with how often it came: what a histogram of three digits answers, which is
 /// the upper end of a bucket. That may lie beyond the most.
-fn of_many(counted: &Counted, min: u64, max: u64) -> Option<Quantiles> {
+fn of_many(counted: &ValueCounts, min: u64, max: u64) -> Option<Quantiles> {
     let total = counted.total();
     #[expect(
         clippy::cast_precision_loss,
