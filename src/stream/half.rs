@@ -556,7 +556,8 @@ impl StreamHalf {
         }
         let end = self.acked_bytes();
         if end > self.next + u64::from(self.fin.is_none()) {
-            self.skip_to(end, now, &mut out);
+            // What was acknowledged had been sent by then, however late it is found to be missing.
+            self.skip_to(end, now.min(self.acked_beyond_at), &mut out);
         }
     }
 

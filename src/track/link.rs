@@ -485,7 +485,9 @@ impl LinkTrack {
     pub fn gap(&mut self, direction: Direction, len: u64, at: Timestamp) {
         self.checks.gap(direction);
         self.series.missing(direction, at, len);
-        if self.teardown.closed.is_none() {
+        // A close may come before the word of what had been acknowledged until then.
+        let is_open = self.teardown.closed.is_none_or(|closed| at < closed.at);
+        if is_open {
             self.frames.has_gaps = true;
             self.frames.not_lost(direction);
         }
@@ -495,7 +497,7 @@ impl LinkTrack {
         *self.frames.lacks.of_mut(direction) = true;
         // What is missing at the end as a rule was lost on the way, and answered nothing.
         let last = self.reader.of(direction).last.at.min(at);
-        let from = if self.teardown.closed.is_some() { at } else { last };
+        let from = if is_open { last } else { at };
         self.unread(direction, &Unread { from, to: at, len });
         let deadline = self.handshake.deadline(direction);
         let reader = self.reader.of_mut(direction);

@@ -434,7 +434,7 @@ impl Tracker {
         self.missing_bytes = self.missing_bytes.saturating_add(len);
         let Some(link) = self.link(slot) else { return };
         let (heard, since) = (link.last_heard(direction), link.last_frame_at());
-        let (file, is_open) = (link.last_file(), link.teardown.closed.is_none());
+        let (file, is_open) = (link.last_file(), link.teardown.closed.is_none_or(|closed| at < closed.at));
         let (found, opened) = (link.heard_at.0, link.opened);
         let files = link.frames.files.clone();
         link.gap(direction, len, at);

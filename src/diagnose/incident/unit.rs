@@ -274,6 +274,7 @@ impl Unit<'_> {
         let (leader, learner) = (self.leader(), self.learner());
         let told = told.filter(|stall| stall.cause == Cause::NetworkSlow);
         let comes_late = |from: Address, to: Address| {
+            // Where the capture lacks frames, one may only repeat what a frame of before had acknowledged.
             let wait = self.waits.iter().filter(|wait| wait.silence.is_some()).max_by_key(|wait| wait.len());
             wait.is_some_and(|wait| {
                 let core = self.core(wait);
@@ -284,7 +285,7 @@ impl Unit<'_> {
                 !heard.is_captured(from)
                     && heard.is_captured(to)
                     && heard.flow(from, to, to, core).frames == 0
-                    && first.acked > 0
+                    && first.acked > u32::from(self.link.frames.has_gaps)
                     && heard.flow(from, to, to, after).again >= MIN_LATE
             })
         };
