@@ -168,11 +168,7 @@ impl Dials {
 
     fn enter(&mut self, key: (Endpoint, Endpoint), segment: &Segment<'_>, port: Port, view: Option<Address>) {
         if self.talks.len() >= MAX_TALKS {
-            let oldest = self.talks.iter().min_by_key(|(_, talk)| talk.last).map(|(key, _)| *key);
-            if let Some(oldest) = oldest {
-                self.ends(&oldest, segment.at);
-                self.talks.remove(&oldest);
-            }
+            self.make_room(segment.at);
         }
         let is_syn = segment.flags.contains(Flags::SYN);
         let (dialer, acceptor) = match (is_syn, segment.flags.contains(Flags::ACK)) {
@@ -189,6 +185,19 @@ impl Dials {
         let talk =
             Talk { port, view, dialer, acceptor, state, last: segment.at, ways: [DialWay::default(); 2] };
         self.talks.insert(key, talk);
+    }
+
+    /// Lets go of the connections that have been quiet for longest, of many at once: to look for one costs as much.
+    #[cold]
+    fn make_room(&mut self, now: Timestamp) {
+        let mut all: Vec<_> = self.talks.iter().map(|(key, talk)| (talk.last, *key)).collect();
+        let most = (MAX_TALKS / 8).min(all.len().saturating_sub(1));
+        let (oldest, ..) = all.select_nth_unstable(most);
+        oldest.sort_unstable();
+        for (_, key) in oldest {
+            self.ends(key, now);
+            self.talks.remove(key);
+        }
     }
 
     fn takes(&mut self, talk: &mut Talk, segment: &Segment<'_>, is_opening: bool) {

@@ -16,6 +16,8 @@ use std::collections::HashMap;
 
 /// Sessions that are kept; of more the closed ones go first.
 const MAX_SESSIONS: usize = 16 * 1024;
+/// New sessions that are refused, or let in, for each time that all are looked at.
+const MAX_REFUSED: usize = MAX_SESSIONS / 16;
 /// Servers kept of a session, the latest.
 const MAX_SERVERS: usize = 8;
 /// Bytes of a PROPOSAL that are looked at: its header up to the type, and a `createSession`'s timeout.
@@ -49,6 +51,8 @@ pub(super) struct SessionTrack {
     all: HashMap<u64, KnownSession>,
     /// Sessions that were let go or refused.
     pub(super) let_go: u64,
+    /// So many are refused before it is looked again for those that have closed.
+    refuses: usize,
 }
 
 /// What is known of a session.
@@ -200,15 +204,26 @@ impl SessionTrack {
     /// What is known of a session, new where it is. `None` where there is no room for it.
     fn known(&mut self, id: u64) -> Option<&mut KnownSession> {
         if self.all.len() >= MAX_SESSIONS && !self.all.contains_key(&id) {
-            let before = self.all.len();
-            self.all.retain(|_, known| known.closed.is_none());
-            self.let_go += (before - self.all.len()) as u64;
+            if self.refuses == 0 {
+                self.forget_closed();
+            }
             if self.all.len() >= MAX_SESSIONS {
+                self.refuses = self.refuses.saturating_sub(1);
                 self.let_go += 1;
                 return None;
             }
         }
         Some(self.all.entry(id).or_default())
+    }
+
+    /// Lets go of those that have closed. All are looked at, which is worth it for many new ones only.
+    #[cold]
+    fn forget_closed(&mut self) {
+        let before = self.all.len();
+        self.all.retain(|_, known| known.closed.is_none());
+        let gone = before - self.all.len();
+        self.let_go += gone as u64;
+        self.refuses = MAX_REFUSED.saturating_sub(gone);
     }
 
     /// All of them, by id.
@@ -463,7 +478,15 @@ mod tests {
         }
         assert_eq!((sessions.all.len(), sessions.let_go), (MAX_SESSIONS, 10));
         sessions.known(1).unwrap().is_closed(at(1), 0);
-        sessions.named(u64::MAX, A, at(2), None);
-        assert_eq!((sessions.all.len(), sessions.let_go), (MAX_SESSIONS, 11));
+        // It makes room for another one, though not at once: to look at all of them for each would cost too much.
+        let mut id = u64::MAX;
+        sessions.named(id, A, at(2), None);
+        while !sessions.all.contains_key(&id) {
+            id -= 1;
+            assert!(u64::MAX - id <= MAX_REFUSED as u64);
+            sessions.named(id, A, at(2), None);
+        }
+        let refused = u64::MAX - id;
+        assert_eq!((sessions.all.len(), sessions.let_go), (MAX_SESSIONS, 11 + refused));
     }
 }

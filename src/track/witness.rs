@@ -325,10 +325,7 @@ impl Witness {
     #[cold]
     fn enter(&mut self, segment: &Segment<'_>, key: (Endpoint, Endpoint), is_opening: bool) -> usize {
         if self.connections.len() >= MAX_CONNECTIONS {
-            self.connections.pop_front();
-            self.gone += 1;
-            let gone = self.gone;
-            self.open.retain(|_, number| *number >= gone);
+            self.let_go_of_oldest();
         }
         self.open.insert(key, self.gone + self.connections.len() as u64);
         let is_answer = segment.flags.intersects(Flags::SYN) && !is_opening;
@@ -347,6 +344,16 @@ impl Witness {
             halves: [[HalfState::default(); 3]; 2],
         });
         self.connections.len() - 1
+    }
+
+    fn let_go_of_oldest(&mut self) {
+        let Some(oldest) = self.connections.pop_front() else { return };
+        let ends = (oldest.dialer.min(oldest.acceptor), oldest.dialer.max(oldest.acceptor));
+        // The same ends may have a later one.
+        if self.open.get(&ends) == Some(&self.gone) {
+            self.open.remove(&ends);
+        }
+        self.gone += 1;
     }
 
     #[cold]
