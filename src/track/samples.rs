@@ -8,8 +8,11 @@
 use crate::findings::Quantiles;
 use hdrhistogram::Histogram;
 
-/// The most values that are kept one by one; more are counted as they come.
+/// Values up to which a quantile is one of them; of more it is the upper end of a bucket.
 const FEW: usize = 512;
+/// The most values that are kept one by one; more are counted as they come. Counts take more room: ten thousand links
+/// must fit into memory.
+const LISTED: usize = 2_048;
 /// The longest duration that is told exactly: one hour.
 const MAX_US: u64 = 3_600_000_000;
 
@@ -92,7 +95,7 @@ impl Samples {
         let value = Short::of(us);
         match &mut self.many {
             Some(many) => many.add(value),
-            None if self.few.len() < FEW => self.few.push(value),
+            None if self.few.len() < LISTED => self.few.push(value),
             None => self.count_all(value),
         }
     }
@@ -308,20 +311,25 @@ impl ValueCounts {
     }
 }
 
-/// The quantiles of few values.
+/// The quantiles of values that were kept one by one.
 fn of_few(few: &[Short], min: u64, max: u64) -> Option<Quantiles> {
     if few.is_empty() {
         return None;
     }
-    let ranks = [500, 900, 990, 999].map(|permille| (few.len() * permille).div_ceil(1000).max(1));
+    let is_few = few.len() <= FEW;
+    let ranks = if is_few {
+        [500, 900, 990, 999].map(|permille| (few.len() * permille).div_ceil(1000).max(1) as u64)
+    } else {
+        ranks(few.len() as u64)
+    };
     let mut found = [min; 4];
     let (mut next, mut so_far) = (0, 0);
     in_order(few, |value, count| {
-        so_far += count as usize;
+        so_far += u64::from(count);
         while let (Some(rank), Some(place)) = (ranks.get(next), found.get_mut(next))
             && *rank <= so_far
         {
-            *place = value.us().clamp(min, max);
+            *place = (if is_few { value.us() } else { value.last_us() }).clamp(min, max);
             next += 1;
         }
     });
@@ -329,20 +337,23 @@ fn of_few(few: &[Short], min: u64, max: u64) -> Option<Quantiles> {
     Some(Quantiles { min, p50, p90, p99, p999, max })
 }
 
-/// The quantiles of values in order, each with how often it came: what a histogram of three digits answers, which is
-/// the upper end of a bucket. That may lie beyond the most.
+/// The quantiles of values that were counted.
 fn of_many(counted: &ValueCounts, min: u64, max: u64) -> Option<Quantiles> {
-    let total = counted.total();
+    let values = counted.at_ranks(ranks(counted.total()));
+    let [p50, p90, p99, p999] = values.map(|value| value.last_us().clamp(min, max));
+    Some(Quantiles { min, p50, p90, p99, p999, max })
+}
+
+/// The ranks of the quantiles of so many values, from 1, as a histogram of three digits finds them. What it answers is
+/// the upper end of a bucket, which may lie beyond the most.
+fn ranks(total: u64) -> [u64; 4] {
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "the rank of a quantile, as hdrhistogram finds it"
     )]
-    let rank = |quantile: f64| ((quantile * total as f64).ceil() as u64).max(1);
-    let [p50, p90, p99, p999] =
-        counted.at_ranks([0.5, 0.9, 0.99, 0.999].map(rank)).map(|value| value.last_us().clamp(min, max));
-    Some(Quantiles { min, p50, p90, p99, p999, max })
+    [0.5, 0.9, 0.99, 0.999].map(|quantile: f64| ((quantile * total as f64).ceil() as u64).max(1))
 }
 
 /// Values that are counted at once: how far they may lie from the least.
