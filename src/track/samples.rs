@@ -128,7 +128,8 @@ impl Samples {
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         let before = self.before.as_ref().map_or(0, |before| before.held_bytes());
-        self.many.as_ref().map_or(0, |many| many.held_bytes()) + before
+        let few = if self.few.capacity() > FEW { self.few.capacity() * size_of::<Short>() } else { 0 };
+        few + self.many.as_ref().map_or(0, |many| many.held_bytes()) + before
     }
 
     /// Lets the values so far go; answers how many. The count, the least and the most stay, and the quantiles
