@@ -144,9 +144,12 @@ impl Voices {
             let Some(voice) = self.voice(src.address) else { return Meaning::Unclear };
             return voice.says_where_it_stands(vote, at);
         }
+        // All others are asked only where it matters: a storm of votes has thousands.
+        let is_back =
+            self.held.get(&src.address).is_some_and(|voice| voice.looking.is_some() && voice.is_quiet(at));
         let others = self.held.iter().filter(|(address, _)| **address != src.address);
         let is_new_round =
-            others.filter_map(|(_, voice)| voice.looking).all(|(_, last)| last.round < vote.round);
+            is_back && others.filter_map(|(_, voice)| voice.looking).all(|(_, last)| last.round < vote.round);
         let Some(voice) = self.voice(src.address) else { return Meaning::Unclear };
         voice.votes(vote, at, is_fresh, serves, is_new_round)
     }
@@ -176,6 +179,11 @@ impl Voices {
 }
 
 impl VoiceOf {
+    /// Whether its last vote was a while ago.
+    fn is_quiet(&self, at: Timestamp) -> bool {
+        at.since(self.voted_at) >= QUIET
+    }
+
     fn votes(
         &mut self,
         vote: Vote,
@@ -186,7 +194,7 @@ impl VoiceOf {
     ) -> Meaning {
         // Only a non-voter's own vote is for nobody.
         self.is_observer |= vote.leader.0 == i64::MIN;
-        let is_quiet = at.since(self.voted_at) >= QUIET;
+        let is_quiet = self.is_quiet(at);
         if let Some((_, last)) = self.looking {
             let was_answered = self.answered_at.is_some_and(|answered| answered >= self.voted_at);
             if is_quiet && is_fresh {
