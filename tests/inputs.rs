@@ -258,7 +258,15 @@ fn captures_of_several_hosts_are_told_alike_cut_and_out_of_order() {
 }
 
 #[test]
-fn what_lies_in_a_hole_of_all_captures_is_not_known() {
+fn what_lies_in_a_hole_of_one_host_or_of_all_is_not_known() {
+    holds_together("7 s taken out of one", |number, frames| match number % 8 {
+        0 => with_hole(frames, number / 8),
+        _ => frames.to_vec(),
+    });
+    holds_together("7 s taken out of the second", |number, frames| match number % 8 {
+        1 => with_hole(frames, number / 8),
+        _ => frames.to_vec(),
+    });
     holds_together("7 s taken out of all", |number, frames| with_hole(frames, number / 8));
 }
 

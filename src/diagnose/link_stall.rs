@@ -46,8 +46,13 @@ impl LinkStall<'_> {
     }
 
     /// Whether the leader said nothing on another link of it either, through the later half or until that was closed:
-    /// where the capture lacks frames, a link that is not seen to close does not go on for that.
+    /// where the capture lacks frames, a link that is not seen to close does not go on for that, nor does one whose
+    /// learner's capture shows nothing.
     pub(super) fn is_silent_on(&self, other: &LinkTrack) -> bool {
+        let is_hidden = |(from, to): &(Timestamp, Timestamp)| *from < self.end && self.start < *to;
+        if other.frames.unseen.iter().any(is_hidden) {
+            return true;
+        }
         other.waits.list.iter().filter(|wait| wait.for_leader).any(|wait| {
             let until = if wait.ended == Ended::Closed { self.end.min(wait.end) } else { self.end };
             let half = self.start.plus(until.since(self.start).over(2));

@@ -18,6 +18,8 @@ const FOUND_WITHIN: Span = Span::from_millis(35_000);
 const MAX_QUIETS: usize = 64;
 /// Holes kept.
 const MAX_HOLES: usize = 256;
+/// Of these, how many a link remembers that hid it.
+const MAX_UNSEEN: usize = 16;
 /// Hosts whose captures are told apart.
 const MAX_HOSTS: usize = 64;
 
@@ -60,6 +62,8 @@ struct Hole {
     file: u32,
     from: Timestamp,
     to: Timestamp,
+    /// Whether captures of other hosts show what went by.
+    is_seen_elsewhere: bool,
 }
 
 impl Holes {
@@ -105,14 +109,19 @@ impl Holes {
         watch
     }
 
-    /// No frame had come for this long before this one.
+    /// No frame had come for this long before this one; `is_hole` where other captures show that some had gone by.
     #[cold]
-    pub(super) fn quiet(&mut self, file: u32, at: Timestamp, quiet: Span) {
+    pub(super) fn quiet(&mut self, file: u32, at: Timestamp, quiet: Span, is_hole: bool) {
         let host = self.current.and_then(|(_, watch)| self.watches.get(watch)).and_then(|watch| watch.host);
+        if is_hole {
+            let hole = Hole { host, file, from: at.minus(quiet), to: at, is_seen_elsewhere: true };
+            self.found.extend(Some(hole).filter(|_| self.found.len() < MAX_HOLES));
+            return;
+        }
         if self.quiets.len() >= MAX_QUIETS {
             self.quiets.pop_front();
         }
-        self.quiets.push_back(Hole { host, file, from: at.minus(quiet), to: at });
+        self.quiets.push_back(Hole { host, file, from: at.minus(quiet), to: at, is_seen_elsewhere: false });
         if let Some(began) = self.began.filter(|began| began.at == at) {
             self.began_unseen(began);
         }
@@ -168,8 +177,31 @@ impl Holes {
             return;
         }
         let hides: Vec<_> = self.found.iter().filter(|hole| self.hides(hole, link, hosts)).copied().collect();
-        let is_unseen = |wait: &Wait| hides.iter().any(|hole| wait.start < hole.to && wait.end > hole.from);
-        link.waits.list.retain(|wait| !is_unseen(wait));
+        // Where both ends are captured, each side's wait is what its own host's capture shows.
+        let (leader, learner) = (link.opened.leader.address, link.opened.learner.address);
+        let is_seen_twice = link.one_way.is_some();
+        for hole in &self.found {
+            let is_hidden = hides.contains(hole);
+            let is_its = |wait: &Wait| {
+                is_hidden
+                    || is_seen_twice
+                        && hole.is_seen_elsewhere
+                        && hole.host == Some(if wait.for_leader { learner } else { leader })
+            };
+            let before = link.waits.list.len();
+            link.waits.list.retain(|wait| !(wait.start < hole.to && wait.end > hole.from && is_its(wait)));
+            let is_less = link.waits.list.len() < before;
+            let is_open =
+                link.opened.at < hole.to && link.teardown.closed.is_none_or(|closed| closed.at > hole.from);
+            link.frames.has_gaps |= is_less && !is_hidden;
+            let is_half_hidden = is_seen_twice
+                && hole.is_seen_elsewhere
+                && hole.host.is_some_and(|host| [leader, learner].contains(&host));
+            if (is_less || (is_hidden || is_half_hidden) && is_open) && link.frames.unseen.len() < MAX_UNSEEN
+            {
+                link.frames.unseen.push((hole.from, hole.to));
+            }
+        }
     }
 
     /// Since when a link that was last seen at a time is hidden, its end perhaps with it.
@@ -217,7 +249,7 @@ mod tests {
 
     fn frame(holes: &mut Holes, file: u32, millis: i64, hosts: &[Option<Address>]) {
         if let Some(quiet) = holes.frame(file, at(millis), hosts) {
-            holes.quiet(file, at(millis), quiet);
+            holes.quiet(file, at(millis), quiet, false);
         }
     }
 
@@ -302,6 +334,44 @@ mod tests {
         assert!(hidden(&[0, 1]) > 0);
         // A third host's capture goes on.
         assert_eq!(hidden(&[0, 2]), 0);
+    }
+
+    #[test]
+    fn what_others_show_of_a_host_its_own_capture_lacks() {
+        let hosts = [Some(Address::v4(1)), Some(Address::v4(2))];
+        let mut holes = Holes::default();
+        for (file, millis) in [(0, 0), (1, 10)] {
+            frame(&mut holes, file, millis, &hosts);
+        }
+        let quiet = holes.frame(0, at(8_000), &hosts);
+        holes.quiet(0, at(8_000), quiet.unwrap_or_default(), true);
+        let gap = CoverageGap { host: hosts[0], from: at(0), to: at(8_000) };
+        assert_eq!(holes.finish(|_| None), [gap]);
+        // The learner's capture lacks it: what it waited for may have come, not what the leader waited for.
+        let wait = |for_leader| Wait {
+            deadline: crate::findings::Deadline::LearnerRead,
+            start: at(1_000),
+            end: at(6_000),
+            ended: crate::track::wait::Ended::Heard,
+            for_leader,
+            from: crate::frame::FrameRef::default(),
+            to: None,
+            silence: None,
+            activity: crate::track::activity::Sum::default(),
+            delivery: crate::dissect::PerDirection::default(),
+            in_flight: 0,
+            before: crate::track::activity::Sum::default(),
+        };
+        let mut link = LinkTrack::new(1, &crate::testkit::event::link_opened(1, 0));
+        link.opened.leader.address = Address::v4(2);
+        link.opened.learner.address = Address::v4(1);
+        link.frames.files = vec![0, 1];
+        link.one_way = Some(Box::default());
+        link.waits.list = vec![wait(true), wait(false)];
+        holes.forget_waits(&mut link, &hosts);
+        assert_eq!(link.waits.list.iter().map(|wait| wait.for_leader).collect::<Vec<_>>(), [false]);
+        assert_eq!(link.frames.unseen, [(at(0), at(8_000))]);
+        assert!(link.frames.has_gaps);
     }
 
     #[test]

@@ -233,7 +233,18 @@ impl Tracker {
     #[cold]
     fn no_frame_for(&mut self, segment: &Segment<'_>, quiet: Span) {
         if quiet.nanos() >= i64::from(self.settings().tick_ms) * 1_000_000 {
-            self.holes.quiet(segment.frame.file, segment.at, quiet);
+            let (file, at) = (segment.frame.file, segment.at);
+            let is_hole = self.known_host(file).is_some_and(|host| {
+                // What was sent before may be under way for as long as anything ever was.
+                let slowest = self
+                    .links
+                    .iter()
+                    .filter(|link| link.is_of(host))
+                    .filter_map(|link| link.one_way.as_ref());
+                let slowest = slowest.map(|one_way| one_way.slowest()).max().unwrap_or(Span::ZERO);
+                self.witness.is_heard_elsewhere(host, at.minus(quiet).plus(slowest), at)
+            });
+            self.holes.quiet(file, at, quiet, is_hole);
         }
     }
 

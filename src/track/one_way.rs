@@ -36,6 +36,13 @@ pub struct OneWay {
 }
 
 impl OneWay {
+    /// The longest time on the way.
+    pub(super) fn slowest(&self) -> Span {
+        let most = |direction| self.delay.of(direction).most().unwrap_or(0);
+        let us = most(Direction::ToLeader).max(most(Direction::ToLearner));
+        Span::from_micros(i64::try_from(us).unwrap_or(i64::MAX))
+    }
+
     /// Notes what became of a segment, for the link and for the waits in which it was sent.
     pub(super) fn segment_match(&mut self, segment_match: &SegmentMatch, waits: &mut [Wait]) {
         match segment_match.arrived {

@@ -176,6 +176,11 @@ impl Samples {
     }
 
     /// The least and the most, with those of the window before.
+    /// The longest, in microseconds.
+    pub(super) fn most(&self) -> Option<u64> {
+        self.all_ends().map(|(_, most)| most)
+    }
+
     fn all_ends(&self) -> Option<(u64, u64)> {
         let before = self.before.as_ref().map_or(NOTHING, |before| (before.least, before.most));
         let (least, most) = (self.least.min(before.0), self.most.max(before.1));

@@ -226,6 +226,28 @@ impl Witness {
         }
     }
 
+    /// Whether captures of others show frames of a host to those that its own capture shows it talk to, more than once in
+    /// a stretch of time: then its own lacks them.
+    #[cold]
+    pub fn is_heard_elsewhere(&self, host: Address, from: Timestamp, to: Timestamp) -> bool {
+        let shows = |channel: &&Channel| {
+            channel.host.is_some_and(|at| at != host)
+                && (channel.low == host || channel.high == host)
+                && self.index.contains_key(&(channel.low, channel.high, Some(host)))
+        };
+        let channels: Vec<&Channel> = self.channels.iter().filter(shows).collect();
+        // Those at the edges hold what came before and after.
+        let (first, last) = (number(from).saturating_add(1), number(to).saturating_sub(1));
+        let heard = channels.iter().flat_map(|channel| {
+            let side = usize::from(host != channel.low);
+            let start = channel.slots.partition_point(|slot| slot.number < first);
+            let slots = channel.slots.iter().skip(start).take_while(move |slot| slot.number <= last);
+            slots.filter(move |slot| slot.ways.get(side).is_some_and(|way| way.frames() > 0))
+        });
+        let mut numbers = heard.map(|slot| slot.number);
+        numbers.next().is_some_and(|one| numbers.any(|other| other != one))
+    }
+
     /// A frame of a connection that is no link: an election connection, or an attempt to open a link.
     pub fn aside(&mut self, segment: &Segment<'_>, port: Port, hosts: &[Option<Address>]) {
         let is_election = port == Port::Election;

@@ -182,10 +182,12 @@ impl Unit<'_> {
 
     /// Whether a stretch that the capture lacks may hold what decides.
     fn may_lie_in(&self, gap: &CoverageGap) -> bool {
-        let is_seen_twice = self.link.one_way.is_some();
+        // Where both ends are captured, the other one shows it, but for what is held against each other.
+        let is_hidden = |(from, to): &(Timestamp, Timestamp)| *from < gap.to && gap.from < *to;
+        let is_seen = self.link.one_way.is_some() && !self.link.frames.unseen.iter().any(is_hidden);
         let is_its = gap.host.is_none_or(|host| [self.leader(), self.learner()].contains(&host));
         let around = (self.start.minus(Span::from_millis(1_000)), self.end.plus(self.limit));
-        is_its && !is_seen_twice && gap.from < around.1 && around.0 < gap.to
+        is_its && !is_seen && gap.from < around.1 && around.0 < gap.to
     }
 
     fn unknown(&self) -> Verdict {

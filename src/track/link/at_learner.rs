@@ -1,6 +1,7 @@
 //! What a capture at the learner's end adds to a link that the leader's capture shows.
 
 use super::LinkTrack;
+use crate::address::Address;
 use crate::dissect::{Direction, PerDirection, SegmentMatch, SegmentSeen};
 use crate::packet::Flags;
 use crate::time::Timestamp;
@@ -25,6 +26,11 @@ impl LinkTrack {
         } else {
             self.came(seen, mark);
         }
+    }
+
+    /// Whether a host is at one of its ends.
+    pub(in crate::track) fn is_of(&self, host: Address) -> bool {
+        [self.opened.leader.address, self.opened.learner.address].contains(&host)
     }
 
     /// What became of a segment on its way.

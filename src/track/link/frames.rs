@@ -16,6 +16,8 @@ pub struct Frames {
     pub ttl: PerDirection<u8>,
     /// Whether it lacks bytes that were on the way before the close: silences on it prove little.
     pub has_gaps: bool,
+    /// Stretches that the captures of it lack, or that of the host that waits: who was silent through one is not known.
+    pub unseen: Vec<(Timestamp, Timestamp)>,
     /// Segments that came ahead of bytes which may still come.
     pub(super) ahead: PerDirection<AheadSegments>,
     /// Whether the capture lacks bytes of a direction.
@@ -31,6 +33,7 @@ impl Frames {
             files: Vec::new(),
             ttl: PerDirection::default(),
             has_gaps: false,
+            unseen: Vec::new(),
             ahead: PerDirection::default(),
             lacks: PerDirection::default(),
             last_at: at,
