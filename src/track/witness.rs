@@ -520,3 +520,35 @@ fn shortest(so_far: u16, len: u32) -> u16 {
     let len = short(len);
     if so_far == 0 { len } else { so_far.min(len) }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::testkit::segment::{endpoint, segment};
+
+    #[test]
+    fn what_is_let_go_of_takes_nothing_of_a_later_connection_with_it() {
+        let mut witness = Witness::default();
+        let server = endpoint(9, 3888);
+        let says = |witness: &mut Witness, port: u16, flags: u8| {
+            let mut said = segment(endpoint(1, port), server, 1, 1, b"");
+            said.header.flags = Flags(flags);
+            witness.aside(&said, Port::Election, &[]);
+        };
+        // One connection is over, and the same ends have another.
+        for flags in [Flags::SYN, Flags::ACK, Flags::FIN | Flags::ACK, Flags::SYN] {
+            says(&mut witness, 1, flags);
+        }
+        assert_eq!((witness.connections.len(), witness.open.len()), (2, 1));
+        let ends = (server.min(endpoint(1, 1)), server.max(endpoint(1, 1)));
+        for port in 100..100 + u16::try_from(MAX_CONNECTIONS).unwrap() - 1 {
+            says(&mut witness, port, Flags::SYN);
+        }
+        assert_eq!((witness.connections.len(), witness.gone), (MAX_CONNECTIONS, 1));
+        assert_eq!(witness.open.get(&ends), Some(&1), "the later one is found by its ends");
+        says(&mut witness, 50, Flags::SYN);
+        assert_eq!((witness.connections.len(), witness.gone), (MAX_CONNECTIONS, 2));
+        assert_eq!((witness.open.get(&ends), witness.open.len()), (None, MAX_CONNECTIONS));
+    }
+}
