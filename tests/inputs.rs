@@ -20,7 +20,7 @@ use capture::{Captured, as_pcap, frames};
 use change::Wrapping;
 use common::{list, report, testdata};
 use quorumscope::pcapfile::ByteOrder;
-use quorumscope::time::Span;
+use quorumscope::time::{Span, Timestamp};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -381,6 +381,55 @@ fn under_tls_nothing_is_made_up() {
 #[test]
 fn what_lies_in_a_hole_of_the_capture_is_not_known() {
     holds("7 s taken out", false, |index, source| with_hole(&source.frames, index));
+}
+
+/// What follows a close tells whether a process ended, stood still, or was cut off.
+#[test]
+fn a_close_that_a_hole_follows_blames_nobody_else() {
+    let ended = |report: &Value| {
+        let is_ended = |incident: &&Value| incident["root"] == "process_ended";
+        let of = |incident: &Value| {
+            (incident["suspect"]["host"].as_str().unwrap_or_default().to_owned(), seconds(&incident["start"]))
+        };
+        list(report, "incidents").iter().filter(is_ended).map(of).collect::<Vec<_>>()
+    };
+    let told = together(&SOURCES, |source| {
+        let mut closes: Vec<_> =
+            list(&source.report, "links").iter().filter_map(|link| link["closed"].as_str()).collect();
+        closes.sort_unstable();
+        closes.dedup();
+        // What was done to whom, where that was to end it.
+        let truth: Value =
+            serde_json::from_slice(&fs::read(source.config.with_file_name("truth.json")).unwrap()).unwrap();
+        let is_end = |fault: &&Value| matches!(fault["kind"].as_str(), Some("kill" | "crash"));
+        let faults = list(&truth, "faults").iter().filter(is_end);
+        let mut ends: Vec<_> = faults
+            .map(|fault| (fault["ip"].as_str().unwrap().to_owned(), fault["start"].as_f64().unwrap()))
+            .collect();
+        ends.extend(ended(&source.report));
+        let is_true = |(host, at): &(String, f64)| {
+            ends.iter().any(|(ip, start)| ip == host && (start - at).abs() < 5.0)
+        };
+        let mut wrong = Vec::new();
+        for close in closes.iter().take(4) {
+            let close: jiff::Timestamp = close.parse().unwrap();
+            let from = Timestamp::from_nanos(close.as_nanosecond() as i64).plus(Span::from_millis(20));
+            let changed = change::without_stretch(&source.frames, from, from.plus(Span::from_millis(7_000)));
+            let report = read(&source.config, &as_pcap(ByteOrder::Little, true, &changed));
+            let false_ends = ended(&report).into_iter().filter(|end| !is_true(end));
+            wrong.extend(false_ends.map(|end| format!("{}, 7 s behind {close}: {end:?} ended", source.name)));
+            // Who ended is held against the truth, above.
+            let causes = judge(source, &report, false).into_iter();
+            let causes = causes
+                .filter(|wrong| wrong.contains("the cause is") && !wrong.starts_with("\"process_ended\""));
+            wrong.extend(causes.map(|wrong| format!("{}, 7 s behind {close}: {wrong}", source.name)));
+        }
+        (closes.len(), wrong)
+    });
+    let closes: usize = told.iter().map(|(closes, _)| closes).sum();
+    assert!(closes > 30, "{closes}");
+    let wrong: Vec<_> = told.into_iter().flat_map(|(_, wrong)| wrong).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

@@ -313,7 +313,13 @@ impl Unit<'_> {
         let owes_ack = self.waits.iter().any(|wait| wait.deadline == Deadline::Ack);
         // While both are silent, the next frames tell which of them it was.
         let is_open = wait.ended == Ended::CaptureEnd;
-        let is_unanswered = wait.ended == Ended::Closed && self.link.teardown.after_close.is_none();
+        // A frame that comes long after the close is no kernel's answer to it.
+        let teardown = &self.link.teardown;
+        let is_answered = teardown
+            .closed
+            .zip(teardown.after_close)
+            .is_some_and(|(closed, mark)| mark.at.since(closed.at) <= KERNEL_ANSWERS);
+        let is_unanswered = wait.ended == Ended::Closed && !is_answered;
         if (is_open || is_unanswered) && heard.any_flow(leader, self.learner(), core).frames == 0 {
             return None;
         }
