@@ -432,6 +432,44 @@ fn a_close_that_a_hole_follows_blames_nobody_else() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// A hole from the midst of a stall to beyond its end hides what decides: nobody's disk or process is blamed for that, and
+/// nothing is said not to have been written.
+#[test]
+fn what_decides_and_lies_in_a_hole_blames_nobody() {
+    let roots = |report: &Value| {
+        let roots =
+            list(report, "incidents").iter().map(|incident| incident["root"].as_str().unwrap().to_owned());
+        roots.collect::<Vec<_>>()
+    };
+    let told = together(&SOURCES, |source| {
+        let truth = roots(&source.report);
+        let mut wrong = Vec::new();
+        let stalls = list(&source.report, "stalls").iter().take(3);
+        let stalls: Vec<_> = stalls.map(stretch).collect();
+        for (start, end) in &stalls {
+            let at = |seconds: f64| Timestamp::from_nanos((seconds * 1e9) as i64);
+            let (from, to) = (at(start + 1.0), at(end + 3.0));
+            let changed = change::without_stretch(&source.frames, from, to);
+            let report = read(&source.config, &as_pcap(ByteOrder::Little, true, &changed));
+            let others = roots(&report)
+                .into_iter()
+                .filter(|root| !truth.contains(root) && !matches!(root.as_str(), "unknown" | "link_reset"));
+            wrong.extend(others.map(|root| format!("{}, from {start} on: {root}", source.name)));
+            let is_seen = |outage: &&Value| {
+                let (from, to) = stretch(outage);
+                outage["kind"] == "no_commit" && from >= start + 0.5 && to <= end + 3.5 && to - from > 3.0
+            };
+            let outages = list(&report, "outages").iter().filter(is_seen);
+            wrong.extend(outages.map(|outage| format!("{}, from {start} on: {outage}", source.name)));
+        }
+        (stalls.len(), wrong)
+    });
+    let stalls: usize = told.iter().map(|(stalls, _)| stalls).sum();
+    assert!(stalls >= 30, "{stalls}");
+    let wrong: Vec<_> = told.into_iter().flat_map(|(_, wrong)| wrong).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn both_sides_of_an_address_translation_are_one_connection() {
     holds("both sides of NAT", true, |_, source| {

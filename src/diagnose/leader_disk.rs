@@ -50,6 +50,10 @@ struct Followers<'a> {
 
 fn slow_disk(outage: &Outage, report: &Report, links: &[LinkTrack]) -> Option<Incident> {
     let end = outage.end?;
+    // An ACK or a COMMIT may be among what a capture lacks.
+    if report.coverage.gaps.iter().any(|gap| gap.from < end && gap.to > outage.start) {
+        return None;
+    }
     let half = Span::from_nanos(end.since(outage.start).nanos() / 2);
     let followers = followers(outage.start, end, links)?;
     let voters = voters(report);

@@ -23,6 +23,13 @@ pub(super) fn outages(quiets: &[Quiet], report: &Report, end: Timestamp) -> Vec<
     for quiet in quiets.iter().filter(|quiet| !is_clock_step(quiet, &report.clock_steps)) {
         outages.extend(no_leader(quiet, report).or_else(|| no_commit(quiet, report, end)));
     }
+    // What the captures lack may hold COMMITs.
+    outages.retain_mut(|outage| {
+        let until = outage.end.unwrap_or(end);
+        let blind = blind(report, outage.start, until);
+        outage.is_certain &= blind == Span::ZERO;
+        outage.kind != OutageKind::NoCommit || until.since(outage.start).less(blind) > tick(report)
+    });
     let elected: Vec<_> =
         outages.iter().filter(|outage| outage.kind == OutageKind::NoLeader).copied().collect();
     // What waited when the leader was lost is a part of that.
@@ -71,6 +78,16 @@ pub(super) fn join(outages: &mut [Outage], incidents: &mut [Incident], limit: Sp
 fn overlap(a: &Outage, b: &Outage) -> bool {
     let end = |outage: &Outage| outage.end.unwrap_or(Timestamp::MAX);
     a.start < end(b) && b.start < end(a)
+}
+
+/// For how long no capture showed anything in a stretch of time, since all lacked what came by.
+fn blind(report: &Report, from: Timestamp, to: Timestamp) -> Span {
+    let lacks = |host: Address| {
+        let gaps = report.coverage.gaps.iter().filter(|gap| gap.host.is_none_or(|other| other == host));
+        let within = gaps.map(|gap| gap.to.min(to).since(gap.from.max(from)).nanos().max(0));
+        within.fold(0, i64::saturating_add)
+    };
+    Span::from_nanos(report.coverage.hosts.iter().map(|host| lacks(*host)).min().unwrap_or_default())
 }
 
 /// A capture's clock that was set makes no outage.

@@ -27,6 +27,8 @@ const BEFORE_GAP: Span = Span::from_millis(1_000);
 /// Quarters of a second in which a side reports a gap that nothing fills, where the capture lacks frames. One may be
 /// the last of a loss that was mended in nobody's sight.
 const MIN_REPORTS: u32 = 2;
+/// How often within a limit a leader speaks to others that has not stood still.
+const OFTEN: i64 = 4;
 /// Retransmissions without any answer that make a path dead.
 const MIN_UNANSWERED: u32 = 2;
 
@@ -327,6 +329,7 @@ impl Unit<'_> {
             && self.link.is_recognised
             && wait.activity.pings == 0
             && !owes_ack
+            && !self.speaks_elsewhere(heard, core)
             && heard_of_it.frames > 0
             && self.is_sound(heard, core);
         is_it.then(|| Verdict {
@@ -337,6 +340,13 @@ impl Unit<'_> {
             end: Some(wait.end).filter(|_| !is_open),
             why: vec![Reason::NoPing { leader, learner: self.learner() }],
         })
+    }
+
+    /// Whether the leader spoke to other learners meanwhile, and not seldom: PINGs alone are two a tick.
+    fn speaks_elsewhere(&self, heard: &Heard<'_>, core: Window) -> bool {
+        let here = heard.any_flow(self.leader(), self.learner(), core).fresh;
+        let elsewhere = heard.sent(self.leader(), core).fresh.saturating_sub(here);
+        self.limit.times(i64::from(elsewhere)) >= core.to.since(core.from).times(OFTEN)
     }
 
     /// *A process stood still*: nothing new of it anywhere, while its kernel answered and the network was sound.
