@@ -140,32 +140,21 @@ impl Connection {
         limits: &Limits,
         sink: &mut impl Sink,
     ) -> Membership {
-        self.advance(side, segment, limits, sink).0
-    }
-
-    /// The same, and answers how far both streams advanced.
-    #[inline(always)]
-    pub(crate) fn advance(
-        &mut self,
-        side: Side,
-        segment: &Segment<'_>,
-        limits: &Limits,
-        sink: &mut impl Sink,
-    ) -> (Membership, Advance) {
-        if let Some(plain) = self.take_plain(side, segment) {
-            let fate = plain.fate();
-            let advance = Advance { new_bytes: u64::from(segment.len), acked_more: plain.acked_more };
-            if let Some(chunk) = plain.chunk {
-                sink.chunk(side, chunk);
+        match self.take_plain(side, segment) {
+            Some(plain) => {
+                let fate = plain.fate();
+                if let Some(chunk) = plain.chunk {
+                    sink.chunk(side, chunk);
+                }
+                Membership::Part(fate)
             }
-            return (Membership::Part(fate), advance);
+            None => self.push_advancing(side, segment, limits, sink).0,
         }
-        self.advance_any(side, segment, limits, sink)
     }
 
-    /// The same for any segment.
+    /// The same for any segment; answers how far both streams advanced, too.
     #[inline(never)]
-    pub(crate) fn advance_any(
+    pub(crate) fn push_advancing(
         &mut self,
         side: Side,
         segment: &Segment<'_>,

@@ -138,7 +138,7 @@ impl LinkFlow {
             out.observer.event(Event::LinkOpened(out.slot, &opened));
         }
         let (membership, advance) =
-            connection.advance_any(side, segment, limits, &mut LinkSink { link: self, out });
+            connection.push_advancing(side, segment, limits, &mut LinkSink { link: self, out });
         let fate = match membership {
             Membership::Part(fate) => fate,
             verdict => return Disposition::of(verdict, Disposition::Taken),
